@@ -238,8 +238,8 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	return strings.Join(hosts, "->") + " " + port
 }
 
-// ReadList reads a list: JSON as in file_sd of Prometheus, or one server per line. The last line must end with a line
-// feed, as it may be incomplete otherwise.
+// ReadList reads a list: JSON as in file_sd of Prometheus, or one server per line. Lines without a final line feed are
+// refused: the list may be incomplete.
 func ReadList(text []byte) ([]ListedReal, error) {
 	read := listLines
 	if isJSON.Match(text) {

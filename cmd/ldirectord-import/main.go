@@ -17,8 +17,8 @@ var version = "unknown"
 
 // The exit statuses.
 const (
-	missing = 1 // a line has no equal, or one that differs
-	failed  = 2 // the file can't be read or understood, or the result can't be written
+	missing = 1 // a line has no equivalent, or only a similar one
+	failed  = 2 // the file can't be read or parsed, or the result can't be written
 )
 
 func main() {

@@ -36,7 +36,7 @@ func check(c *call) error {
 	return nil
 }
 
-// screen is the number of lines that check prints without --all, the verdict included.
+// screen is the number of lines that check prints without --all, including the verdict.
 const screen = 20
 
 func printCheck(c *call) {
@@ -48,7 +48,7 @@ func printCheck(c *call) {
 	for _, d := range found {
 		line := d.String() + "\n"
 		if quotes {
-			line = d.Render(c.Text) // with the line itself
+			line = d.Render(c.Text) // shows the line too
 		}
 		fmt.Fprint(c.out, line)
 	}
@@ -62,7 +62,7 @@ func printCheck(c *call) {
 	c.tell("%s: %s", c.path, summary)
 }
 
-// countFindings is "no errors, 1 warning".
+// countFindings returns a text like "no errors, 1 warning".
 func countFindings(found parser.Diagnostics) string {
 	text := "no errors"
 	if n := len(found.Errors()); n > 0 {

@@ -11,7 +11,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// expireTemplates has 1 if clients leave a server of weight 0 that a template remembers.
+// expireTemplates contains 1 if clients leave a server of weight 0 that a template remembers.
 const expireTemplates = "/proc/sys/net/ipv4/vs/expire_quiescent_template"
 
 // readClient reads an address, with port 0, or ADDRESS:PORT. "" is no client.
@@ -30,13 +30,13 @@ func readClient(text string) (client netip.AddrPort, err error) {
 	return netip.AddrPortFrom(addr.Unmap().WithZone(""), client.Port()), nil // the kernel knows no zones
 }
 
-// note reports whether an entry is about a client, and notes the server of a template.
+// note reports whether an entry is about a client. If it is a template, note records its server.
 func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	addr := client.Addr()
 	if !c.Template() {
 		return c.Client.Addr() == addr && (client.Port() == 0 || client.Port() == c.Client.Port())
 	}
-	for _, b := range o.of(c) { // of a template: one or none
+	for _, b := range o.of(c) { // a template has one or none
 		if c.Client.Addr() == b.table.Settings.Masked(addr) {
 			b.template = c.Dest
 			return true
@@ -45,7 +45,7 @@ func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	return false
 }
 
-// next tells for each shown service of the client's family where its next connection would go.
+// next returns where the client's next connection would go, for each shown service of its family.
 func (o *owners) next(c *call) ([]nextLine, error) {
 	all := []nextLine{}
 	for _, b := range o.services {
@@ -61,15 +61,15 @@ func (o *owners) next(c *call) ([]nextLine, error) {
 	return all, nil
 }
 
-// nextLine tells where the next connection of a client goes.
+// nextLine says where the next connection of a client goes.
 type nextLine struct {
 	Virtual string `json:"virtual"`
 	Server  string `json:"server"` // "": none, or not known
 	Because string `json:"because"`
 }
 
-// nextOf tells where the next connection of a client to a virtual service goes: by its template, or by the hash of the
-// scheduler sh. inOrder reads the destinations in the order of the kernel's list.
+// nextOf returns where the next connection of a client to a virtual service goes: by its template, or by the hash of
+// the scheduler sh. inOrder reads the destinations in the order of the kernel's list.
 func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	inOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)) (n nextLine, err error) {
 	n.Virtual = b.Config.ID
@@ -96,7 +96,7 @@ func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	return n, nil
 }
 
-// hashed is the server that sh chooses for a client, and why.
+// hashed returns the server that sh chooses for a client, and why.
 func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, because string) {
 	takes := func(d lvs.Dest) bool {
 		return d.Weight > 0 && !d.Full(false, b.table.Counters[d.Addr].Total())
@@ -112,7 +112,7 @@ func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, becaus
 	}
 }
 
-// remembers reports whether the kernel follows the template that was found, if there was one.
+// remembers reports whether the kernel follows the template, if one was found.
 func (b *balanced) remembers() bool {
 	d, in := b.table.Dests.At(b.template)
 	if !in || d.Weight > 0 {

@@ -16,17 +16,17 @@ type command struct {
 	entry
 	run action
 
-	// The words that may follow the command. The commands of the Perl ldirectord have none: they ignore further
-	// words, as the Perl does.
+	// The words that may follow the command. Commands of the Perl ldirectord have none: they ignore further words, as
+	// it does.
 	Takes    string
 	Min, Max int
-	Options  []string // its own options, without those of every command
+	Options  []string // its own options, without those that every command has
 }
 
-// is reports whether the row has a word after "is": perls (a command of the Perl, or of a cluster manager; other
-// commands print findings as file:line:column), by-file (needs the file; for other commands its name is enough while a
-// daemon runs), starts (becomes the daemon, or starts it), or own-json (answers --json in a form of its own, see
-// conclude).
+// is reports whether the row has a word after "is": perls (a command of the Perl ldirectord, or of a cluster manager;
+// other commands print findings as file:line:column), by-file (needs the file; for other commands its name is enough
+// while a daemon runs), starts (becomes the daemon, or starts it), or own-json (answers --json in a form of its own,
+// see conclude).
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands lists all commands.
@@ -74,7 +74,7 @@ func commandsOf(run map[string]action) map[string]command {
 	return all
 }
 
-// loaded is a command that needs the configuration. With a refused configuration it fails.
+// loaded makes a command that needs the configuration, and fails if that is refused.
 func loaded(run action) action {
 	return func(c *call) error {
 		if err := c.load(); err != nil {

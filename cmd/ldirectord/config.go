@@ -13,8 +13,8 @@ import (
 	"ldirectord/parser"
 )
 
-// source is the configuration of this call. A name without an address is an error for check, and for status and stop
-// without a running daemon, as in the Perl ldirectord. Other commands accept it, as start does.
+// source says how this call reads the configuration. A name without an address is an error for check, and for status
+// and stop without a running daemon, as in the Perl ldirectord. Other commands accept it, as start does.
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{
@@ -24,9 +24,9 @@ func (c *call) source() daemon.Source {
 	}
 }
 
-// read reads the configuration. A file that can't be read has the exit status of a refused one, as with the Perl
-// ldirectord; a file that is lost has the usual one. In the foreground it is that of a crash, so that a service manager
-// tries again.
+// read reads the configuration. If the file can't be read, the exit status is that of a refused file, as with the Perl
+// ldirectord; if the file is missing, it is the usual one. In the foreground it is that of a crash, so that a service
+// manager tries again.
 func (c *call) read() (err error) {
 	c.Loaded, err = daemon.Load(c.ctx, c.source())
 	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
@@ -45,7 +45,7 @@ func (c *call) load() error {
 
 // accept prints the findings of a configuration, and fails if it is refused.
 func (c *call) accept() error {
-	if c.Plan != nil && c.verb == "doctor" { // which finds the file itself
+	if c.Plan != nil && c.verb == "doctor" { // doctor finds the file itself
 		isFound := func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, parser.MasqLoopback) }
 		c.Found = slices.DeleteFunc(c.Found, isFound)
 	}
@@ -59,7 +59,7 @@ func (c *call) accept() error {
 	return nil
 }
 
-// loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration these are only
+// loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration they are only
 // about programs and secrets, so that one mistake does not hide another.
 func (c *call) loadAndAdvise() error {
 	if err := c.read(); err != nil {
@@ -75,8 +75,8 @@ func (c *call) loadAndAdvise() error {
 	return nil
 }
 
-// refused is the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the
-// foreground the exit status is that of a crash, so that a service manager tries again.
+// refused returns the exit status for a refused configuration. A failed look-up is not a mistake in the file. In the
+// foreground its status is that of a crash, so that a service manager tries again.
 func (c *call) refused() int {
 	switch {
 	case !c.Foreground:
@@ -88,8 +88,8 @@ func (c *call) refused() int {
 	}
 }
 
-// printFindings prints findings: all in short for commands that the Perl does not have. The others print what the Perl
-// prints, and how many warnings there are beside it; the log has them.
+// printFindings prints all findings in short, or, for a command of the Perl ldirectord, those that it prints, and how
+// many warnings there are besides. The log has all of them.
 func (c *call) printFindings(found parser.Diagnostics) {
 	switch {
 	case c.answer != nil:

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// connectionPrinter prints connections as they arrive, then servers, so that it need not keep a million connections.
-// Its writer remembers an error. For a person it prints two tables. Their columns have the maximum width that the
-// configuration allows, because the lines are not known in advance. As JSON it is one object: connections, servers, and
-// how many lines of the kernel could not be read.
+// connectionPrinter prints connections as they arrive, so that it need not keep a million of them, and then servers.
+// Its writer remembers an error. For a person it prints two tables. The lines are not known in advance, so the columns
+// are as wide as the configuration may need. As JSON it prints one object: connections, servers, and how many lines of
+// the kernel could not be read.
 type connectionPrinter struct {
 	w       io.Writer
 	json    bool
@@ -21,7 +21,7 @@ type connectionPrinter struct {
 	total   string // the columns of a server
 	servers []serverLine
 	choice  string     // the columns of next
-	next    []nextLine // of a client; nil: the servers are shown to a person
+	next    []nextLine // of a client; nil: a person sees the servers instead
 }
 
 const (
@@ -63,14 +63,14 @@ func (p *connectionPrinter) connection(c connectionLine) {
 	}
 	more := fmt.Sprintf("%02d:%02d", c.Expires/60, c.Expires%60)
 	if c.Engine != "" {
-		// clients choose this data
+		// clients choose this data, so it is quoted
 		more += fmt.Sprintf("  %s %s", c.Engine, strconv.Quote(c.EngineData))
 	}
 	fmt.Fprintf(p.w, p.entry, c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol,
 		c.State, more)
 }
 
-// end prints the servers, or where a client goes next, and closes the JSON object.
+// end prints the servers, or where a client's next connections go, and closes the JSON object.
 func (p *connectionPrinter) end(skipped int) {
 	switch {
 	case p.json:
@@ -104,7 +104,7 @@ func (p *connectionPrinter) endJSON(skipped int) {
 	fmt.Fprintf(p.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(p.before, ","), skipped)
 }
 
-// list ends a list of JSON, and begins another one.
+// list ends a list of JSON, and begins the next.
 func (p *connectionPrinter) list(name string) {
 	p.before = fmt.Sprintf("%s\n ],\n %q: [", strings.TrimSuffix(p.before, ","), name)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // connections shows the current connections and persistence templates in the order of the kernel, then the table's
-// counters of each server, which also distinguish marks. With --client it shows those of a client, and where the next
-// one would go; with --top which clients have the most.
+// counters of each server, which also distinguish marks. With --client it shows those of one client, and where its next
+// connection would go; with --top it shows the clients with the most connections.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
 	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {
@@ -72,7 +72,7 @@ func showConnections(c *call, owners *owners) error {
 	return err
 }
 
-// each calls f for each entry of the shown services, with --client for those of the client. It returns how many lines
+// each calls f for each entry of the shown services, with --client only for the client's. It returns how many lines
 // could not be read.
 func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skipped int, err error) {
 	return c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
@@ -86,8 +86,8 @@ func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skip
 	})
 }
 
-// serverStates are the states of servers from the running daemon. Without an answer they are only the servers that
-// orders take out; the table shows the rest.
+// serverStates returns the states of servers from the running daemon. Without an answer it has only the servers that
+// orders take out; the table shows the others.
 func serverStates(c *call) (map[lvs.Backend]string, error) {
 	states := map[lvs.Backend]string{}
 	if report, err := c.report(); err == nil {
@@ -106,7 +106,7 @@ func serverStates(c *call) (map[lvs.Backend]string, error) {
 	return states, err
 }
 
-// connectionLine is an entry of the kernel's table of connections, for output.
+// connectionLine is an entry of the kernel's connection table, for output.
 type connectionLine struct {
 	Virtual     string `json:"virtual"` // several, joined with " or ", if the kernel does not distinguish them
 	Client      string `json:"client"`
@@ -133,7 +133,7 @@ type serverLine struct {
 	Persistent  uint32 `json:"persistent"`
 }
 
-// line returns an entry for output; false if it belongs to none of the shown services.
+// line returns an entry for output; false if the entry belongs to none of the shown services.
 func (o *owners) line(c ipvsctl.Connection) (connectionLine, bool) {
 	owning := o.of(c)
 	var ids []string

@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// diagnose examines the configuration; if that is refused, the one that was last in force.
+// diagnose examines the configuration, or, if that is refused, the one that was last in force.
 func diagnose(c *call) error {
 	refused := c.load()
 	if refused == nil {
@@ -26,11 +26,11 @@ func diagnose(c *call) error {
 	c.Loaded = last
 	c.note("the file is refused; examined is the configuration that was last in force, of " +
 		last.GoodSince.Local().Format(time.DateTime))
-	_ = examine(c) // the exit status is that of the file
+	_ = examine(c) // the refused file decides the exit status
 	return refused
 }
 
-// examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
+// examine finds what the configuration lacks on this machine and its neighbours. It changes nothing, and fails if some
 // traffic can't flow.
 func examine(c *call) error {
 	own := c.daemonHere()
@@ -46,7 +46,7 @@ func examine(c *call) error {
 	return nil
 }
 
-// daemonHere describes the running daemon's part of this machine.
+// daemonHere describes what the running daemon contributes to this machine.
 func (c *call) daemonHere() doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// entry is the part of a row of commands.txt or options.txt that the command line is read by. The rest is only shown: a
-// test writes the help and the manual from it.
+// entry is the part of a row of commands.txt or options.txt that is needed to read the command line. The other parts
+// are only shown: a test writes the help and the manual from them.
 type entry struct {
 	short, name, argument string // the parts of the title, "-n, --lines N"
 	head                  map[string]string

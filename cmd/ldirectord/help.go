@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	// helpTexts have a file for each topic and each command. A test writes most of them, from the rows of commands
-	// and options, and from the parser's tables.
+	// helpTexts has a file for each topic and each command. A test writes most of them from the rows of commands and
+	// options, and from the parser's tables.
 	//
 	//go:embed help/*.txt
 	helpTexts embed.FS
@@ -18,7 +18,7 @@ var (
 	usage string
 )
 
-// topics are the words, in addition to commands, that may follow --help, in the order of the help text.
+// topics are the words that may follow --help, besides commands, in the order of the help text.
 var topics = strings.Fields("commands options files directives checks marks exit")
 
 // showHelp shows the short help, or the help on a topic, a command or a directive.
@@ -37,7 +37,7 @@ func showHelp(w io.Writer, topic string) error {
 	return err
 }
 
-// ofDirective is the help on one directive.
+// ofDirective returns the help on one directive.
 func ofDirective(name string) ([]byte, error) {
 	all, _ := helpTexts.ReadFile("help/directives.txt") // it is embedded
 	legend, rows, _ := strings.Cut(string(all), "\n\n")
@@ -50,7 +50,7 @@ func ofDirective(name string) ([]byte, error) {
 		strings.Join(topics, ", "))
 }
 
-// usageOf is how a command is written; without one that is known, how each is.
+// usageOf returns how a command is written; for an unknown one, how all of them are.
 func usageOf(verb string) string {
 	text, err := helpTexts.ReadFile("help/" + verb + ".txt")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // The daemon in the background has a descriptor for its reports to the starter: lines for the operator, and finally
-// daemon.ReadyLine. The variable says that it is there.
+// daemon.ReadyLine. The variable says that the descriptor is open.
 const (
 	readyEnv = "LDIRECTORD_READY_FD"
 	readyFD  = 3
@@ -24,12 +24,12 @@ const (
 // isInBackground reports whether this process was started to become the daemon in the background.
 func isInBackground() bool { return os.Getenv(readyEnv) != "" }
 
-// launch becomes the daemon, or starts one in the background and waits until it is ready. It does not start with a text
-// that was taken back.
+// launch becomes the daemon, or starts one in the background and waits until it is ready. If the file's text was taken
+// back, it starts with the last good one, if there is one.
 func (c *call) launch() error {
 	if why := daemon.TakenBack(c.path, c.Text); why != "" {
 		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
-		c.takeLastGood() // without it, with the text
+		c.takeLastGood() // without a good one, it starts with the text
 	}
 	if !isInBackground() && c.staysInForeground() {
 		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
@@ -61,9 +61,9 @@ func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon
 	}
 }
 
-// spawn starts this program again in a session of its own and waits until it is ready. The command line, `ldirectord
-// [OPTIONS] [CONFIG] start`, is how cluster managers find the daemon. ended is the error of a process that exited
-// before it was ready.
+// spawn starts this program again in a session of its own and waits until it is ready. Cluster managers find the daemon
+// by its command line, `ldirectord [OPTIONS] [CONFIG] start`. ended is the error of a process that exited before it was
+// ready.
 func spawn(c *call) (ended, err error) {
 	cmd, err := ownProcess(daemonArgs(c), readyEnv+"=3")
 	if err != nil {
@@ -89,7 +89,7 @@ func spawn(c *call) (ended, err error) {
 	return statusOf(cmd.Wait()), nil
 }
 
-// ownProcess is another process of this program, in a session of its own, with one more variable.
+// ownProcess makes another process of this program, in a session of its own, with one more variable.
 func ownProcess(args []string, variable string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -113,7 +113,7 @@ func awaitReady(c *call, r io.Reader) bool {
 	return false
 }
 
-// statusOf returns the exit status of a child of this program, which has printed the reason.
+// statusOf returns the exit status of a child of this program. The child has printed the reason.
 func statusOf(err error) error {
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit{status: max(failed.ExitCode(), exitFailure)}

@@ -25,14 +25,14 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Exit statuses of the Perl ldirectord.
+// Exit statuses as of the Perl ldirectord, and those of new commands.
 const (
 	exitOK      = 0
-	exitFailure = 1   // also: a status that found a stale pid file, a reload without a daemon
+	exitFailure = 1   // also: status with a stale pid file, reload without a daemon
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
 	exitUnknown = 4   // status with --verbose or --json: the daemon runs, and nothing can be shown
-	exitChanges = 4   // plan with --exit-code: something would change; with --each: a server must not fail
+	exitChanges = 4   // plan with --exit-code: something would change; with --each: some server must not fail
 	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error
 )
@@ -44,7 +44,7 @@ const (
 )
 
 // exitForegroundConfig replaces exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
-// distinguish it from a crash, for which Go uses 2.
+// distinguish it from a crash of Go, which is 2.
 const exitForegroundConfig = 78
 
 // The version, set by the linker; the date is the commit's.
@@ -67,7 +67,7 @@ type call struct {
 	env            *daemon.Environment
 	manager        *daemon.ServiceManager
 	via            daemon.Via
-	hangups        chan os.Signal // where this process becomes the daemon
+	hangups        chan os.Signal // if this process becomes the daemon
 }
 
 // exit is an exit status other than success or the usual failure. If err is nil, everything was printed already.
@@ -83,7 +83,7 @@ func (e exit) Error() string {
 	return e.err.Error()
 }
 
-// misused is the error of a command line that has a mistake.
+// misused is the error of a wrong command line.
 func misused(format string, args ...any) error { return exit{exitUsage, fmt.Errorf(format, args...)} }
 
 // runCommand runs the command of a command line, prints its error, and returns the exit status.
@@ -128,7 +128,7 @@ func (c *call) run() error {
 
 // act runs the command.
 func (c *call) act() error {
-	if err := c.find(); err != nil && len(c.Of) == 0 { // which needs no file
+	if err := c.find(); err != nil && len(c.Of) == 0 { // --of needs no file
 		c.say(err.Error())
 		if missing, is := errors.AsType[instance.Missing](err); is {
 			c.warn("%s", missing.Looked())

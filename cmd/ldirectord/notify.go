@@ -35,9 +35,9 @@ var vrrpStates = map[string]bool{
 	"backup": false, "fault": false, "stop": false, "deleted": false,
 }
 
-// notifyState makes the director serve or not, by the VRRP state: a daemon that was started by standby is promoted or
-// demoted; otherwise the daemon is started or stopped. The last order wins. It is carried out even if this process is
-// killed, because keepalived kills its scripts when it exits.
+// notifyState makes the director serve or not, by the VRRP state: it promotes or demotes a daemon that standby started,
+// and otherwise starts or stops the daemon. The last order wins. It is carried out even if this process is killed:
+// keepalived kills its scripts when it exits.
 func notifyState(c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
@@ -67,9 +67,9 @@ func notifyState(c *call) error {
 	return exit{status: status}
 }
 
-// giveRole has the running daemon follow an order, otherwise it records the order. It returns the role that is left to
-// be carried out: NoRole if the daemon carries it out, now or as soon as it can, or if it was refused. The role is
-// valid even with an error. It is unsaved if the order is in no file.
+// giveRole gives an order to the running daemon, or else records it. It returns the role that is left to be carried
+// out: NoRole if the daemon carries it out, now or as soon as it can, or refused it. The role is valid even with an
+// error. It is unsaved if the order is in no file.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
 	var answer daemon.RoleAnswer
 	begun := runfile.SinceBoot()
@@ -107,7 +107,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 }
 
 // recordRole replaces the recorded role by what next returns for it, unless a later order is recorded. It holds the
-// lock meanwhile. It returns the role even if it could not be recorded.
+// lock meanwhile, and returns the role even if it could not be recorded.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -147,9 +147,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 	return serve, nil
 }
 
-// detach carries the order out in a process of a session of its own, and waits for it. That process reads the order
-// again, unless it could not be saved. After a crash in the foreground, the supervisor starts the next daemon in this
-// role.
+// detach carries the order out in a process with its own session, and waits for it. That process reads the order again,
+// unless it could not be saved. After a crash in the foreground, the supervisor starts the next daemon in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil
@@ -200,7 +199,7 @@ func carryOut(c *call, role instance.Role) error {
 	return nil
 }
 
-// mayStart refuses to start a daemon that its supervisor starts. It starts no daemon in the foreground.
+// mayStart refuses to start a daemon that only its supervisor starts. Others start in the background.
 func (c *call) mayStart(runs bool) error {
 	c.Debug, c.Foreground = false, false
 	if !runs && c.Config.Global.Supervised {

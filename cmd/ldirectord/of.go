@@ -22,7 +22,7 @@ const (
 	maxReport       = 16 << 20 // bytes
 )
 
-// compareDirectors shows where the directors of --of differ.
+// compareDirectors shows how the directors of --of differ.
 func compareDirectors(c *call) error {
 	names, err := withPorts(c.Of)
 	if err != nil {
@@ -69,7 +69,7 @@ func compareDirectors(c *call) error {
 	return nil
 }
 
-// notInForce tells, by the names of directors, which files and lists are not in force there.
+// notInForce returns, by director, which files and lists are not in force there.
 func notInForce(names []string, reports []*status.Report) map[string]string {
 	all := map[string]string{}
 	for i, r := range reports {
@@ -82,7 +82,7 @@ func notInForce(names []string, reports []*status.Report) map[string]string {
 	return all
 }
 
-// withPorts are names with ports. One without a port has that of the name before it.
+// withPorts completes names with ports. A name without a port gets that of the name before it.
 func withPorts(names []string) ([]string, error) {
 	names = slices.Clone(names)
 	last := ""
@@ -99,8 +99,8 @@ func withPorts(names []string) ([]string, error) {
 	return names, nil
 }
 
-// reportOf reads the report of a director at the address that listen names. It asks for localhost: a daemon gives the
-// page to no name that it does not know. It follows no redirect, and uses no proxy.
+// reportOf reads the report of a director at the address that its listen names. It asks for the host localhost, because
+// a daemon refuses names that it does not know. It follows no redirect, and uses no proxy.
 func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, directorTimeout)
 	defer cancel()
@@ -111,7 +111,7 @@ func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	request.Host = "localhost"
 	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if failed, is := errors.AsType[*net.OpError](err); is {
-		err = failed.Err // without the address, which the caller names
+		err = failed.Err // without the address: the caller names it
 	}
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ type options struct {
 	Watch        time.Duration // 0: once
 	Lines        int
 	Client       string         // an address, or ADDRESS:PORT
-	about        netip.AddrPort // Client; its port is 0 for every one
+	about        netip.AddrPort // Client; its port is 0 for every port
 	Top          bool
 	Of           []string // directors, HOST:PORT
 	Keep         bool
@@ -54,7 +54,7 @@ type options struct {
 	ordering
 	supposing
 	args []string // after the command
-	dash int      // how many of them come before --; negative without one
+	dash int      // how many of them come before --; negative without --
 
 	topic  string // the topic of --help; "" without one
 	config string // as given; "" without one
@@ -94,7 +94,7 @@ const (
 	defaultRunDir    = instance.Folder
 )
 
-// bareWatch is a number of seconds, as in --watch=5; --watch 5 is the same.
+// bareWatch matches --watch=5, a number of seconds; --watch 5 is the same.
 var bareWatch = regexp.MustCompile(`--watch=\d+$`)
 
 // parse reads the command line: options, the file, the command.
@@ -142,12 +142,12 @@ func (o *options) parse(args []string) error {
 	return o.validate(f)
 }
 
-// refuseEmpty refuses an empty word or value, as of a variable that a script has not set: as a name it would mean every
+// refuseEmpty refuses an empty word or value, which may be an unset variable of a script. As a name it would mean every
 // server, as a time none.
 func (o *options) refuseEmpty(f *pflag.FlagSet) (err error) {
 	words := o.args
 	if o.dash >= 0 {
-		words = words[:o.dash] // what roll runs may have empty ones
+		words = words[:o.dash] // the command of roll may have empty words
 	}
 	if slices.Contains(words, "") {
 		return fmt.Errorf("%s: a word after it is empty", o.verb)
@@ -196,7 +196,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		o.verb = words[0]
 		return words[1:], nil
 	case isCommand(words[1]):
-		// an empty word is not a file, and does not name the daemon without a file
+		// an empty word is neither a file nor the daemon without a file
 		o.config, o.verb = cmp.Or(words[0], `""`), words[1]
 		return words[2:], nil
 	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):
@@ -228,15 +228,15 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. Commands that the Perl ldirectord has ignore them, as it does, except
-// our own long options, and addresses: "stop SERVER" was not meant to stop the daemon.
+// parseArgs reads the words after the command. Commands of the Perl ldirectord ignore them, as it does, except our own
+// long options, and addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range beforeDash(rest) {
-		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before it: --version
+		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before the command -v is --version
 			rest[i] = "--verbose"
 		}
 		if n, _ := strconv.Atoi(word); n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
-			rest = slices.Insert(rest, i, "--") // a number, and no option
+			rest = slices.Insert(rest, i, "--") // a number, not an option
 			break
 		}
 	}
@@ -281,7 +281,7 @@ func isAddress(word string) bool {
 	return withPort == nil || alone == nil
 }
 
-// flagWords are those of the library: "unknown shorthand flag: 'x' in -x".
+// flagWords matches words of the library: "unknown shorthand flag: 'x' in -x".
 var flagWords = regexp.MustCompile(`^(unknown |bad )?(?:shorthand )?flag:?( needs an argument:)?(?: '\S+' in)?`)
 
 // badOption is the error of an invalid option value.
@@ -305,7 +305,7 @@ func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// flags are the rows of options.txt, each with the field of its name.
+// flags makes a flag of each row of options.txt, for the field of its name.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -336,7 +336,7 @@ func (o *options) flags() *pflag.FlagSet {
 	return f
 }
 
-// validate reads values, and refuses those that are wrong, or don't go together.
+// validate reads values, and refuses those that are wrong or contradict each other.
 func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if o.table, err = ipvsctl.Open(o.IPVS); err != nil {
 		return err
@@ -402,8 +402,8 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// chooseRunDir chooses the run folder without --rundir: of the two folders the one with a running daemon, otherwise the
-// one that systemd made for us. A folder that systemd made for another unit is ignored.
+// chooseRunDir chooses the run folder if --rundir does not: of two folders the one with a running daemon, or else the
+// one that systemd made for us. It ignores a folder that systemd made for another unit.
 func (o *options) chooseRunDir() {
 	if o.RunDir != "" {
 		return
@@ -418,16 +418,16 @@ func (o *options) chooseRunDir() {
 	}
 }
 
-// instance is the daemon that this command line refers to.
+// instance returns the daemon that this command line refers to.
 func (o *options) instance() instance.Instance {
 	d := instance.Daemon{Path: o.path, Table: o.IPVS, NetNS: instance.NetNS()}
 	return instance.New(o.RunDir, d, o.names()...)
 }
 
-// found describes its running processes.
+// found describes the daemon's running processes.
 func (o *options) found() instance.Found { return o.instance().Find() }
 
-// names are the possible names of the pid file; the first is by this command line. The default file has two names.
+// names returns the possible names of the pid file, first the one by this command line. The default file has two names.
 func (o *options) names() []string {
 	names := []string{o.instanceName()}
 	if o.config == "" {
@@ -443,7 +443,7 @@ func (o *options) names() []string {
 // nameless is the name of the daemon without CONFIG.
 const nameless = "ldirectord"
 
-// instanceName is the name in the pid file's path: the configuration's name, or the program's without a configuration.
+// instanceName returns the name in the pid file's path: that of the configuration, or else of the program.
 func (o *options) instanceName() string {
 	if o.config == "" {
 		return nameless
@@ -451,16 +451,16 @@ func (o *options) instanceName() string {
 	return filepath.Base(o.config)
 }
 
-// socket is that of the daemon which this command line refers to.
+// socket returns the control socket of the daemon that this command line refers to.
 func (o *options) socket() socket.Socket { return socket.Socket(o.instance().Files().Socket) }
 
-// roleFile is that of the daemon which this command line refers to.
+// roleFile returns the role file of the daemon that this command line refers to.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
-// again is how another call for this file begins: the program, options for the same machine, and the file.
+// again returns the beginning of another call for this file: the program, options for the same machine, and the file.
 func (o *options) again() string { return "ldirectord " + strings.Join(append(o.own(), o.path), " ") }
 
-// own are the options that further calls for the same machine need too.
+// own returns the options that further calls for the same machine need too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{ // each with the default
 		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat},

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// listOrders lists the orders in force in the running daemon, or those that the next daemon will find.
+// listOrders lists the orders in force in the running daemon, or else those that the next daemon will find.
 func listOrders(c *call) error {
 	list, err := c.orders()
 	switch {

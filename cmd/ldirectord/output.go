@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// output takes a command's answer and its errors.
+// output prints a command's answer and its errors.
 type output struct {
 	out            printable.Writer // the answer of a command, for stdout
 	raw            *bufio.Writer    // the same without escapes, for JSON and scripts
@@ -30,7 +30,7 @@ func (o *output) printJSON(value any) {
 	_ = e.Encode(value) // o.raw remembers an error itself
 }
 
-// jsonWriter escapes what encoding/json leaves to a terminal, among it the eight-bit control characters.
+// jsonWriter escapes what encoding/json does not, but a terminal may obey, such as eight-bit control characters.
 type jsonWriter struct{ to *bufio.Writer }
 
 func (w jsonWriter) Write(text []byte) (int, error) {
@@ -38,16 +38,16 @@ func (w jsonWriter) Write(text []byte) (int, error) {
 		if r > '~' && r <= 0xffff && !unicode.IsPrint(r) {
 			fmt.Fprintf(w.to, `\u%04x`, r)
 		} else {
-			w.to.WriteRune(r) // it remembers an error
+			w.to.WriteRune(r) // the writer remembers an error
 		}
 	}
 	return len(text), nil
 }
 
-// asLine makes one line of a text, whatever names and words are in it. Joined errors are divided by ";".
+// asLine makes one line of a text, whatever it contains. It separates joined errors by ";".
 func asLine(text string) string { return printable.Text(strings.ReplaceAll(text, "\n", "; ")) + "\n" }
 
-// flush passes on the answer so far. An error is remembered, and reported at the end.
+// flush writes the answer so far. An error is remembered, and reported at the end.
 func (o *output) flush() { _ = o.out.Flush() }
 
 // say prints a line to standard error, after the answer so far.
@@ -88,7 +88,7 @@ func (o *output) sayNow(line string) {
 	o.flush()
 }
 
-// note prints a remark on the whole plan.
+// note prints a remark about the whole plan.
 func (o *output) note(text string) {
 	if o.answer == nil {
 		o.tell("# %s", text)
@@ -116,7 +116,7 @@ func statusFor(err error) int {
 	return exitOK
 }
 
-// conclude answers in the form of most commands: ok, exit, error, the diagnostics of the file, and the command's own
+// conclude answers with the JSON of most commands: ok, exit, error, the file's diagnostics, and the command's own
 // answer.
 func (o *output) conclude(err error) {
 	status := statusFor(err)

@@ -10,9 +10,9 @@ import (
 	"ldirectord/parser"
 )
 
-// owners finds the virtual service of an entry of the kernel's table of connections. The entry of a template names its
-// service. The entry of a connection shows only its destination, not the mark of its packets: then the configured mark
-// rules decide, otherwise the server.
+// owners finds the virtual service of an entry in the kernel's connection table. The entry of a template names its
+// service. The entry of a connection shows only its destination, not the mark of its packets. Then the configured mark
+// rules decide, or else the server.
 type owners struct {
 	services []*balanced
 	byKey    map[lvs.Key][]*balanced // one; none for an unconfigured service in the table
@@ -28,8 +28,8 @@ type balanced struct {
 	template netip.AddrPort     // the server of the client's template, see owners.note
 }
 
-// newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Shown are
-// the services that an operator names.
+// newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Only
+// services that the operator names are shown.
 func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend]string,
 	shown string) *owners {
 	o := &owners{byKey: map[lvs.Key][]*balanced{}}
@@ -74,7 +74,7 @@ func (b *balanced) find(states map[lvs.Backend]string) {
 
 const notConfigured = "not configured"
 
-// stateOf is a server's state from the table alone.
+// stateOf returns a server's state by the table alone.
 func (b *balanced) stateOf(m *plan.Entry) string {
 	dest, in := b.table.Dests.At(m.Dest.Addr)
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
@@ -90,7 +90,7 @@ func (b *balanced) stateOf(m *plan.Entry) string {
 	}
 }
 
-// server finds a server by address and port, otherwise by address alone: an entry may have no port, and an FTP data
+// server finds a server by address and port, or else by address alone: an entry may have no port, and an FTP data
 // connection has another one.
 func (b *balanced) server(dest netip.AddrPort) serverLine {
 	i := slices.IndexFunc(b.servers, func(s serverLine) bool { return s.addr == dest })
@@ -103,8 +103,8 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 	return b.servers[i]
 }
 
-// of returns the owner of an entry: none if it is not configured, several if it is ambiguous. The order is the
-// kernel's, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
+// of returns the owner of an entry: none if it is not configured, several if it is ambiguous. The order is that of the
+// kernel, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {
@@ -137,7 +137,7 @@ const (
 	firstFree   = 1024 // ports of passive data connections
 )
 
-// servicePorts are the possible ports of a virtual service with this connection.
+// servicePorts returns the ports that the virtual service of this connection may have.
 func servicePorts(c ipvsctl.Connection) []uint16 {
 	port := c.Virtual.Port()
 	if c.Protocol == lvs.TCP && (port == 0 || port == ftpDataPort || port >= firstFree) {

@@ -16,8 +16,8 @@ import (
 )
 
 // showPlan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables
-// commands, and then addresses that are announced while their services are healthy. All of them include the effect of
-// orders.
+// commands, and then the addresses that are announced while their services are healthy. All of this includes the effect
+// of orders.
 func showPlan(c *call) error {
 	if err := c.loadAndAdvise(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func showPlan(c *call) error {
 	return showChanges(c, changes)
 }
 
-// noteOrigins notes which servers are not known yet, and which changes follow from a section that others use.
+// noteOrigins notes which servers are not known yet, and which changed services use a shared block.
 func noteOrigins(c *call, ops []lvs.Op) {
 	for _, check := range c.Plan.Checks() {
 		if check.Waits != "" {
@@ -65,14 +65,14 @@ func noteOrigins(c *call, ops []lvs.Op) {
 	}
 }
 
-// change is one change by a configuration, as a command.
+// change is one change that a configuration makes, as a command.
 type change struct {
 	Command string `json:"command"`
 	When    string `json:"when,omitempty"`  // "" for at once
 	Error   string `json:"error,omitempty"` // why it can't be made
 }
 
-// showChanges shows changes. With --exit-code they have an exit status of their own.
+// showChanges shows changes. With --exit-code, changes have an exit status of their own.
 func showChanges(c *call, changes []change) error {
 	if c.answer != nil {
 		c.answer["changes"] = changes
@@ -101,8 +101,8 @@ func printChanges(c *call, changes []change) {
 	}
 }
 
-// planned are the changes of the table with their times. Changes within a virtual service that can't be set up are left
-// out.
+// planned returns the changes of the table with their times. It leaves out changes within a virtual service that can't
+// be set up.
 func planned(ops []lvs.Op) []change {
 	changes, missing := []change{}, map[lvs.Key]bool{}
 	for _, op := range ops {
@@ -122,8 +122,8 @@ func planned(ops []lvs.Op) []change {
 	return changes
 }
 
-// machine reads the table that the configuration would change, and the commands for its mark rules and addresses. A
-// table in memory belongs to the running daemon, so plan compares with an empty one, and shows no other changes.
+// machine reads the table that the configuration would change, and makes the commands for mark rules and addresses. A
+// table in memory belongs to the running daemon, so plan compares with an empty table, and shows no other changes.
 func machine(c *call, given orders.All) (have lvs.Table, commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory belongs to its daemon")

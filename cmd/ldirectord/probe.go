@@ -26,11 +26,11 @@ type probed struct {
 	tape *transcript.Tape // nil: without a conversation
 }
 
-// outcomes are those of all checks.
+// outcomes are the outcomes of all checks.
 type outcomes map[*schedule.Task]probed
 
-// probe makes each check of the configuration, a virtual service or a server once, and shows a table of results or the
-// conversations.
+// probe makes each check of the configuration, of a virtual service or of a server once. It shows a table of results,
+// or the conversations.
 func probe(c *call) error {
 	c.env.SetVirtuals(c.Plan)
 	words := append(slices.Clone(c.args), "", "")
@@ -72,8 +72,8 @@ func probe(c *call) error {
 	return nil
 }
 
-// bothWays adds to each check through a virtual address the same check at the server's own address, which does not
-// count.
+// bothWays adds to each check through a virtual address the same check at the server's own address. The added check
+// does not count.
 func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	build := c.env.Builder()
 	for _, check := range checks {
@@ -93,7 +93,7 @@ func (c *call) goesThrough(check plan.Check) bool {
 	return c.table.Private != nil && check.Spec.Through != (checker.Through{})
 }
 
-// probeThrough makes every check once, those through a virtual address by private services of this call.
+// probeThrough makes every check once. Checks through a virtual address use private services of this call.
 func (c *call) probeThrough(ctx context.Context, checks []plan.Check) (results outcomes, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
@@ -144,7 +144,7 @@ func (one *row) take(r probed) {
 	if !r.OK {
 		one.State = "down"
 	}
-	if !r.Conclusive() { // the result proves nothing about the server
+	if !r.Conclusive() { // the result says nothing about the server
 		one.State = "unknown"
 	}
 	if r.tape != nil {

@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// realServerScript is the script, with placeholders between @ for values from the file.
+// realServerScript is the script. Placeholders between @ are replaced by values from the file.
 //
 //go:embed realserver.sh
 var realServerScript string
@@ -24,12 +24,12 @@ var realServerScript string
 // realServer is one machine with its virtual services.
 type realServer struct {
 	addr   netip.Addr
-	serves map[string][]string // its virtual addresses by method (gate, ipip, masq), in file order; masq needs none
+	serves map[string][]string // its virtual addresses by method (gate, ipip, masq), in file order; masq has none
 	// virtual services whose addresses the script can't set up, each with the reason
 	manual []string
 }
 
-// printRealServerScript prints a script that sets up one real server, or any real server that runs it.
+// printRealServerScript prints a script that sets up one real server, or any real server on which it runs.
 func printRealServerScript(c *call) error {
 	servers, name, server := realServers(c.Plan.Services), c.instanceName(), ""
 	if len(c.args) == 1 {
@@ -58,8 +58,8 @@ func printRealServerScript(c *call) error {
 	return writeRealServerScript(c.raw, c.path, name, server, servers)
 }
 
-// realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The director
-// itself (a loopback address) is left out.
+// realServers returns the machines that serve virtual addresses, including fallback servers, in file order. It leaves
+// out the director itself (a loopback address).
 func realServers(services []*plan.Service) (servers []*realServer) {
 	byAddr := map[netip.Addr]*realServer{}
 	for _, s := range services {
@@ -80,8 +80,8 @@ func realServers(services []*plan.Service) (servers []*realServer) {
 	return servers
 }
 
-// add notes a virtual service that a machine serves. A network of virtual addresses that contains real servers would
-// cut them off from each other, so it is left out.
+// add notes a virtual service that a machine serves. It leaves out a network of virtual addresses that contains real
+// servers, which would cut them off from each other.
 func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
 	way := forward.String()
 	if forward == lvs.Masq {
@@ -104,7 +104,7 @@ func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServ
 	}
 }
 
-// with adds a text to a list once.
+// with adds a text to a list, unless it is there.
 func with(list []string, value string) []string {
 	if slices.Contains(list, value) {
 		return list
@@ -126,7 +126,7 @@ func findServer(servers []*realServer, word string) (*realServer, error) {
 }
 
 // writeRealServerScript writes the script. server is the address of the target machine; "" lets the script choose by
-// the machine's own addresses. name distinguishes its notes from those of other such scripts.
+// the machine's own addresses. name distinguishes its notes from those of similar scripts.
 func writeRealServerScript(w io.Writer, path, name, server string, servers []*realServer) error {
 	var addresses strings.Builder
 	for _, s := range servers {

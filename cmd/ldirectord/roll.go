@@ -27,7 +27,7 @@ import (
 const rollBudget = 10 * time.Minute
 
 // roll takes one server after the other out of service, runs a command for it, and puts it back once it passes. It
-// stops at the first trouble, or at a signal; that server stays drained.
+// stops at the first trouble, or at a signal, and leaves that server drained.
 func roll(c *call) error {
 	if c.dash < 1 || c.dash == len(c.args) {
 		return misused("roll: %s must come after it", c.command.Takes)
@@ -73,7 +73,7 @@ func roll(c *call) error {
 	return state.end()
 }
 
-// namesOf are the names of servers, each once.
+// namesOf returns the names of servers, each once.
 func namesOf(servers []lvs.Backend) (names []string) {
 	for _, at := range servers {
 		if !slices.Contains(names, at.Real) {
@@ -83,7 +83,7 @@ func namesOf(servers []lvs.Backend) (names []string) {
 	return names
 }
 
-// warnOfOut tells which servers of these virtual services are out already.
+// warnOfOut warns of servers of these virtual services that are out already.
 func (c *call) warnOfOut(servers []lvs.Backend) error {
 	report, err := c.report()
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *call) warnOfOut(servers []lvs.Backend) error {
 	return nil
 }
 
-// rolled are the servers that the words mean, in their order, and the virtual service before them, if there is one.
+// rolled returns the servers that the words name, in their order, and the virtual service before them, if there is one.
 func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, err error) {
 	if _, err := c.askWhy(words[:1]); err != nil && len(words) > 1 {
 		virtual, words = words[:1], words[1:]
@@ -135,13 +135,13 @@ type rolling struct {
 
 func (r rolling) real() string { return r.server[len(r.server)-1] }
 
-// step tells what roll does now.
+// step prints what roll does now.
 func (r rolling) step(what string) {
 	r.tell("%s%s", r.place, what)
 	r.flush()
 }
 
-// hint tells what a roll that failed leaves, and how to continue.
+// hint prints what a failed roll leaves, and how to continue.
 func (r rolling) hint(drained bool, left []string) {
 	if drained {
 		r.warn("%s stays drained; to end that: %s undrain %s", r.real(), r.again(),
@@ -159,7 +159,7 @@ func (r rolling) hint(drained bool, left []string) {
 	}
 }
 
-// roll rolls the server. It reports whether the server is drained if that fails.
+// roll rolls the server. With an error it also reports whether the server is drained.
 func (r rolling) roll(argv []string) (drained bool, err error) {
 	r.step("")
 	if err := r.takeOut(); err != nil {
@@ -197,10 +197,10 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 	})
 }
 
-// firstLook is how long roll waits for its turn with a server before it tells so.
+// firstLook is how long roll waits for its turn with a server before it says so.
 const firstLook = time.Second
 
-// takeOut drains the server when enough others serve. It tells why it waits.
+// takeOut drains the server as soon as enough others serve, and says why it waits.
 func (r rolling) takeOut() error {
 	first := *r.call
 	first.WaitBudget = min(r.WaitBudget, firstLook)
@@ -216,7 +216,7 @@ func (r rolling) takeOut() error {
 	return r.give(r.server, orders.Drain)
 }
 
-// give gives an order. One that is only recorded, because the daemon has ended, is a failure.
+// give gives an order. It fails if the order is only recorded because the daemon has ended.
 func (c *call) give(server []string, kind orders.Kind) error {
 	err := setServers(c, server, string(kind))
 	if err != nil && statusFor(err) == exitOK {
@@ -228,7 +228,7 @@ func (c *call) give(server []string, kind orders.Kind) error {
 // takeBack ends the order to drain, even if a signal comes meanwhile.
 func (r rolling) takeBack() error {
 	back := *r.call
-	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // as no order to take out
+	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // none of them is for this order
 	return back.give(r.server, orders.Ready)
 }
 
@@ -240,8 +240,8 @@ func (r rolling) isDrained() bool {
 	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
 }
 
-// runFor runs the command, with the name of the server for each word {}. Its exit status becomes that of roll. A signal
-// that ends roll ends it.
+// runFor runs the command, with the name of the server for each word {}. The exit status of the command becomes that of
+// roll. A signal that ends roll ends the command.
 func (c *call) runFor(real string, argv []string) error {
 	argv = slices.Clone(argv)
 	for i, word := range argv {
@@ -252,7 +252,7 @@ func (c *call) runFor(real string, argv []string) error {
 	cmd := exec.CommandContext(c.ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.stdout, c.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second // how long it may take to end after a signal
+	cmd.WaitDelay = 10 * time.Second // how long the command may take to end after a signal
 	err := cmd.Run()
 	if failed, is := errors.AsType[*exec.ExitError](err); is && failed.ExitCode() > 0 {
 		return exit{failed.ExitCode(), fmt.Errorf("%s for %s: %w", argv[0], real, err)}
@@ -261,7 +261,7 @@ func (c *call) runFor(real string, argv []string) error {
 }
 
 // await waits until each entry of the server meets a condition, for at most --timeout, and shows what it waits for. met
-// also returns why one does not.
+// also returns why an entry does not.
 func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.Timeout)
 	defer cancel()
@@ -298,11 +298,10 @@ type late string
 
 func (l late) Error() string { return string(l) }
 
-// lateBy is how late the time of a result may be.
+// lateBy is how late the recorded time of a result may be.
 const lateBy = time.Second
 
-// unpassed are the checks of a server that have not passed since a moment, by runs that began after it, with what they
-// found.
+// unpassed returns the checks of a server of which no run that began after a moment has passed, with what they found.
 func unpassed(s status.Case, moment time.Time) (list []string) {
 	checks := s.Checks
 	if len(checks) == 0 {

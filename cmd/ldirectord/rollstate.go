@@ -11,18 +11,18 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// rollState is what the file of roll --state keeps: how far a roll came, so that the same command continues.
+// rollState is the content of the file of roll --state: how far a roll came, so that the same command continues it.
 type rollState struct {
 	path string   // "" without --state: nothing is kept
 	held *os.File // the file as last written, with a lock
 
 	Words []string `json:"words"`          // the file, the servers, --, and the command
-	Done  []string `json:"done,omitempty"` // the servers that are rolled
+	Done  []string `json:"done,omitempty"` // the servers that have been rolled
 	At    string   `json:"at"`             // the server that is being rolled, or that failed
 }
 
-// openRoll reads the state of a roll with these words; a new one has nothing done. It keeps other rolls from the file
-// until close.
+// openRoll reads the state of a roll with these words; for a new roll nothing is done. It keeps other rolls from the
+// file until close.
 func openRoll(path string, words []string) (s *rollState, err error) {
 	s = &rollState{path: path, Words: words}
 	if path == "" {
@@ -38,7 +38,7 @@ func openRoll(path string, words []string) (s *rollState, err error) {
 	return s, nil
 }
 
-// read reads the file, which is empty if it is new.
+// read reads the file. A new one is empty.
 func (s *rollState) read(words []string) error {
 	text, err := runfile.ReadFile(s.path, runfile.MaxFile)
 	if err != nil || len(text) == 0 {
@@ -55,7 +55,7 @@ func (s *rollState) read(words []string) error {
 	return nil
 }
 
-// left are the servers that are to be rolled, first the one at which the roll ended, and those that are done.
+// left returns the servers still to be rolled, first the one at which the roll ended, and those that are done.
 func (s *rollState) left(servers []string) (left, done []string) {
 	for _, real := range servers {
 		switch {
@@ -70,7 +70,7 @@ func (s *rollState) left(servers []string) (left, done []string) {
 	return left, done
 }
 
-// begin records the server that is rolled next, before it is drained.
+// begin records the server to be rolled next, before it is drained.
 func (s *rollState) begin(real string) error {
 	if s.path == "" {
 		return nil
@@ -83,7 +83,7 @@ func (s *rollState) begin(real string) error {
 	return s.hold()
 }
 
-// hold locks the file, which each writing replaces.
+// hold locks the file. Each write makes a new file, which must be locked again.
 func (s *rollState) hold() error {
 	f, err := runfile.OpenFile(s.path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -106,5 +106,5 @@ func (s *rollState) end() error {
 	return runfile.While("removing the state of the roll", runfile.Remove(s.path))
 }
 
-// close lets other rolls have the file.
+// close lets other rolls use the file.
 func (s *rollState) close() { s.held.Close() } // nil without a file

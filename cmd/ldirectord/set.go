@@ -21,8 +21,8 @@ import (
 // idleInterval is the time between two looks at the connections of servers.
 const idleInterval = 200 * time.Millisecond
 
-// order is a command for one kind of order: for real servers, or for a whole virtual service or address, or every
-// address. With --off an order is taken back.
+// order makes a command for one kind of order: for real servers, for a whole virtual service, or for one address or
+// all. With --off it takes an order back.
 func order(kind orders.Kind, whole bool) action {
 	return func(c *call) error {
 		what, servers := kind, c.args
@@ -36,11 +36,11 @@ func order(kind orders.Kind, whole bool) action {
 	}
 }
 
-// set gives an order for real servers; the last words of the command line are the order.
+// set gives an order for real servers. The last words of the command line are the order.
 func set(c *call) error {
 	at := len(c.args) - 1
 	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(orders.Weigh) {
-		at-- // a number belongs to the word before it, even if that is misspelt
+		at-- // a number belongs to the word before it, even a misspelt one
 	}
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
 	if len(servers) < 1 || len(servers) > 2 {
@@ -49,7 +49,7 @@ func set(c *call) error {
 	return setServers(c, servers, what)
 }
 
-// setServers gives an order for servers, and with --wait waits until it is carried out.
+// setServers gives an order for servers. With --wait it waits until the order is carried out.
 func setServers(c *call, servers []string, what string) error {
 	words := wordsFor(servers)
 	order, err := readOrder(c, words, what)
@@ -108,7 +108,7 @@ func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	return order, err
 }
 
-// tellOrdered tells what the order does.
+// tellOrdered prints what the order does.
 func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
 	for _, s := range answer.Servers {
@@ -145,7 +145,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 type orderedServer struct {
 	lvs.Backend
 	Order string    `json:"order"`
-	From  time.Time `json:"from,omitzero"` // it waits for this time
+	From  time.Time `json:"from,omitzero"` // it begins at this time
 	Waits bool      `json:"waits_for_address,omitempty"`
 }
 
@@ -171,7 +171,7 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 		}
 		c.tell("the checks of %s may remove every server, until all are up%s", at, latest)
 	case at.Real == "":
-		// of one that left the file, no directive is known
+		// if it left the file, its directive is not known
 		c.tell("%s guards %s again", cmp.Or(s.Guard, "keepserving"), at)
 	case order.Waits():
 		c.tell("%s: %s", at, order)
@@ -184,8 +184,8 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed is the error of an order that is recorded and was not answered. Where no daemon runs, that is not a
-// failure. The error is nil if our daemon runs without a control socket, because the daemon follows the file.
+// unconfirmed returns the error of an order that is recorded and was not answered. If no daemon runs, that is not a
+// failure. The error is nil if our daemon runs without a control socket, because it follows the file.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
@@ -212,7 +212,7 @@ func unconfirmed(c *call, unanswered error) error {
 	return nil
 }
 
-// awaitCarried waits until the servers' connections fulfil a condition, if the table can be read.
+// awaitCarried waits until the servers' connections meet a condition, if the table can be read.
 func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	done func(lvs.Counters) bool) error {
 	if c.table.Live == nil {
@@ -246,11 +246,11 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	}
 }
 
-// quietTime is how long no packet must arrive for a withdrawn address.
+// quietTime is how long a withdrawn address must get no packet.
 const quietTime = 3 * time.Second
 
-// quiet reports whether no packet arrived for quietTime, from the count of packets so far. Connections would show less:
-// with gate they continue over another director, but their entries stay in the table here.
+// quiet makes a function that reports from the packet count whether no packet has arrived for quietTime. Connections
+// would not show it: with gate they continue through another director, but their entries stay in the table here.
 func quiet() func(lvs.Counters) bool {
 	last, since := uint64(0), time.Now()
 	return func(carry lvs.Counters) bool {

@@ -18,18 +18,18 @@ import (
 	"ldirectord/parser"
 )
 
-// runShadow compares the table with the one that this daemon would write, until a signal or --for ends it.
+// runShadow compares the table with the one that the daemon would write, until a signal or --for ends it.
 func runShadow(c *call) error {
 	if c.table.Live == nil {
 		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
 	}
-	if err := c.table.Absent(); err != nil { // opening the table would load the module
+	if err := c.table.Absent(); err != nil { // to open the table would load the module
 		return fmt.Errorf("no daemon has a table on this machine: %w", err)
 	}
 	var stop, cancel context.CancelFunc
 	ends := []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP}
 	if signal.Ignored(unix.SIGHUP) {
-		ends = ends[:2] // by nohup
+		ends = ends[:2] // nohup ignores HUP
 	}
 	c.ctx, stop = signal.NotifyContext(c.ctx, ends...)
 	defer stop()
@@ -73,13 +73,13 @@ func (c *call) writeReport(r shadow.Report) error {
 	return runfile.Save(c.Report, append(text, '\n'), 0o644)
 }
 
-// followedFile is the configuration while a shadow runs.
+// followedFile is the configuration file while a shadow runs.
 type followedFile struct {
 	c             *call
 	inForce, seen []byte
 }
 
-// changed returns the plan of a changed file that has been stable for a second. A refused file is reported.
+// changed returns the plan of a changed file that has been stable for a second. It reports a refused file.
 func (f *followedFile) changed() *plan.Plan {
 	text, err := f.c.source().Read()
 	settled := err == nil && bytes.Equal(text, f.seen)

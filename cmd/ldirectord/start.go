@@ -21,7 +21,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// start starts the daemon to serve, unless it runs.
+// start starts a daemon that serves, unless it runs.
 func start(c *call) error {
 	return c.begin(func(runs bool) error {
 		switch {
@@ -37,8 +37,8 @@ func start(c *call) error {
 	})
 }
 
-// standby starts a daemon that checks and leaves the table alone until notify promotes it. A promoted daemon that
-// crashed serves again, and a running daemon keeps its role.
+// standby starts a daemon that makes checks and leaves the table alone until notify promotes it. After a crash a
+// promoted daemon serves again. A running daemon keeps its role.
 func standby(c *call) error {
 	return c.begin(func(runs bool) error {
 		if runs {
@@ -55,8 +55,8 @@ func standby(c *call) error {
 	})
 }
 
-// begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
-// called first; runs: a daemon is already running.
+// begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. It calls
+// prepare first; runs: a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
 	signal.Notify(c.hangups, unix.SIGHUP)
@@ -84,7 +84,7 @@ func (c *call) staysInForeground() bool {
 	return c.Foreground || c.Debug || c.Config.Global.Supervised
 }
 
-// lastGoodEnv says to the daemon in the background that it may start with the last good configuration.
+// lastGoodEnv allows the daemon in the background to start with the last good configuration.
 const lastGoodEnv = "LDIRECTORD_LAST_GOOD"
 
 // loadOrLastGood reads the configuration, or with --last-good the one that was last in force if this one can't be used.
@@ -104,7 +104,7 @@ func (c *call) loadOrLastGood() error {
 	return refused
 }
 
-// takeLastGood replaces the configuration by the one that was last in force, if that can be used.
+// takeLastGood replaces the configuration by the one last in force, if that can be used.
 func (c *call) takeLastGood() bool {
 	last, err := daemon.LoadLastGood(c.ctx, c.source())
 	if err != nil || last.Plan == nil {
@@ -116,14 +116,14 @@ func (c *call) takeLastGood() bool {
 	return true
 }
 
-// waitsForUs reports whether a daemon that is stopping may be waiting for this command, which a daemon passed on: with
-// files that name each other both would wait. Such a daemon is left alone.
+// waitsForUs reports whether a daemon that is stopping may be waiting for this command. That can be if a daemon passed
+// the command on: with files that name each other both would wait. Such a daemon is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
 	return len(c.via) > 0 && daemon.Pid != 0 && ends
 }
 
-// runs reports whether the daemon runs and stays. In the process that should become the daemon that is an error.
+// runs reports whether the daemon runs and stays. That is an error in a process that should become the daemon.
 func runs(c *call) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
@@ -142,12 +142,12 @@ func runs(c *call) (bool, error) {
 	return false, found.Await(ctx)
 }
 
-// reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
+// reload has the running daemon read the file again, if the file is good, and waits until the table follows. A daemon
 // without a control socket gets a signal, and reports no result.
 func reload(c *call) error {
 	err := c.load()
 	if err != nil {
-		if c.found().Pid != 0 { // for its log, status and metrics
+		if c.found().Pid != 0 { // for the daemon's log, status and metrics
 			words := url.Values{"refused": {err.Error()}}
 			if c.Loaded != nil {
 				words["refused"] = c.Refusals()
@@ -173,7 +173,7 @@ func reload(c *call) error {
 	}
 	order := "/reload"
 	if c.Confirm > 0 {
-		order = "/try" // which earlier versions refuse
+		order = "/try" // earlier versions refuse this
 		words.Set("within", c.Confirm.String())
 	}
 	err = c.socket().Order(c.ctx, daemon.ReloadTimeout, order, words, new(struct{}))
@@ -191,12 +191,12 @@ func reload(c *call) error {
 	return err
 }
 
-// confirm keeps the configuration that reload --confirm has put in force.
+// confirm keeps the configuration that reload --confirm put in force.
 func confirm(c *call) error {
 	return c.socket().Order(c.ctx, daemon.OrderTimeout, "/confirm", nil, new(struct{}))
 }
 
-// warnOfOrders names the orders whose servers the file does not have any more.
+// warnOfOrders names the orders whose servers are no longer in the file.
 func (c *call) warnOfOrders() {
 	var lost []string
 	all, _ := c.orders()

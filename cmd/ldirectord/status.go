@@ -61,7 +61,7 @@ func showStatus(c *call) error {
 	return cmp.Or(refused, error(exit{status: ended}))
 }
 
-// others tells of daemons that the command may have meant: of another file's with this name, or of those elsewhere.
+// others names daemons that the command may have meant: that of another file with this name, or those elsewhere.
 func (o *options) others() string {
 	if err := o.instance().NameTaken(); err != nil {
 		return err.Error()
@@ -69,7 +69,7 @@ func (o *options) others() string {
 	return o.elsewhere()
 }
 
-// elsewhere tells of daemons of this file on another table or in another network namespace, and how to ask them; "" for
+// elsewhere names daemons of this file with another table or in another network namespace, and how to ask them; "" for
 // none.
 func (o *options) elsewhere() string {
 	var all []string
@@ -85,7 +85,7 @@ func (o *options) elsewhere() string {
 	return strings.Join(all, "; ")
 }
 
-// showReport prints the daemon's report, if an option requests it.
+// showReport prints the daemon's report if an option requests it.
 func showReport(c *call, pid int) error {
 	if !c.Verbose && !c.JSON {
 		if err := c.perlRuns(); err != nil {
@@ -105,10 +105,10 @@ func showReport(c *call, pid int) error {
 		c.printJSON(report)
 		return nil
 	}
-	return report.WriteText(c.raw) // it escapes before it breaks lines
+	return report.WriteText(c.raw) // WriteText escapes before it breaks lines
 }
 
-// showLacking prints how many virtual services have no server, if any, and if the daemon answers in a second.
+// showLacking prints how many virtual services have no server, if there are any and the daemon answers in a second.
 func showLacking(c *call) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
@@ -119,7 +119,7 @@ func showLacking(c *call) {
 	}
 }
 
-// perlRuns is the error if the Perl ldirectord runs, which has no control socket.
+// perlRuns returns an error if the Perl ldirectord runs, which has no control socket.
 func (o *options) perlRuns() error {
 	if p := o.found(); p.IsPerl() {
 		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it "+

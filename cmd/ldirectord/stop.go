@@ -46,8 +46,8 @@ func end(c *call, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. A daemon
-// that hangs is killed.
+// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. It kills a
+// daemon that hangs.
 func handOver(c *call, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(c, p, daemon.SignalHandOver); err != nil {
@@ -71,14 +71,14 @@ func send(pid int, sig syscall.Signal) error {
 	return runfile.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
 }
 
-// restart replaces the running daemon by a new one; the table stays as it is meanwhile.
+// restart replaces the running daemon by a new one. The table stays as it is meanwhile.
 func restart(c *call) error {
 	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(c, by, found.Pid)
 		}
 		keepSpelling(c, found.State)
-		if err := c.instance().MayStart(); err != nil { // while the old one still serves
+		if err := c.instance().MayStart(); err != nil { // asked while the old daemon still serves
 			return err
 		}
 		if err := handOver(c, found.Process); err != nil {
@@ -88,7 +88,7 @@ func restart(c *call) error {
 	return c.launch()
 }
 
-// keepSpelling starts the next daemon with the same name as the previous one, so that its pid file keeps its path.
+// keepSpelling gives the next daemon the name of the previous one, so that the path of the pid file stays.
 func keepSpelling(c *call, before instance.State) {
 	standard, err := c.dirs.Find("")
 	switch {
@@ -100,7 +100,7 @@ func keepSpelling(c *call, before instance.State) {
 	}
 }
 
-// tryRestart restarts a daemon that runs.
+// tryRestart restarts the daemon if it runs.
 func tryRestart(c *call) error {
 	if c.found().Pid == 0 {
 		return noneRuns(c)

@@ -16,7 +16,7 @@ import (
 // a program other than a systemd unit runs the daemon in the foreground.
 const somebody instance.Supervisor = "somebody"
 
-// supervisor is the program that runs this process in the foreground.
+// supervisor returns the program that runs this process in the foreground.
 func supervisor(c *call) instance.Supervisor {
 	if unit := unitOf(os.Getpid()); c.manager.Listens() && unit != "" {
 		return unit
@@ -24,10 +24,10 @@ func supervisor(c *call) instance.Supervisor {
 	return somebody
 }
 
-// ofService is the line of a service in /proc/PID/cgroup, see cgroups(7).
+// ofService matches the line of a service in /proc/PID/cgroup, see cgroups(7).
 var ofService = regexp.MustCompile(`(?m)^[^:]*:(?:name=systemd)?:.*/([^/]*\.service)$`)
 
-// unitOf is the service that runs a process; "" when there is none.
+// unitOf returns the service that runs a process; "" for none.
 func unitOf(pid int) instance.Supervisor {
 	groups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)) // none if it can't be read
 	return serviceIn(string(groups))
@@ -41,7 +41,7 @@ func serviceIn(groups string) instance.Supervisor {
 }
 
 // restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place. The
-// kernel has to confirm the name, because the record may be another user's.
+// kernel must confirm the unit's name, because another user may have written the record.
 func restartSupervised(c *call, by instance.Supervisor, pid int) error {
 	if by != unitOf(pid) {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")

@@ -21,8 +21,8 @@ import (
 // maxScript is the largest size of a script, in bytes.
 const maxScript = 1 << 20
 
-// testFile plays scripts with the file, by the rules of the daemon, in a table in memory. No check is made, and no time
-// passes.
+// testFile plays scripts with the file, by the rules of the daemon, in a table in memory. It makes no check, and no
+// real time passes.
 func testFile(c *call) error {
 	failed := 0
 	for _, name := range c.args {
@@ -47,7 +47,7 @@ func testFile(c *call) error {
 	return nil
 }
 
-// script is one script as it is played.
+// script is one script while it is played.
 type script struct {
 	*call
 	file   string
@@ -78,7 +78,7 @@ func (s *script) play() error {
 	return nil
 }
 
-// acts are what the words of a script do.
+// acts returns what each word of a script does.
 func (s *script) acts() map[string]func([]string) error {
 	breaks := func(fail bool) func([]string) error {
 		return func(words []string) error {
@@ -97,7 +97,7 @@ func (s *script) acts() map[string]func([]string) error {
 	}
 }
 
-// named are the servers that words name.
+// named returns the servers that words name.
 func (s *script) named(words []string) ([]lvs.Backend, error) {
 	if len(words) == 0 {
 		return nil, errors.New("a real server must follow")
@@ -140,7 +140,7 @@ func (s *script) wait(words []string) error {
 	return nil
 }
 
-// maxWait is how long one wait of a script may be.
+// maxWait is the longest wait of a script.
 const maxWait = 24 * time.Hour
 
 // reload takes another file, as the daemon takes a changed one.
@@ -161,7 +161,7 @@ func (s *script) reload(words []string) error {
 	return nil
 }
 
-// virtual is the virtual service that a word names.
+// virtual returns the virtual service that a word names.
 func (s *script) virtual(word string) (*view.Virtual, error) {
 	now := s.world.Snapshot()
 	if err := now.Called(&word); err != nil {
@@ -175,7 +175,7 @@ func (s *script) virtual(word string) (*view.Virtual, error) {
 	return nil, fmt.Errorf("there is no virtual service %s", word)
 }
 
-// serves compares how many servers of a virtual service serve, or whether the fallback does. A servicename may have
+// serves compares how many servers of a virtual service serve, or whether its fallback does. A servicename may have
 // blanks.
 func (s *script) serves(words []string) error {
 	last := len(words) - 1

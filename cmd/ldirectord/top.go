@@ -9,12 +9,12 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// topClients limits the clients that are counted at a time: of N connections, a client with more than N / topClients is
-// always found.
+// topClients limits the clients that are counted at a time. Among N connections, a client with more than N / topClients
+// is always found.
 const topClients = 1 << 16
 
-// most finds the clients with the most connections in bounded memory (Misra and Gries): when there are too many, each
-// loses one connection, and those with none left are forgotten.
+// most finds the clients with the most connections in bounded memory (Misra and Gries). When it has too many clients,
+// each loses one connection, and clients with none left are forgotten.
 type most map[netip.Addr]int
 
 func (m most) add(client netip.Addr) {
@@ -32,7 +32,7 @@ func (m most) add(client netip.Addr) {
 type busyClient struct {
 	Client      netip.Addr `json:"client"`
 	Connections int        `json:"connections"`
-	Server      string     `json:"server"` // of all of them; "several"
+	Server      string     `json:"server"` // the server of all its connections, or "several"
 }
 
 // showTop shows the clients with the most connections. It reads the table twice: to find them, and to count them.

@@ -35,7 +35,7 @@ func waitFor(c *call) error {
 		}
 		now, err := c.askWhy(server)
 		switch {
-		case now == nil: // a daemon that stops may be followed by another one
+		case now == nil: // another daemon may follow one that stops
 		case err != nil && word == "up": // the server has left the file
 			return err
 		default:
@@ -44,7 +44,7 @@ func waitFor(c *call) error {
 	}
 }
 
-// isAs reports whether a server is up (with a weight in the table) or out (not in the table, or with neither weight nor
+// isAs reports whether a server is up (with a weight in the table) or out (not in the table, or without weight and
 // connections).
 func (o *options) isAs(s status.Case, word string) bool {
 	if s.TableWeight == nil || *s.TableWeight > 0 {

@@ -10,11 +10,11 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// waitingLine is the time between two lines of a command that waits, where lines stay.
+// waitingLine is the time between two lines of a waiting command where lines can't be redrawn.
 const waitingLine = 10 * time.Second
 
-// waiting shows what a command waits for, and for how long: on a terminal in one line that is drawn anew, elsewhere in
-// a line each waitingLine.
+// waiting shows what a command waits for, and how long. On a terminal it redraws one line; elsewhere it prints one each
+// waitingLine.
 type waiting struct {
 	*output
 	began, shown time.Time
@@ -25,7 +25,7 @@ func (o *output) newWaiting() *waiting {
 	return &waiting{o, time.Now(), time.Now(), o.onTerminal() && os.Getenv("TERM") != "dumb"}
 }
 
-// clearLine clears the line of the cursor. What is drawn there is cut at its end.
+// clearLine clears the cursor's line. cut makes the terminal cut a long line at its edge; wrap ends that.
 const clearLine, cut, wrap = "\r\x1b[K", "\x1b[?7l", "\x1b[?7h"
 
 func (w *waiting) show(text string) {

@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/whatif"
 )
 
-// supposing has the options of plan that suppose something.
+// supposing has the options of plan that make suppositions.
 type supposing struct {
 	Down            []string
 	Drain           []string
@@ -32,9 +32,9 @@ type loss struct {
 	ID       string `json:"id"`
 	Left     int    `json:"serving"`
 	Required int    `json:"required"`
-	By       string `json:"by,omitempty"`       // the directive that requires them
+	By       string `json:"by,omitempty"`       // the directive that requires more
 	Fallback string `json:"fallback,omitempty"` // the fallback server, if it serves
-	// what status shows of the virtual service, if it was not so before
+	// what status shows of the virtual service, unless it did before
 	Notices []string `json:"notices,omitempty"`
 }
 
@@ -49,7 +49,7 @@ func (l loss) String() string {
 	return strings.Join(append([]string{text}, l.Notices...), "; ")
 }
 
-// suppose shows what the table would be if servers failed or were drained, or if this director ended.
+// suppose shows what the table would be if servers failed or were drained, or this director ended.
 func suppose(c *call, given orders.All) error {
 	is, err := present(c, given)
 	if err != nil {
@@ -90,7 +90,7 @@ func suppose(c *call, given orders.All) error {
 		}
 	}
 	for i := range changes {
-		changes[i].When = "" // the checks are supposed
+		changes[i].When = "" // the changes are hypothetical
 	}
 	losses, addresses := lossesOf(was, now), moves(was, now)
 	if c.WithoutDirector {
@@ -110,13 +110,13 @@ func suppose(c *call, given orders.All) error {
 	return wouldChange
 }
 
-// situation is what is known before.
+// situation is the state before the supposition.
 type situation struct {
 	failed, fallbacks []lvs.Backend // the real servers and the fallback servers that are down
 	orders            orders.All
 }
 
-// played plays these services of a plan up to the situation.
+// played plays these services of a plan until they are in the situation.
 func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
 	w := whatif.New(p, services, is.orders, calm)
 	w.BreakFallbacks(is.fallbacks)
@@ -124,7 +124,7 @@ func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Du
 	return w
 }
 
-// present is the situation: nothing fails, or with --running the servers that are down in the running daemon.
+// present returns the situation: nothing fails, or with --running the servers that are down in the running daemon.
 func present(c *call, given orders.All) (*situation, error) {
 	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
@@ -167,7 +167,7 @@ func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, er
 	return all, nil
 }
 
-// having are the virtual services with one of these servers, and if asked all that announce.
+// having returns the virtual services with one of these servers, and, if announcing is set, all that announce.
 func having(p *plan.Plan, servers []lvs.Backend, announcing bool) (list []*plan.Service) {
 	ids := map[string]bool{}
 	for _, at := range servers {
@@ -181,8 +181,8 @@ func having(p *plan.Plan, servers []lvs.Backend, announcing bool) (list []*plan.
 	return list
 }
 
-// touched are the virtual services with one of these servers, and if one announces all that do: an announced address
-// depends on them.
+// touched returns the virtual services with one of these servers. If one of them announces, it adds all that do: an
+// announced address depends on all.
 func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
 	list := having(p, servers, false)
 	if slices.ContainsFunc(list, func(s *plan.Service) bool { return s.Section.Announce }) {
@@ -191,7 +191,7 @@ func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
 	return list
 }
 
-// lossesOf are the virtual services that have fewer servers in service, or another state, than before.
+// lossesOf returns the virtual services that have fewer servers in service than before, or another state.
 func lossesOf(before, now *view.Snapshot) []loss {
 	list := []loss{}
 	for i := range now.Virtuals {
@@ -213,7 +213,7 @@ func lossesOf(before, now *view.Snapshot) []loss {
 	return list
 }
 
-// moves are the announced addresses that are elsewhere than before, in words.
+// moves describes the announced addresses that are in another place than before.
 func moves(before, now *view.Snapshot) []string {
 	list := []string{}
 	for i, one := range now.Announcements {
@@ -224,16 +224,16 @@ func moves(before, now *view.Snapshot) []string {
 	return list
 }
 
-// eachCalm is enough for one server to go: it does not wait for a turn.
+// eachCalm is long enough for one server to leave: it does not wait for a turn.
 const eachCalm = time.Minute
 
-// short are the virtual services that have too few servers, and had more before.
+// short returns the virtual services that have too few servers, and had more before.
 func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }
 
 // eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few
-// servers. Virtual services that have too few already come first: a further server may not change that.
+// servers. Virtual services that already have too few come first: a further failure may not change that.
 func eachLoss(c *call, is *situation) error {
 	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
 	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())
@@ -247,7 +247,7 @@ func eachLoss(c *call, is *situation) error {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
-		of := having(c.Plan, units[name], false) // a loss depends on no other's address
+		of := having(c.Plan, units[name], false) // a loss does not depend on other addresses
 		w := is.played(c.Plan, of, eachCalm)
 		was := w.Snapshot()
 		w.Fail(units[name])
@@ -277,7 +277,7 @@ func eachLoss(c *call, is *situation) error {
 	return nil
 }
 
-// unitsOf are the servers that can fail together: at one address, of one name, or with one tag.
+// unitsOf returns the servers that can fail together: with the same address, name or tag.
 func unitsOf(p *plan.Plan) map[string][]lvs.Backend {
 	units, named := map[string][]lvs.Backend{}, map[string][]lvs.Backend{}
 	hosts := map[string]map[netip.Addr]bool{}

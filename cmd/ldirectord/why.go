@@ -21,11 +21,11 @@ func why(c *call) error {
 		c.printJSON(found)
 		return nil
 	}
-	return found.WriteText(c.raw, c.Verbose) // it escapes before it breaks lines
+	return found.WriteText(c.raw, c.Verbose) // WriteText escapes before it breaks lines
 }
 
-// askWhy requests the history of [VIRTUAL] REAL from the running daemon. An unknown server is an error, with an empty
-// answer.
+// askWhy requests the history of [VIRTUAL] REAL from the running daemon. For an unknown server it returns an error and
+// an empty answer.
 func (c *call) askWhy(server []string) (*status.Why, error) {
 	asked := wordsFor(server)
 	if c.found().Pid == 0 {
