@@ -32,7 +32,7 @@ type loss struct {
 	ID       string `json:"id"`
 	Left     int    `json:"serving"`
 	Required int    `json:"required"`
-	By       string `json:"by,omitempty"`       // the directive that requires more
+	By       string `json:"by,omitempty"`       // the directive that requires this many
 	Fallback string `json:"fallback,omitempty"` // the fallback server, if it serves
 	// what status shows of the virtual service, unless it did before
 	Notices []string `json:"notices,omitempty"`

@@ -16,7 +16,7 @@ import (
 // budgetInterval is the time between two looks of a waiting order at its budget.
 const budgetInterval = 250 * time.Millisecond
 
-// shortWithout tells which virtual services would be short of servers without these, beside the orders in force.
+// shortWithout returns which virtual services would be short of servers without these, with the orders in force.
 func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
 	for _, short := range now.Short(servers, all.InForce()) {
 		texts = append(texts, short.String())
@@ -32,15 +32,15 @@ func inBudget(r orders.Request, short []string) error {
 	return socket.Early(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(short, ", "), r.What()))
 }
 
-// line has the orders that wait for their budget, in the order in which they came. It may be used concurrently.
+// line is the queue of orders that wait for their budget. It may be used concurrently.
 type line struct {
 	lock  sync.Mutex
 	waits []*place
 }
 
-// place is that of one order.
+// place is the place of one order in the line.
 type place struct {
-	of     []string // the virtual services of its servers; nil before it was first looked at
+	of     []string // the virtual services of its servers; nil before the first look
 	serves bool     // this director served then
 }
 
@@ -58,8 +58,8 @@ func (l *line) leave(p *place) {
 	l.waits = slices.DeleteFunc(l.waits, func(other *place) bool { return other == p })
 }
 
-// next returns an error if an earlier order waits for one of the same virtual services, or if this director has
-// stopped serving since the order came. An order without a place does not wait.
+// next returns an error if an earlier order waits for one of the same virtual services, or if this director has stopped
+// serving since the order came. An order without a place need not wait.
 func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
 	if p == nil {
 		return nil

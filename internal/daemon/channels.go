@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// channels report events to the outside. They are opened, configured and closed here.
+// channels report events to the outside. This file opens, configures and closes them.
 type channels struct {
 	journal *notify.Journal
 	mailer  *mail.Mailer
@@ -45,7 +45,7 @@ func (c *channels) setChannels(p *plan.Plan) {
 	c.webhook.Set(p.Config.Global.Webhook)
 }
 
-// forget ends the failures of commands and monitorfiles that a plan, which is in force, no longer has.
+// forget ends the failures of commands and monitorfiles that the plan in force no longer has.
 func (c *channels) forget(p *plan.Plan) {
 	hooks, files := []notify.Hook{notify.Callback(p.Config.Global.Callback, "")}, []string{}
 	for _, s := range p.Services {
@@ -89,7 +89,7 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// settled reports the error of something that is done more than once. Without one, that of the last time is over.
+// settled reports the error of something that is done repeatedly. Without an error, it ends the last failure.
 func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	if err == nil {
 		d.tally.over(kind, what)
@@ -97,8 +97,8 @@ func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	d.failed(kind, what, err)
 }
 
-// commandsEnd is how long the end waits for commands. After a handover nobody checks the servers until the next daemon
-// begins, which runs the commands again.
+// commandsEnd returns how long a daemon that ends waits for commands. After a handover nobody checks the servers until
+// the next daemon begins, and that daemon runs the commands again.
 func commandsEnd(by endedBy) time.Duration {
 	if by == handedOver {
 		return closeTimeout
@@ -106,7 +106,7 @@ func commandsEnd(by endedBy) time.Duration {
 	return hooksTimeout
 }
 
-// closeChannels waits until pending reports are sent and commands have exited. The log is closed last.
+// closeChannels waits until pending reports are sent and commands have exited. It closes the log last.
 func (d *daemon) closeChannels(by endedBy, cause error) {
 	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(commandsEnd(by)))

@@ -21,13 +21,12 @@ import (
 
 const (
 	claimTimeout = time.Second // how long other processes may lock the run folders
-	// the time between two looks at the other daemons, while this daemon waits for a virtual service that one of
-	// them has
+	// the time between two looks at other daemons while this one waits for a virtual service that one of them has
 	waitInterval = 300 * time.Millisecond
 )
 
-// claims are the claims of this daemon on virtual services, for its director. A running daemon that has recorded a
-// virtual service owns it. Records are written while the run folders are locked.
+// claims are this daemon's claims on virtual services, for its director. A running daemon owns the virtual services
+// that it has recorded. Records are written while the run folders are locked.
 type claims struct {
 	d       *daemon
 	changed chan struct{}
@@ -35,10 +34,10 @@ type claims struct {
 	mu         sync.Mutex // guards what follows
 	neighbours neighbours
 	mine       keySet             // the virtual services that this daemon may take
-	has, waits keySet             // the virtual services that the record has
-	yields     bool               // recorded: others may take its virtual services
+	has, waits keySet             // the virtual services in the record
+	yields     bool               // in the record: others may take its virtual services
 	last       []neighbour        // the other daemons at the last look
-	contested  bool               // another daemon changes our virtual services, so the table is read often
+	contested  bool               // another daemon changes our virtual services too, so the table is read often
 	marking    []*parser.Virtual  // the sections of the file that set marks
 	names      map[lvs.Key]string // the file's servicenames
 	reported   map[string]bool
@@ -91,7 +90,7 @@ func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 // record saves which virtual services this daemon has and waits for, if that changed.
 func (c *claims) record(has, waits keySet, yields bool) {
 	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
-		return // and mine stays
+		return // mine stays as it is
 	}
 	c.has, c.waits, c.yields = has, waits, yields
 	if c.mine = has; yields {
@@ -100,7 +99,7 @@ func (c *claims) record(has, waits keySet, yields bool) {
 	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
 }
 
-// tell reports once each virtual service that this daemon shares with others.
+// tell reports, once each, the virtual services that this daemon shares with others.
 func (c *claims) tell() {
 	reported := map[string]bool{}
 	say := func(before string, ids []string, after string) {
@@ -189,7 +188,7 @@ func (c *claims) renew(cfg *parser.Config) {
 	c.follows(cfg.Virtuals)
 }
 
-// follows notes which marks and names the file in force has.
+// follows notes the marks and names in the file in force.
 func (c *claims) follows(virtuals []*parser.Virtual) {
 	c.marking, c.names = nil, map[lvs.Key]string{}
 	for _, v := range virtuals {
@@ -202,7 +201,7 @@ func (c *claims) follows(virtuals []*parser.Virtual) {
 	}
 }
 
-// keySet are the keys of virtual services, sorted. It is never changed.
+// keySet is a sorted list of keys of virtual services. It is never changed.
 type keySet []lvs.Key
 
 func newKeySet(keys []lvs.Key) keySet {
@@ -214,7 +213,7 @@ func (s keySet) has(k lvs.Key) bool {
 	return found
 }
 
-// called returns the names in the file of those keys that pass the filter.
+// called returns the names that the file gives to those keys that pass the filter.
 func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {

@@ -28,22 +28,21 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// EndTimeout is how long a command waits for a daemon to exit; a daemon never needs that long.
+// EndTimeout is how long a command waits for a daemon to exit. A daemon never needs that long.
 const EndTimeout = 40 * time.Second
 
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// Time limits for the shutdown of a daemon, from the signal on. EndTimeout is longer than the latest of them
-	// and what follows it.
+	// Time limits for the shutdown of a daemon, counted from the signal. EndTimeout is longer than all of this.
 	directorTimeout = 25 * time.Second // until the director has cleaned up the table
-	saveTimeout     = time.Second      // at a handover, until an unsaved role is saved
+	saveTimeout     = time.Second      // at a handover, to save an unsaved role
 	hooksTimeout    = 30 * time.Second // until the last commands have exited
-	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
+	closeTimeout    = 5 * time.Second  // after that, until the last log lines and mails are sent
 )
 
 // SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal: it exits
-// at once, and leaves its table too.
+// at once, and leaves its table as well.
 const SignalHandOver = syscall.SIGUSR1
 
 // ReadyLine is the last line that Options.Ready gets.
@@ -53,13 +52,13 @@ const ReadyLine = "ready"
 type Options struct {
 	Instance   instance.Instance
 	Table      ipvsctl.Access
-	Supervisor instance.Supervisor // the supervisor in the foreground; "" in the background
+	Supervisor instance.Supervisor // who runs it in the foreground; "" in the background
 	Config     Source
-	Loaded     *Loaded // the configuration to begin with
+	Loaded     *Loaded // the first configuration
 	Manager    *ServiceManager
-	Via        Via            // the files whose daemons passed on this start
-	Hangups    chan os.Signal // has a HUP that came before Run, of one element; nil: Run makes it
-	Args       []string       // options for its commands to other daemons of this machine
+	Via        Via            // the files whose daemons passed this start on
+	Hangups    chan os.Signal // holds a HUP that came before Run, room for one; nil: Run makes it
+	Args       []string       // options of its commands to other daemons of this machine
 
 	Name    string // the daemon's name in log lines
 	Version string // of the program
@@ -85,15 +84,15 @@ type daemon struct {
 	socket   *socket.Server
 	metrics  *metricsServer
 	end      context.CancelCauseFunc // stops the director
-	ended    chan error              // gets its last error
+	ended    chan error              // gets the director's last error
 	ending   time.Time               // when it got the order to stop; zero before
-	signals  chan os.Signal          // that stop it, or mean nothing
+	signals  chan os.Signal          // those that stop it, and those that it ignores
 }
 
 // Run runs the daemon in this process, until a signal or an order stops it. If another one is running, the error wraps
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
-	os.Unsetenv(viaEnv) // it concerns only this start
+	os.Unsetenv(viaEnv) // the variable is only for this start
 	o.Hangups = cmp.Or(o.Hangups, make(chan os.Signal, 1))
 	signal.Notify(o.Hangups, unix.SIGHUP)
 	d := &daemon{Options: o}
@@ -111,12 +110,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	show() // the state file may show the table of another daemon
-	// Before any command can know our pid. PIPE is caught rather than ignored, because children would inherit an
-	// ignored signal.
+	// This comes before any command can know our pid. PIPE is caught rather than ignored, because children would
+	// inherit an ignored signal.
 	d.signals = make(chan os.Signal, 8)
 	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
 	if o.PidFile {
-		_ = d.lock.WritePid() // commands find the daemon by its state and its socket, too
+		_ = d.lock.WritePid() // commands also find the daemon by its state and socket
 		defer d.lock.RemovePid()
 		if err := os.Chdir("/"); err != nil {
 			return err
@@ -145,7 +144,7 @@ func (d *daemon) assemble() {
 		Table: d.Table, Maintenance: maintenance.New(watch).Watch, Claims: d.claims,
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	}
-	if d.Table.Machine { // with a table in memory there are no mark rules and no addresses
+	if d.Table.Machine { // a table in memory has no mark rules and no addresses
 		deps.Marks = fwmark.Open(d.Instance.Chains())
 		save := func(all announce.Record) error {
 			return d.lock.Update(func(s *instance.State) { s.Announced = all })
@@ -192,7 +191,7 @@ func (d *daemon) attend() error {
 			d.Manager.feed()
 		case err := <-d.ended:
 			return err
-		case <-d.orders.leave: // the command may be killed before it sends a signal
+		case <-d.orders.leave: // the command may be killed before it can send a signal
 			return d.leave("TERM")
 		case s := <-d.signals:
 			switch s {
@@ -214,7 +213,7 @@ func (d *daemon) attend() error {
 	}
 }
 
-// leave stops the director and the daemons that execute= names.
+// leave stops the director, and the daemons that execute= names.
 func (d *daemon) leave(by endedBy) error {
 	d.Manager.stopping()
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
@@ -231,8 +230,8 @@ func (d *daemon) leave(by endedBy) error {
 	return err
 }
 
-// awaitEnd waits until the director has stopped. If the director hangs, its virtual services stay recorded as after a
-// crash, and the next daemon cleans up.
+// awaitEnd waits until the director has stopped. If it hangs, its virtual services stay recorded, as after a crash, and
+// the next daemon cleans up.
 func (d *daemon) awaitEnd(by endedBy) error {
 	d.ending = time.Now()
 	late := time.After(directorTimeout)
@@ -276,12 +275,12 @@ func (d *daemon) record(change func(*instance.State)) {
 	d.failed(notify.StateFailed, "State file", d.lock.Update(change))
 }
 
-// recording has a setter of the file of the state called with what changed.
+// recording returns a function that sets something in the state file.
 func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
 	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
 }
 
-// tellStarter shows failing changes of the table to the command that waits for the start. The daemon tries them again.
+// tellStarter shows failed changes of the table to the command that waits for the start. The daemon retries them.
 func (o *Options) tellStarter(e notify.Event) {
 	if o.Ready != nil && e.Kind == notify.TableError {
 		fmt.Fprintln(o.Ready, e.Text) // an error means that the start is over
@@ -299,14 +298,14 @@ func (d *daemon) announce() {
 			good.Local().Format(time.DateTime))
 	}
 	for _, f := range d.Loaded.Found.ForLog() {
-		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it there
+		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it already
 			d.say(notify.ConfigWarning, "%s", Message(f))
 		}
 	}
 }
 
-// settle waits for the virtual services and, if that does not take long, for the first results. Then it starts the
-// siblings and tells the starter.
+// settle waits for the virtual services, and for the first results if they come soon. Then it starts the siblings, and
+// tells the starter that the daemon is ready.
 func (d *daemon) settle(ctx context.Context, summary string) {
 	select {
 	case <-d.director.Started():

@@ -17,7 +17,7 @@ import (
 
 // Environment has the resources that the checks of a process share.
 type Environment struct {
-	User string // the user of a command that changes nothing; "" for root, and for the start of a daemon
+	User string // the user of a command that changes nothing; "" for root, and if a daemon starts
 
 	pinger   *icmp.Pinger
 	children chan struct{}
@@ -43,7 +43,7 @@ func (e *Environment) Close() {
 	e.pinger.Close()
 }
 
-// lacksRights returns the user if an error is only about this user's rights, "" otherwise: the daemon will have other
+// lacksRights returns the user if an error is only about this user's rights, else "". The daemon will have other
 // rights.
 func (e *Environment) lacksRights(err error) string {
 	if errors.Is(err, syscall.EACCES) {
@@ -52,8 +52,8 @@ func (e *Environment) lacksRights(err error) string {
 	return ""
 }
 
-// Builder returns the function that makes the checkers of one plan or one command. The checkers share certificates.
-// Perl files, and the modules that they use, are read again.
+// Builder returns the function that makes the checkers of one plan or one command. They share certificates, and read
+// Perl files and their modules anew.
 func (e *Environment) Builder() plan.Build {
 	e.perls.Renew()
 	env := &protocol.Env{
@@ -84,7 +84,7 @@ func (e *Environment) Builder() plan.Build {
 	}
 }
 
-// forbidden is a check with a file that the current user may not read.
+// forbidden is a check that needs a file which the current user may not read.
 type forbidden string
 
 // Check returns why it does not check the server.

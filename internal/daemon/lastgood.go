@@ -14,7 +14,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// statePath is where something of a file is kept over a boot: in the folder of the unit, or in the usual one.
+// statePath returns where something about a file is kept across a reboot: in the folder of the unit, or in the usual
+// one.
 func statePath(what, path string) string {
 	dir := "/var/lib/ldirectord"
 	if ofUnit := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(ofUnit) {
@@ -24,14 +25,14 @@ func statePath(what, path string) string {
 	return filepath.Join(dir, what+"-"+hex.EncodeToString(sum[:8]))
 }
 
-// keep writes what is to be kept over a boot, and over a loss of power. Only root may read it.
+// keep writes what must survive a reboot, and a loss of power. Only root may read it.
 func keep(path string, text []byte) error {
 	if was, err := runfile.Read(path); err == nil && was != nil && string(was) == string(text) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		if errors.Is(err, syscall.EROFS) && os.Getenv("STATE_DIRECTORY") == "" {
-			return nil // a container without a volume for it keeps nothing
+			return nil // a container without such a volume keeps nothing
 		}
 		return err
 	}
@@ -41,8 +42,8 @@ func keep(path string, text []byte) error {
 	return runfile.Sync(path)
 }
 
-// keepGood keeps the configuration in force, with its parts, for start --last-good. A trial keeps none, and one that is
-// on trial may only be in force for now.
+// keepGood keeps the configuration in force, with its parts, for start --last-good. A configuration on trial is not
+// kept, because it may be in force only for now.
 func (f *configFile) keepGood(text []byte) {
 	isKept := os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
 	if !isKept || f.trial != nil {
@@ -79,7 +80,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	return l, nil
 }
 
-// LastGood is since when the kept configuration of a file was in force; zero if there is none.
+// LastGood returns since when the kept configuration of a file was in force; zero if none is kept.
 func LastGood(path string) time.Time {
 	info, err := os.Stat(statePath("config", path))
 	if err != nil || info.Size() == 0 { // a loss of power may leave an empty file

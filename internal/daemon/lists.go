@@ -20,15 +20,15 @@ import (
 // Limits of a list.
 const (
 	maxList   = 4 << 20 // bytes
-	fewListed = 4       // a list of fewer servers may shrink to any size
+	fewListed = 4       // a list with fewer servers may shrink to any size
 )
 
-// lists are the lists of realfile, by their paths, and those of realnames, by what the parser calls them.
+// lists are the lists of realfile, by path, and those of realnames, by the parser's name for them.
 type lists map[string]parser.List
 
-// readLists reads the files that lines of realfile name, and looks up the names of realnames. In place of one that
-// can't be used there is the list in force, or that of the last daemon. A list that is guarded must not have fewer than
-// half of the servers of that one.
+// readLists reads the files that lines of realfile name, and looks up the names of realnames. A list that can't be used
+// is replaced by the one in force, or that of the last daemon. A guarded list must have at least half of the servers of
+// that one.
 func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool) lists {
 	uses, emptyOK := parser.RealLists(text)
 	due := map[string]bool{}
@@ -38,7 +38,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guard
 	return s.readDue(ctx, uses, emptyOK, inForce, due)
 }
 
-// readDue reads those lists that are due; due tells which of them are guarded.
+// readDue reads the lists that are due. Those that are true in due are guarded.
 func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emptyOK bool, inForce lists,
 	due map[string]bool) lists {
 	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })
@@ -46,7 +46,7 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 	for id, use := range uses {
 		was, known := inForce[id]
 		var unread error
-		known = known && (was.Trouble == "" || len(was.Servers) > 0) // else none was good yet
+		known = known && (was.Trouble == "" || len(was.Servers) > 0) // else no list was good yet
 		if !known {
 			was.Servers, known, unread = savedList(id)
 		}
@@ -110,7 +110,7 @@ func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.Liste
 	return parser.AddressList(answer.All)
 }
 
-// whyEmpty is why a list without a server can't be used.
+// whyEmpty returns why a list without a server can't be used.
 func whyEmpty(name resolve.Key, names *resolve.Table) error {
 	if name.Host != "" && names.Host(name.Host, name.IPv6).NoName {
 		return fmt.Errorf("%w; with emptyok = yes that counts as an empty list", resolve.ErrNoName)
@@ -128,7 +128,7 @@ func shrunk(was, now []parser.ListedReal) error {
 	return nil
 }
 
-// distinct is how many servers a list has.
+// distinct counts the different servers of a list.
 func distinct(list []parser.ListedReal) int {
 	targets := map[string]bool{}
 	for _, one := range list {
@@ -137,7 +137,7 @@ func distinct(list []parser.ListedReal) int {
 	return len(targets)
 }
 
-// savedList is the last good list from before the start.
+// savedList returns the last good list from before the start.
 func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	text, err := runfile.Read(statePath("list", id))
 	if err == nil && text != nil {
@@ -152,34 +152,34 @@ func saveList(id string, list []parser.ListedReal) error {
 	return keep(statePath("list", id), text)
 }
 
-// listWatch notices when lists are to be read again.
+// listWatch notices when lists must be read again.
 type listWatch struct {
 	files    look[versions]
-	seen     versions             // of each file at the last look
-	read     versions             // when it was read
+	seen     versions             // the files at the last look
+	read     versions             // the files when they were read
 	since    map[string]time.Time // since when a list has lost too many servers
-	reported lists                // as they were read last, with their trouble
-	reading  chan lists           // gets those that are read now; nil: none are
-	refused  bool                 // those that were read last were refused, which may be due to another file
-	asked    time.Time            // when lists were looked at again whose files have not changed
-	retry    time.Duration        // after which they are while one can't be used; 0: all can
+	reported lists                // as last read, with their trouble
+	reading  chan lists           // gets the lists being read; nil: none are
+	refused  bool                 // the lists last read were refused, perhaps because of another file
+	asked    time.Time            // when lists with unchanged files were last due again
+	retry    time.Duration        // when they are due next while one can't be used; 0: all can
 }
 
 func newListWatch() listWatch {
 	return listWatch{seen: versions{}, read: versions{}, since: map[string]time.Time{}}
 }
 
-// isName reports whether a list is that of a name, and not that of a file.
+// isName reports whether a list is that of a name, not of a file.
 func isName(id string) bool { return !filepath.IsAbs(id) }
 
-// now are the versions of the lists' files; a name has none.
+// now returns the versions of the lists' files. A name has none.
 func (w *listWatch) now() versions {
 	paths := slices.DeleteFunc(slices.Collect(maps.Keys(w.reported)), isName)
 	return w.files.now(versionsOf(paths))
 }
 
-// due are the lists to read, and whether each is guarded: files that have changed and have then stayed the same, names
-// and lists that could not be used if it is time, and lists that have lost too many servers for so long.
+// due returns the lists to read, and whether each is guarded: files that changed and then stayed the same, and, when it
+// is time, names and lists that could not be used. Lists that have lacked too many servers for wait are due unguarded.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.now()
@@ -195,7 +195,7 @@ func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	return due
 }
 
-// asks reports whether it is time to look at lists again whose files have not changed.
+// asks reports whether it is time to read lists again whose files have not changed.
 func (w *listWatch) asks(every time.Duration) bool {
 	wait := cmp.Or(w.retry, every)
 	if wait == 0 || time.Since(w.asked) < wait-pollInterval/2 { // a look is never quite on time
@@ -205,7 +205,7 @@ func (w *listWatch) asks(every time.Duration) bool {
 	return true
 }
 
-// lookAtLists begins to read lists again: a name server may be slow.
+// lookAtLists begins to read lists again, in the background: a name server may be slow.
 func (f *configFile) lookAtLists(ctx context.Context) {
 	w, global := &f.lists, f.current.Config.Global
 	if w.reading != nil {
@@ -224,7 +224,7 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	}()
 }
 
-// takeLists takes lists that were read again and differ from those in force. The others stay as they were last read.
+// takeLists takes lists that were read again and differ from those in force.
 func (f *configFile) takeLists(ctx context.Context, read lists) {
 	w := &f.lists
 	w.reading = nil
@@ -242,7 +242,7 @@ func (f *configFile) takeLists(ctx context.Context, read lists) {
 	if changed {
 		why = f.take(ctx, f.current.Text, nil, request{auto: true, lists: now, listed: true})
 	} else {
-		f.current.Lists = now // with their trouble, for when they come back after a trial
+		f.current.Lists = now // with their trouble: they may come back after a trial
 	}
 	f.d.tally.tookLists(why)
 	if w.refused = why != ""; w.refused {
@@ -250,7 +250,7 @@ func (f *configFile) takeLists(ctx context.Context, read lists) {
 	}
 }
 
-// reportLists reports the begin of trouble with a list, and its end.
+// reportLists reports when trouble with a list begins and ends.
 func (f *configFile) reportLists(now lists) {
 	w, asksAgain := &f.lists, false
 	f.d.tally.setLists(now)
@@ -278,15 +278,15 @@ func (f *configFile) reportLists(now lists) {
 	}
 }
 
-// adoptLists notes the lists in force, and keeps the good ones for the next start. One that is new here is soon read
-// again: it may have changed since it was read.
+// adoptLists notes the lists in force, and keeps the good ones for the next start. A new list is soon read again: it
+// may have changed meanwhile.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
 	f.keepLists()
 	f.reportLists(f.current.Lists)
 }
 
-// keepLists keeps the good lists in force for the next start. Those on trial may only be in force for now.
+// keepLists keeps the good lists in force for the next start. Lists on trial may be in force only for now.
 func (f *configFile) keepLists() {
 	if f.trial != nil {
 		return

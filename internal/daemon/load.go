@@ -30,8 +30,8 @@ type Source struct {
 	Names  string // the file with the last addresses of host names
 	Strict bool
 	Alone  bool // do not look up names
-	Runs   bool // a daemon runs with it, and needs its credentials
-	Wait   bool // real servers wait for the addresses of their names; only check reports an error
+	Runs   bool // a daemon runs with it, and needs the credentials
+	Wait   bool // real servers wait for the addresses of their names, which is no error
 	Checks *Environment
 	Dirs   instance.ConfigDirs // where execute= looks for files
 }
@@ -46,11 +46,11 @@ type Loaded struct {
 	Lists  lists  // of realfile and realnames
 	Sum    string // of the configuration, for a daemon
 
-	GoodSince time.Time // since when it was in force, if it is not that of the file; else zero
+	GoodSince time.Time // since when it was in force, if it is the last good one; else zero
 }
 
-// Load reads a configuration and prepares it. An error means that the file could not be read; mistakes in it are in
-// Found.
+// Load reads a configuration and prepares it. An error means that the file could not be read. Mistakes in the file are
+// in Found.
 func Load(ctx context.Context, s Source) (*Loaded, error) {
 	text, err := s.Read()
 	if err != nil {
@@ -75,7 +75,7 @@ func (s Source) Read() ([]byte, error) {
 	return text, runfile.While("reading the configuration", err)
 }
 
-// prepare makes a configuration ready to run. A panic refuses it: a daemon keeps the one that it has.
+// prepare makes a configuration ready to run. A panic refuses it, so that a daemon keeps the configuration that it has.
 func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *Loaded) {
 	l = &Loaded{Text: text, Lists: o.Lists}
 	defer func() {
@@ -117,10 +117,10 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	return l
 }
 
-// maxReported is how many errors of a file a command tells the daemon: its socket takes no long request.
+// maxReported is how many errors of a file a command reports to the daemon: its socket takes no long request.
 const maxReported = 10
 
-// Refusals are the errors of a refused configuration, in the order of reading. The first has the number of all.
+// Refusals returns the errors of a refused configuration, in the order of reading. The first says how many there are.
 func (l *Loaded) Refusals() (all []string) {
 	errors := l.Found.Errors()
 	for _, d := range errors[:min(len(errors), maxReported)] {
@@ -137,8 +137,8 @@ func fault(p any) string {
 	return fmt.Sprintf("a fault in ldirectord: %v at %s", p, seal.PanicPlace())
 }
 
-// RefuseWhatNeverRuns refuses a configuration with parts that can't work here, as in an image without a shell. A daemon
-// only warns, because the rest works.
+// RefuseWhatNeverRuns refuses a configuration if something in it can't work here, as in an image without a shell. A
+// daemon only warns, because everything else works.
 func (l *Loaded) RefuseWhatNeverRuns() {
 	for i := range l.Found {
 		if kind := l.Found[i].Kind; kind == doctor.NoShell || kind == doctor.NoOracle {
@@ -147,7 +147,7 @@ func (l *Loaded) RefuseWhatNeverRuns() {
 	}
 }
 
-// Summary counts the virtual services and real servers, in a line.
+// Summary counts the virtual services and real servers, in one line.
 func (l *Loaded) Summary() string {
 	reals := 0
 	for _, v := range l.Config.Virtuals {
@@ -156,8 +156,8 @@ func (l *Loaded) Summary() string {
 	return fmt.Sprintf("Virtual services: %d, real servers: %d", len(l.Config.Virtuals), reals)
 }
 
-// forget drops the parts that only messages about the file need: in a large file the positions take more memory than
-// the settings. The text is kept with lists, and while names have no answer or are looked up again.
+// forget drops what only messages about the file need: in a large file the positions take more memory than the
+// settings. It keeps the text if there are lists, or names that have no answer or are looked up again.
 func (l *Loaded) forget() {
 	if len(l.Lists)+len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
@@ -198,8 +198,8 @@ func isFolder(path string) bool {
 	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
 }
 
-// logOfUnit is the default log file if systemd has made a folder for it, as with the drop-in user.conf, because only
-// root may write to the usual one. Folders of other units are ignored.
+// logOfUnit returns the default log file if systemd made a folder for it, as with the drop-in user.conf: only root may
+// write to the usual one. It ignores folders of other units.
 func logOfUnit() string {
 	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
 		return dir + "/ldirectord.log"
@@ -207,8 +207,8 @@ func logOfUnit() string {
 	return ""
 }
 
-// tryFile returns why a file can't be appended to, or can't be made if it is missing. It makes no file: the daemon
-// makes it with its first line.
+// tryFile returns why a file can't be appended to, or, if it is missing, can't be made. It makes no file: the daemon
+// does so with its first line.
 func tryFile(path string) error {
 	return runfile.Try(path, func() error { return tryAppending(path) })
 }

@@ -28,22 +28,22 @@ type logSink struct {
 	fixed  io.Writer // the standard stream in the foreground; nil: target decides
 	json   bool
 	bare   bool   // lines have no header
-	writer string // in the header: who writes
+	writer string // who writes, for the header
 
 	failed  atomic.Pointer[status.Failure] // why the last line could not be written; nil after a success
 	writing atomic.Pointer[time.Time]      // since when a line is being written; nil: none is
 
-	mu     sync.Mutex // guards what follows, and is held while a line waits, as for the reader of a pipe
+	mu     sync.Mutex // guards what follows; held while a line is written, even if a pipe blocks
 	file   logFile
 	system syslogConn
 	lost   int // lines lost since the last written one
 }
 
-// maxWrite is how long a line may take to be written before that is reported.
+// maxWrite is how long writing a line may take before that is reported.
 const maxWrite = 2 * time.Second
 
-// newLogSink returns the log by command line and configuration: a standard stream in the foreground, otherwise logfile,
-// which is a path or a syslog facility.
+// newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
+// otherwise logfile, which is a path or a syslog facility.
 func newLogSink(o Options, global parser.Global) *logSink {
 	writer := fmt.Sprintf("|%s|%d", printable.Line(o.Name), os.Getpid())
 	l := &logSink{json: o.JSONLog, bare: o.JSONLog || o.Debug, writer: writer}
@@ -51,7 +51,7 @@ func newLogSink(o Options, global parser.Global) *logSink {
 	switch {
 	case o.Debug:
 		l.fixed = o.Stderr
-	case global.Supervised: // not the command's writer: a lost log line does not fail the command
+	case global.Supervised: // not the command's writer: a lost log line must not fail the command
 		l.fixed, l.writer = os.Stdout, ""
 	}
 	return l
@@ -60,9 +60,8 @@ func newLogSink(o Options, global parser.Global) *logSink {
 // setTarget changes the target of the log, from the next line on.
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
-// Notify writes one event to the log. If that fails, the event goes to standard error, and the daemon continues. The
-// next line reports how many lines were lost. Where the log can't be opened, as without its folder, the event goes to
-// syslog if there is one.
+// Notify writes one event to the log. If that fails, the event goes to standard error, and the next line reports how
+// many lines were lost. If the log can't be opened, as without its folder, the event goes to syslog if there is one.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,7 +96,7 @@ func (l *logSink) failure(err error, at time.Time) *status.Failure {
 func (l *logSink) put(e notify.Event) error {
 	target, line := *l.target.Load(), l.line(e)
 	if l.fixed == nil && !isPath(target) {
-		return l.system.send(target, line) // with a header of its own
+		return l.system.send(target, line) // it adds a header of its own
 	}
 	line = l.header(e.Time) + line + "\n"
 	if l.fixed != nil {
@@ -114,7 +113,7 @@ func (l *logSink) header(at time.Time) string {
 	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
 }
 
-// trouble is why the log can't be written; nil: it can. It does not wait for a line that is being written.
+// trouble returns why the log can't be written; nil: it can. It does not wait for a line that is being written.
 func (l *logSink) trouble() *status.Failure {
 	f := l.failed.Load()
 	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
@@ -125,7 +124,7 @@ func (l *logSink) trouble() *status.Failure {
 
 var errLineWaits = errors.New("a line waits; the program that reads the log may hang")
 
-// line is an event as text or JSON.
+// line formats an event as text or JSON.
 func (l *logSink) line(e notify.Event) string {
 	text := printable.Line(e.Text)
 	if !l.json {
@@ -151,7 +150,7 @@ func isNotOpened(err error) bool {
 }
 
 // logFile is an open log file. It stays open, so that lines can be written when descriptors run out. It is opened again
-// when its path leads to another file, as after a rotation, or to none: nobody would find lines in the old one.
+// if its path leads to another file, as after a rotation, or to none: nobody would find lines in the old file.
 type logFile struct {
 	path   string
 	file   *os.File
@@ -179,7 +178,7 @@ func (f *logFile) write(path, line string) error {
 	return err
 }
 
-// isShort reports whether a file was not opened because of a shortage.
+// isShort reports whether a file could not be opened because a resource is short.
 func isShort(err error) bool {
 	errno, _ := errors.AsType[syscall.Errno](err)
 	switch errno {

@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// watchMachine looks in each checkinterval for what this machine lacks to forward packets, until ctx is done.
+// watchMachine checks in each checkinterval what this machine lacks to forward packets, until ctx is done.
 func (f *configFile) watchMachine(ctx context.Context) {
 	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
 	f.machine = machine

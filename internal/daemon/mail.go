@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// mailPort is that of a mail server whose port is not given.
+// mailPort is the port of a mail server, unless the file has one.
 const mailPort = 25
 
 // mailRules returns the mail settings of each virtual service, from the configuration.

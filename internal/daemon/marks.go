@@ -13,14 +13,14 @@ import (
 	"ldirectord/parser"
 )
 
-// markInterval is the time between two looks at the rules of other programs; each look runs programs.
+// markInterval is the time between two looks at the rules of other programs. Each look runs programs.
 const markInterval = time.Minute
 
 // markTimeout limits all programs that list the rules for marks.
 const markTimeout = 20 * time.Second
 
-// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done.
-// It notices when no rule sets such a mark any more, as after a restart of a firewall.
+// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done. It notices when no
+// rule sets one of them any more, as after a firewall restart.
 func (f *configFile) watchMarks(ctx context.Context) {
 	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v *parser.Virtual) bool {
 		return v.Protocol != lvs.Mark || len(v.Marking) > 0
@@ -36,7 +36,7 @@ func (f *configFile) watchMarks(ctx context.Context) {
 	}()
 }
 
-// lookAtMarks reports what changed since the last look that could read all rules.
+// lookAtMarks reports what changed since all rules could last be read.
 func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()

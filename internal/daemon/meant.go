@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// alone refuses an order that waits for servers that have another one, which it would end.
+// alone refuses a waiting order for servers that have another order, because it would end that one.
 func alone(meant []lvs.Backend, all orders.All) error {
 	for _, p := range meant {
 		if o, has := all[p]; has {
@@ -28,7 +28,7 @@ const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by i
 // undone.
 func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
 	virtual := &r.Virtual
-	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // only this word, as for obey
+	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // a single word, as for obey
 		virtual = &r.Real
 	}
 	if err := now.Called(virtual); err != nil {

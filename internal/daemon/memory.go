@@ -21,11 +21,11 @@ const (
 	maxGCPercent = 50
 )
 
-// StartLean keeps memory small while a file is read. If GOGC is set, it decides.
+// StartLean keeps memory small while a file is read, unless GOGC is set.
 func StartLean() { collectAt(minGCPercent) }
 
-// collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set. It returns how many
-// it was.
+// collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set. It returns the
+// previous percentage.
 func collectAt(percent int) (before int) {
 	if os.Getenv("GOGC") != "" {
 		return 0
@@ -43,9 +43,9 @@ func settleMemory() {
 	collectAt(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
 }
 
-// releaseProgram gives back the pages of the program itself, because most of them were only needed at the start. The
-// kernel maps used pages again from its cache of the file. Mappings with modified pages are left alone, because no file
-// has those.
+// releaseProgram gives back the pages of the program itself, most of which were only needed at the start. The kernel
+// maps the ones in use again from its cache of the file. Mappings with modified pages stay, because no file holds
+// those.
 func releaseProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -66,7 +66,7 @@ func releaseProgram() {
 			}
 		}
 		if f := strings.Fields(line); size > 0 && f[0] == "Anonymous:" && f[1] == "0" {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, size, unix.MADV_DONTNEED) // or they stay
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, size, unix.MADV_DONTNEED) // if it fails, they stay
 		}
 	}
 }

@@ -21,20 +21,20 @@ import (
 	"ldirectord/parser"
 )
 
-// Limits of the address that listen names.
+// Limits for clients of the listen address.
 const (
-	scrapeTimeout = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
+	scrapeTimeout = 10 * time.Second // until a client has read its answer; Prometheus waits no longer
 	maxScrapes    = 8                // scrapes at once
 	maxProbes     = 8
 	maxReaders    = 4           // readers of the page at once
 	listenRetry   = time.Second // between two tries to listen on an address in use
 )
 
-// metricsServer serves metrics, probes and the page on the address of listen, if there is one. follow is called by
-// one goroutine at a time.
+// metricsServer serves metrics, probes and the page on the listen address, if there is one. Only one goroutine at a
+// time may call follow.
 type metricsServer struct {
 	d       *daemon
-	end     func() // stops serving, however often it is called
+	end     func() // stops serving; may be called repeatedly
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // the global directives in force
 	traffic page.Traffic
@@ -53,7 +53,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	return m
 }
 
-// lookAtTraffic keeps the page's traffic, until ctx is done.
+// lookAtTraffic records the traffic for the page, until ctx is done.
 func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 	for runfile.Pause(ctx, page.Interval) {
 		if !m.global.Load().StatusPage {
@@ -87,7 +87,7 @@ func (m *metricsServer) withPage(routes *http.ServeMux) http.HandlerFunc {
 	}
 }
 
-// follow serves metrics as a configuration requires. When it returns, the daemon listens on no other address.
+// follow serves metrics as a configuration says. When it returns, the daemon no longer listens on another address.
 func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	before := m.global.Swap(&global)
 	if before != nil && before.Listen == global.Listen {
@@ -106,7 +106,7 @@ func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 // run listens on an address until ctx is done. An address in use is reported once and tried again.
 func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 	network := "tcp"
-	if addr.Addr().Is4() { // with tcp 0.0.0.0 would also be [::]
+	if addr.Addr().Is4() { // with tcp, 0.0.0.0 would include [::]
 		network = "tcp4"
 	}
 	what := fmt.Sprintf("Metrics can't be served on %s; trying again", addr)
@@ -140,10 +140,10 @@ func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 	now.Await(d.orders.waiting())
 	w.Header().Set("Content-Type", status.MetricsType)
-	_ = status.WriteMetrics(w, now, d.tally.process()) // an error is the client's
+	_ = status.WriteMetrics(w, now, d.tally.process()) // an error concerns only the client
 }
 
-// answerProbe answers 200 where failed returns no error, else 503.
+// answerProbe answers 200 if failed returns no error, else 503.
 func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := failed(r.Context()); err != nil {
@@ -154,13 +154,13 @@ func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 	}
 }
 
-// alive is for a liveness probe: the director's goroutine answers.
+// alive is for a liveness probe: it succeeds if the director's goroutine answers.
 func (d *daemon) alive(ctx context.Context) error {
 	_, err := d.director.Snapshot(ctx)
 	return err
 }
 
-// ready is for a readiness probe: the table is as it should be.
+// ready is for a readiness probe: it succeeds if the table is as it should be.
 func (d *daemon) ready(ctx context.Context) error {
 	select {
 	case <-d.director.Started():

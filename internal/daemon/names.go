@@ -16,8 +16,8 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// followNames looks names up again in the background, and stops the previous search. Names without an answer are looked
-// up first after wait; with resolve, the others at its intervals, counted from the reading of the file.
+// followNames looks names up again in the background, and stops the previous search. It looks up names without an
+// answer first after wait, and with resolve the other names at its intervals, counted from the reading of the file.
 func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
 	ctx, f.endLookups = context.WithCancel(ctx)
@@ -92,8 +92,8 @@ func (c *channels) sayName(before, now resolve.Name) {
 	c.say(kind, text, now.Host, before.Addr, now.Addr, now.Why)
 }
 
-// refine puts the configuration with these addresses in force. The file is not read again, even if it has changed. It
-// reports whether the director has adopted the addresses.
+// refine puts the configuration with these addresses in force. It does not read the file again, even if that has
+// changed. It reports whether the director has adopted the addresses.
 func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	o := f.d.Config.parserOptions()
 	o.Resolver, o.Last = knownNames{newSystemNames(), resolve.Index(list)}, f.inService(ctx).Last(o.Last)
@@ -112,21 +112,22 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	return true
 }
 
-// adoptServers watches what depends on the servers of the configuration in force.
+// adoptServers begins to watch what depends on the servers of the configuration in force.
 func (f *configFile) adoptServers() {
 	f.remember()
 	f.tls.follow(f.current)
 	f.machine.Follow(f.current.Plan.Services)
 }
 
-// remember keeps the addresses of the names, for when they can't be looked up.
+// remember keeps the addresses of the names for times when look-ups fail.
 func (f *configFile) remember() {
 	f.d.tally.setNames(f.current.Config.Names, f.current.Sum)
 	err := resolve.File(f.d.lock.Names).Write(f.names())
 	f.d.settled(notify.KeepFailed, "Addresses of names can't be kept", err)
 }
 
-// names are those of the configuration in force, and of the one that comes back unless it is confirmed.
+// names returns the names of the configuration in force and, during a trial, of the one that comes back unless it is
+// confirmed.
 func (f *configFile) names() []resolve.Name {
 	list := slices.Clone(f.current.Config.Names)
 	if f.trial == nil {
@@ -137,8 +138,8 @@ func (f *configFile) names() []resolve.Name {
 		func(n resolve.Name) bool { return known[n.Key].Addr.IsValid() })...)
 }
 
-// inService returns these names. Their earlier addresses are those that still have servers in service; if that is
-// unknown, all of them.
+// inService returns these names. Of their earlier addresses it keeps those that still have servers in service, or all
+// if that is unknown.
 func (f *configFile) inService(ctx context.Context) resolve.Known {
 	list := f.names()
 	if len(resolve.Followed(list)) == 0 {

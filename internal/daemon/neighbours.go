@@ -21,8 +21,8 @@ import (
 // crashWait is how long the virtual services of a crashed daemon are reserved for its successor.
 const crashWait = 10 * time.Second
 
-// perlRetry is the time between two tries to look up the names in a file of a Perl ldirectord. The director waits for
-// each of them.
+// perlRetry is the time between two tries to look up the names in the file of a Perl ldirectord. The director waits for
+// each try.
 const perlRetry = 10 * time.Second
 
 // neighbours are the other directors on the same table.
@@ -30,9 +30,9 @@ type neighbours struct {
 	of        instance.Instance
 	source    Source
 	kept      instance.Kept
-	seen      map[string]time.Time // when daemons were seen alive, by the paths of their files
+	seen      map[string]time.Time // when daemons were seen alive, by the path of their file
 	perls     map[instance.Process]*perl
-	unknown   []string // reports on daemons whose virtual services are unknown
+	unknown   []string // reports of daemons whose virtual services are unknown
 	everybody bool     // the next look reads all command lines
 }
 
@@ -43,12 +43,12 @@ type neighbour struct {
 	announced  announce.Record
 }
 
-// perl is a Perl ldirectord. Its virtual services are those of its file.
+// perl is a Perl ldirectord. Its virtual services are those in its file.
 type perl struct {
 	instance.Stranger
 	path  string
 	read  fileStamp // the version of the file that was read, with its names
-	again time.Time // when names are looked up again that took too long
+	again time.Time // when to look up names again that took too long
 	has   []lvs.Key
 }
 
@@ -113,7 +113,7 @@ func (n *neighbours) findPerls(known map[int]bool) {
 	}
 }
 
-// follow reads the file of a Perl ldirectord again when it has changed, or was not read as a whole.
+// follow reads the file of a Perl ldirectord again if it has changed, or was not read completely.
 func (p *perl) follow(ctx context.Context, s Source) {
 	info, _ := runfile.Stat(p.path)
 	now := fileStamp{info}
@@ -125,7 +125,7 @@ func (p *perl) follow(ctx context.Context, s Source) {
 		return
 	}
 	o := s.parserOptions()
-	o.TryFile, o.TryRead, o.ReadSecret, o.DirExist = nil, nil, nil, nil // its other files are its own affair
+	o.TryFile, o.TryRead, o.ReadSecret, o.DirExist = nil, nil, nil, nil // its other files don't concern us
 	cfg, _ := parser.Parse(ctx, p.path, text, o)
 	if p.read = now; ctx.Err() != nil {
 		p.read, p.again = fileStamp{}, time.Now().Add(perlRetry)
@@ -139,8 +139,8 @@ func (p *perl) follow(ctx context.Context, s Source) {
 	}
 }
 
-// Shared describes, by virtual service, what other directors have or wait for on a daemon's table. Unknown names the
-// daemons whose virtual services are unknown.
+// Shared returns which virtual services in a daemon's table other directors have or wait for. unknown names the daemons
+// whose virtual services are unknown.
 func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.Key]string, unknown []string) {
 	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
 	shared = map[lvs.Key]string{}

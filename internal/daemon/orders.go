@@ -18,29 +18,29 @@ import (
 
 // Time limits of orders.
 const (
-	OrderTimeout  = 5 * time.Second // an order that changes the table at once
-	ReloadTimeout = time.Minute     // a reload: looking up names and a slow table take time
+	OrderTimeout  = 5 * time.Second // for an order that changes the table at once
+	ReloadTimeout = time.Minute     // for a reload: look-ups of names and a slow table take time
 
-	beginTime = pollInterval / 4 // in one turn for orders that waited: other orders wait meanwhile
+	beginTime = pollInterval / 4 // for waiting orders in one turn: other orders wait meanwhile
 )
 
-// standingOrders are the orders in addition to the configuration: the role, and orders for servers. They are carried
+// standingOrders are what operators order besides the configuration: the role, and orders for servers. They are carried
 // out one after the other. Their files are for the next daemon, and for commands that got no answer.
 type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // has an element while an order is carried out, see inTurn
-	leave chan struct{} // gets one when the daemon is to stop
+	leave chan struct{} // gets an element when the daemon must stop
 	line  line          // orders that wait for their budget
 
-	// The fields below belong to the order that is being carried out.
+	// Only the order that is being carried out uses the fields below.
 	role    instance.RoleOrder
 	unsaved bool        // the role is not in its file
-	unkept  atomic.Bool // that a save failed was reported; a reload has it reported again
-	given   orders.All  // the orders that the director has, and those that wait
-	// orders whose time has come and that wait, by when they were given; whether they wait for enough servers
+	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
+	given   orders.All  // the orders that the director has, and those that still wait
+	// orders whose time has come but that still wait, by when they were given; true: for enough servers
 	late map[time.Time]bool
 
-	known atomic.Pointer[orders.All] // given, for those that carry out none
+	known atomic.Pointer[orders.All] // a copy of given, for other goroutines
 }
 
 const roleUnread = "The role can't be read"
@@ -91,7 +91,7 @@ func (o *standingOrders) keep(ctx context.Context) {
 	})
 }
 
-// inTurn waits until no other order is carried out.
+// inTurn waits until no other order is being carried out.
 func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error) {
 	select {
 	case o.turn <- struct{}{}:
@@ -128,8 +128,8 @@ func (o *standingOrders) followGiven(ctx context.Context) bool {
 	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
 }
 
-// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended those that began.
-// Orders that a command has just recorded are carried out first.
+// keepGiven saves the orders if they were lost, and drops those that are over, which the director ends itself. It first
+// carries out orders that a command has just recorded.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
 	var now *view.Snapshot

@@ -17,10 +17,10 @@ import (
 // maxParts is how many parts a configuration may have.
 const maxParts = 10000
 
-// copies are names that editors and packages give to what they leave.
+// copies matches the names of copies that editors and packages leave.
 var copies = regexp.MustCompile(`^\.|~$|\.swp$|\.dpkg-[^.]*$|\.rpm[^.]*$`)
 
-// withParts joins the text of the file and those of its parts.
+// withParts joins the texts of the file and its parts.
 func (s Source) withParts(text []byte) ([]byte, error) {
 	patterns := parser.Includes(text)
 	if len(patterns) == 0 {
@@ -33,7 +33,7 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	return parser.Join(s.Path, text, parts)
 }
 
-// parts reads the parts of a file of this size. After one that can't be read, no other one is.
+// parts reads the parts of a file of this size. It stops after a part that can't be read.
 func (s Source) parts(patterns []string, size int) (parts []parser.Part, err error) {
 	taken := map[string]bool{}
 	for i, pattern := range patterns {
@@ -76,7 +76,7 @@ func readPart(path string) (text []byte, left string) {
 	return text, ""
 }
 
-// reason is why a file can't be read, without its path if that is only at the begin.
+// reason returns why a file can't be read, without its path if that is only at the beginning.
 func reason(err error) string {
 	if about, is := errors.AsType[*fs.PathError](err); is {
 		err = about.Err
@@ -84,7 +84,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// matches are the files that a pattern names, in order of their names.
+// matches returns the files that match a pattern, sorted by name.
 func (s Source) matches(pattern string) (paths []string, err error) {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(filepath.Dir(s.Path), pattern)
@@ -101,17 +101,17 @@ func (s Source) matches(pattern string) (paths []string, err error) {
 	return paths, err
 }
 
-// partStamps are the versions of all files that patterns name.
+// partStamps returns the versions of all files that match patterns.
 func (s Source) partStamps(patterns []string) versions {
 	var all []string
 	for _, pattern := range patterns {
-		paths, _ := s.matches(pattern) // none in a folder that can't be read
+		paths, _ := s.matches(pattern) // none if the folder can't be read
 		all = append(all, paths...)
 	}
 	return versionsOf(all)()
 }
 
-// differing are the paths of the parts whose versions differ.
+// differing returns the paths of the parts whose versions differ.
 func differing(was, now versions) (paths []string) {
 	all := versions{}
 	maps.Copy(all, was)
@@ -124,9 +124,9 @@ func differing(was, now versions) (paths []string) {
 	return paths
 }
 
-// vanished is why a change of the parts is refused: half of the virtual services that came from parts, or more, are
-// gone, as with a folder that is not mounted, or those of a part that is there and has none, as before it is written;
-// "" if it is not.
+// vanished returns why a change of the parts is refused; "" if it is not. That is so if at least half of the virtual
+// services from parts are gone, as if a folder is not mounted, or if a part has lost all of its own, as if it is not
+// written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}

@@ -24,18 +24,18 @@ import (
 	"ldirectord/parser"
 )
 
-// settleInterval is how long a changed file must stay as it is before it is read: it may be written in several steps.
+// settleInterval is how long a changed file must stay unchanged before it is read: it may be written in several steps.
 const settleInterval = 200 * time.Millisecond
 
-// configFile keeps the file on disk in force. Everything happens in the goroutine of run: it watches the file, its
+// configFile keeps the file on disk in force. Its goroutine, run, does everything: it watches the file, its
 // certificates and its names, and reads the file after a change or at a command.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	inForce    [sha256.Size]byte // the checksum of the configuration in force
-	told       [sha256.Size]byte // the checksum of the file that callback was last run for
-	kept       [sha256.Size]byte // the checksum of the one that is kept for start --last-good
+	told       [sha256.Size]byte // the checksum of the file for which callback last ran
+	kept       [sha256.Size]byte // the checksum of the configuration kept for start --last-good
 	trial      *trial            // of the configuration in force; nil if nothing waits for confirm
 	requests   chan request
 	trials     chan request
@@ -43,30 +43,30 @@ type configFile struct {
 	endLookups context.CancelFunc  // stops the look-ups
 	endWatches context.CancelFunc  // stops the watch of marks and the looks at this machine
 	adopted    time.Time           // when the file in force was adopted or read again
-	auto       bool                // it was adopted without a command
+	auto       bool                // that was without a command
 	include    []string            // the patterns of its parts, at the last reading
 	partLooks  look[versions]
 	parts      versions
 	partsRead  versions // at the last look at the texts
-	missing    bool     // there is no file, which is reported
+	missing    bool     // the file is missing, which was reported
 	tls        tlsWatch
 	lists      listWatch
 	machine    *doctor.Machine
 }
 
-// request is why the file is read again: an order, unless auto is set.
+// request asks to read the file again: by an order, unless auto is set.
 type request struct {
 	via    Via
 	auto   bool         // the file has changed, or a certificate was renewed
 	empty  bool         // a file without a virtual service is meant
-	lists  lists        // those to take; nil: they are read
-	listed bool         // nothing but lists has changed, which is reported
-	again  bool         // it was refused before, which is reported
+	lists  lists        // the lists to take; nil: read them
+	listed bool         // only lists have changed, which is reported
+	again  bool         // the file was refused before, which is reported
 	answer chan<- error // buffered for one answer
-	trial  *trial       // that begins; nil: none, and among trials an order that ends one
+	trial  *trial       // to begin; nil: none, or in trials an order that ends one
 }
 
-// refines reports whether the text is the one in force, and its lists are taken.
+// refines reports whether only lists are taken, with the text in force.
 func (r request) refines() bool { return r.auto && r.lists != nil }
 
 func newConfigFile(d *daemon) *configFile {
@@ -80,7 +80,7 @@ func newConfigFile(d *daemon) *configFile {
 	}
 }
 
-// run follows the file until ctx is done: at once if the system reports changes, otherwise by a look each second.
+// run follows the file until ctx is done. It looks when the system reports a change, and every second.
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
@@ -96,7 +96,7 @@ func (f *configFile) run(ctx context.Context) {
 	f.parts = f.lookAtParts()
 	f.partsRead = f.parts
 	for {
-		looks, settled := false, false // looks: at the parts too
+		looks, settled := false, false // looks: the parts too are looked at
 		select {
 		case <-ctx.Done():
 			return
@@ -136,7 +136,7 @@ func (f *configFile) run(ctx context.Context) {
 			last, f.parts, settling = now, parts, true
 			settle.Reset(settleInterval)
 		case settled && f.trial != nil:
-			settle.Reset(pollInterval) // a changed file is not read before
+			settle.Reset(pollInterval) // a changed file is not read earlier
 		case settled:
 			settling = false
 			f.look(ctx)
@@ -144,7 +144,7 @@ func (f *configFile) run(ctx context.Context) {
 	}
 }
 
-// lookAtParts are the versions of the parts.
+// lookAtParts returns the versions of the parts.
 func (f *configFile) lookAtParts() versions {
 	include := f.include
 	return f.partLooks.now(func() versions { return f.d.Config.partStamps(include) })
@@ -209,7 +209,7 @@ func (f *configFile) sayIgnored(refusal string) {
 	}
 }
 
-// callBack runs callback, once for each change of the file.
+// callBack runs the callback command, once for each change of the file.
 func (f *configFile) callBack(sum [sha256.Size]byte) {
 	if sum == f.told {
 		return
@@ -221,12 +221,12 @@ func (f *configFile) callBack(sum [sha256.Size]byte) {
 		f.d.hooks.Run(notify.Callback(callback, f.d.Config.Path))
 	}
 	if !errors.Is(err, runfile.ErrLate) {
-		err = nil // as the Perl ldirectord, which leaves out what it can't run
+		err = nil // like the Perl ldirectord, which skips what it can't run
 	}
 	f.d.settled(notify.HookFailed, "The callback is not run", err)
 }
 
-// refusal is why the text would be refused; "" if it would be accepted.
+// refusal returns why the text would be refused; "" if it would be accepted.
 func (f *configFile) refusal(ctx context.Context, text []byte, err error) string {
 	if err != nil {
 		return err.Error()
@@ -252,8 +252,8 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	f.tls.refused = f.read(ctx, request{auto: true}) != ""
 }
 
-// answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may
-// have changed.
+// answer reads the file once for all waiting requests. A later request needs another reading, because the file may have
+// changed.
 func (f *configFile) answer(ctx context.Context, r request) {
 	answers := []chan<- error{r.answer}
 	for len(f.requests) > 0 {
@@ -268,11 +268,11 @@ func (f *configFile) answer(ctx context.Context, r request) {
 	}
 }
 
-// answerReload answers when a reading that began after the order was adopted or refused. If the command has refused the
-// file, the daemon does not read it.
+// answerReload answers an order to reload when a file that was read after the order is adopted or refused. If the
+// command has refused the file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
 	if words.Has("refused") {
-		if !f.d.metrics.global.Load().AutoReload { // which tells it as well
+		if !f.d.metrics.global.Load().AutoReload { // look reports it as well
 			for _, why := range words["refused"] {
 				f.d.refused("reload: " + why)
 			}
@@ -302,7 +302,7 @@ func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) 
 	}
 }
 
-// reload reads the file because a command requested it. A file that is refused is a socket.Refused.
+// reload reads the file because a command requested it. The error for a refused file is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
 	if f.trial != nil {
 		err := fmt.Errorf("the configuration in force waits for the command confirm until %s",
@@ -321,7 +321,7 @@ func (f *configFile) read(ctx context.Context, r request) (why string) {
 	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
 	if err == nil {
-		defer f.callBack(sha256.Sum256(text)) // look will no longer see the change
+		defer f.callBack(sha256.Sum256(text)) // look will not see this change
 	}
 	if r.auto && TakenBack(f.d.Config.Path, text) != "" {
 		text, err = f.good()
@@ -330,11 +330,11 @@ func (f *configFile) read(ctx context.Context, r request) (why string) {
 	return f.take(ctx, text, err, r)
 }
 
-// take puts the file's configuration in force, as a whole or not at all. err is the reading error. take returns why the
-// file was refused; "" if it was accepted.
+// take puts the file's configuration in force, as a whole or not at all. err is the error of reading the file. take
+// returns why the file was refused; "" if it was accepted.
 func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
 	f.d.Manager.reloading()
-	defer collectAt(collectAt(200)) // otherwise collections would take half of the time
+	defer collectAt(collectAt(200)) // otherwise collections would take half the time
 	l, why := f.tryTaking(ctx, text, err, r)
 	if !r.listed && (why == "" || !r.again) {
 		f.d.tally.reread(why)
@@ -351,7 +351,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		return why
 	}
 	if !r.refines() {
-		if !r.auto || !bytes.Equal(text, f.current.Text) { // a renewed certificate adopts no text
+		if !r.auto || !bytes.Equal(text, f.current.Text) { // a renewed certificate does not change the text
 			f.auto = r.auto
 		}
 		f.d.siblings.change(l.Config.Global.Execute, r.via)
@@ -371,7 +371,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	return ""
 }
 
-// tryTaking puts a text in force in the channels and in the director, or returns why it is refused.
+// tryTaking puts a text in force in the channels and the director, or returns why it is refused.
 func (f *configFile) tryTaking(ctx context.Context, text []byte, err error, r request) (l *Loaded, why string) {
 	if err != nil {
 		f.d.refused(err.Error())
@@ -437,7 +437,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	return l, why
 }
 
-// objection is why a good configuration may not be meant; "" if it is.
+// objection returns why a valid configuration may be a mistake; "" if it looks intended.
 func (f *configFile) objection(now *parser.Config, r request) string {
 	if gone := f.vanished(now); r.auto && gone != "" {
 		return gone
@@ -449,9 +449,9 @@ func (f *configFile) objection(now *parser.Config, r request) string {
 	return ""
 }
 
-// adopt watches the files and names of the configuration in force.
+// adopt begins to watch the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
-	f.d.tally.forget(notify.KeepFailed) // what still can't be kept is reported again
+	f.d.tally.forget(notify.KeepFailed) // what can't be kept is reported again
 	f.d.orders.unkept.Store(false)
 	f.d.forget(f.current.Plan)
 	f.endWatches()
@@ -462,14 +462,14 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.adoptRefined(ctx)
 }
 
-// adoptRefined watches what may be new in the configuration in force although its text is not.
+// adoptRefined begins to watch what may be new in the configuration in force although its text is not.
 func (f *configFile) adoptRefined(ctx context.Context) {
 	f.adoptServers()
 	f.adoptLists()
 	f.followNames(ctx, minLookupRetry)
 }
 
-// install puts a configuration in force, in the channels and in the director, or in neither. The channels come first,
+// install puts a configuration in force in both the channels and the director, or in neither. The channels come first,
 // so that the director's changes are reported to the new log and the new mail addresses.
 func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *plan.Plan) error) error {
 	f.applySettings(ctx, l)

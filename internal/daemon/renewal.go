@@ -8,14 +8,14 @@ import (
 	"ldirectord/internal/plan"
 )
 
-// tlsWatch notices, with autoreload, when a certificate, key, authority or password was renewed in place.
+// tlsWatch notices, with autoreload, when a certificate, key, authority or password is renewed in place.
 type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
 	files    []string
 	looks    look[versions]
 	last     versions
 	settling bool // the files may have changed since they were read
-	refused  bool // as they were last read
+	refused  bool // the files as last read were refused
 }
 
 // follow watches the files of a new configuration.
@@ -28,9 +28,9 @@ func (w *tlsWatch) follow(l *Loaded) {
 	}
 }
 
-// renewed returns the files with new content, and those that are missing. It is called every second. A change counts
-// after a second without another one, because a certificate and its key are written one after the other. While a file
-// is missing, none is read. Each change is returned once.
+// renewed returns, once, the files with new content, and those that are missing. It is called every second. A change
+// counts after a second without another one, because a certificate and its key are written one after the other. While a
+// file is missing, none is read.
 func (w *tlsWatch) renewed() (renewed, missing []string) {
 	if w.plan == nil {
 		return nil, nil
@@ -62,5 +62,5 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 	return renewed, nil
 }
 
-// now are the versions of the files; nil while the first look hangs.
+// now returns the versions of the files; nil while the first look hangs.
 func (w *tlsWatch) now() versions { return w.looks.now(versionsOf(w.files)) }

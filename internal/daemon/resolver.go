@@ -17,16 +17,16 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// systemNames looks up names as the system does: hosts file, resolver, services database.
+// systemNames looks up names as the system does, in the hosts file, by a resolver, and in the services database.
 type systemNames struct {
-	hosts func() hosts // those of the hosts file, if it is asked first
+	hosts func() hosts // the hosts file, if it is asked first
 }
 
 // hosts are the addresses of each name in a hosts file.
 type hosts map[string][]netip.Addr
 
-// newSystemNames returns look-ups for one reading of a file. They read the hosts file themselves: package net takes a
-// new one into account only after five seconds, and a reload that comes sooner would keep the old addresses.
+// newSystemNames returns look-ups for one reading of a file. They read the hosts file themselves: package net notices a
+// new one only after five seconds, and an earlier reload would keep the old addresses.
 func newSystemNames() systemNames {
 	return systemNames{sync.OnceValue(func() hosts {
 		order, err := os.ReadFile("/etc/nsswitch.conf")
@@ -70,7 +70,7 @@ func hostsIn(text string) hosts {
 	return found
 }
 
-// hostKey is a name as the hosts file compares it.
+// hostKey returns a name in the form in which the hosts file compares it.
 func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // Host returns the addresses of a host name in one family.
@@ -92,8 +92,8 @@ func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv
 	return by.LookupNetIP(ctx, network, name)
 }
 
-// brief is why a look-up failed, without the name, which the caller knows, and without our own port, which is another
-// one each time.
+// brief returns why a look-up failed, without the name, which the caller knows, and without our own port, which always
+// differs.
 func brief(err error) error {
 	failed, is := errors.AsType[*net.DNSError](err)
 	if !is || failed.Server == "" {
@@ -104,7 +104,7 @@ func brief(err error) error {
 }
 
 // Port returns the port of a service name; without a protocol, that of its first entry. It reads the services database
-// each time, because net reads it only once and ignores capital letters. net also has some built-in names.
+// each time, because package net reads it only once, ignores case, and has some built-in names.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
 	database, err := os.ReadFile("/etc/services")
 	if port, ok := portIn(string(database), service, protocol); err == nil && ok {
@@ -122,7 +122,7 @@ func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, 
 	return uint16(port), nil
 }
 
-// noNames looks up nothing: each name gets an unused address of its own.
+// noNames looks up nothing. Each name gets an unused address of its own.
 type noNames struct{ systemNames }
 
 // Host implements resolve.Resolver.
@@ -132,8 +132,8 @@ func (noNames) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error
 	return []netip.Addr{netip.AddrFrom4([4]byte(a[:4])), netip.AddrFrom16([16]byte(a[:16]))}, nil
 }
 
-// portIn returns the port of a service from a services database: of the first entry with its name and the protocol, or
-// with any protocol if protocol is "".
+// portIn returns the port of a service from a services database: of the first entry with the name and the protocol.
+// protocol "" means any.
 func portIn(database, service, protocol string) (uint16, bool) {
 	for line := range strings.Lines(database) {
 		line, _, _ = strings.Cut(line, "#")
@@ -149,7 +149,8 @@ func portIn(database, service, protocol string) (uint16, bool) {
 	return 0, false
 }
 
-// ownAddress returns whether an address is one of this machine. The list is read when it is first needed.
+// ownAddress returns a function that reports whether an address belongs to this machine. It reads the list when it is
+// first called.
 func ownAddress() func(netip.Addr) bool {
 	own := sync.OnceValue(func() map[netip.Addr]bool {
 		all, _ := net.InterfaceAddrs()
@@ -163,7 +164,7 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// knownNames is a Resolver with the addresses found before; it looks up only other names.
+// knownNames is a Resolver with the addresses found before. It looks up only other names.
 type knownNames struct {
 	systemNames
 	resolve.Known

@@ -22,8 +22,8 @@ type RoleAnswer struct {
 
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries out an order and saves it for the next daemon, even if the command was killed meanwhile, because
-// running ends later than the request's ctx. An order that stops the daemon is answered first.
+// answerRole carries out an order and saves it for the next daemon, even if the command was killed meanwhile: running
+// ends later than the request's ctx. It answers before an order stops the daemon.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
@@ -53,7 +53,7 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
 }
 
-// changeRole carries out an order in its turn, unless a later order was carried out already.
+// changeRole carries out an order in its turn, unless a later order was carried out before.
 func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration,
 	via Via) (RoleAnswer, error) {
 	release, err := o.inTurn(ctx)
@@ -84,7 +84,7 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	return err
 }
 
-// kept reports why the role is not kept for the next daemon, or ends that failure.
+// kept reports why the role is not kept for the next daemon, or ends this failure.
 func (o *standingOrders) kept(err error) {
 	o.unkept.Store(err != nil)
 	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)
@@ -111,17 +111,17 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	return nil
 }
 
-// followRole carries out a recorded order, unless a later order was carried out already.
+// followRole carries out a recorded order, unless a later order was carried out before.
 func (o *standingOrders) followRole(ctx context.Context) bool {
 	if !runfile.Exists(o.d.lock.Role) {
-		return true // the file was lost; that is no order
+		return true // a lost file is not an order
 	}
 	last, err := o.roleFile().Read()
 	if err != nil {
 		o.d.failed(notify.KeepFailed, roleUnread, err)
 		return true // until the file changes
 	}
-	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: not in the file
+	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: the file does not have it
 	if last.Given < o.role.Given {
 		o.unsaved = o.role.Role != last.Role
 		return true

@@ -16,8 +16,8 @@ import (
 const maxSecret = 4 << 10
 
 // readSecret returns the first line of a file with a password, or of a credential that systemd passes to the daemon
-// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns of one that they may read.
-// Only a daemon needs its credentials.
+// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns if they may read it. Only a
+// daemon needs its credentials.
 func (s Source) readSecret(path string) (secret, warning string, err error) {
 	if name, is := strings.CutPrefix(path, "credential:"); is {
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
@@ -48,8 +48,8 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	return secret, warning, err
 }
 
-// readTrusted returns the text of a file that did not change in between. It refuses one that other users may write, or
-// replace in its folder or in that of a symbolic link's target, or whose file system hangs.
+// readTrusted returns the text of a file that did not change meanwhile. It refuses a file that other users may write,
+// or may replace in its folder or in that of a symbolic link's target, or whose file system hangs.
 func readTrusted(path string, limit int64) ([]byte, error) {
 	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
 }

@@ -26,9 +26,9 @@ type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
 	// virtual services whose scheduler refuses clients of a drained server
 	Refusing []string `json:"refusing,omitempty"`
-	// of an order that waits: why it would wait longer if its time had come
+	// for an order that waits: why it could not begin now
 	Short []string `json:"short,omitempty"`
-	// orders that waited, and are undone by this one
+	// waiting orders that this one undoes
 	Undone []string `json:"undone,omitempty"`
 }
 
@@ -37,14 +37,14 @@ type OrderedServer struct {
 	lvs.Backend
 	Key   lvs.Key        `json:"key"`
 	Addr  netip.AddrPort `json:"addr"`
-	Guard string         `json:"guard,omitempty"` // of a virtual service: the first directive that guards it
+	Guard string         `json:"guard,omitempty"` // for a virtual service: the first directive that guards it
 	Waits bool           `json:"waits,omitempty"` // it has no address yet
 	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
 	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
 }
 
-// Record saves an order for a daemon that does not answer, or for the next daemon. Only the configuration decides which
-// server is the last one.
+// Record saves an order for a daemon that does not answer, or for the next daemon. It knows too few servers only by the
+// configuration.
 func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Request) (answer SetAnswer,
 	err error) {
 	lock, err := i.LockFolder(ctx)
@@ -70,7 +70,7 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 	return answerTo(r, now, meant), nil
 }
 
-// answerTo is the outcome of an order that is recorded.
+// answerTo returns the outcome of a recorded order.
 func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnswer {
 	answer := SetAnswer{Servers: inTable(now, meant)}
 	for _, at := range meant {
@@ -81,7 +81,7 @@ func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnsw
 	return answer
 }
 
-// carryOut changes the orders of the servers that are meant, and records all. It refuses an order that leaves too few
+// carryOut changes the orders of these servers, and records all orders. It refuses an order that leaves too few
 // servers.
 func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.File, meant []lvs.Backend) error {
 	var refused error
@@ -114,8 +114,8 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.
 	return nil
 }
 
-// set carries out an order in its turn, with the configuration of that moment, and waits for its budget if asked to. It
-// records the order first: an order that can't be recorded is refused.
+// set carries out an order in its turn, with the configuration of that moment, and waits for its budget if the order
+// asks for that. It records the order first, and refuses one that can't be recorded.
 func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := orders.Parse(words)
 	if err != nil {
@@ -146,7 +146,7 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 	}
 }
 
-// setNow carries out an order in its turn. With a place in the line it leaves the budget to those before it.
+// setNow carries out an order in its turn. If it has a place in the line, the orders before it have the budget first.
 func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *place) (any, error) {
 	release, err := o.inTurn(ctx)
 	if err != nil {
@@ -221,7 +221,7 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 	return nil
 }
 
-// inTable returns the named servers, and then the servers of named addresses, with their places in the table, if any.
+// inTable returns the named servers, and then the servers of named addresses, each with its place in the table, if any.
 func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {

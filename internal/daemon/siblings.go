@@ -11,13 +11,13 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// sibling is this program with our options and the sibling's configuration, as part of a line for sh.
+// sibling is the part of a line for sh that calls this program with our options and the sibling's configuration.
 const sibling = `"$0" "$@" `
 
-// viaEnv holds Via, a file on each line, for a command that a daemon runs and for the daemon that this command starts.
+// viaEnv holds Via, one file per line, for a command that a daemon runs and for the daemon that this command starts.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// Via are the files whose daemons have passed a command on to the files of their execute=. Files may name each other,
+// Via are the files whose daemons have passed a command on to the files in their execute=. Files may name each other,
 // so a command is never passed on to a file in Via.
 type Via []string
 
@@ -26,10 +26,10 @@ func PassedOn() Via {
 	return strings.FieldsFunc(os.Getenv(viaEnv), func(r rune) bool { return r == '\n' })
 }
 
-// And is v with one more file.
+// And returns v with one more file.
 func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
 
-// Env is the variable that passes v to a command.
+// Env returns the variable that passes v to a command.
 func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 
 // Others returns the names in execute= whose files are not in v, as words of a command line that are not options.
@@ -57,14 +57,14 @@ type siblings struct {
 	role  instance.Role
 }
 
-// start starts them, in the role that this daemon has.
+// start starts the siblings in the role of this daemon.
 func (s *siblings) start(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.run(s.names, startLine(s.role), via)
 }
 
-// follow changes their role.
+// follow changes the role of the siblings.
 func (s *siblings) follow(role instance.Role, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *siblings) stop() {
 	s.run(s.names, sibling+"stop", nil)
 }
 
-// run runs a line of sh for each sibling: in sequence for the same sibling, in parallel for several.
+// run runs a line of sh for each sibling: in sequence for one sibling, in parallel for different ones.
 func (s *siblings) run(names []string, line string, via Via) {
 	via = via.And(s.d.Config.Path)
 	self, err := os.Executable()
@@ -104,7 +104,7 @@ func (s *siblings) run(names []string, line string, via Via) {
 	}
 }
 
-// startLine starts a sibling in a role.
+// startLine returns the line that starts a sibling in a role.
 func startLine(role instance.Role) string {
 	switch role {
 	case instance.Active:

@@ -14,7 +14,7 @@ import (
 // maxAnswers is the number of requests that are answered at once.
 const maxAnswers = 16
 
-// openSocket makes the control socket. The daemon also runs without one.
+// openSocket makes the control socket. The daemon can run without one.
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
 	shows := func(path string, ask func(*http.Request) (any, error)) {
@@ -40,14 +40,14 @@ func (d *daemon) openSocket(ctx context.Context) {
 	})
 	s, err := socket.Listen(ctx, d.lock.Socket, routes)
 	d.socket = s
-	allowed := s.Allow(d.Loaded.Config.Global.StatusGroup) // in any case: keepFiles may make the socket later
+	allowed := s.Allow(d.Loaded.Config.Global.StatusGroup) // even if it is not made now: keepFiles may make it later
 	d.listens(cmp.Or(err, allowed))
 }
 
-// listens reports what is wrong with the control socket now, if anything.
+// listens reports the current trouble with the control socket, or its end.
 func (d *daemon) listens(err error) {
 	d.settled(notify.ListenFailed, notListening, err)
 }
 
-// notListening reports that commands or metrics can't reach the daemon as configured.
+// notListening is reported if commands or metrics can't reach the daemon as configured.
 const notListening = "Not listening"

@@ -13,8 +13,8 @@ import (
 // connectionsTimeout is how long reading the connections of all servers may take.
 const connectionsTimeout = time.Second
 
-// lacking is how many virtual services have no server, and how many there are. Cluster managers ask every few seconds,
-// so it does not read the kernel's counters.
+// lacking returns how many virtual services have no server, and how many there are. It does not read the kernel's
+// counters, because cluster managers ask every few seconds.
 func (d *daemon) lacking(ctx context.Context) ([]int, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
@@ -24,7 +24,7 @@ func (d *daemon) lacking(ctx context.Context) ([]int, error) {
 	return []int{report.Lacking(), len(report.Virtuals)}, nil
 }
 
-// report is the current report.
+// report returns the current report.
 func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	if f := d.log.trouble(); f != nil {
 		process.Failures = append(process.Failures, *f)
 	}
-	counted, _ := d.connections(ctx, now) // those that can be read in time
+	counted, _ := d.connections(ctx, now) // those that could be read in time
 	return status.NewReport(now, process, counted), nil
 }
 
@@ -57,7 +57,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 }
 
 // connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
-// the director's. With an error, those that were read before are returned.
+// the director's. With an error it returns those read so far.
 func (d *daemon) connections(ctx context.Context, now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
 	if d.Table.Live == nil {
 		return nil, nil

@@ -15,14 +15,14 @@ const (
 	syslogTimeout = time.Second
 )
 
-// syslogSockets are where a syslog daemon listens.
+// syslogSockets are the sockets at which a syslog daemon may listen.
 var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log"}
 
 // syslogConn sends lines to the local syslog daemon in the form of RFC 3164. It reconnects after a restart of that
 // daemon, and never waits longer than a second.
 type syslogConn struct{ conn net.Conn }
 
-// send sends a line to a facility; one that syslog does not know is user.
+// send sends a line to a facility; user, if syslog does not know the facility.
 func (c *syslogConn) send(facility, line string) error {
 	number, ok := parser.SyslogFacility(facility)
 	if !ok {
@@ -38,7 +38,7 @@ func (c *syslogConn) send(facility, line string) error {
 			break
 		}
 		end := ""
-		if c.conn.LocalAddr().Network() == "unix" { // a stream; a datagram is one line
+		if c.conn.LocalAddr().Network() == "unix" { // a stream, which needs an end of line; a datagram is one line
 			end = "\n"
 		}
 		_ = c.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))

@@ -19,10 +19,10 @@ const (
 // ServiceManager is systemd, or another program that started this process and speaks the protocol of sd_notify(3). The
 // zero value ignores everything.
 type ServiceManager struct {
-	socket string        // where it listens: a path, or @name in the abstract name space
-	every  time.Duration // the longest time between two signs of life; 0: none needed
+	socket string        // where it listens: a path, or @name in the abstract namespace
+	every  time.Duration // the longest time between two signs of life; 0: it needs none
 	beats  chan struct{} // signs of life of the director
-	fed    time.Time     // when the last one was passed on
+	fed    time.Time     // when a sign of life was last passed on
 }
 
 // Listens reports whether there is a service manager.
@@ -43,7 +43,7 @@ func NewServiceManager() *ServiceManager {
 	return m
 }
 
-// alive is called by the director's goroutine; it never blocks.
+// alive passes on a sign of life from the director's goroutine. It never blocks.
 func (m *ServiceManager) alive() {
 	select {
 	case m.beats <- struct{}{}:
@@ -51,8 +51,8 @@ func (m *ServiceManager) alive() {
 	}
 }
 
-// feed keeps the watchdog from killing this process. The daemon's main goroutine calls it after a sign of life of the
-// director, so that both must live.
+// feed keeps the watchdog from killing this process. The daemon's main goroutine calls it after a sign of life from the
+// director, so both must be alive.
 func (m *ServiceManager) feed() {
 	if m.every == 0 || time.Since(m.fed) < m.every/2 {
 		return
@@ -61,10 +61,10 @@ func (m *ServiceManager) feed() {
 	m.send("WATCHDOG=1")
 }
 
-// ready reports that the daemon works, and what it does.
+// ready reports that the daemon is ready, and what it does.
 func (m *ServiceManager) ready(status string) { m.send("READY=1", "STATUS="+status) }
 
-// reloading reports that the configuration is being read; ready follows.
+// reloading reports that the configuration is being read. ready must follow.
 func (m *ServiceManager) reloading() {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // every kernel has this clock

@@ -10,7 +10,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// showTable writes a table in memory to the file of --ipvs, after each change and when show is called.
+// showTable has a table in memory written to the file of --ipvs, after each change and when show is called.
 func showTable(table ipvsctl.Access, name string) (show func(), err error) {
 	m, inMemory := table.Client.(*ipvsctl.Memory)
 	_, file, _ := strings.Cut(name, ":")

@@ -13,25 +13,25 @@ import (
 	"ldirectord/internal/status"
 )
 
-// tally has the facts about the daemon itself, without its director. As a Notifier it counts the journal's events, and
-// keeps the failures.
+// tally holds the facts about the daemon itself, apart from its director. As a Notifier it counts the journal's events,
+// and keeps the failures.
 type tally struct {
 	mu   sync.Mutex // guards what follows
 	is   status.Process
-	last map[failing]notify.Event // the last failure of what still fails
-	list bool                     // a list is why the file was refused, which was good before
+	last map[failing]notify.Event // the latest event of each failure that lasts
+	list bool                     // the file was good, and is refused only because of a list
 }
 
-// failing is what fails: one of several mail servers, commands or files.
+// failing identifies what fails, as one of several mail servers, commands or files.
 type failing struct {
 	kind notify.Kind
-	key  string // of the events
+	key  string // of its events
 }
 
 // failureLasts is how long a failure is shown if no event reports its end.
 const failureLasts = 24 * time.Hour
 
-// newTally sets the counters for alerts to 0, so that their first event is a change.
+// newTally returns a tally. Counters for alerts begin at 0, so that their first event is a change.
 func newTally(o Options) *tally {
 	now := time.Now().UTC()
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
@@ -51,7 +51,7 @@ func newTally(o Options) *tally {
 	return t
 }
 
-// overWith are the failures that an event ends.
+// overWith maps an event to the failure that it ends.
 var overWith = map[notify.Kind]notify.Kind{
 	notify.MailRecovered: notify.MailFailed, notify.HookRecovered: notify.HookFailed,
 	notify.MonitorRecovered: notify.MonitorFailed, notify.PostRecovered: notify.PostFailed,
@@ -80,7 +80,7 @@ func (t *tally) Notify(e notify.Event) {
 // lastEvents is how many important events are shown.
 const lastEvents = 5
 
-// happened keeps an event; several of a kind at once are counted as one. mu is held.
+// happened keeps an event, and counts several of a kind at once as one. mu is held.
 func (t *tally) happened(e notify.Event) {
 	all := t.is.Last
 	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At).Abs() < time.Second {
@@ -112,8 +112,8 @@ func (t *tally) setMissing(is bool) {
 	t.is.Reloads.Missing = is
 }
 
-// setChanged notes whether the file differs from the configuration in force, why it would be refused, and why it was
-// taken back; "" if it would or was not.
+// setChanged notes whether the file differs from the configuration in force, why it would be refused ("" if not), and
+// why it was taken back ("" if not).
 func (t *tally) setChanged(differs bool, refusal, back string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,7 +126,7 @@ func (t *tally) setChanged(differs bool, refusal, back string) {
 	}
 }
 
-// setTrial notes until when the configuration in force may be confirmed; the zero time: it need not be.
+// setTrial notes until when the configuration in force must be confirmed; the zero time: it need not be.
 func (t *tally) setTrial(until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +168,7 @@ func (t *tally) reread(why string) {
 	t.corrected("the reload", now)
 }
 
-// tookLists is reread where nothing but lists has changed. It leaves a file that is refused as it is.
+// tookLists is reread after only lists have changed. It leaves the refusal of a file as it is.
 func (t *tally) tookLists(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

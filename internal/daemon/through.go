@@ -22,8 +22,8 @@ import (
 // rulesTimeout limits the programs that list uses of firewall marks.
 const rulesTimeout = 5 * time.Second
 
-// startThrough lets checks go through virtual addresses, by private services of the kernel's table. Private services of
-// a killed daemon are used again or removed.
+// startThrough lets checks go through virtual addresses, by private services in the kernel's table. It reuses or
+// removes private services of a killed daemon.
 func (d *daemon) startThrough(ctx context.Context) {
 	if d.Table.Private == nil {
 		return
@@ -40,7 +40,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 
-// routedMarks returns the marks that ip rule uses: packets with them may take another route.
+// routedMarks returns a function that reports whether ip rule uses a mark: packets with it may take another route.
 func routedMarks(ctx context.Context) func(uint32) bool {
 	rules := sync.OnceValue(func() []fwmark.RoutingRule {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
@@ -55,7 +55,8 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	}
 }
 
-// diverters names the rules that may send packets with a mark elsewhere, from a reading within the last minute.
+// diverters returns a function that names the rules that may divert packets with a mark. The rules are at most a minute
+// old.
 func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	var m fwmark.Machine
 	var read time.Time
@@ -70,8 +71,8 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	}
 }
 
-// GoThrough runs checks through virtual addresses, by private services in the table, which it removes at the end. A
-// signal ends the context of the checks and is returned as the error.
+// GoThrough runs checks through virtual addresses, by private services in the table. It removes these services at the
+// end. A signal ends the context of the checks and is returned as the error.
 func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *plan.Plan, ways []checker.Through,
 	do func(context.Context)) error {
 	if err := table.Connect(ctx); err != nil {

@@ -15,25 +15,25 @@ import (
 	"ldirectord/internal/view"
 )
 
-// trial is a configuration in force that was not confirmed yet: without the command confirm the former one comes back.
+// trial is a configuration in force that is not confirmed yet. Without the command confirm the former one comes back.
 type trial struct {
 	within time.Duration
 	text   []byte // of the configuration
 	former []byte // the text that comes back
-	lists  lists  // its lists
+	lists  lists  // the lists of former
 	names  []resolve.Name
 	via    Via
 	up     map[lvs.Backend]bool // the servers that were up before
 	since  time.Time            // when it came into force
 	until  time.Time            // it may be confirmed
 	seen   map[oneCheck]bool    // checks with a result since then
-	failed map[lvs.Backend]bool // servers with such a first result that is a failure
-	why    string               // the former one comes back; "" while the trial lasts
-	refuse string               // why it was refused at the last try
-	pause  time.Duration        // after which it is tried again, at until
+	failed map[lvs.Backend]bool // servers with a check whose first result was a failure
+	why    string               // why the former one comes back; "" while the trial lasts
+	refuse string               // why the former one was refused at the last try
+	pause  time.Duration        // before the next try, at until
 }
 
-// oneCheck is a check of a server; the name is "" of the only one.
+// oneCheck is a check of a server. An only check has the name "".
 type oneCheck struct {
 	lvs.Backend
 	name string
@@ -66,8 +66,9 @@ func (t *trial) note(now *view.Snapshot) {
 	}
 }
 
-// failure is why the former configuration comes back: by their first results more than half of a section's servers
-// fail that were up before, or the time is over; "" if it does not. Servers that the file no longer names don't count.
+// failure returns why the former configuration comes back; "" if it does not. Either more than half of a section's
+// servers that were up before fail by their first results, or the time is over. Servers that the file no longer names
+// don't count.
 func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
 	for v, s := range now.Each() {
@@ -88,23 +89,23 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	return ""
 }
 
-// TakenBack is why a text of the file is put in force by the command reload alone: it was taken back, or was not
-// confirmed when its daemon ended; "" if that is not so.
+// TakenBack returns why only the command reload may put a text of the file in force: it was taken back, or was not
+// confirmed when its daemon ended. It is "" for other texts.
 func TakenBack(path string, text []byte) (why string) {
-	known, _ := runfile.Read(statePath("back", path)) // without it nothing is known
+	known, _ := runfile.Read(statePath("back", path)) // if it is missing, nothing is known
 	if len(known) < sha256.Size || [sha256.Size]byte(known) != sha256.Sum256(text) {
 		return ""
 	}
 	return string(known[sha256.Size:])
 }
 
-// refuseAgain keeps why a text is put in force by the command reload alone.
+// refuseAgain keeps why only the command reload may put a text in force.
 func (f *configFile) refuseAgain(text []byte, why string) error {
 	sum := sha256.Sum256(text)
 	return keep(statePath("back", f.d.Config.Path), append(sum[:], why...))
 }
 
-// good is the kept text of the configuration in force.
+// good returns the kept text of the configuration in force.
 func (f *configFile) good() ([]byte, error) {
 	text, err := runfile.Read(statePath("config", f.d.Config.Path))
 	if err == nil && sha256.Sum256(text) != f.inForce {
@@ -113,7 +114,7 @@ func (f *configFile) good() ([]byte, error) {
 	return text, runfile.While("reading the configuration in force, which might come back", err)
 }
 
-// answerTry is answerReload for a configuration that is to be confirmed.
+// answerTry is answerReload for a configuration that must be confirmed.
 func (f *configFile) answerTry(ctx context.Context, words url.Values) (any, error) {
 	within, err := time.ParseDuration(words.Get("within"))
 	if err != nil {
@@ -143,14 +144,15 @@ func (f *configFile) try(ctx context.Context, r request) error {
 	return f.reload(ctx, r)
 }
 
-// begin begins a trial right before its configuration comes into force. A daemon that starts meanwhile has the former.
+// begin begins a trial right before its configuration comes into force. A daemon that starts meanwhile uses the former
+// one.
 func (f *configFile) begin(t *trial, text []byte) error {
 	t.text, t.since = text, time.Now()
 	t.until = t.since.Add(t.within)
 	return f.refuseAgain(text, "it was not confirmed")
 }
 
-// confirm ends a trial; its configuration stays.
+// confirm ends a trial. Its configuration stays.
 func (f *configFile) confirm() error {
 	t := f.trial
 	if t == nil {
@@ -174,7 +176,7 @@ func (f *configFile) follow(t *trial) {
 	f.d.tally.setTrial(until)
 }
 
-// lookAtTrial puts the former configuration in force again if it is time. One that is refused is tried again.
+// lookAtTrial puts the former configuration in force again if it is time. If that is refused, it tries again later.
 func (f *configFile) lookAtTrial(ctx context.Context) {
 	t := f.trial
 	if t.why == "" {
@@ -192,7 +194,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 	} else if time.Now().Before(t.until) {
 		return
 	}
-	clear(f.lists.read) // what was read last is not what comes back
+	clear(f.lists.read) // the lists last read are not those that come back
 	r := request{via: t.via, empty: true, lists: t.lists, again: t.refuse != ""}
 	switch refuse := f.take(ctx, t.former, nil, r); {
 	case refuse == "" && f.sum != f.inForce:

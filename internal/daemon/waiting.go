@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// sayWaiting reports which orders that wait are new, and which are undone or over. The director does not know them.
+// sayWaiting reports which waiting orders are new, and which are undone or over. The director does not know them.
 func (o *standingOrders) sayWaiting(before orders.All) {
 	book := orders.Book{Held: before}
 	begun, undone := book.Given(o.waiting())
@@ -37,8 +37,8 @@ func (o *standingOrders) sayWaiting(before orders.All) {
 	}
 }
 
-// beginDue begins the orders whose time has come, all or none of each command: those that would leave too few servers
-// wait. What beginTime does not suffice for is left for the next turn.
+// beginDue begins the orders whose time has come, for each command all or none: orders that would leave too few servers
+// wait. It stops after beginTime, and continues in the next turn.
 func (o *standingOrders) beginDue(ctx context.Context) {
 	commands := o.dueCommands()
 	var now *view.Snapshot
@@ -71,7 +71,7 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 	}
 }
 
-// dueCommands are the orders whose time has come, by when their commands gave them.
+// dueCommands returns the orders whose time has come, by the time at which their command gave them.
 func (o *standingOrders) dueCommands() map[time.Time]orders.All {
 	commands := map[time.Time]orders.All{}
 	for at, one := range o.given.Due(time.Now()) {
@@ -91,8 +91,8 @@ func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
 	o.late[since] = isShort
 }
 
-// begin puts orders that have waited in force, unless they can't be recorded. If the director does not take them, they
-// are carried out later from the file. Orders that a command has just recorded are carried out first.
+// begin puts waiting orders in force, unless they can't be recorded. If the director does not take them, they are
+// carried out later from the file. Orders that a command has just recorded are carried out first.
 func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	recorded, err := o.recorded()
 	if err != nil || !maps.Equal(recorded, o.given) {
@@ -110,10 +110,10 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	return err
 }
 
-// waiting are the orders that wait.
+// waiting returns the orders that wait.
 func (o *standingOrders) waiting() orders.All { return o.known.Load().Waiting() }
 
-// withWaiting are orders in force, and those that wait.
+// withWaiting returns the orders in force, and those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
 	all := o.waiting()
 	for at, one := range inForce {

@@ -15,8 +15,8 @@ import (
 // pollInterval is the time between two looks at a file, for file systems that report no changes.
 const pollInterval = time.Second
 
-// followFile calls read: now, and until ctx is done whenever the file may have changed since read last returned true.
-// It compares the file every second, and at once if the system reports a change of its folder.
+// followFile calls read now and, until ctx is done, whenever the file may have changed since read last returned true.
+// It looks at the file every second, and at once if the system reports a change of its folder.
 func followFile(ctx context.Context, path string, read func() bool) {
 	changed := watch(ctx, filepath.Dir(path))
 	poll := time.Tick(pollInterval)
@@ -36,7 +36,7 @@ func followFile(ctx context.Context, path string, read func() bool) {
 }
 
 // watch signals changes in a folder until ctx is done. It watches folders instead of files, because editors and
-// configuration management replace files. If watching is not possible, the channel stays silent; all callers poll as
+// configuration management replace files. If a folder can't be watched, the channel stays silent. All callers poll as
 // well.
 func watch(ctx context.Context, dir string) <-chan struct{} {
 	changed := make(chan struct{}, 1)
@@ -66,7 +66,7 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
-// watchTarget watches the folder of a symbolic link's target, for ConfigMaps; it is silent for any other file.
+// watchTarget watches the folder of a symbolic link's target, for ConfigMaps. For any other file it is silent.
 func watchTarget(ctx context.Context, path string) <-chan struct{} {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil || filepath.Dir(target) == filepath.Dir(path) {
@@ -75,10 +75,11 @@ func watchTarget(ctx context.Context, path string) <-chan struct{} {
 	return watch(ctx, filepath.Dir(target))
 }
 
-// look is a look at files, one at a time: a file system that hangs holds up the caller once, and one goroutine.
+// look looks at files, one look at a time. A file system that hangs delays the caller only once, and holds one
+// goroutine.
 type look[T any] struct {
 	last   T
-	coming chan T // of the look under way; nil: there is none
+	coming chan T // the result of the look under way; nil: there is none
 }
 
 // now looks, or returns what was seen last while a look hangs.
@@ -97,8 +98,8 @@ func (l *look[T]) now(see func() T) T {
 	return l.last
 }
 
-// fileStamp identifies the version of a file; nil without a file. A new file that replaces the old one may have the
-// same time and size. Another mode is another version, because the mode may be why the file was refused.
+// fileStamp identifies the version of a file; nil without a file. Time and size are not enough: a new file may have
+// those of the old one. Another mode is another version, because the file may have been refused for its mode.
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {
@@ -111,15 +112,15 @@ func (s fileStamp) same(other fileStamp) bool {
 		s.Mode() == other.Mode()
 }
 
-// isOf reports whether both stamps are of one file, whatever its content.
+// isOf reports whether both stamps are of the same file, whatever its content.
 func (s fileStamp) isOf(other fileStamp) bool {
 	return os.SameFile(s.FileInfo, other.FileInfo) // false without a file
 }
 
-// versions are those of files, by their paths.
+// versions are the versions of files, by path.
 type versions map[string]fileStamp
 
-// versionsOf is a look at files.
+// versionsOf returns a function that looks at files.
 func versionsOf(paths []string) func() versions {
 	return func() versions {
 		all := versions{}

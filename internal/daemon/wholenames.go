@@ -15,11 +15,11 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// wholeNames looks up names for lists: half an answer is none, and the answer for a name without an address is empty.
-// If it is not known whether a search domain has the name, the next one is not asked: its name is another one.
+// wholeNames looks up names for lists. Half an answer is none, and the answer for a name without an address is empty.
+// If it is unknown whether a search domain has the name, the next domain is not asked: its name is a different one.
 type wholeNames struct{ systemNames }
 
-// Host implements resolve.Resolver; it returns resolve.ErrNoName if no search domain has the name.
+// Host implements resolve.Resolver. It returns resolve.ErrNoName if no search domain has the name.
 func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
 	var exists atomic.Bool
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -36,9 +36,10 @@ func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.A
 	return nil, resolve.ErrNoName
 }
 
-// dialWhole connects to a name server. Package net takes a part of an answer, and after a refusal asks in the next
-// search domain. After a failure of the server it does neither, so each answer that does not count becomes one. An
-// answer by which the name exists is noted: package net has one error for no such name and for no address.
+// dialWhole connects to a name server. Package net accepts a part of an answer, and after a refusal it asks for the
+// next search domain. After a server failure it does neither, so each answer that does not count becomes a server
+// failure. exists notes an answer that shows that the name exists: package net has the same error for no such name and
+// for no address.
 func dialWhole(ctx context.Context, network, address string, exists *atomic.Bool) (net.Conn, error) {
 	dial := net.DefaultResolver.Dial
 	if dial == nil {
@@ -70,7 +71,7 @@ func (c wholePackets) Read(p []byte) (int, error) {
 type wholeStream struct {
 	net.Conn
 	exists *atomic.Bool
-	rest   []byte // of the last message
+	rest   []byte // of the last message, not read yet
 }
 
 func (c *wholeStream) Read(p []byte) (int, error) {
@@ -91,9 +92,9 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// failUnlessWhole makes an answer a failure of the server, except a whole one with the addresses of a name or without
-// any. Package net asks again over TCP for one that is marked as cut, but takes one that is cut over TCP as well. A
-// whole answer by which the name exists sets exists.
+// failUnlessWhole makes an answer a server failure, unless it is whole, with or without addresses, or denies the name.
+// Package net asks again over TCP after a truncated answer, but accepts one that is truncated over TCP too. A whole
+// answer that shows that the name exists sets exists.
 func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)
@@ -110,6 +111,6 @@ func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 		exists.Store(true)
 	default:
 		message[3] = message[3]&^0xf | byte(dnsmessage.RCodeServerFailure)
-		clear(message[6:12]) // the numbers of records
+		clear(message[6:12]) // the record counts
 	}
 }
