@@ -18,7 +18,7 @@ import (
 // trial is a configuration in force that is not confirmed yet. Without the command confirm the former one comes back.
 type trial struct {
 	within time.Duration
-	text   []byte // of the configuration
+	text   []byte // its text
 	former []byte // the text that comes back
 	lists  lists  // the lists of former
 	names  []resolve.Name

@@ -9,11 +9,11 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// ConfigDirs are the folders that are searched for a configuration. After them its name is used as a path.
+// ConfigDirs are the folders that are searched for a configuration. If none has it, its name is used as a path.
 type ConfigDirs []string
 
 // Paths returns the possible paths of a configuration, in the order in which they are tried. The name "" means the
-// default one.
+// default configuration.
 func (d ConfigDirs) Paths(name string) (found []string) {
 	name = cmp.Or(name, "ldirectord.cf")
 	for _, dir := range d {
@@ -25,12 +25,12 @@ func (d ConfigDirs) Paths(name string) (found []string) {
 	return found
 }
 
-// Find returns the absolute path of a configuration; the error is Missing.
+// Find returns the absolute path of a configuration. The error is a Missing.
 func (d ConfigDirs) Find(name string) (string, error) {
 	looked := d.Paths(name)
 	for i, path := range looked {
 		info, err := runfile.Stat(path)
-		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // which names a folder
+		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final slash names a folder
 			return path, nil
 		}
 		if err == nil {
@@ -43,12 +43,12 @@ func (d ConfigDirs) Find(name string) (string, error) {
 	return "", Missing{cmp.Or(name, "ldirectord.cf"), strings.Join(looked, ", ")}
 }
 
-// Missing is a configuration that is nowhere.
+// Missing is the error for a configuration that is not found.
 type Missing struct{ name, looked string }
 
 func (m Missing) Error() string { return "Config file " + m.name + " not found" } // the Perl ldirectord's text
 
-// Looked is where it was looked for.
+// Looked says where the configuration was looked for.
 func (m Missing) Looked() string {
 	return "looked for " + m.looked + "; see ldirectord --help files"
 }

@@ -1,5 +1,5 @@
-// Package instance identifies daemons: which one runs for a file, on which table and in which network namespace, and
-// which files it keeps in the run folder.
+// Package instance identifies daemons: which daemon runs for a file, with which table and in which network namespace,
+// and which files it keeps in the run folder.
 package instance
 
 import (
@@ -16,10 +16,10 @@ import (
 // Kernel is the table of the kernel, as --ipvs names it.
 const Kernel = ipvsctl.Kernel
 
-// Daemon identifies a daemon. The same file may have a second daemon on another table, or in another network namespace,
-// which has its own table.
+// Daemon identifies a daemon. A second daemon may run for the same file with another table, or in another network
+// namespace, which has its own table.
 type Daemon struct {
-	Path  string // the absolute path of the configuration as found: links in it may change
+	Path  string // the absolute path of the configuration as found, because links in it may change
 	Table string // kernel, memory or memory:FILE
 	NetNS uint64 // the inode of the namespace
 }
@@ -29,7 +29,7 @@ func (d Daemon) isSame(other Daemon) bool {
 	return d.Table == other.Table && d.NetNS == other.NetNS && d.isOf(other.Path)
 }
 
-// isOf reports whether a path leads to the daemon's configuration. Its own path does so even if the file is gone.
+// isOf reports whether a path leads to the daemon's configuration. The recorded path does so even if the file is gone.
 func (d Daemon) isOf(path string) bool {
 	return d.Path == path || runfile.SameFile(d.Path, path)
 }
@@ -47,17 +47,17 @@ func (d Daemon) suffix() string {
 	return fmt.Sprintf("-%08x", h.Sum32())
 }
 
-// NetNS is the network namespace of this process; 0 if unknown.
+// NetNS returns the network namespace of this process; 0 if unknown.
 func NetNS() uint64 { return netNSOf("self") }
 
-// elsewhere is a network namespace that is not ours, and whose number can't be read.
+// elsewhere means a network namespace that is not ours and whose number can't be read.
 const elsewhere = ^uint64(0)
 
 func netNSOf(process string) uint64 {
 	if n := inodeOf("/proc/" + process + "/ns/net"); n != 0 {
 		return n
 	}
-	// The unit has no right to trace other processes. This file needs none, and each namespace has its own.
+	// The systemd unit may not trace other processes. This file needs no such right, and differs in each namespace.
 	switch inodeOf("/proc/" + process + "/net/dev") {
 	case 0:
 		return 0
@@ -67,7 +67,7 @@ func netNSOf(process string) uint64 {
 	return elsewhere
 }
 
-// inodeOf is the inode of a file; 0 if it can't be seen.
+// inodeOf returns the inode of a file; 0 if it can't be read.
 func inodeOf(path string) uint64 {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -41,7 +41,7 @@ func (f folder) records(all Kept) (found []record) {
 	return found
 }
 
-// lives reports whether the daemon that wrote a record is running.
+// lives reports whether the daemon that wrote a record still runs.
 func (f folder) lives(r record) bool {
 	return f.mayName(r.Pid) && r.Process.Lives() && f.isProved(r)
 }
@@ -60,8 +60,8 @@ func (f folder) mayName(pid int) bool {
 	return len(ids) > 0 && ids[0] == strconv.FormatUint(uint64(owner), 10)
 }
 
-// checkOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of
-// that user, see mayName: no command would find the daemon.
+// checkOwner refuses to start a daemon of root in a folder of another user. Files there may name only processes of that
+// user, see mayName: no command would find the daemon.
 func (f folder) checkOwner() error {
 	owner, err := runfile.Owner(string(f)) // Acquire reports the error
 	if err == nil && os.Geteuid() == 0 && owner != 0 {
@@ -77,7 +77,7 @@ func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
 	return runfile.LockFolder(ctx, string(f))
 }
 
-// readPid returns the number in a pid file's first line, 0 if there is none. The file exists if it has any text.
+// readPid returns the number in a pid file's first line; 0 for none. An empty file counts as missing.
 func readPid(path string) (pid int, there bool) {
 	text, err := runfile.Read(path)
 	if err != nil || len(text) == 0 {

@@ -16,13 +16,13 @@ import (
 
 const prefix = "ldirectord."
 
-// The run folders: the usual one, and the one that systemd makes for a daemon with a user of its own.
+// The run folders: the usual one, and the one that systemd makes for a daemon with its own user.
 const (
 	Folder     = "/run"
 	UnitFolder = "/run/ldirectord"
 )
 
-// Instance is the daemon of a command line, whether it runs or not.
+// Instance is the daemon that a command line means, whether it runs or not.
 type Instance struct {
 	Daemon
 	folder
@@ -35,21 +35,21 @@ func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
 
-// Files returns the files of the daemon, whichever spelling of its configuration made them. Its pid file may have
-// another name.
+// Files returns the files of the daemon, whichever spelling of its configuration they are named by. The pid file may
+// have another name.
 func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
 
-// PidFile is the pid file of a daemon that this command line starts.
+// PidFile returns the path of the pid file if this command line starts the daemon.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
 // Found describes the running daemon.
 type Found struct {
 	Process       // its Pid is 0 if none runs
 	State   State // empty for the Perl ldirectord, or if lost
-	Stale   bool  // no daemon runs, but there is a pid file
+	Stale   bool  // a pid file exists, but no daemon runs
 }
 
-// Find finds the daemon that runs for the file: one of this program, or the Perl ldirectord.
+// Find finds the daemon that runs for the file: this program's, or the Perl ldirectord.
 func (i Instance) Find() Found {
 	all := i.records(nil)
 	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
@@ -57,7 +57,7 @@ func (i Instance) Find() Found {
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
-		// A pid in a file may be from before a boot, or may belong to another configuration's daemon.
+		// A pid in a file may be from before a boot, or belong to the daemon of another configuration.
 		has := func(r record) bool { return r.Pid == pid }
 		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) || !i.isDirector(pid) {
 			continue
@@ -74,8 +74,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket. In
-// a folder that became read-only it may have no socket either.
+// unrecorded returns the process that holds our lock but has no record, as on a full disk. It listens at the socket,
+// unless the folder became read-only.
 func (i Instance) unrecorded(all []record) (p Process) {
 	f := i.files(i.baseName(all))
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
@@ -96,7 +96,8 @@ func (i Instance) unrecorded(all []record) (p Process) {
 	return p
 }
 
-// holder is the daemon of this program that holds a lock, by its open files; of another user's nothing may be known.
+// holder returns the daemon of this program that holds a lock, by its open files. Those of another user may be
+// unreadable.
 func (i Instance) holder(lock string) (p Process) {
 	path, err := filepath.EvalSymlinks(lock)
 	if err != nil {
@@ -118,8 +119,8 @@ func (i Instance) holder(lock string) (p Process) {
 	return p
 }
 
-// own returns the record of this daemon (zero if there is none), and whether it runs. If there are several records, a
-// running daemon's is preferred, and then that of our path.
+// own returns the record of this daemon (zero for none), and whether it runs. Of several records it prefers that of a
+// running daemon, and then that of our path.
 func (i Instance) own(all []record) (own record, lives bool) {
 	for _, r := range all {
 		if !i.isSame(r.Daemon) {
@@ -134,7 +135,7 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// baseName is the name of the daemon's files: their current name if any exists, otherwise the name by this command
+// baseName returns the name of the daemon's files: their current name if any exists, or else the name by this command
 // line.
 func (i Instance) baseName(all []record) string {
 	if r, _ := i.own(all); r.base != "" {
@@ -152,7 +153,7 @@ func (i Instance) baseName(all []record) string {
 }
 
 // isTaken reports whether a name belongs to another daemon that runs, or that left services in the table and may be
-// started again. A container has a new network namespace at each start, and its daemon keeps its name.
+// started again. A container has a new network namespace at each start, and yet its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
 		if r.base != name || i.isSame(r.Daemon) {
@@ -182,8 +183,8 @@ func (i Instance) userOf(all []record, name string) (record, bool) {
 	return record{}, false
 }
 
-// isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost,
-// or the Perl ldirectord of this configuration.
+// isDirector reports whether a process that our pid file names is a director: a daemon of this program whose state is
+// lost, or the Perl ldirectord of this configuration.
 func (i Instance) isDirector(pid int) bool {
 	if !i.sharesNetNS(pid) || !i.mayName(pid) {
 		return false
@@ -196,8 +197,8 @@ func (i Instance) isDirector(pid int) bool {
 	return is && i.Table == Kernel && i.perlMeans(config)
 }
 
-// perlMeans reports whether the Perl ldirectord with this word on its command line has our configuration. A word
-// without a leading slash may be relative to an unknown folder: then its last part decides.
+// perlMeans reports whether a Perl ldirectord with this word on its command line has our configuration. A word without
+// a leading slash may be relative to an unknown folder, so its last part decides.
 func (i Instance) perlMeans(config string) bool {
 	switch {
 	case config == "":
@@ -209,7 +210,7 @@ func (i Instance) perlMeans(config string) bool {
 	}
 }
 
-// Stays reports whether a daemon will continue. A daemon that was just told to stop takes a moment to record it.
+// Stays reports whether a daemon will continue. A daemon that was just ordered to stop takes a moment to record that.
 func (i Instance) Stays(p Process) bool {
 	for range 15 {
 		now := i.Find()
@@ -221,8 +222,8 @@ func (i Instance) Stays(p Process) bool {
 	return true
 }
 
-// Chains is the name of the daemon's mark rules. It changes only with the name of its files. It is the same in both run
-// folders, so that a daemon keeps its rules when it gets a user of its own.
+// Chains returns the name of the daemon's mark rules. It changes only with the name of its files. It is the same in
+// both run folders, so that a daemon keeps its rules when it gets its own user.
 func (i Instance) Chains() string {
 	pid := i.Files().Pid
 	if i.folder == UnitFolder {
@@ -241,7 +242,7 @@ func (i Instance) Elsewhere() (states []State) {
 	return states
 }
 
-// State is the record of the daemon, whether it runs or not; empty if there is none.
+// State returns the record of the daemon, whether it runs or not; empty if there is none.
 func (i Instance) State() State {
 	r, _ := i.own(i.records(nil))
 	return r.State

@@ -12,24 +12,24 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// ErrRunning: the daemon is running already.
+// ErrRunning means that the daemon runs already.
 var ErrRunning = errors.New("a daemon for this configuration is running")
 
-// errEnding: the previous daemon has not exited yet.
+// errEnding means that the previous daemon has not exited yet.
 var errEnding = errors.New("the previous daemon does not end")
 
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times of
-	// its Departing servers and Moving are by the current clock.
+	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times in
+	// Departing and Moving are by the current clock.
 	Before State
 
 	lock *os.File
 
 	mu        sync.Mutex // guards what follows
-	now       State      // the state as recorded
-	unwritten bool       // it is not in its file, as on a full disk; Restore tries again
+	now       State      // the state to record
+	unwritten bool       // now is not in its file, as on a full disk; Restore tries again
 	pidless   bool       // the same for the pid file
 }
 
@@ -44,7 +44,7 @@ func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	}
 }
 
-// tryAcquire holds the folder's lock, so that only one of several starts succeeds, however they spell the file.
+// tryAcquire holds the folder's lock, so that only one of several starts succeeds, however each spells the file.
 func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	folder, err := i.LockFolder(ctx)
 	if err != nil {
@@ -82,14 +82,14 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		Departing: before.Departing, Moving: before.Moving, Boot: before.Boot, Announced: before.Announced,
 		Private: before.Private,
 	}
-	_ = l.write() // the next Update tells an error; the lock alone keeps others out
+	_ = l.write() // the next Update returns the error; the lock alone keeps others out
 	return l, nil
 }
 
-// inherited is what counts of the record of the previous daemon.
+// inherited returns what still counts of the previous daemon's record.
 func (i Instance) inherited(before State) State {
 	if before.Phase == Ending {
-		before.Virtuals = nil // its departing servers are kept: cleanstop may have left them in the table
+		before.Virtuals = nil // Departing is kept: cleanstop may have left these servers in the table
 	}
 	if before.Boot != runfile.BootID() {
 		before.Moving = nil
@@ -99,14 +99,14 @@ func (i Instance) inherited(before State) State {
 	return before
 }
 
-// taken is the error if the daemon of another file has this name.
+// taken returns the error for a name that the daemon of another file has.
 func taken(name, path string, pid int) error {
 	return fmt.Errorf(
 		"the daemon of %s has the name %s already (pid %d): rename one of the files, or give one of them "+
 			"another --rundir", path, name, pid)
 }
 
-// MayStart returns why a daemon may not start for this file, nil if it may.
+// MayStart returns why a daemon may not start for this file; nil if it may.
 func (i Instance) MayStart() error {
 	if err := i.checkOwner(); err != nil {
 		return err
@@ -120,8 +120,8 @@ func (i Instance) NameTaken() error {
 	return err
 }
 
-// name is the future name of the pid file. The name by this command line may belong to a daemon on another table or in
-// another network namespace, which keeps it.
+// name returns the future name of the pid file. If the name by this command line belongs to a daemon with another table
+// or in another network namespace, that daemon keeps it.
 func (i Instance) name(all []record) (string, error) {
 	name := i.names[0]
 	r, held := i.userOf(all, name)
@@ -151,7 +151,7 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Update changes the record of the daemon: change is called with the recorded state.
+// Update changes the record of the daemon: it calls change with the recorded state.
 func (l *Lock) Update(change func(*State)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,7 +170,7 @@ func (l *Lock) write() error {
 }
 
 // Restore restores the state file and the lock file if they were removed: without them no command finds the daemon, and
-// a second one may start. It leaves files of other users alone. What could not be written is tried again.
+// a second one may start. It retries what could not be written, and leaves files of other users alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

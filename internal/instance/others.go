@@ -11,21 +11,21 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// This file finds the other daemons of this program on the same table: those of other files, in every run folder.
+// This file finds the other daemons of this program with the same table, in every run folder.
 
 // Handover is how long a daemon that handed over keeps its virtual services for the next one.
 const Handover = 30 * time.Second
 
-// private is the table of one process alone.
+// private is a table that only one process has.
 const private = "memory"
 
-// Other is the record of another daemon on the same table.
+// Other is the record of another daemon with the same table.
 type Other struct {
 	State
 	Lives bool // it holds the lock on its file
 }
 
-// Has are the virtual services that it owns while it runs.
+// Has returns the virtual services that it owns while it runs.
 func (o *Other) Has() []lvs.Key {
 	if o.Yields {
 		return nil
@@ -33,14 +33,14 @@ func (o *Other) Has() []lvs.Key {
 	return o.Virtuals
 }
 
-// IsHandedOver reports whether it handed over its virtual services to its successor a moment ago.
+// IsHandedOver reports whether the daemon has just handed its virtual services over to its successor.
 func (s *State) IsHandedOver() bool {
 	left := s.Kept - runfile.SinceBoot()
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others returns the records of the other daemons on the table. Known are the processes that are not strangers: this
-// one, its parent, and running ones with a record.
+// Others returns the records of the other daemons with this table. known are the processes that are not strangers: this
+// one, its parent, and running daemons with a record.
 func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	for _, there := range i.folders() {
@@ -57,7 +57,7 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
-// PrivateMarks returns the marks of private services that daemons on the table recorded; true for one that runs.
+// PrivateMarks returns the marks of private services that daemons with this table recorded; true if the daemon runs.
 func (i Instance) PrivateMarks() map[uint32]bool {
 	marks := map[uint32]bool{}
 	for _, there := range i.folders() {
@@ -71,14 +71,14 @@ func (i Instance) PrivateMarks() map[uint32]bool {
 	return marks
 }
 
-// isProved reports whether the daemon of a record certainly runs: by its lock, even if this process can't see others.
-// Without access to the lock, a process with its number and its time of start proves it.
+// isProved reports whether the daemon of a record certainly runs. Its lock proves that even if this process can't see
+// others. Without access to the lock, a process with its number and start time proves it.
 func (f folder) isProved(r record) bool {
 	locked, err := runfile.IsLocked(f.files(r.base).Lock)
 	return locked || err != nil && r.Process.Lives()
 }
 
-// folders returns the run folders of daemons on the same table, each once, in a fixed order.
+// folders returns the run folders of daemons with the same table, each once, in a fixed order.
 func (i Instance) folders() []folder {
 	list := []folder{i.folder}
 	if i.Table != Kernel {
@@ -97,7 +97,8 @@ func (i Instance) folders() []folder {
 	return list
 }
 
-// LockFolders keeps others from changing the run folders, those that can be locked in time, until unlock is called.
+// LockFolders keeps others from changing the run folders until unlock is called, except those that can't be locked in
+// time.
 func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	var locks []*os.File
 	for _, there := range i.folders() {
@@ -112,8 +113,8 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	}
 }
 
-// NotOthers returns keys without the virtual services that other running daemons have: a service may have moved to
-// another configuration.
+// NotOthers returns keys without those of other running daemons: a virtual service may have moved to another
+// configuration.
 func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
 	taken := map[lvs.Key]bool{}
 	others, _ := i.Others(nil)

@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// Stranger is another director on the kernel's table that keeps no record here: the Perl ldirectord, or a daemon of
-// this program with a run folder of its own.
+// Stranger is another director with the kernel's table that has no record here: the Perl ldirectord, or a daemon of
+// this program with its own run folder.
 type Stranger struct {
 	Process
-	Config string // the Perl's word for its configuration, "" for none
-	Proved bool   // it is a Perl, in this network namespace
-	RunDir string // the run folder of a daemon of this program; "" for a Perl
+	Config string // a Perl ldirectord's word for its configuration; "" for none
+	Proved bool   // it is a Perl ldirectord, in this network namespace
+	RunDir string // of a daemon of this program; "" for a Perl ldirectord
 	forked []Process
 }
 
@@ -27,8 +27,8 @@ func (s *Stranger) Lives() bool {
 	return s.Process.Lives() || slices.ContainsFunc(s.forked, Process.Lives)
 }
 
-// Strangers finds the Perl ldirectords that pid files of the run folders name. With everybody it looks at all command
-// lines, also for daemons of this program without a record. It leaves out known ones.
+// Strangers finds the Perl ldirectords that pid files in the run folders name. With everybody it reads all command
+// lines, and also finds daemons of this program without a record. It leaves out known processes.
 func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil

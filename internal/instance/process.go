@@ -19,13 +19,13 @@ import (
 // pollInterval is how often another process is looked at.
 const pollInterval = 20 * time.Millisecond
 
-// Process identifies a process: its number is used again after it exits, its start time is not.
+// Process identifies a process. Its number is used again after it exits; its start time is not.
 type Process struct {
 	Pid   int
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
 }
 
-// processOf returns the process that has this number now. A zombie is an error as well.
+// processOf returns the process that has this number now. For a zombie it returns an error too.
 func processOf(pid int) (Process, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -57,14 +57,14 @@ func (p Process) Await(ctx context.Context) error {
 	return nil
 }
 
-// isKilled reports whether a process was sent SIGKILL: it no longer runs, even if the kernel has not removed it yet.
+// isKilled reports whether a process got SIGKILL: it no longer runs, even if the kernel has not removed it yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
 	pending, _ := strconv.ParseUint(strings.Join(statusOf(pid, "ShdPnd"), ""), 16, 64) // 0 if it can't be read
 	return pending&bit != 0
 }
 
-// statusOf returns the words of a field in /proc/PID/status, none if it can't be read.
+// statusOf returns the words of a field in /proc/PID/status; none if it can't be read.
 func statusOf(pid int, field string) []string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -78,7 +78,7 @@ func statusOf(pid int, field string) []string {
 	return nil
 }
 
-// UserName is the name of a user of this machine.
+// UserName returns the name of a user of this machine.
 func UserName(uid int) string {
 	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return who.Username
@@ -86,7 +86,7 @@ func UserName(uid int) string {
 	return "user " + strconv.Itoa(uid)
 }
 
-// argv is the command line of a process. Of one that is gone, or of a zombie, it is a word without a character.
+// argv returns the command line of a process; one empty word for a process that is gone, or a zombie.
 func argv(pid int) []string {
 	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
@@ -97,7 +97,7 @@ var starting = []string{"start", "standby", "restart", "try-restart"}
 
 func starts(word string) bool { return slices.Contains(starting, word) }
 
-// isOurs reports whether a command line belongs to a daemon of this program, whatever its name.
+// isOurs reports whether a command line belongs to a daemon of this program, whatever the program is called.
 func isOurs(argv []string) bool {
 	program := filepath.Base(argv[0])
 	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) &&
@@ -107,20 +107,20 @@ func isOurs(argv []string) bool {
 // onKernel reports whether a daemon of this program with this command line has the kernel's table.
 func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
 
-// isFolderOf reports whether this is the run folder of a daemon of this program with this command line. If not, the pid
-// in a file was used again.
+// isFolderOf reports whether this is the run folder of a daemon with this command line. If not, the pid in a file
+// belongs to another process by now.
 func (f folder) isFolderOf(argv []string) bool {
 	switch dir := optionOf(argv, "--rundir", ""); {
 	case dir == "":
 		return f == Folder || f == UnitFolder
-	case !filepath.IsAbs(dir): // to a folder that is not known
+	case !filepath.IsAbs(dir): // relative to an unknown folder
 		return true
 	default:
 		return runfile.SameFile(dir, string(f))
 	}
 }
 
-// optionOf is the value of an option in a command line.
+// optionOf returns the value of an option in a command line.
 func optionOf(argv []string, name, without string) string {
 	for i, word := range argv {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {
@@ -133,7 +133,7 @@ func optionOf(argv []string, name, without string) string {
 	return without
 }
 
-// isPerl reports whether a command line is that of the Perl ldirectord, and returns its configuration: "" without one.
+// isPerl reports whether a command line is that of the Perl ldirectord, and returns its configuration; "" for none.
 func isPerl(argv []string) (config string, is bool) {
 	if !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
 		return "", false
@@ -148,7 +148,7 @@ func isPerl(argv []string) (config string, is bool) {
 	return config, len(words) > 0 && starts(words[0])
 }
 
-// IsPerl reports whether the process is the Perl ldirectord, of whatever configuration.
+// IsPerl reports whether the process is the Perl ldirectord, whatever its configuration.
 func (p Process) IsPerl() bool {
 	_, is := isPerl(argv(p.Pid))
 	return is

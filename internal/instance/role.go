@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Role is the role of a configuration's director by the last order.
+// Role is the role of a configuration's director according to the last order.
 type Role string
 
 const (
@@ -29,13 +29,13 @@ type RoleChange string
 const (
 	ToServe  RoleChange = "serve"
 	ToLeave  RoleChange = "leave"
-	ToStayUp RoleChange = "stay" // the role stays, but from now on the daemon keeps running when it does not serve
+	ToStayUp RoleChange = "stay" // the role stays, but the daemon now keeps running when it does not serve
 )
 
 // IsKnown reports whether c is one of the constants.
 func (c RoleChange) IsKnown() bool { return c == ToServe || c == ToLeave || c == ToStayUp }
 
-// After returns the role after a change. To leave, a daemon that keeps running is on standby, and any other is stopped.
+// After returns the role after a change. By ToLeave, a daemon that keeps running goes to standby, and any other stops.
 func (c RoleChange) After(last Role) Role {
 	serve, stay := c == ToServe, last.StaysUp()
 	switch {
@@ -52,18 +52,18 @@ func (c RoleChange) After(last Role) Role {
 	}
 }
 
-// RoleOrder is a role, and when the command that ordered it began, as the time since the boot (SinceBoot). The latest
-// order wins, whatever the order of arrival.
+// RoleOrder is a role, and when the command that ordered it began, as the time since boot (SinceBoot). The order that
+// was given last wins, whenever it arrives.
 type RoleOrder struct {
 	Role  Role
 	Given time.Duration
 }
 
-// RoleFile is the path of the file with the last order: the role in the first line, then the format, and when it was
-// given. The file survives the daemon, but not a boot.
+// RoleFile is the path of the file with the last order: the role in the first line, then the format, and when the order
+// was given. The file survives the daemon, but not a reboot.
 type RoleFile string
 
-// Read returns the last order. Without a file it is the zero value.
+// Read returns the last order; the zero value if there is no file.
 func (f RoleFile) Read() (RoleOrder, error) {
 	text, err := runfile.Read(string(f))
 	if err != nil {
@@ -78,8 +78,8 @@ func (f RoleFile) Read() (RoleOrder, error) {
 		word[:min(len(word), 64)])
 }
 
-// givenIn reads the time from the format's line. It is 0 for a file without that line, and for a time in the future,
-// which is of a former boot.
+// givenIn reads the time from the line of the format. It is 0 without that line, and for a time in the future, which is
+// from before a reboot.
 func givenIn(line string) time.Duration {
 	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, runfile.Format)), 10, 64)
 	if given := time.Duration(ns); err == nil && given <= runfile.SinceBoot() {

@@ -13,20 +13,20 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// format is the format of state files. Files without a number name no configuration, and are not read.
+// format is the format of state files. Files without a format number name no configuration, and are not read.
 const format = 2
 
-// Phase is the phase of the daemon of a state file.
+// Phase is the phase of the daemon that a state file describes.
 type Phase string
 
 const (
 	Running    Phase = "running"
 	Ending     Phase = "ending"
-	HandedOver Phase = "handed over" // it stopped and left its table, or the rest of it, to the next one
+	HandedOver Phase = "handed over" // it stopped, and left what its table has to the next daemon
 )
 
-// Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit by its
-// name, or another program. A daemon in the background has none.
+// Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit, by name,
+// or another program. A daemon in the background has none.
 type Supervisor string
 
 // State is the content of a state file. Every user may read it.
@@ -38,15 +38,15 @@ type State struct {
 	Phase      Phase
 	Supervisor Supervisor `json:",omitempty"`
 	Execute    []string   `json:",omitempty"` // the configurations of its siblings
-	// the virtual services that it may have in the table, unless it is stopping
+	// the virtual services that it may have in the table, unless it stops
 	Virtuals []lvs.Key `json:",omitempty"`
 	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
 	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
-	// Virtuals are reserved for its successor until this time since the boot
+	// Virtuals are reserved for its successor until this time since boot
 	Kept time.Duration `json:",omitempty"`
-	// the departing servers of those virtual services; times count from the boot, because that clock can't be set
+	// the departing servers of those virtual services; times count from boot, because that clock can't be set
 	Departing []judge.Record `json:"Leavers,omitempty"`
-	// what changes the weights of its servers, by the same clock, and the boot from which it counts
+	// what changes the weights of its servers, by the same clock, and the boot from which that clock counts
 	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 
@@ -54,15 +54,15 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetDeparting sets the servers that leave the configuration. Their times are by the present clock.
+// SetDeparting sets the servers that leave the configuration. Their times are by the current clock.
 func (s *State) SetDeparting(all []judge.Record) { s.Departing = timed(all, toBoot) }
 
-// SetMoving does the same for what changes the weights of servers.
+// SetMoving does so for what changes the weights of servers.
 func (s *State) SetMoving(all []judge.Record) {
 	s.Moving, s.Boot = timed(all, toBoot), runfile.BootID()
 }
 
-// timed returns records by another clock.
+// timed returns records with times by another clock.
 func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record {
 	all = slices.Clone(all)
 	for i := range all {
@@ -75,15 +75,15 @@ func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record
 	return all
 }
 
-// toBoot turns a time by the current clock into one that counts from the boot.
+// toBoot turns a time by the current clock into one that counts from boot.
 func toBoot(t time.Time) time.Time { return time.Unix(0, int64(runfile.SinceBoot()+time.Until(t))) }
 
-// fromBoot turns a time that counts from the boot into one by the current clock.
+// fromBoot turns a time that counts from boot into one by the current clock.
 func fromBoot(t time.Time) time.Time {
 	return time.Now().Add(time.Duration(t.UnixNano()) - runfile.SinceBoot())
 }
 
-// record is a state file that was found.
+// record is the content of a state file that was found.
 type record struct {
 	State
 	base string // the name of its files
@@ -97,7 +97,7 @@ type keptState struct {
 	State
 }
 
-// read reads a record; without a cache (nil) each time. It is empty if it can't be read.
+// read reads a record; without a cache (nil) each time. A record that can't be read is empty.
 func (all Kept) read(path string) (s State) {
 	file, err := os.Lstat(path)
 	if err != nil {
@@ -110,15 +110,15 @@ func (all Kept) read(path string) (s State) {
 	if err != nil || json.Unmarshal(text, &s) != nil {
 		return State{}
 	}
-	// otherwise the next one may look the same
+	// a younger file is not cached: its successor may look the same
 	if all != nil && time.Since(file.ModTime()) > time.Second {
 		all[path] = keptState{file, s}
 	}
 	return s
 }
 
-// hasServices reports whether only this record names services that may be in the kernel's table, for a file that is
-// still there.
+// hasServices reports whether a record names services that may be in the kernel's table, and its configuration still
+// exists.
 func (r record) hasServices() bool {
 	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && runfile.Exists(r.Path)
 }

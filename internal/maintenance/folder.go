@@ -1,6 +1,6 @@
-// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server out. A
-// folder may hang, as on a file server that is gone, and so may a name server. Only the watch's own goroutine waits for
-// them.
+// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server out. The
+// folder may hang, as on a file server that is gone, and so may a name server. Only the goroutine of the watch waits
+// for them.
 package maintenance
 
 import (
@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	pollInterval = time.Second // the time between two readings, because some folders can't be watched, as on NFS
-	maxFiles     = 100_000     // entries read of the folder
+	pollInterval = time.Second // the time between two readings: some folders can't be watched, as on NFS
+	maxFiles     = 100_000     // entries of the folder that are read
 )
 
 // Server is a real server that a file may put into maintenance.
@@ -36,18 +36,18 @@ type Reading struct {
 	Err error                     // why the folder can't be read; Out is then the previous result
 }
 
-// Watcher watches folders, one for each plan. All of them share the names.
+// Watcher watches folders, one for each plan. All watches share the names.
 type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
 	names  *names
-	// by the folder: the right to access it. A hanging folder keeps it, so that later watches wait without another
+	// by folder: the turn to access it. A folder that hangs keeps its turn, so that later watches wait without another
 	// hanging thread.
 	turns sync.Map
 }
 
-// New returns a watcher. Signal sends when the entries of a folder change, until ctx is done; nil: folders are only
-// polled.
+// New returns a watcher. The channel of signal reports when the entries of a folder change, until ctx is done; nil:
+// folders are only polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
 	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr)}
 }
@@ -71,8 +71,8 @@ type folder struct {
 	servers  []Server
 	turn     chan struct{}
 	readings chan Reading
-	asked    bool          // names are being looked up
-	answered chan struct{} // the servers' names are known
+	asked    bool          // a look-up of names is under way
+	answered chan struct{} // the look-up has ended
 }
 
 func (f *folder) run(ctx context.Context) {
@@ -104,7 +104,7 @@ func (f *folder) run(ctx context.Context) {
 	}
 }
 
-// alone accesses the file system when it has the turn. It reports whether ctx was not done before the end.
+// alone accesses the file system in its turn. It reports whether that ended before ctx was done.
 func (f *folder) alone(ctx context.Context, do func()) bool {
 	select {
 	case f.turn <- struct{}{}:
@@ -145,7 +145,7 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	return Reading{Out: out}
 }
 
-// addNotes adds the content of the files, and drops files whose time is over.
+// addNotes adds what the files say, and drops files whose time is over.
 func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	now := time.Now()
 	for s, name := range out {
@@ -156,7 +156,7 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	}
 }
 
-// learn looks up unknown names. Refresh looks up old ones again, which are used meanwhile.
+// learn looks up unknown names, and waits for them. Outdated names are used while they are looked up again.
 func (f *folder) learn(ctx context.Context) {
 	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
 }
@@ -188,7 +188,7 @@ func entries(dir string) (map[string]bool, error) {
 	}
 	defer f.Close()
 	list, err := f.ReadDir(maxFiles)
-	if err != nil && !errors.Is(err, io.EOF) { // which an empty folder gives
+	if err != nil && !errors.Is(err, io.EOF) { // an empty folder gives io.EOF
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
 	files := make(map[string]bool, len(list))

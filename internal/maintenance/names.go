@@ -15,8 +15,8 @@ import (
 
 const (
 	namesValid    = time.Minute     // how long the result of a reverse look-up is used
-	namesKept     = 5 * time.Minute // how long it is kept after that for an address that is no server any more
-	lookupTimeout = 2 * time.Second // for all reverse look-ups of one round together
+	namesKept     = 5 * time.Minute // how long it is kept after that for an address that is no longer a server
+	lookupTimeout = 2 * time.Second // for all reverse look-ups of one round
 	maxLookups    = 50              // at the same time
 )
 
@@ -37,9 +37,9 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 	return &names{lookup: lookup, known: map[netip.Addr]name{}}
 }
 
-// files returns the file names for a server's maintenance, in the order of the Perl ldirectord: address, host name and
-// its first part, each with and without the port. The configuration's own host name comes before the one of the
-// address.
+// files returns the names of files that put a server into maintenance, in the order of the Perl ldirectord: address,
+// host name and its first part, each with and without the port. The host name in the configuration comes before the one
+// of the address.
 func (n *names) files(s Server) (list []string) {
 	addr := s.Addr.Addr()
 	hosts := []string{lvs.FormatAddr(addr)}
@@ -66,7 +66,7 @@ func (n *names) of(a netip.Addr) name {
 	return n.known[a]
 }
 
-// due returns the addresses whose names are outdated, or were never looked up.
+// due returns the addresses whose names are outdated or unknown.
 func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	for _, s := range servers {
 		addr := s.Addr.Addr()
@@ -89,8 +89,8 @@ func (n *names) forget(except []netip.Addr, at time.Time) {
 		func(addr netip.Addr, one name) bool { return !stay[addr] && at.Sub(one.until) > namesKept })
 }
 
-// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Without an answer
-// the last good one is kept.
+// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Without an answer it
+// keeps the last name.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -112,7 +112,7 @@ func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	all.Wait()
 }
 
-// hasNames reports whether any file may be named by a host name.
+// hasNames reports whether any file may have a host name as its name.
 func hasNames(files map[string]bool) bool {
 	for f := range files {
 		_, noPort := netip.ParseAddrPort(f)

@@ -15,17 +15,17 @@ import (
 
 const (
 	maxFile = 64 << 10 // bytes read of a file
-	maxNote = 200      // the kept bytes of its reason
+	maxNote = 200      // bytes of its reason that are kept
 )
 
 // note is the content of a file of the folder.
 type note struct {
-	text  string    // after its name: the reason, and the end; "" when it is empty
+	text  string    // the reason and the end; "" if the file is empty
 	until time.Time // zero: until the file is removed
 }
 
-// readNote reads a file. Its reason is the line why=, otherwise the first line; until= ends the maintenance. An invalid
-// time is ignored. A link is not followed: who may write the folder may not read all files.
+// readNote reads a file. The reason is in the line why=, or else in the first line; until= ends the maintenance. It
+// ignores an invalid time. It follows no link, because users who may write to the folder may not read all files.
 func readNote(path string) (n note) {
 	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -59,7 +59,7 @@ func readNote(path string) (n note) {
 	return n
 }
 
-// whyAndUntil are the reason and the end in a file.
+// whyAndUntil returns the reason and the end in a file.
 func whyAndUntil(text string) (why, end string) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
 		line = strings.TrimSpace(line)
@@ -75,8 +75,8 @@ func whyAndUntil(text string) (why, end string) {
 	return why, end
 }
 
-// ParseUntil reads an end: a date with a time, or the next occurrence of a time of day. The default time zone is the
-// local one.
+// ParseUntil reads an end: a date with a time, or a time of day, which means its next occurrence. The default time zone
+// is the local one.
 func ParseUntil(text string, after time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
 		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {

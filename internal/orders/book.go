@@ -7,20 +7,19 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Book has the orders of a director, once some were Given. One that ended here does not begin again, although its
-// sender still gives it.
+// Book has the orders of a director. An order that ended here does not begin again, even if its sender still gives it.
 type Book struct {
-	Held All // in force; a change makes another map
-	Over All // ended here, while the sender still gives them
+	Held All // in force; a change makes a new map
+	Over All // ended here, but the sender still gives them
 }
 
-// Given replaces the orders. It returns those that begin, and those that are undone.
+// Given replaces the orders. It returns the orders that begin, and those that are undone.
 func (b *Book) Given(all All) (begun, undone All) {
 	before, over := b.Held, b.Over
 	b.Held, b.Over = All{}, All{}
 	begun, undone = All{}, maps.Clone(before)
 	for at, o := range all {
-		if over[at] == o { // no order is empty
+		if over[at] == o { // at is in over: no order is empty
 			b.Over[at] = o
 			continue
 		}
@@ -32,7 +31,7 @@ func (b *Book) Given(all All) (begun, undone All) {
 	return begun, undone
 }
 
-// Expire ends the orders whose time is over, given when orders end. Next is when the next one ends; zero: none does.
+// Expire ends the orders whose time is over; ends has the time of each. next is when the next order ends; zero: none.
 func (b *Book) Expire(ends map[lvs.Backend]time.Time, now time.Time) (over All, next time.Time) {
 	over = All{}
 	for at, end := range ends {

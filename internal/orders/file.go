@@ -19,15 +19,15 @@ type Entry struct {
 	Order
 }
 
-// File is the path of the file with the orders. It survives the daemon, but not a boot. After the format each order is
-// in a comment, of its own form if it waits: programs that do not know From must not begin it. Then there is a line for
-// each server that is taken out, virtual service and real server: it stays drained where its comment is damaged, or is
-// an order that only a later version knows.
+// File is the path of the file with the orders. It survives the daemon, but not a reboot. After the format, each order
+// is in a comment. A waiting order has another form, because programs that do not know From must not begin it. Then
+// comes a line for each server that is taken out, with the virtual service and the real server. Such a server stays
+// drained if its comment is damaged, or has an order that only a later version knows.
 type File string
 
 const later = "later " // before an order that waits
 
-// Read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
+// Read returns the orders; none if there is no file. Unreadable orders leave their servers drained.
 func (f File) Read() (All, error) {
 	text, err := runfile.Read(string(f))
 	if err != nil {
@@ -48,7 +48,7 @@ func (f File) Read() (All, error) {
 				continue
 			}
 			if o.Boot != runfile.BootID() {
-				o.Ends = 0 // from now on the wall clock decides
+				o.Ends = 0 // now the wall clock decides
 			}
 			all[o.Backend] = o.Order
 		}
@@ -80,7 +80,7 @@ func (f File) Write(all All) error {
 	return runfile.While("recording the orders", err)
 }
 
-// Current returns the orders that are not over. A file of other users is ignored.
+// Current returns the orders that are not over. It ignores a file of another user.
 func (f File) Current() (All, error) {
 	all, err := f.Read()
 	if errors.Is(err, runfile.ErrForeign) {

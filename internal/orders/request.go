@@ -15,25 +15,25 @@ import (
 	"ldirectord/parser"
 )
 
-// Request is an order for real servers, or for the virtual services of a name. A request for Ready ends the order.
+// Request is an order for real servers, or for virtual services. A request for Ready ends the order.
 type Request struct {
 	Virtual string // as the operator named it; "" for any
-	Real    string // "" with Obey, and to take that back
-	Force   bool   // also if too few servers are left
-	// how long it waits until enough servers are left; 0: it is refused at once
+	Real    string // "" with Obey, and to end that
+	Force   bool   // even if too few servers are left
+	// how long it waits until enough servers are left; 0: it does not wait
 	WaitBudget time.Duration
 	Percent    int // with Weigh: 1 to 99 of each server's weight in the file, instead of Weight; 0: Weight
 	Order
 }
 
-const maxWhy = 200 // bytes of a reason that are kept
+const maxWhy = 200 // bytes of a reason to keep
 
 // kinds are the orders that take no number.
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
-// Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number, of which 0 is
-// drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, the reason is
-// replaced by its kept part, and until by the time with its zone, because the daemon may have another time zone.
+// Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number; weight 0 is
+// drain. It may have a reason and an end: a time (18:00), or how long from now (2h). In words, Parse replaces the
+// reason by its kept part, and until by the time with its zone, because the daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	what, from, until, last := words.Get("order"), words.Get("from"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
@@ -71,7 +71,7 @@ func Parse(words url.Values) (r Request, err error) {
 	return r, err
 }
 
-// weigh makes it an order for a weight, or a percentage; one for the weight 0 drains.
+// weigh makes it an order for a weight or a percentage. The weight 0 drains.
 func (r *Request) weigh(number string) error {
 	digits, isPercent := strings.CutSuffix(number, "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
@@ -93,13 +93,13 @@ func (r *Request) weigh(number string) error {
 // maxBudget is how long an order may wait for its budget.
 const maxBudget = 24 * time.Hour
 
-// BudgetOf is how long a request waits for its budget.
+// BudgetOf returns how long a request waits for its budget.
 func BudgetOf(words url.Values) time.Duration {
 	d, _ := time.ParseDuration(words.Get("wait-budget")) // a command wrote it
 	return min(max(d, 0), maxBudget)
 }
 
-// For is the order for a server with this weight in the file.
+// For returns the order for a server with this weight in the file.
 func (r Request) For(weight int) Order {
 	o := r.Order
 	if r.Percent > 0 && weight > 0 {
@@ -110,7 +110,7 @@ func (r Request) For(weight int) Order {
 	return o
 }
 
-// What is the order without the rest: drain, weight 5, weight 10%.
+// What describes only the kind of order: drain, weight 5, weight 10%.
 func (r Request) What() string {
 	if r.Percent > 0 {
 		return fmt.Sprintf("%s %d%%", Weigh, r.Percent)
@@ -118,15 +118,15 @@ func (r Request) What() string {
 	return r.Order.What()
 }
 
-// String is the whole order in words, as that of one server is.
+// String describes the whole order, as Order.String does.
 func (r Request) String() string {
 	return strings.Replace(r.Order.String(), r.Order.What(), r.What(), 1)
 }
 
-// TakesBack reports whether it ends an order.
+// TakesBack reports whether the request ends an order.
 func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
 
-// beginOf is when an order that waits begins, if enough servers are left then.
+// beginOf returns when a waiting order begins, if enough servers are left then.
 func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
 		return now, errors.New("from is for drain, maint and weight N, without force and wait-budget: " +
@@ -135,7 +135,7 @@ func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	return timeAfter(now, from)
 }
 
-// endOf is when an order ends; zero for never.
+// endOf returns when an order ends; zero for never.
 func endOf(until, last string, now time.Time) (time.Time, error) {
 	switch {
 	case until != "" && last != "":
@@ -154,7 +154,7 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 	return timeAfter(now, until)
 }
 
-// timeAfter reads a time that is not over.
+// timeAfter reads a time that must not be over.
 func timeAfter(now time.Time, text string) (time.Time, error) {
 	t, err := maintenance.ParseUntil(text, now)
 	if err == nil && !t.After(now) {
@@ -163,5 +163,5 @@ func timeAfter(now time.Time, text string) (time.Time, error) {
 	return second(t), err
 }
 
-// second is a time in the form of an order's.
+// second returns a time in whole seconds and UTC, as in orders.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }

@@ -19,14 +19,14 @@ func Pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// SinceBoot is the time since the boot: a clock that all processes share and that can't be set.
+// SinceBoot returns the time since boot, by a clock that all processes share and nobody can set.
 func SinceBoot() time.Duration {
 	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // 0 where it fails
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // 0 if it fails
 	return time.Duration(t.Nano())
 }
 
-// BootID identifies this boot; "" if it is not known.
+// BootID identifies this boot; "" if unknown.
 func BootID() string {
 	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
 	return strings.TrimSpace(string(text))

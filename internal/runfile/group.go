@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// GroupID is the number of a group of /etc/group, or of one that is given as a number.
+// GroupID returns the number of a group: of a name in /etc/group, or the given number.
 func GroupID(name string) (int, error) {
 	if g, err := user.LookupGroup(name); err == nil {
 		return strconv.Atoi(g.Gid)

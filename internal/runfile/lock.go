@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
+// lockWait is how long to wait for the lock on the run folder. Others hold it for milliseconds.
 const lockWait = 5 * time.Second
 
-// OpenLock opens a lock file. Only its owner can: a user who can open it can hold the lock forever.
+// OpenLock opens a lock file. Only its owner may: a user who can open it could hold the lock forever.
 func OpenLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
@@ -25,7 +25,7 @@ func OpenLock(path string) (*os.File, error) {
 		err = giveToFolder(f)
 	}
 	if err != nil {
-		f.Close() // nil if it was not opened
+		f.Close() // f is nil if it was not opened
 		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
 	}
 	return f, nil
@@ -37,13 +37,12 @@ func isFresh(f *os.File) bool {
 	return err == nil && info.Size() == 0 && info.Sys().(*syscall.Stat_t).Nlink == 1
 }
 
-// TryLock takes the lock on an open file, unless another process has it; closing the file releases it.
+// TryLock takes the lock on an open file, unless another process has it. Closing the file releases the lock.
 func TryLock(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }
 
-// IsLocked reports whether a process has the lock on a file. It fails when the file is not there, or we may not open
-// it.
+// IsLocked reports whether a process has the lock on a file. It fails if the file is missing, or we may not open it.
 func IsLocked(path string) (bool, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -57,8 +56,8 @@ func IsLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder keeps other processes from changing a run folder until the returned file is closed. It is for
-// milliseconds, to read what is there and write it again.
+// LockFolder keeps other processes from changing a run folder until the returned file is closed. Hold it only for
+// milliseconds, to read files and write them again.
 func LockFolder(ctx context.Context, dir string) (*os.File, error) {
 	if err := CheckFolder(dir); err != nil {
 		return nil, err

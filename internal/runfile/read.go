@@ -15,7 +15,7 @@ import (
 // MaxFile is the maximum size of a file in the run folder, in bytes.
 const MaxFile = 64 << 20
 
-// ReadFile reads a whole regular file of at most limit bytes, in time.
+// ReadFile reads a whole regular file of at most limit bytes, within ReadTimeout.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	return InTime(path, func() ([]byte, error) {
 		f, err := OpenFile(path, os.O_RDONLY, 0)
@@ -30,7 +30,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 // ReadTimeout is how long a look at a file may take.
 const ReadTimeout = 5 * time.Second
 
-// ErrLate is the error of a file that takes longer, as on a file server that is gone. It is an os.ErrDeadlineExceeded.
+// ErrLate is the error for a file that takes longer, as on a file server that is gone. It is an os.ErrDeadlineExceeded.
 var ErrLate error = late{}
 
 type late struct{}
@@ -41,14 +41,14 @@ func (late) Error() string {
 
 func (late) Is(err error) bool { return err == os.ErrDeadlineExceeded }
 
-// hanging counts the late looks that have not ended, by path: each has a thread. It is of the whole process, as threads
-// are: readers of files have no common owner.
+// hanging counts the late looks that have not ended, by path, because each holds a thread. It is global, like threads:
+// readers of files have no common owner.
 var hanging = struct {
 	sync.Mutex
 	looks map[string]int
 }{looks: map[string]int{}}
 
-// hangs adds looks that hang at a path, and reports whether there are any now.
+// hangs changes the number of looks that hang at a path, and reports whether there are any now.
 func hangs(path string, more int) bool {
 	hanging.Lock()
 	defer hanging.Unlock()
@@ -59,8 +59,8 @@ func hangs(path string, more int) bool {
 	return now > 0
 }
 
-// InTime looks at a file. A look that does not end is left to itself; until it ends, others at the path are late at
-// once.
+// InTime looks at a file. It abandons a look that does not end. Until that ends, others at the path fail at once as
+// late.
 func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
 	if hangs(path, 0) {
 		return seen, fmt.Errorf("%s: %w", path, ErrLate)
@@ -83,7 +83,7 @@ func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
 	}
 }
 
-// Try is InTime for what only has an error.
+// Try is InTime for a function that only returns an error.
 func Try(path string, do func() error) error {
 	_, err := InTime(path, func() (struct{}, error) { return struct{}{}, do() })
 	return err
@@ -94,14 +94,14 @@ func Stat(path string) (os.FileInfo, error) {
 	return InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
 }
 
-// SameFile reports whether two paths lead to one file or folder now; false if one of them is gone, or not read in time.
+// SameFile reports whether two paths lead to the same file or folder now; false if one is gone, or not read in time.
 func SameFile(path, other string) bool {
 	a, _ := Stat(path)
 	b, _ := Stat(other)
 	return os.SameFile(a, b)
 }
 
-// readAll reads a file that may grow meanwhile. One that is too large is not read.
+// readAll reads a file that may grow meanwhile. It refuses one that is too large.
 func readAll(f *os.File, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
 		return nil, tooLarge(f.Name(), limit)
@@ -109,7 +109,7 @@ func readAll(f *os.File, limit int64) ([]byte, error) {
 	return ReadUpTo(f, f.Name(), limit)
 }
 
-// ReadUpTo reads at most limit bytes; more of them are an error.
+// ReadUpTo reads at most limit bytes. More are an error.
 func ReadUpTo(r io.Reader, what string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {
@@ -147,11 +147,11 @@ func TryRead(path string) error {
 	})
 }
 
-// ErrForeign is the error of another user's file in the run folder. Such a file is ignored and replaced.
+// ErrForeign is the error for another user's file in the run folder. Such a file is ignored and replaced.
 var ErrForeign = errors.New("the file is ignored: it belongs to another user, or is not a regular file")
 
-// Read reads a file of the run folder; it is empty where there is none. Read follows no link. Of users other than root,
-// this process's user and the folder's owner it is ErrForeign.
+// Read reads a file of the run folder; it returns nothing for a missing one. It follows no link. A file must belong to
+// root, this process's user or the folder's owner; otherwise the error is ErrForeign.
 func Read(path string) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -170,7 +170,7 @@ func Read(path string) ([]byte, error) {
 	return readAll(f, MaxFile)
 }
 
-// Exists reports whether there is a file of this name, a link that leads to nothing included.
+// Exists reports whether there is a file of this name, even a link that leads nowhere.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

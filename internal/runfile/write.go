@@ -11,7 +11,7 @@ import (
 // Format is the line with the format of a file of orders.
 const Format = "# ldirectord 2"
 
-// Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the
+// Write replaces a file of the run folder atomically: a reader sees the old file or the new one, and on a full disk the
 // old one stays. It follows no link.
 func Write(path string, text []byte, mode os.FileMode) error {
 	if err := CheckFolder(filepath.Dir(path)); err != nil {
@@ -23,7 +23,7 @@ func Write(path string, text []byte, mode os.FileMode) error {
 // Replace is Write for a file in any folder.
 func Replace(path string, text []byte, mode os.FileMode) error {
 	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
-	// of a process that was killed and had our pid; if it can't be removed, the next line fails
+	// left by a killed process that had our pid; if this fails, the next line fails
 	_ = os.Remove(fresh)
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -40,7 +40,8 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	return nil
 }
 
-// Save is Replace for a file that an operator names, which may be /dev/null: it replaces no device, pipe or folder.
+// Save is Replace for a file that an operator names, which may be /dev/null. It never replaces a device, pipe or
+// folder.
 func Save(path string, text []byte, mode os.FileMode) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("writing %s: it is not a regular file", path)
@@ -48,7 +49,7 @@ func Save(path string, text []byte, mode os.FileMode) error {
 	return Replace(path, text, mode)
 }
 
-// Sync returns when a file is on the disk, and would survive a loss of power.
+// Sync returns when a file is on the disk, so that it survives a loss of power.
 func Sync(path string) error {
 	err := Try(path, func() error {
 		f, err := os.Open(path)
@@ -89,7 +90,7 @@ func CheckFolder(dir string) error {
 			"another", dir, info.Mode())
 }
 
-// Owner is the owner of a file or a folder.
+// Owner returns the owner of a file or a folder.
 func Owner(path string) (uint32, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -100,7 +101,7 @@ func Owner(path string) (uint32, error) {
 
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// trusted refuses a file of the run folder that is another user's. The error ends with what becomes of such a file.
+// trusted refuses a file of another user in the run folder. The error ends with what becomes of such a file.
 func trusted(f *os.File, foreign error) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -118,8 +119,7 @@ func trusted(f *os.File, foreign error) error {
 	}
 }
 
-// giveToFolder gives a file of root to the owner of its folder: a daemon with a user of its own could not open it
-// otherwise.
+// giveToFolder gives a file of root to the owner of its folder: otherwise a daemon with its own user could not open it.
 func giveToFolder(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -135,7 +135,7 @@ func giveToFolder(f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// While wraps an error with the action; nil stays nil.
+// While adds to an error what was being done; nil stays nil.
 func While(doing string, err error) error {
 	if err == nil {
 		return nil
