@@ -19,7 +19,7 @@ type AlsoCheck struct {
 	Port    int    // 0: the real server's
 	Request string // with a leading slash, as in a section; used only for a service
 	Receive string // "": every answer passes
-	Weight  uint8  // while the check fails: the percentage of its weight that the server keeps; 0: the server is down
+	Weight  uint8  // percent of its weight that a server keeps if the check fails; 0: it is down
 	Written string // the line without insignificant blanks
 	At      Position
 

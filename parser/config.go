@@ -70,8 +70,8 @@ type Settings struct {
 	LastResort string `cf:"lastresort,extension"`
 	Mail
 
-	// At maps each directive to the position of its effective value, and "virtual" to a section's header. A section's
-	// At has only its own directives.
+	// At maps each directive to the position of its effective value, and "virtual" to a section's header. A
+	// section's At has only its own directives.
 	At map[string]Position
 }
 
@@ -174,7 +174,8 @@ type Virtual struct {
 	// further checks, which must pass too; in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells
-	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' addresses
+	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers'
+	// addresses
 	CheckVIP   netip.Addr
 	WrittenVIP string `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
 

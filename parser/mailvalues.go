@@ -16,7 +16,7 @@ func readMailFrequency(v *value) Seconds {
 	return Seconds(number(0, 0)(v))
 }
 
-// MailTLS says whether mail is sent over TLS.
+// MailTLS decides whether mail is sent over TLS.
 type MailTLS uint8
 
 // The values of smtptls.

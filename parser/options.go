@@ -19,11 +19,11 @@ type Options struct {
 	Refines bool                    // the file is Before, with new addresses of names
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
-	// returns the first line of a password file or credential:NAME, a warning, or why it can't be used; nil: there are
-	// no such files
+	// returns the first line of a password file or credential:NAME, a warning, or why it can't be used; nil: there
+	// are no such files
 	ReadSecret func(path string) (secret, warning string, err error)
-	// names the user if an error of TryFile or TryRead only concerns this user's rights, which is a warning; "" or nil:
-	// an error
+	// names the user if an error of TryFile or TryRead only concerns this user's rights, which is a warning; "" or
+	// nil: an error
 	User     func(error) string
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord

@@ -12,7 +12,7 @@ import (
 // This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
 // of clients. It decides which checks keep an idle connection, and which servers are observed.
 
-// Watch says whether idle connections show that a server has ended.
+// Watch decides whether idle connections show that a server has ended.
 type Watch struct {
 	On bool
 	// the time after which the silence of a server's kernel counts, in whole seconds; 0: it does not count

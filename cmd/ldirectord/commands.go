@@ -16,8 +16,8 @@ type command struct {
 	entry
 	run action
 
-	// The words that may follow the command. Commands of the Perl ldirectord have none: they ignore further words, as
-	// it does.
+	// The words that may follow the command. Commands of the Perl ldirectord have none: they ignore further words,
+	// as it does.
 	Takes    string
 	Min, Max int
 	Options  []string // its own options, without those that every command has

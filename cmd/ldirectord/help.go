@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	// helpTexts has a file for each topic and each command. A test writes most of them from the rows of commands and
-	// options, and from the parser's tables.
+	// helpTexts has a file for each topic and each command. A test writes most of them from the rows of commands
+	// and options, and from the parser's tables.
 	//
 	//go:embed help/*.txt
 	helpTexts embed.FS

@@ -1,5 +1,5 @@
 // Package announce puts virtual addresses on dummy devices, where a routing daemon finds and announces them, and sets
-// the local routes for their packets. Its callers decide which address belongs where.
+// the local routes for their packets. The callers decide which address belongs where.
 package announce
 
 import (
@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Place is where an address is.
+// Place says where an address is.
 type Place struct {
 	Addr    netip.Addr
 	Device  string // the device on which we announce it; "": none, or a device that is down
@@ -21,7 +21,7 @@ type Place struct {
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
-// Placed are the places of addresses that are where they are wanted.
+// Placed returns the places of addresses that are all where they are wanted.
 func Placed(want []lvs.Wanted) []Place {
 	places := make([]Place, len(want))
 	for i, w := range want {
@@ -40,30 +40,30 @@ type Announcer struct {
 	mu       sync.Mutex // guards what follows
 	recorded Record
 	mine     Record // the records of this daemon
-	// where Sync put or found it, by device index: if it is missing later, it was removed by hand
+	// where Sync put or found an address, by device index: if it is missing there later, it was removed by hand
 	placed map[netip.Addr]int
 }
 
-// Claims returns the addresses of other daemons of this machine, with the daemons. No daemon writes its record before
-// release is called.
+// Claims returns the addresses of other daemons on this machine, each with its daemon. No daemon writes its record
+// before release is called.
 type Claims func(context.Context) (foreign map[netip.Addr]string, release func())
 
 // Record has the devices on which this daemon or its predecessors may have put an address, for the next daemon. It is
-// written before any change. The device "" is the local route. A desired address without a device is in it too: it is
+// written before any change. The device "" is the local route. A desired address without a device is recorded too, as
 // claimed.
 type Record = map[netip.Addr][]string
 
-// New is the announcer of a daemon. before is the record of the previous daemon; save replaces it.
+// New returns the announcer of a daemon. before is the record of the previous daemon. save replaces the record.
 func New(before Record, claims Claims, save func(Record) error) *Announcer {
 	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
 
 // Sync compares the desired places with the kernel, and changes what differs. It adds a route before its address,
 // removes an address before its route, and removes an address from one device before it adds it to another. It returns
-// a place for each desired address, in this order. An address that was removed by hand is added again only with Repair,
-// or after it was wanted elsewhere. An address whose new device is missing or down stays where it is. Recorded
-// addresses that no service wants are withdrawn; if that fails, their places follow the others. ctx ends Sync between
-// two addresses.
+// a place for each desired address, in the order of want. It adds an address that was removed by hand again only with
+// Repair, or after the address was wanted elsewhere. An address whose new device is missing or down stays where it is.
+// Sync withdraws recorded addresses that no service wants; if that fails, their places follow the others. ctx ends Sync
+// between two addresses.
 func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -94,7 +94,7 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 	return places, a.record(next)
 }
 
-// claim plans the change of each address and records it. Addresses that another daemon has recorded are left to that
+// claim plans the change of each address and records it. It leaves addresses that another daemon has recorded to that
 // daemon.
 func (a *Announcer) claim(now state, foreign map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
@@ -115,7 +115,7 @@ func (a *Announcer) claim(now state, foreign map[netip.Addr]string, want []lvs.W
 	return all, next, unrecorded
 }
 
-// leftovers are the addresses of the record that no service wants.
+// leftovers returns the recorded addresses that no service wants.
 func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 	left := maps.Clone(a.recorded)
 	for _, w := range want {
@@ -127,7 +127,7 @@ func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 	return list
 }
 
-// record saves the record, if it changed.
+// record saves the record if it changed.
 func (a *Announcer) record(next Record) error {
 	if maps.EqualFunc(next, a.recorded, slices.Equal) {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventBuffer is how many bytes of changes may wait: those of some thousand addresses.
+// eventBuffer is how many bytes of changes may wait: enough for some thousand addresses.
 const eventBuffer = 4 << 20
 
 // Changes reports changes of the machine's addresses and devices, including those by Sync. It ends with ctx; the
@@ -28,7 +28,7 @@ func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// follow returns at the first error, including more changes than the socket holds.
+// follow reports changes until the first error, such as more changes than the socket holds.
 func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
 		unix.RTNLGRP_IPV6_IFADDR)
@@ -37,16 +37,16 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 	defer socket.Close()
 	defer context.AfterFunc(ctx, socket.Close)()
-	defer a.forget(func(int) bool { return true }) // which devices went down is not known
+	defer a.forget(func(int) bool { return true }) // it is unknown which devices went down
 	_ = socket.SetReceiveBufferSize(eventBuffer, true)
 	for err == nil {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
-		runfile.Pause(ctx, 100*time.Millisecond) // changes in the meantime are one report
+		runfile.Pause(ctx, 100*time.Millisecond) // further changes join this report
 		for err = a.receive(socket, 0); err == nil; {
-			err = a.receive(socket, time.Millisecond) // one that waits
+			err = a.receive(socket, time.Millisecond) // a waiting change
 		}
 		if os.IsTimeout(err) {
 			err = nil
@@ -54,10 +54,10 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive takes one change. It waits for one, at most for a time that is not 0.
+// receive takes one change. It waits for it, at most for wait, which must not be 0.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
-	_ = socket.SetReceiveTimeout(&timeout) // which has no error
+	_ = socket.SetReceiveTimeout(&timeout) // this has no error
 	messages, _, err := socket.Receive()
 	for _, m := range messages {
 		if m.Header.Type == unix.RTM_NEWLINK {
@@ -68,7 +68,7 @@ func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error 
 	return err
 }
 
-// forget drops the addresses of devices that went down: the kernel then removes IPv6 addresses, so no one removed them
+// forget drops the addresses of devices that went down. The kernel removes their IPv6 addresses, so nobody removed them
 // by hand. IPv4 addresses stay.
 func (a *Announcer) forget(isDown func(device int) bool) {
 	a.mu.Lock()

@@ -10,18 +10,18 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Fault is a reason why addresses can't be on a device, or an address that should not be on a device.
+// Fault is a reason why a device can't have addresses, or an address that should not be on a device.
 type Fault struct {
 	Device string
 	Addr   netip.Prefix // the zero Prefix if the fault is the device's
-	// "device lvs0 is down"; of an address: "was announced by a daemon that no longer runs"
+	// "device lvs0 is down"; for an address: "was announced by a daemon that no longer runs"
 	Text    string
 	Command string // the command that fixes it; "" if no command does
 }
 
-// Inspect finds, without a change: devices that can't have their addresses, desired addresses that are on other devices
-// too, and addresses with our label that belong to no running daemon. For an Announcer that only looks, New needs no
-// function to save a record, and the claims are those of all running daemons.
+// Inspect finds devices that can't have their addresses, desired addresses that are on other devices too, and addresses
+// with our label that belong to no running daemon. It changes nothing. New needs no save for an Announcer that only
+// looks, and its claims are those of all running daemons.
 func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 }
 
 // Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
-// in unwanted places. An address that is only Local is withdrawn by order.
+// in unwanted places. An address with only Local is withdrawn by order.
 func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil

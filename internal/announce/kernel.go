@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	answerTime  = 5 * time.Second // the time limit of one answer of the kernel
-	maxReads    = 5               // tries to read lists that change meanwhile
+	answerTime  = 5 * time.Second // the time limit for one answer of the kernel
+	maxReads    = 5               // tries to read a list that changes meanwhile
 	ourLabel    = ":ldir"
-	ourProtocol = 77 // the protocol of our routes (rtm_protocol): free in iproute2's rt_protos
+	ourProtocol = 77 // the protocol of our routes (rtm_protocol), unused in iproute2's rt_protos
 	loopback    = 1  // the index of lo in every network namespace
 )
 
@@ -42,25 +42,25 @@ func openKernel() (kernel, error) {
 	k, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
 		err = k.SetSocketTimeout(answerTime)
-		// so that the kernel lists only our routes; kernels before Linux 4.20 can't
+		// with this the kernel lists only our routes; before Linux 4.20 it can't
 		_ = k.SetStrictCheck(true)
 	}
 	return k, runfile.While("opening a socket for addresses", err)
 }
 
-// state is what the kernel has.
+// state is what the kernel has now.
 type state struct {
 	devices map[string]device     // by name
 	routed  map[netip.Prefix]bool // the addresses with our local route
 }
 
 type device struct {
-	index     int // 0: there is none
+	index     int // 0: no such device
 	up, dummy bool
 	held      map[netip.Addr][]netlink.Addr // several if their prefix lengths differ
 }
 
-// unfit returns why a device can't have announced addresses, and the command that fixes it; nil if it can.
+// unfit returns why a device can't have announced addresses, and the command that fixes that; nil if it can.
 func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {
@@ -107,8 +107,8 @@ func readState(k kernel) (state, error) {
 	return s, runfile.While("reading devices and addresses", err)
 }
 
-// find finds an address on its devices: the one that is up, our entries by device, and an error if another program put
-// it there.
+// find finds an address on its devices. It returns the device that is up, our entries by device, and an error if
+// another program put it there.
 func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
@@ -140,9 +140,9 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 // isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
-// addressOn is the address on its device. IPv4: without a broadcast address, with which FRR keeps an address that was
-// removed. A label has 15 bytes at most. IPv6: without duplicate address detection, and never the source of this
-// machine's own packets (preferred for 0 seconds).
+// addressOn returns the address as it is on its device. IPv4 has no broadcast address, because with one FRR keeps an
+// address that was removed. A label has 15 bytes at most. IPv6 is without duplicate address detection, and never the
+// source of this machine's own packets (preferred for 0 seconds).
 func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {
@@ -153,7 +153,8 @@ func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	return h
 }
 
-// localRoute delivers the packets for an address locally, like the route that the kernel adds for an address of lo.
+// localRoute returns the route that delivers packets for an address locally, like the one that the kernel adds for an
+// address of lo.
 func localRoute(addr netip.Addr) *netlink.Route {
 	return &netlink.Route{Dst: single(addr), LinkIndex: loopback, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL,
 		Scope: netlink.SCOPE_HOST, Protocol: ourProtocol}

@@ -17,11 +17,11 @@ import (
 type settling struct {
 	lvs.Wanted
 	target   device
-	ours     map[string]netlink.Addr // by their devices
+	ours     map[string]netlink.Addr // by device
 	at       string                  // where it is announced
 	routed   bool                    // its local route is there
 	there    bool                    // it is on its device
-	wanted   bool                    // it is desired, not left over
+	wanted   bool                    // it is desired, and not left over
 	owner    string                  // the other daemon that has it; "": none
 	obstacle error                   // why it can't be put on its device
 	foreign  error                   // another program put it on a device
@@ -108,7 +108,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	return cmp.Or(s.foreign, trouble)
 }
 
-// obstacle is why the address can't be put on its device.
+// obstacle returns why the address can't be put on its device.
 func (a *Announcer) obstacle(s *settling) error {
 	last := a.placed[s.Addr]
 	delete(a.placed, s.Addr)

@@ -66,7 +66,7 @@ func releaseProgram() {
 			}
 		}
 		if f := strings.Fields(line); size > 0 && f[0] == "Anonymous:" && f[1] == "0" {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, size, unix.MADV_DONTNEED) // if it fails, they stay
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, size, unix.MADV_DONTNEED) // else the pages stay
 		}
 	}
 }

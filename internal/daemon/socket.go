@@ -40,7 +40,7 @@ func (d *daemon) openSocket(ctx context.Context) {
 	})
 	s, err := socket.Listen(ctx, d.lock.Socket, routes)
 	d.socket = s
-	allowed := s.Allow(d.Loaded.Config.Global.StatusGroup) // even if it is not made now: keepFiles may make it later
+	allowed := s.Allow(d.Loaded.Config.Global.StatusGroup) // even without a socket: keepFiles may make it
 	d.listens(cmp.Or(err, allowed))
 }
 

@@ -38,7 +38,7 @@ func (c *syslogConn) send(facility, line string) error {
 			break
 		}
 		end := ""
-		if c.conn.LocalAddr().Network() == "unix" { // a stream, which needs an end of line; a datagram is one line
+		if c.conn.LocalAddr().Network() == "unix" { // a stream; a datagram is one line
 			end = "\n"
 		}
 		_ = c.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))

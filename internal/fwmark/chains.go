@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// The name of a chain has everyDaemon, a hash of the daemon's name, and the number of the generation:
+// The name of a chain consists of everyDaemon, a hash of the daemon's name, and the number of the generation:
 // LDIRECTORD-1f3a5c7e-1. It may have 28 characters (XT_EXTENSION_MAXNAMELEN less its end).
 const (
 	everyDaemon = "LDIRECTORD-"
 	prerouting  = "PREROUTING"
 )
 
-// chainPrefix is what the names of a daemon's chains begin with.
+// chainPrefix returns the beginning of the names of a daemon's chains.
 func chainPrefix(daemon string) string {
 	sum := sha256.Sum256([]byte(daemon))
 	return fmt.Sprintf("%s%x-", everyDaemon, sum[:4])
@@ -55,11 +55,11 @@ func after(rule string, options ...string) string {
 	return ""
 }
 
-// A generation is one of our chains with all its rules.
+// A generation is one of our chains, with all its rules.
 type generation struct {
 	chain string
 	rules []string // its rules, in the form of lineOf
-	jumps []string // the rules of PREROUTING that lead to it, as printed
+	jumps []string // the rules of PREROUTING that jump to it, as printed
 }
 
 // state is one daemon's part of one table.
@@ -67,8 +67,8 @@ type state struct {
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
-	// the position of a new jump in PREROUTING: after our last one that only jumps of daemons precede; without one,
-	// the first
+	// the position of a new jump in PREROUTING: after our last jump that only jumps of daemons precede, or else the
+	// first
 	jumpAt int
 }
 
@@ -100,7 +100,7 @@ func (s *state) readJumps(rules []string) {
 			continue
 		}
 		g := slices.IndexFunc(s.generations, func(g generation) bool { return g.chain == to })
-		if g < 0 { // another daemon's
+		if g < 0 { // of another daemon
 			continue
 		}
 		if first {
@@ -113,8 +113,8 @@ func (s *state) readJumps(rules []string) {
 	}
 }
 
-// current returns the generation that is as wanted: with these rules, and one jump that only jumps of other daemons
-// precede; "" for none.
+// current returns the generation that is as wanted; "" for none. It has these rules, and one jump that only jumps of
+// other daemons precede.
 func (s *state) current(want []string) string {
 	for _, g := range s.generations {
 		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
@@ -126,8 +126,8 @@ func (s *state) current(want []string) string {
 }
 
 // changes returns the commands that leave exactly the desired rules in our chains; none if nothing differs. They add a
-// generation with the desired rules, unless there is one, and then remove the others. The new jump follows the old
-// ones: while both exist, the new generation sets the mark.
+// generation with the desired rules, unless there is one, and then remove the others. The new jump comes after the old
+// ones, so that the new generation sets the mark while both exist.
 func (s *state) changes(prefix string, want []string) (commands []command) {
 	keep := s.current(want)
 	if keep == "" && len(want) > 0 {
@@ -151,7 +151,7 @@ func (s *state) changes(prefix string, want []string) (commands []command) {
 	return commands
 }
 
-// unused is a name for the next generation, with the first number that is free.
+// unused returns a name for the next generation, with the first free number.
 func (s *state) unused(prefix string) string {
 	n := 1
 	for _, g := range s.generations {
@@ -164,16 +164,16 @@ func (s *state) unused(prefix string) string {
 
 func jumpTo(chain string) string { return "-j " + chain }
 
-// number is the number of a generation with this daemon's prefix; 0 for other chains.
+// number returns the number of a generation with this daemon's prefix; 0 for other chains.
 func number(chain, prefix string) int {
-	n, _ := strconv.ParseUint(strings.TrimPrefix(chain, prefix), 10, 16) // if it fails, the name is another one
+	n, _ := strconv.ParseUint(strings.TrimPrefix(chain, prefix), 10, 16) // if it fails, the name is not ours
 	if chain != prefix+strconv.FormatUint(n, 10) {
 		return 0
 	}
 	return int(n)
 }
 
-// leading is a chain other than PREROUTING with a rule that leads to one of our chains; "" for none.
+// leading returns a chain other than PREROUTING with a rule that jumps to one of our chains; "" for none.
 func (l listing) leading(to string) string {
 	for chain, rules := range l {
 		leads := func(rule string) bool { return target(rule) == to }
@@ -184,7 +184,7 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns a chain, such as PREROUTING, and those that a packet in it can reach.
+// reachable returns a chain, such as PREROUTING, and the chains that a packet in it can reach.
 func (l listing) reachable(from string) []string {
 	chains := []string{from}
 	for i := 0; i < len(chains); i++ {

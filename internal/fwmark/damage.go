@@ -10,8 +10,8 @@ type report []string
 
 func (r *report) add(format string, args ...any) { *r = append(*r, fmt.Sprintf(format, args...)) }
 
-// damage describes changes by other programs or by hand, or by an interrupted run. With known, set has the rules of the
-// last Sync; without it, only states that no Sync leaves are reported.
+// damage describes changes by other programs, by hand, or by an interrupted run. If known, set has the rules of the
+// last Sync. If not, damage reports only states that no Sync leaves.
 func damage(now state, known bool, set []string) []string {
 	var lines report
 	used := now.used()
@@ -47,7 +47,7 @@ func damage(now state, known bool, set []string) []string {
 	return append(lines, rulesDamage(used, set)...)
 }
 
-// used is the first generation with a jump, otherwise the first.
+// used returns the first generation with a jump, or else the first.
 func (s *state) used() (first generation) {
 	for i, g := range s.generations {
 		if len(g.jumps) > 0 {

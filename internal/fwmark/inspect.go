@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// BackEnd is the part of the kernel in which a program keeps its rules. The programs of one back end do not see the
-// rules of the other, but packets pass both.
+// BackEnd is the part of the kernel in which a program keeps its rules. Programs of one back end do not see the rules
+// of another, but packets pass all of them.
 type BackEnd string
 
 // The back ends.
@@ -31,41 +31,41 @@ type Machine struct {
 	Outgoing []Setting // rules for packets that this machine sends
 	Routing  []RoutingRule
 	Filters  []string // commands that let an address, %s, pass a reverse path filter for IPv6
-	Other    BackEnd  // the other one of iptables, if it has rules in its mangle tables
-	Unread   []string // the unreadable parts, with reasons
+	Other    BackEnd  // the other back end of iptables, if it has rules in its mangle tables
+	Unread   []string // what could not be read, with reasons
 }
 
-// NothingSets reports whether no rule on this machine gives packets of a family that mark or a bit of it; false if some
-// rules could not be read.
+// NothingSets reports whether no rule on this machine gives packets of a family that mark or a bit of it. It is false
+// if some rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	return len(m.Unread) == 0 &&
 		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
 }
 
-// Setting is a rule that sets the mark of packets: in PREROUTING or OUTPUT of the mangle table, in a chain
-// that it leads to, or in a chain of nft at that hook.
+// Setting is a rule that sets the mark of packets. It is in PREROUTING or OUTPUT of the mangle table, in a chain that
+// these reach, or in a chain of nft at the same hook.
 type Setting struct {
 	BackEnd    BackEnd
-	IPv6       bool   // with Native: of an ip6 table
+	IPv6       bool   // with Native: in an ip6 table
 	Chain      string // with Native: family, table and chain
 	Rule       string // as its program prints it; with Native: its handle
-	Mark, Mask uint32 // the bits in Mask are set to those of Mark; the others stay
-	Ours       bool   // in a chain of a daemon, this one or another; see Firewall.Owns
-	Restores   bool   // the bits in Mask are set to those of the connection's mark
+	Mark, Mask uint32 // the bits in Mask are set as in Mark; other bits stay
+	Ours       bool   // in a chain of this or another daemon, see Firewall.Owns
+	Restores   bool   // the bits in Mask are set as in the connection's mark
 }
 
-// Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are those of
-// the mark, and at least one of them is 1.
+// Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are as in the mark,
+// and at least one of them is 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
 	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
 }
 
 // isOf reports whether a rule sees packets of a family.
 func (s Setting) isOf(ipv6 bool) bool {
-	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
+	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev see both families
 }
 
-// Reaches reports whether this rule may give packets of a family a mark that begins with these bits.
+// Reaches reports whether this rule may give packets of a family a mark that has these bits of mark.
 func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
 	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
 	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
@@ -116,7 +116,8 @@ func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
 // Owns reports whether a rule is in a chain of this daemon.
 func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
 
-// Inspect changes nothing. Unreadable parts, also because ctx has ended, are in Unread.
+// Inspect reads the rules of this machine, and changes nothing. What it can't read, as after the end of ctx, is in
+// Unread.
 func Inspect(ctx context.Context) (m Machine) {
 	if path, err := subprocess.Find("iptables"); err == nil {
 		m.BackEnd = backEndOf(ctx, path)
@@ -133,7 +134,7 @@ func Inspect(ctx context.Context) (m Machine) {
 	return m
 }
 
-// backEndOf returns the back end of a program, or empty if unknown. Before version 1.8 there was only one.
+// backEndOf returns the back end of a program; empty if unknown. Before version 1.8 there was only one.
 func backEndOf(ctx context.Context, path string) BackEnd {
 	version, err := run(ctx, path, "--version")
 	switch {
@@ -145,7 +146,7 @@ func backEndOf(ctx context.Context, path string) BackEnd {
 	return Legacy
 }
 
-// programOf keeps its rules in a back end.
+// programOf returns the program that keeps its rules in a back end.
 func programOf(b BackEnd, ipv6 bool) string {
 	return strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
 }
@@ -157,7 +158,7 @@ func (m *Machine) unread(what string, err error) {
 func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	name := programOf(b, ipv6)
 	path, err := subprocess.Find(name)
-	if err != nil && b == m.BackEnd { // before 1.8 the program was not called by its back end
+	if err != nil && b == m.BackEnd { // before 1.8 the program was not named after its back end
 		path, err = subprocess.Find(iptablesOf(ipv6))
 	}
 	if err != nil {
@@ -195,7 +196,7 @@ func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	return list
 }
 
-// filters returns the commands of Filters for a table of ip6tables.
+// filters returns the commands in Filters for a table of ip6tables.
 func (l listing) filters(table string) (list []string) {
 	looksBack := func(rule string) bool { return slices.Contains(words(rule), "rpfilter") }
 	for _, chain := range l.reachable(prerouting) {

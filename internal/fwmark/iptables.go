@@ -17,8 +17,8 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. idle means that there were never any rules: if no table is possible, the listing is
-	// then empty.
+	// list reads every chain. idle means that there were never any rules. Then the listing is empty if no table is
+	// possible.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }
@@ -53,10 +53,10 @@ const (
 
 const (
 	mangle   = "mangle"
-	lockWait = 5 // seconds for the lock that iptables' runs share (-w), within patience
+	lockWait = 5 // seconds to wait for the lock of iptables (-w), within patience
 )
 
-// iptablesOf is the program for the tables of a family.
+// iptablesOf returns the program for the tables of a family.
 func iptablesOf(ipv6 bool) string {
 	if ipv6 {
 		return "ip6tables"
@@ -64,9 +64,9 @@ func iptablesOf(ipv6 bool) string {
 	return "iptables"
 }
 
-// xtables changes the table with go-iptables, which runs iptables for each rule. It has no deadline and can't be
-// stopped: a run that outlives patience is left alone, and the next run waits for its end. Listing runs iptables
-// directly, with a time limit.
+// xtables changes the table with go-iptables, which runs iptables for each rule. The library has no deadline and can't
+// be stopped: a run that exceeds patience is left alone, and the next run waits for its end. To list, xtables runs
+// iptables directly, with a time limit.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
@@ -105,7 +105,7 @@ func list(ctx context.Context, path, table string) (listing, error) {
 	return parseListing(out), nil
 }
 
-// listPresent lists a table if it is there. To list a missing one, iptables-legacy would load the table's module.
+// listPresent lists a table if it exists. To list a missing table, iptables-legacy would load the table's module.
 func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6 bool) (listing, error) {
 	if b == Legacy {
 		if there, err := legacyTable(os.DirFS("/"), table, ipv6); !there || err != nil {
@@ -115,13 +115,14 @@ func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6
 	return list(ctx, path, table)
 }
 
-// passing reports whether a failure may be temporary. Others mean that this kernel or this user can have no table.
+// passing reports whether a failure may be temporary. Other failures mean that this kernel or this user can have no
+// table.
 func passing(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		strings.Contains(err.Error(), "xtables lock")
 }
 
-// run runs iptables and waits for it, not longer than patience.
+// run runs iptables and waits for it, but no longer than patience.
 func (x *xtables) run(ctx context.Context, c command) error {
 	what := x.program + " -t " + mangle + " " + c.String()
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, &subprocess.TimeoutError{Limit: patience})
@@ -148,7 +149,7 @@ func (x *xtables) run(ctx context.Context, c command) error {
 	}
 }
 
-// do must be called by one goroutine at a time.
+// do makes a change. Only one goroutine at a time may call it.
 func (x *xtables) do(c command) error {
 	if x.library == nil {
 		path, err := x.find()
@@ -173,7 +174,7 @@ func (x *xtables) do(c command) error {
 	}
 }
 
-// complaint is the error text of iptables, without the command line that the library puts before it.
+// complaint returns the error text of iptables, without the command line that the library puts before it.
 func complaint(err error) error {
 	failed, is := errors.AsType[*iptables.Error](err)
 	if !is {
@@ -184,10 +185,10 @@ func complaint(err error) error {
 	return errors.New(cmp.Or(oneLine(text), status))
 }
 
-// lacksModule matches the errors of back ends if the kernel has no module for a match or target.
+// lacksModule matches the errors of both back ends if the kernel has no module for a match or target.
 var lacksModule = regexp.MustCompile(`No chain/target/match|missing kernel module|No such file or directory`)
 
-// hint names the missing part if the error of iptables does not.
+// hint adds what is missing if the error of iptables does not say it.
 func hint(err error, table, command string) error {
 	text := err.Error()
 	switch {
@@ -202,7 +203,7 @@ func hint(err error, table, command string) error {
 	return err
 }
 
-// modules returns the modules that a rule needs; back ends report missing ones at different times.
+// modules returns the modules that a rule needs. Back ends report missing modules at different times.
 func modules(rule string) string {
 	needs := "xt_mark"
 	if strings.Contains(rule, "multiport") {

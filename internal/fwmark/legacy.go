@@ -9,7 +9,7 @@ import (
 )
 
 // legacyTable reports whether iptables-legacy has a table of that name in this network namespace. Only root can read
-// that: for a daemon with a user of its own the module's presence decides.
+// that. For a daemon with its own user the presence of the module decides.
 func legacyTable(root fs.FS, name string, ipv6 bool) (bool, error) {
 	family := "ip"
 	if ipv6 {

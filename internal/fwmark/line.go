@@ -10,12 +10,12 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// wholeMark is the mask of every mark that we set: IPVS looks up a virtual service by all 32 bits of a packet's mark
+// wholeMark is the mask of every mark that we set. IPVS looks up a virtual service by all 32 bits of a packet's mark
 // (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
 const wholeMark = 0xffffffff
 
-// linesOf makes lines of rules of one family. A line that comes twice is set once, at its last place: the later of two
-// rules sets the mark.
+// linesOf makes lines from the rules of one family. A line that comes twice is set once, at its last place: the later
+// of two rules sets the mark.
 func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 	for _, r := range rules {
 		if r.Dest.Addr().Is6() != ipv6 {
@@ -31,7 +31,7 @@ func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 	return lines
 }
 
-// lineOf is a rule as arguments of iptables. Lines with the same meaning are written the same.
+// lineOf returns a rule as arguments of iptables. Rules with the same meaning give the same line.
 func lineOf(l lvs.MarkRule) string {
 	var words []string
 	if l.Dest.IsValid() && l.Dest.Bits() > 0 {
@@ -50,8 +50,8 @@ func lineOf(l lvs.MarkRule) string {
 	return strings.Join(words, " ")
 }
 
-// normal is a rule of `iptables -S` in the form of lineOf, so that equal rules are equal texts, whatever back end
-// and version printed them. A rule that is not ours stays as it was printed.
+// normal returns a rule of `iptables -S` in the form of lineOf, so that equal rules are equal texts, whichever back end
+// and version printed them. A rule that is not ours stays as printed.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
@@ -100,7 +100,7 @@ func parseDest(text string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// protocols are the protocols as iptables prints them: a name, or the number if /etc/protocols has no name.
+// protocols maps what iptables prints to a protocol: a name, or the number if /etc/protocols has no name.
 var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp",
 	"all": "all", "0": "all"}
 
@@ -121,7 +121,7 @@ func parsePorts(text string) ([]lvs.Ports, bool) {
 	return mergePorts(ports), true
 }
 
-// parseMark reads VALUE or VALUE/MASK, decimal or hexadecimal; without a mask it is the whole mark.
+// parseMark reads VALUE or VALUE/MASK, decimal or hexadecimal. Without MASK it is the whole mark.
 func parseMark(text string) (mark, mask uint32, ok bool) {
 	value, rest, masked := strings.Cut(text, "/")
 	m := uint64(wholeMark)

@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// SourceNAT is a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as iptables
-// prints it; "" for none. It reads existing tables, and loads none.
+// SourceNAT returns a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
+// iptables prints it; "" for none. It reads existing tables, and loads none.
 func SourceNAT(ctx context.Context) (rule string, err error) {
 	_, noNFT := os.Stat("/sys/module/nf_tables")
 	for _, b := range backEnds {

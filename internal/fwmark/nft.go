@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// readJSON runs a program that prints JSON, and parses it. If the kernel has no such rules, it prints nothing.
+// readJSON runs a program that prints JSON, and parses its output. If the kernel has no such rules, the program prints
+// nothing.
 func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) error, path string, args ...string) {
 	out, err := run(ctx, path, args...)
 	if err == nil && out != "" {
@@ -19,7 +20,7 @@ func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) 
 	}
 }
 
-// nftObject is a chain, or a rule of one.
+// nftObject is a chain, or a rule in a chain.
 type nftObject struct {
 	Family, Table string
 	Name, Hook    string // of a chain
@@ -28,10 +29,10 @@ type nftObject struct {
 	Expr          []nftExpression
 }
 
-// path names a chain of the object's table.
+// path names a chain in the object's table.
 func (r nftObject) path(chain string) string { return r.Family + " " + r.Table + " " + chain }
 
-// nftExpression is one step of a rule that matters here: a jump, or setting a mark.
+// nftExpression is a step of a rule that matters here: it jumps, or sets a mark.
 type nftExpression struct {
 	Jump, Goto struct{ Target string }
 	Match      struct{ Left json.RawMessage }
@@ -50,7 +51,7 @@ func (m *Machine) parseNFT(out []byte) error {
 	}
 	var in, sent []string // the chains for incoming packets, and for packets that this machine sends
 	rules := map[string][]nftObject{}
-	for _, o := range ruleset.Objects { // each chain is one of both, or neither
+	for _, o := range ruleset.Objects { // each chain is in one of them at most
 		c, r := o.Chain, o.Rule
 		switch c.Hook {
 		case "prerouting", "ingress":
@@ -75,14 +76,14 @@ func (e nftExpression) looksBack() bool {
 	return bad == nil && left.Fib.Result != "" && left.Fib.Result != "type"
 }
 
-// nativeSettings returns the rules that set marks in some chains and the chains that they jump to, except iptables' own
-// MARK targets, which iptables lists.
+// nativeSettings returns the rules that set marks in these chains and the chains that they jump to, except MARK targets
+// of iptables, which iptables lists itself.
 func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
 	for i := 0; i < len(chains); i++ {
 		for _, r := range rules[chains[i]] {
 			for _, e := range r.Expr {
 				if next := r.path(e.Jump.Target + e.Goto.Target); !slices.Contains(chains, next) {
-					chains = append(chains, next) // the target of a rule without a jump: no rules
+					chains = append(chains, next) // of a rule without a jump: a chain without rules
 				}
 				if s, ok := r.setting(e); ok {
 					list = append(list, s)
@@ -111,7 +112,7 @@ func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	}, ok || restores
 }
 
-// nativeMark reads a value: a number, or the mark with bits cleared (&) and set (|).
+// nativeMark reads a value: a number, or the mark with some bits cleared (&) and set (|).
 func nativeMark(value json.RawMessage) (mark, mask uint32, ok bool) {
 	if json.Unmarshal(value, &mark) == nil {
 		return mark, wholeMark, true

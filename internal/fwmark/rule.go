@@ -1,5 +1,5 @@
-// Package fwmark keeps the mangle rules that set the firewall marks of packets (iptables-extensions(8), MARK), in a
-// chain of its own.
+// Package fwmark keeps the mangle rules that set the firewall marks of packets (iptables-extensions(8), MARK), in its
+// own chain.
 package fwmark
 
 import (
@@ -27,7 +27,7 @@ func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	return merged
 }
 
-// splitPorts divides a list by the limit of multiport, 15 ports, of which a range counts as two (XT_MULTI_PORTS in
+// splitPorts splits a list by the limit of multiport: 15 ports, where a range counts as two (XT_MULTI_PORTS in
 // linux/netfilter/xt_multiport.h). An empty list gives one empty part.
 func splitPorts(ports []lvs.Ports) [][]lvs.Ports {
 	const maxSlots = 15

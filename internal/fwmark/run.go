@@ -20,7 +20,7 @@ const (
 	maxError  = 1 << 10
 )
 
-// run returns a program's output. Its error has the program's error text.
+// run runs a program and returns its output. The error has the program's error text.
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	out := &subprocess.Output{Max: maxOutput}
 	complaint := &subprocess.Output{Max: maxError}

@@ -8,11 +8,11 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Firewall keeps the mark rules of one daemon. Its methods are called one after the other.
+// Firewall keeps the mark rules of one daemon. Its methods must not be called at the same time.
 type Firewall struct{ families [2]*family }
 
-// Open returns the firewall of the daemon with this name, which is part of its chains' names. It does nothing yet: the
-// program iptables is searched when it is first needed.
+// Open returns the firewall of the daemon with this name, which is part of the names of its chains. It does nothing
+// yet: iptables is searched when it is first needed.
 func Open(name string) *Firewall {
 	return open(name, &xtables{program: iptablesOf(false)}, &xtables{program: iptablesOf(true), ipv6: true})
 }
@@ -25,9 +25,9 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 	}}
 }
 
-// Sync sets exactly the desired rules, in their order: if two match a packet, the later one sets its mark. Without
-// desired rules it removes our chains. Packets that are marked before and after are also marked meanwhile, even if the
-// daemon is killed at any moment; the next Sync finishes the change.
+// Sync sets exactly the desired rules, in their order: if two rules match a packet, the later one sets its mark.
+// Without desired rules it removes our chains. Packets that are marked before and after are also marked meanwhile, even
+// if the daemon is killed at any moment. The next Sync then finishes the change.
 //
 // It returns a line for each difference from the last Sync, or, at the first Sync, for remains of an interrupted run.
 // It tries both families independently. If a rule can't be set, nothing of its family changes. A family without rules
@@ -60,7 +60,7 @@ type family struct {
 	tables tables
 
 	known bool     // the table is as the last Sync left it, apart from changes by other programs or by hand
-	set   []string // what the last Sync that succeeded left
+	set   []string // what the last successful Sync left
 }
 
 // isIdle reports whether there are to be no rules, as before.
@@ -74,7 +74,7 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	}
 	f.known = false
 	var found []string
-	// A jump that has to move to the front and to lead to new rules takes two rounds.
+	// A jump that must move to the front and lead to new rules needs two rounds.
 	for round := range 3 {
 		table, err := f.tables.list(ctx, idle)
 		if err != nil {
@@ -101,14 +101,14 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	return found, errors.New("the rules are not as they were set")
 }
 
-// run runs commands up to the first one that fails, which it returns. A new chain without a jump is then removed, even
-// after the time limit.
+// run runs commands until one fails, and returns that one. It then removes a new chain without a jump, even after the
+// time limit.
 func (f *family) run(ctx context.Context, commands []command) (failed command, err error) {
 	begun := ""
 	for _, c := range commands {
 		switch err := f.tables.run(ctx, c); {
 		case err != nil && ctx.Err() != nil && c.option == newChain:
-			// iptables may have made it before it was ended.
+			// iptables may have made the chain before it was killed.
 			_ = f.tables.run(context.WithoutCancel(ctx), command{option: removeChain, chain: c.chain})
 			return c, err
 		case err != nil && begun != "" && c.option != removeChain:

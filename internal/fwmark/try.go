@@ -9,7 +9,7 @@ import (
 )
 
 // Try returns why no mark of a family can be set here, and the command that selects another program; "" for none. It
-// tests by adding a chain without a jump, and removes the chain.
+// tries to add a chain without a jump, and removes the chain again.
 func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 	name := iptablesOf(ipv6)
 	if err = try(ctx, name, ipv6); err == nil || passing(err) { // another program may be setting marks
@@ -29,7 +29,7 @@ func try(ctx context.Context, program string, ipv6 bool) error {
 		{option: newChain, chain: chain},
 		{option: appendRule, chain: chain, rule: "-j MARK --set-mark 1"},
 	})
-	if err == nil { // else run has removed it
+	if err == nil { // otherwise run has removed it
 		_, err = f.run(context.WithoutCancel(ctx), []command{{option: removeChain, chain: chain}})
 	}
 	return err

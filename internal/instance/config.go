@@ -30,7 +30,7 @@ func (d ConfigDirs) Find(name string) (string, error) {
 	looked := d.Paths(name)
 	for i, path := range looked {
 		info, err := runfile.Stat(path)
-		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final slash names a folder
+		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final / is a folder
 			return path, nil
 		}
 		if err == nil {

@@ -41,13 +41,13 @@ type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
 	names  *names
-	// by folder: the turn to access it. A folder that hangs keeps its turn, so that later watches wait without another
-	// hanging thread.
+	// by folder: the turn to access it. A folder that hangs keeps its turn, so that later watches wait without
+	// another hanging thread.
 	turns sync.Map
 }
 
-// New returns a watcher. The channel of signal reports when the entries of a folder change, until ctx is done; nil:
-// folders are only polled.
+// New returns a watcher. signal reports when the entries of a folder change, until ctx is done; nil: folders are only
+// polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
 	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr)}
 }
@@ -156,7 +156,7 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	}
 }
 
-// learn looks up unknown names, and waits for them. Outdated names are used while they are looked up again.
+// learn looks up unknown names. refresh looks up outdated names, which stay in use meanwhile.
 func (f *folder) learn(ctx context.Context) {
 	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
 }

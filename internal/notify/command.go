@@ -6,29 +6,29 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Report is the state of a virtual service as the operator's programs get it.
+// Report is the state of a virtual service in the form that the operator's programs get.
 type Report struct {
 	Text        []byte // as JSON
 	Available   bool
-	Up, Servers int // how many of its servers are up
+	Up, Servers int // how many of its servers are up, of how many
 }
 
-// FallbackCommand is the call of a fallbackcommand with a word: start or stop.
+// FallbackCommand returns the call of a fallbackcommand with a word: start or stop.
 func FallbackCommand(command string, of lvs.Key, word string) Hook {
 	address := of.Name()
 	if of.Protocol == lvs.Mark {
-		address = ":0" // what the Perl ldirectord gives for a mark
+		address = ":0" // what the Perl ldirectord passes for a mark
 	}
 	line := fmt.Sprintf("%s %s %s %s", command, word, address, of.Protocol)
 	return Hook{Lane: of.ID(), Key: of.ID(), Command: command, Argv: Shell(line)}
 }
 
-// Callback is the call of a callback for a file.
+// Callback returns the call of a callback for a file.
 func Callback(command, file string) Hook {
 	return Hook{Lane: "callback", Command: command, Argv: []string{command, file}}
 }
 
-// OnChange is the call of an onchange for the virtual service with this id.
+// OnChange returns the call of an onchange for the virtual service with this id.
 func OnChange(command, virtual string, now Report) Hook {
 	word := "unavailable"
 	if now.Available {

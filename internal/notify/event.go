@@ -1,5 +1,5 @@
-// Package notify reports what happened: a journal that hands events to the log and to mail, commands of the operator,
-// and monitorfiles.
+// Package notify reports what happened. It has a journal that hands events to the log and to mail, the operator's
+// commands, and monitorfiles.
 package notify
 
 import (
@@ -19,10 +19,10 @@ const (
 	Reloading      Kind = "reloading"       // a signal requested a reload
 	ConfigChanged  Kind = "config-changed"  // the configuration file was changed
 	ConfigReread   Kind = "config-reread"   // the changed file is in force
-	ConfigIgnored  Kind = "config-ignored"  // the file was changed and autoreload is off
+	ConfigIgnored  Kind = "config-ignored"  // the file was changed, but autoreload is off
 	ConfigError    Kind = "config-error"    // the changed file was refused
 	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
-	NameFound      Kind = "name-found"      // a host name that had no address, or whose look-ups failed, has one
+	NameFound      Kind = "name-found"      // a host name has its first address, or can be looked up again
 	NameMoved      Kind = "name-moved"      // a host name has another address
 	NameLost       Kind = "name-lost"       // a host name can't be looked up; its last address stays in use
 	AddedVirtual   Kind = "added-virtual"   // a virtual service was added
@@ -59,7 +59,7 @@ const (
 	MailFailed     Kind = "mail-failed"     // a mail can't be sent
 	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
-	StateFailed    Kind = "state-failed"    // the file can't be written by which commands know the daemon
+	StateFailed    Kind = "state-failed"    // the file by which commands find the daemon can't be written
 	KeepFailed     Kind = "keep-failed"     // what a start needs can't be kept or read: file, list, address, order
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
@@ -70,7 +70,7 @@ const (
 	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers
 	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers
 	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake no longer holds a server
-	GuardObeys     Kind = "guard-obeys"     // an order lets checks take out every server, or has ended
+	GuardObeys     Kind = "guard-obeys"     // an order lets checks take out every server, or that order has ended
 	HeldDown       Kind = "held-down"       // a server stays out although it passes, see holddown and comeback
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // all servers in service are full: new clients are refused
@@ -100,22 +100,22 @@ const (
 	Lost           Kind = "events-lost"     // a receiver was too slow and missed events
 
 	MachineTrouble   Kind = "machine-trouble"   // this machine can't forward as it should, or is about to fail
-	MachineRecovered Kind = "machine-recovered" // that is over
+	MachineRecovered Kind = "machine-recovered" // this machine's trouble is over
 
 	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
 
 	ConfigConfirmed Kind = "config-confirmed"  // the command confirm came in time, see reload --confirm
 	ConfigTakenBack Kind = "config-taken-back" // the former configuration comes back, see reload --confirm
 
-	HookRecovered    Kind = "hook-recovered"    // a command that failed succeeds, or is no longer used
+	HookRecovered    Kind = "hook-recovered"    // a failed command succeeds again, or is no longer used
 	MonitorRecovered Kind = "monitor-recovered" // a monitorfile can be written again, or is no longer used
 
 	PostFailed    Kind = "webhook-failed"    // a state can't be posted
 	PostRecovered Kind = "webhook-recovered" // states can be posted again
 )
 
-// Event is one thing that happened. Text is the whole message, in the form that log watchers of ldirectord know; the
-// other fields are its parts, empty where they do not apply.
+// Event is one thing that happened. Text is the whole message, in the form that log watchers of ldirectord know. The
+// other fields are its parts; fields that do not apply are empty.
 type Event struct {
 	Time     time.Time
 	Kind     Kind
@@ -126,17 +126,17 @@ type Event struct {
 	Weight   int        // after the change; meaningful for Added and Restored
 	Text     string
 	Reason   string // for a person: the message of the check or the kernel
-	Key      string // what fails or works again, among the failures of a kind
+	Key      string // identifies what fails or works again, among the failures of a kind
 
 	// The details that a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server
-	Before  string        // its previous state; "" if that is not worth mentioning
+	Before  string        // its previous state; "" if that does not matter
 	Lasted  time.Duration // how long the previous state lasted
-	Left    int           // servers of the virtual service that are in service now
-	Servers int           // all servers of the virtual service; 0: not counted
+	Left    int           // how many servers of the virtual service are in service now
+	Servers int           // how many servers the virtual service has; 0: not counted
 }
 
-// Say makes the event one of a kind, in words.
+// Say sets the kind and the text of the event.
 func (e *Event) Say(kind Kind, format string, args ...any) {
 	e.Kind, e.Text = kind, fmt.Sprintf(format, args...)
 }

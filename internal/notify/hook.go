@@ -18,45 +18,45 @@ const (
 	unused     = "Command is no longer used: "
 )
 
-// Hook is a command of the operator, to be run.
+// Hook is one call of an operator's command.
 type Hook struct {
-	Lane    string // hooks of one lane run one after another
-	Key     string // of the hooks in a lane that wait with the same key, only the latest runs
-	Command string // as configured: a success in the lane ends its failure; "": Set does not know it
+	Lane    string // hooks in one lane run one after the other
+	Key     string // of the waiting hooks in a lane with the same key, only the latest runs
+	Command string // as configured: a success in the lane ends its failure; "": unknown to Set
 	Argv    []string
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
-	Ended   func() // called when it has exited, or another one has replaced it; may be nil
+	Ended   func() // called when it has exited, or another hook has replaced it; may be nil
 
-	isUnused bool // Set no longer has its command
+	isUnused bool // its command is no longer in Set
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
-// runs one command at a time, in the order in which they were queued. When changes come faster than commands finish,
-// only the latest of each key is run.
+// runs one command at a time, in the order of queueing. If changes come faster than commands finish, only the latest
+// command of each key runs.
 type Hooks struct {
 	journal *Journal
-	tries   *Tries // the commands, each of which is run once
+	tries   *Tries // the commands, each tried once
 
 	mu      sync.Mutex        // guards what follows
-	lanes   map[string]*lane  // in which a hook is being run
-	failing map[string]string // the names of the last calls that failed, by id
+	lanes   map[string]*lane  // those in which a hook runs
+	failing map[string]string // the name of the last failed call, by id
 }
 
 // lane has the hooks of one lane.
 type lane struct {
 	runs  Hook
-	keys  []string        // of those that wait, in their order
-	waits map[string]Hook // by their keys
+	keys  []string        // of the waiting hooks, in their order
+	waits map[string]Hook // by key
 }
 
-// NewHooks returns a runner whose failures, and their ends, go into the journal. Close ends it.
+// NewHooks returns a runner that reports failures, and their ends, to the journal. Close ends it.
 func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }
 
-// Set names the hooks of the configuration. The failures of others are over. Those of calls that still run or wait end
-// at once.
+// Set names the hooks of the configuration. The failures of other hooks are over; those of calls that still run or wait
+// end at once.
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -81,10 +81,10 @@ func (h *Hooks) Set(hooks []Hook) {
 	}
 }
 
-// Shell is how the Perl runs a fallbackcommand: a command line for sh.
+// Shell returns a command line for sh, as the Perl ldirectord runs a fallbackcommand.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Run runs a command when the ones before it in its lane have exited.
+// Run runs a command when those before it in its lane have exited.
 func (h *Hooks) Run(hook Hook) {
 	isAwaited := hook.Ended != nil
 	if !isAwaited {
@@ -105,18 +105,18 @@ func (h *Hooks) Run(hook Hook) {
 		return
 	}
 	before.Ended()
-	if !isAwaited && hook.repeats(l.runs) { // as a start after a stop that was not run
+	if !isAwaited && hook.repeats(l.runs) { // such as a start after a stop that did not run
 		delete(l.waits, hook.Key)
 		l.keys = slices.DeleteFunc(l.keys, func(key string) bool { return key == hook.Key })
 	}
 }
 
-// repeats reports whether the hook does what another one does.
+// repeats reports whether the hook does the same as another.
 func (h Hook) repeats(other Hook) bool {
 	return h.Key == other.Key && slices.Equal(h.Argv, other.Argv) && bytes.Equal(h.Stdin, other.Stdin)
 }
 
-// Close waits for the commands that still run or wait, and kills them when ctx is done.
+// Close waits for commands that still run or wait, and kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
 // work runs the first hook of a lane and those after it.
@@ -139,7 +139,7 @@ func (h *Hooks) work(hook Hook) {
 	}
 }
 
-// settle reports the failure of a hook, its end, and what the hook wrote.
+// settle reports the failure of a hook or the end of that failure, and what the hook wrote.
 func (h *Hooks) settle(hook Hook, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -166,7 +166,7 @@ func (h *Hooks) over(e Event) {
 	h.journal.Emit(e)
 }
 
-// next drops the hook that was run, and returns the next one of its lane, if there is one.
+// next drops the hook that has run, and returns the next one of its lane, if there is one.
 func (h *Hooks) next(of string) (Hook, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -181,10 +181,10 @@ func (h *Hooks) next(of string) (Hook, bool) {
 	return l.runs, true
 }
 
-// id is the same for all calls that end each other's failures.
+// id returns the same text for all calls that end each other's failures.
 func (h Hook) id() string { return h.Lane + "\n" + h.Command }
 
-// name is the command as the operator wrote it.
+// name returns the command as the operator wrote it.
 func (h Hook) name() string {
 	if len(h.Argv) == 3 && h.Argv[1] == "-c" {
 		return h.Argv[2]

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// maxEvents is how many events may wait for one receiver. The failure of 10,000 servers makes 20,000 at once, of about
-// 250 bytes each. A slow receiver can't stop the daemon: further events are counted, and reported as one event.
+// maxEvents is how many events may wait for one receiver. The failure of 10,000 servers makes 20,000 events at once, of
+// about 250 bytes each. A slow receiver can't stop the daemon: further events are counted, and reported as one event.
 const maxEvents = 100_000
 
-// Journal hands each event to every receiver, and never waits for one. A receiver is called for one event at a time, in
-// the order of the events, in a goroutine of its own. It deals with its own failures.
+// Journal hands each event to every receiver, and never waits for a receiver. It calls each in a goroutine of its own,
+// with one event at a time, in their order. A receiver handles its own failures.
 type Journal struct {
 	queues []*queue[Event]
 	cancel context.CancelFunc
@@ -41,7 +41,7 @@ func NewJournal(receivers ...func(Event)) *Journal {
 	return j
 }
 
-// Emit records an event; its time is now unless it has one. It never blocks.
+// Emit records an event. An event without a time gets the current one. Emit never blocks.
 func (j *Journal) Emit(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
@@ -49,7 +49,7 @@ func (j *Journal) Emit(e Event) {
 	j.emit(e, -1)
 }
 
-// emit gives an event to all receivers but one, which has it.
+// emit gives an event to all receivers except one that has it already.
 func (j *Journal) emit(e Event, but int) {
 	for i, q := range j.queues {
 		if i != but {

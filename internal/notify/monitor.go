@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	maxResults = 10000 // results that may wait; more are counted as lost
-	maxMessage = 1000  // bytes of a message that are kept
+	maxResults = 10000 // results that may wait; further ones are counted as lost
+	maxMessage = 1000  // bytes of a message to keep
 )
 
-// Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. The
-// director never waits for it. Files are opened for each batch of lines, so that they may be rotated.
+// Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. The director
+// never waits for it. It opens files for each batch of lines, so that they may be rotated.
 type Monitor struct {
 	report func(Event)
 	queue  *queue[result]
@@ -39,16 +39,15 @@ type result struct {
 	message  string
 }
 
-// NewMonitor returns a monitor. It calls report if a file can't be written, and with the number of results that were
-// lost because they came too fast, and when that is over. The function report must not block or call the Monitor.
-// Close ends it.
+// NewMonitor returns a monitor. It calls report if a file can't be written, if results came too fast and were lost, and
+// when that is over. The function report must not block or call the Monitor. Close ends the monitor.
 func NewMonitor(report func(Event)) *Monitor {
 	m := &Monitor{report: report, failing: map[string]bool{}}
 	m.queue = newQueue(maxResults, m.write)
 	return m
 }
 
-// Set names the files of the configuration. The failures of others are over.
+// Set names the files of the configuration. The failures of other files are over.
 func (m *Monitor) Set(files []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,7 +62,7 @@ func (m *Monitor) Set(files []string) {
 	}
 }
 
-// Record adds the result of a check to a file. The id names the check in one line; the message may be "".
+// Record adds the result of a check to a file. id names the check, on one line; message may be "".
 func (m *Monitor) Record(file, id string, up bool, message string) {
 	m.queue.put(result{time.Now(), file, id, up, message})
 }
@@ -116,7 +115,7 @@ func (m *Monitor) over(file, text string) {
 	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Key: file, Text: text})
 }
 
-// append adds the line as the Perl writes it.
+// append adds the line as the Perl ldirectord writes it.
 func (r result) append(b []byte) []byte {
 	state := "down"
 	if r.up {
@@ -126,19 +125,19 @@ func (r result) append(b []byte) []byte {
 		escape(r.message))
 }
 
-// appendFile does not wait for a reader when the file is a pipe.
+// appendFile appends text to a file. If that is a pipe, it does not wait for a reader.
 func appendFile(path string, text []byte) error {
 	f, err := os.OpenFile(filepath.Clean(path), os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return err
 	}
-	_ = f.SetWriteDeadline(time.Now().Add(time.Second)) // of a pipe; files have none
+	_ = f.SetWriteDeadline(time.Now().Add(time.Second)) // for a pipe; files have none
 	_, err = f.Write(text)
 	return cmp.Or(err, f.Close())
 }
 
-// escape keeps a message to one line of printable characters by URI escapes. The bars that the manual has between the
-// fields are escaped as well.
+// escape makes a message one line of printable characters by URI escapes. It also escapes the bar, which separates the
+// fields in the manual.
 func escape(s string) string {
 	if s == "" {
 		return "-"

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// queue holds items for its goroutine. put never waits: items without room are counted.
+// queue holds items for its goroutine. put never waits: it counts items for which there is no room.
 type queue[T any] struct {
 	max   int
 	ready Wake          // signals items; closed after the last one
@@ -17,8 +17,8 @@ type queue[T any] struct {
 	closed bool
 }
 
-// newQueue returns a queue of at most max items. Its goroutine hands over the items, and the number of lost ones, until
-// close.
+// newQueue returns a queue of at most max items. Until close, its goroutine hands over the items, and the number of
+// lost ones.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: NewWake(), ended: make(chan struct{})}
 	go q.run(handOver)

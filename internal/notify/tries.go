@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// killTime is how long a try may take to end when it is cancelled. A program that hangs in the kernel can't be killed.
+// killTime is how long a cancelled try may take to end. A program that hangs in the kernel can't be killed.
 const killTime = time.Second
 
-// Tries tracks senders that retry after a pause, and commands. End ends them.
+// Tries tracks commands, and senders that retry after a pause. End ends them.
 type Tries struct {
 	Context        context.Context // the context of each try
 	sync.WaitGroup                 // counts the goroutines
@@ -40,7 +40,7 @@ func (w Wake) Up() {
 	}
 }
 
-// Pause waits, but not longer than until wake ends it, and not after End.
+// Pause waits until the pause is over, wake ends it, or End is called.
 func (t *Tries) Pause(pause time.Duration, wake Wake) {
 	select {
 	case <-time.After(pause):
@@ -49,7 +49,7 @@ func (t *Tries) Pause(pause time.Duration, wake Wake) {
 	}
 }
 
-// Backoff is the pause after a number of tries that failed: first after one, doubled with each other, up to last.
+// Backoff returns the pause after a number of failed tries: first after one, doubled with each further one, up to last.
 func Backoff(failed int, first, last time.Duration) time.Duration {
 	return min(first<<min(failed-1, 16), last)
 }

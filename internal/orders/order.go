@@ -30,7 +30,7 @@ const (
 	Announce Kind = "announce" // for an address, or EveryAddress: ends Withdraw
 )
 
-// EveryAddress stands in an order to withdraw for all addresses.
+// EveryAddress is the address in an order to withdraw all of them.
 const EveryAddress = "*"
 
 // ByRoll is the reason that roll gives by default.
@@ -76,7 +76,7 @@ func (o Order) String() string {
 	return text
 }
 
-// Reason returns why the order was given. It also says if a roll has ended without ending its order.
+// Reason returns why the order was given, or that it is left from a roll that ended.
 func (o Order) Reason() string {
 	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
 		return "a roll that ended"

@@ -9,9 +9,9 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// LookUp looks names of a file up again, with the deadline that the names of a file have. If the answer still contains
-// a name's address, the name keeps it, because the order of addresses means nothing. A name whose look-up fails also
-// keeps it, and has Why. A followed name must not lead to a refused address.
+// LookUp looks the names of a file up again, with the usual deadline. If the answer still contains a name's address,
+// the name keeps it, because the order of addresses means nothing. A name whose look-up fails also keeps its address,
+// and has Why. A followed name must not lead to a refused address.
 func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
 	before := Index(list)
 	s.Last = func(key Key) []netip.Addr { return before[key].addrs() }
@@ -27,8 +27,8 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 	return t.List()
 }
 
-// Await looks names up with lookUp until at least one has another address, or has an answer and had none, or has none
-// and had one. It first waits for wait, then each time twice as long as before, within two limits. It returns those.
+// Await looks names up with lookUp until at least one has another address, gets an answer that it lacked, or loses its
+// answer. It returns these names. It first waits for wait, and then twice as long each time, within two limits.
 func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name,
 	wait, shortest, longest time.Duration) []Name {
 	before := Index(list)

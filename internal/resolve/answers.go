@@ -16,7 +16,7 @@ const (
 	OfVirtual                  // a virtual service, whose address never changes either
 )
 
-// Use notes the use of those texts that were noted as names.
+// Use notes the role of those texts that were noted as names.
 func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 	for _, text := range texts {
 		if key := (Key{text, ipv6}); t.hosts[key] != nil {
@@ -36,8 +36,8 @@ func (t *Table) earlier(key Key) []netip.Addr {
 	return slices.DeleteFunc(t.lastOf(key), func(a netip.Addr) bool { return a == t.hosts[key].Value })
 }
 
-// refusal is why a name may not have an address; "" when it may. A name that is looked up again may lead to this
-// machine only if it did so when it was read.
+// refusal returns why a name may not have an address; "" if it may. A name that is looked up again may lead to this
+// machine only if it did so when the file was read.
 func (t *Table) refusal(key Key, a netip.Addr) string {
 	what := NoHost(a)
 	if last := t.lastOf(key); what == "" && t.follows(key) {
@@ -55,7 +55,7 @@ func (t *Table) refusal(key Key, a netip.Addr) string {
 	return what
 }
 
-// near describes how an address leads to this machine, or to no other network; "" for others.
+// near describes an address that leads to this machine, or to no other network; "" for other addresses.
 func (t *Table) near(a netip.Addr) string {
 	switch {
 	case a.IsLoopback():
@@ -68,7 +68,7 @@ func (t *Table) near(a netip.Addr) string {
 	return ""
 }
 
-// NoHost describes an address that no server can have; "" for others. The kernel's table refuses it.
+// NoHost describes an address that no server can have, which the kernel's table refuses; "" for other addresses.
 func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():
@@ -83,8 +83,8 @@ func NoHost(a netip.Addr) string {
 	return ""
 }
 
-// Refuse takes back the answers that lead a real server to one of these addresses, to an address of the configuration
-// itself, or to that of a virtual service: packets to it would come back.
+// Refuse takes back answers that lead a real server to one of these addresses, which are virtual, or to the address of
+// a name of a virtual service: packets to it would come back.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

@@ -8,13 +8,13 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// File keeps the last address of each host name of a configuration, and after it the earlier ones that may still be in
-// service. It survives the daemon, but not a boot.
+// File keeps the last address of each host name of a configuration, followed by earlier ones that may still be in
+// service. It survives the daemon, but not a reboot.
 type File string
 
 const (
 	nameFormat = 2
-	maxNames   = 1 << 16 // that are kept
+	maxNames   = 1 << 16 // names that are kept
 )
 
 // keptNames is the content of the file.
@@ -33,7 +33,7 @@ func (f File) read() map[string][]netip.Addr {
 	return kept.Names
 }
 
-// Write keeps these names and no others.
+// Write keeps only these names.
 func (f File) Write(list []Name) error {
 	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
 	for _, n := range list {
@@ -54,7 +54,8 @@ func (f File) Write(list []Name) error {
 	return runfile.Write(string(f), append(text, '\n'), 0o644)
 }
 
-// Last returns the addresses in the file, of both families. It is read when the first one is requested.
+// Last returns a function for the addresses in the file, of both families. The file is read when the first address is
+// requested.
 func (f File) Last() Last {
 	read := sync.OnceValue(f.read)
 	return func(key Key) []netip.Addr { return read()[key.Host] }

@@ -1,5 +1,5 @@
-// Package resolve looks up the host and service names of a configuration, each once and all of them within a deadline.
-// It keeps the last answer in a file, and looks names up again while the daemon runs.
+// Package resolve looks up the host and service names of a configuration, each once, and all within a deadline. It
+// keeps the last answers in a file, and looks names up again while the daemon runs.
 package resolve
 
 import (
@@ -12,29 +12,29 @@ import (
 // Resolver looks up names; the daemon gives the system's, tests give tables.
 // It must be safe for use by several goroutines.
 type Resolver interface {
-	// Host returns the addresses of a host name in the desired family, the first one counts.
+	// Host returns the addresses of a host name in the desired family. The first one counts.
 	Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error)
 	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry with any
 	// protocol.
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
 
-// ErrNoName is the answer that a name does not exist, where that counts as an answer without addresses.
+// ErrNoName is the answer that a name does not exist, if that counts as an answer without addresses.
 var ErrNoName = errors.New("the name does not exist")
 
-// Last returns the address that a host name had when it was looked up last, and after it those of Name.Earlier. There
-// are none when it has never had one. Addresses of the other family don't count.
+// Last returns the address that a host name had at its last look-up, and then those of Name.Earlier; none if it never
+// had an address. Addresses of the other family don't count.
 type Last func(Key) []netip.Addr
 
-// Source is where answers come from.
+// Source says where answers come from.
 type Source struct {
 	Resolver Resolver // nil: only numeric addresses and ports
-	// counts, with a warning, where the look-up of a host name fails; nil: nothing is known
+	// used, with a warning, if the look-up of a host name fails; nil: nothing is known
 	Last Last
-	Own  func(netip.Addr) bool // is it an address of this machine; nil: not tested
+	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 }
 
-// Key identifies a host name: it is looked up in one family.
+// Key identifies a host name, looked up in one family.
 type Key struct {
 	Host string
 	IPv6 bool
@@ -43,21 +43,21 @@ type Key struct {
 // Name is a host name with the result of its look-up.
 type Name struct {
 	Key
-	Addr netip.Addr // not valid: there is none. With Why it is the last one that is known
-	Why  string     // the look-up failed; "" when it did not
+	Addr netip.Addr // invalid: none. With Why it is the last known one
+	Why  string     // why the look-up failed; "" if it did not
 
 	Followed bool // it is looked up again, see Table.Again
-	// its earlier addresses, the latest first: a server there may still be in service; none unless Followed
+	// its earlier addresses, the latest first, where servers may still be in service; none unless Followed
 	Earlier []netip.Addr
 }
 
-// addrs are the addresses of a name, the present one first.
+// addrs returns the addresses of a name, the current one first.
 func (n Name) addrs() []netip.Addr { return append([]netip.Addr{n.Addr}, n.Earlier...) }
 
-// Known are names by what identifies them.
+// Known are names by their key.
 type Known map[Key]Name
 
-// Index makes them of a list.
+// Index makes Known from a list.
 func Index(list []Name) Known {
 	k := make(Known, len(list))
 	for _, n := range list {
@@ -66,7 +66,7 @@ func Index(list []Name) Known {
 	return k
 }
 
-// Last returns the addresses that names have or had. Other names are passed to otherwise.
+// Last returns a function for the addresses that names have or had. It passes other names to otherwise.
 func (k Known) Last(otherwise Last) Last {
 	return func(key Key) []netip.Addr {
 		if n := k[key]; n.Addr.IsValid() {
@@ -76,12 +76,12 @@ func (k Known) Last(otherwise Last) Last {
 	}
 }
 
-// Unanswered are the names whose look-up failed.
+// Unanswered returns the names whose look-up failed.
 func Unanswered(list []Name) []Name {
 	return slices.DeleteFunc(slices.Clone(list), func(n Name) bool { return n.Why == "" })
 }
 
-// Followed are the names that are looked up again although they have an answer.
+// Followed returns the names that are looked up again although they have an answer.
 func Followed(list []Name) []Name {
 	return slices.DeleteFunc(slices.Clone(list), func(n Name) bool { return n.Why != "" || !n.Followed })
 }

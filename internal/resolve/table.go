@@ -15,20 +15,20 @@ import (
 // LookupDeadline is how long all look-ups of a file together may take.
 const LookupDeadline = 5 * time.Second
 
-// The number of look-ups at once. A look-up that waits long makes room for the next: names in the hosts file must not
+// The number of look-ups at once. A look-up that takes long makes room for the next: names in the hosts file must not
 // wait for a dead name server.
 const (
 	lookupsAtOnce = 32
 	lookupRoom    = 100 * time.Millisecond
 )
 
-// Table has the names of a file, each distinct one once. They are noted as they are requested, and then all looked up.
+// Table has the names of a file, each once. It notes them when they are first requested, and then looks all of them up.
 type Table struct {
 	Source
 	// names are looked up again: if an answer contains the last address, that one is used
 	Again   bool
-	read    bool                // the names were read before
-	refused map[netip.Addr]bool // where a name that is looked up again may not lead to
+	read    bool                // the file was read before
+	refused map[netip.Addr]bool // addresses to which a name that is looked up again may not lead
 	roles   map[Key]Role
 	hosts   map[Key]*HostLookup
 	ports   map[portName]*PortLookup
@@ -49,16 +49,16 @@ type portName struct {
 	protocol string // "" for any
 }
 
-// HostLookup is the address of a host as written, or the result of its look-up.
+// HostLookup is the numeric address of a host, or the result of its look-up.
 type HostLookup struct {
 	Value   netip.Addr
 	Reason  string       // no value
-	Failure string       // why the look-up failed; Value may be the last one that is known then
+	Failure string       // why the look-up failed; Value may then be the last known address
 	All     []netip.Addr // the whole answer, sorted; nil without one
 	NoName  bool         // the answer is ErrNoName
 }
 
-// PortLookup is the number of a port as written, or the result of its look-up.
+// PortLookup is the number of a port, or the result of its look-up.
 type PortLookup struct {
 	Value  uint16
 	Reason string // no value
@@ -66,7 +66,7 @@ type PortLookup struct {
 
 const unknown = "names are not looked up here"
 
-// Host is what is known of a host name, which is noted.
+// Host notes a host name, and returns what is known of it.
 func (t *Table) Host(name string, ipv6 bool) HostLookup {
 	key := Key{name, ipv6}
 	if t.hosts[key] == nil {
@@ -75,7 +75,7 @@ func (t *Table) Host(name string, ipv6 bool) HostLookup {
 	return *t.hosts[key]
 }
 
-// Port is what is known of a service name, which is noted.
+// Port notes a service name, and returns what is known of it.
 func (t *Table) Port(name, protocol string) PortLookup {
 	key := portName{name, protocol}
 	if t.ports[key] == nil {
@@ -84,7 +84,7 @@ func (t *Table) Port(name, protocol string) PortLookup {
 	return *t.ports[key]
 }
 
-// Name is the result of the look-up of a host name; nil if the text was not noted as a name.
+// Name returns the result of the look-up of a host name; nil if the text was not noted as a name.
 func (t *Table) Name(text string, ipv6 bool) *Name {
 	key := Key{text, ipv6}
 	if l := t.hosts[key]; l != nil {
@@ -93,7 +93,7 @@ func (t *Table) Name(text string, ipv6 bool) *Name {
 	return nil
 }
 
-// LookUp answers everything that was noted. It returns when all answers are in or the deadline is over, and reports
+// LookUp looks up everything that was noted. It returns when all answers are in or the deadline is over, and reports
 // whether there was anything to look up.
 func (t *Table) LookUp(ctx context.Context) bool {
 	if t.Resolver == nil || len(t.hosts)+len(t.ports) == 0 {
@@ -147,7 +147,7 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 	return l
 }
 
-// choose takes one of the addresses of a name.
+// choose picks one of the addresses of a name.
 func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
 		return HostLookup{Value: a[0]}
@@ -164,7 +164,7 @@ func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	return t.failed(key, why)
 }
 
-// failed is a look-up that failed: the last address that is known counts, if there is one.
+// failed returns the result of a failed look-up: the last known address counts, if there is one.
 func (t *Table) failed(key Key, why string) HostLookup {
 	l := HostLookup{Reason: why, Failure: why}
 	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {
@@ -173,7 +173,7 @@ func (t *Table) failed(key Key, why string) HostLookup {
 	return l
 }
 
-// lastOf are the addresses that a name had, the last one first.
+// lastOf returns the addresses that a name had, the last one first.
 func (t *Table) lastOf(key Key) []netip.Addr {
 	if t.Last == nil {
 		return nil
@@ -182,7 +182,7 @@ func (t *Table) lastOf(key Key) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(t.Last(key)), isOther)
 }
 
-// List has the results of the look-ups of host names, sorted.
+// List returns the results of the look-ups of host names, sorted.
 func (t *Table) List() (list []Name) {
 	for key := range t.hosts {
 		list = append(list, *t.Name(key.Host, key.IPv6))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Refused is why an order is not carried out, as a text for the operator.
+// Refused is the reason for the operator why an order is not carried out.
 type Refused string
 
 func (r Refused) Error() string { return string(r) }
@@ -28,7 +28,7 @@ func IsAwaited(ctx context.Context) error {
 	return nil
 }
 
-// Answer answers an order with its outcome.
+// Answer makes a handler that carries out an order and answers with the outcome.
 func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !clientOf(r.Context()).isOwner() {
@@ -52,7 +52,7 @@ func Write(w http.ResponseWriter, answer any, err error, failure int) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // an error is the client's
+	_ = json.NewEncoder(w).Encode(answer) // an error concerns only the client
 }
 
 // statusOf is the HTTP status for an order that was refused, came too early or too late, or takes too long.

@@ -25,9 +25,9 @@ import (
 const AskTimeout = 2 * time.Second
 
 const (
-	patience   = 3 * time.Second        // how long requests are repeated on a busy machine
-	pauseAfter = 100 * time.Millisecond // a connection that the daemon closed
-	maxAnswer  = 256 << 20              // bytes of an answer; 100,000 servers take 60 MB
+	patience   = 3 * time.Second        // how long a request is repeated on a busy machine
+	pauseAfter = 100 * time.Millisecond // after the daemon closed a connection
+	maxAnswer  = 256 << 20              // bytes of an answer; 100,000 servers need 60 MB
 	maxRefusal = 64 << 10               // bytes of an error answer
 )
 
@@ -41,7 +41,7 @@ var (
 // Socket is the path of a control socket. The daemon speaks HTTP there.
 type Socket string
 
-// Ask sends a query to the running daemon and returns the body of its answer. An answer other than 200 is an error with
+// Ask sends a query to the running daemon and returns the body of its answer. If the status is not 200, the error has
 // the daemon's reason.
 func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	text, err := s.exchange(ctx, patience, http.MethodGet, path)
@@ -58,8 +58,8 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	return text, runfile.While("asking the daemon", err)
 }
 
-// Order gives the running daemon an order and reads its answer, which is JSON, into answer. The daemon may take as long
-// as limit. Errors are ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal, all of them wrapped.
+// Order gives the running daemon an order and reads its JSON answer into answer. limit is how long the daemon may take.
+// Errors are ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal, each of them wrapped.
 func (s Socket) Order(ctx context.Context, limit time.Duration, path string, words url.Values, answer any) error {
 	text, err := s.exchange(ctx, limit+time.Second, http.MethodPost, path+"?"+words.Encode())
 	refused, _ := errors.AsType[*Refusal](err)
@@ -79,7 +79,7 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	return runfile.While("reading the daemon's answer", json.Unmarshal(text, answer))
 }
 
-// Refusal is an answer other than 200.
+// Refusal is an answer with a status other than 200.
 type Refusal struct {
 	Status int // the HTTP status
 	Text   string
@@ -99,7 +99,7 @@ func (r *Refusal) IsEarly() bool { return r.Status == http.StatusTooEarly }
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
 // exchange sends a request and returns its answer. It repeats the request if the daemon closed the connection without
-// reading it: on a busy machine a request may arrive later than the daemon waits.
+// reading it: on a busy machine a request may arrive too late for the daemon.
 func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -119,7 +119,7 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	}
 }
 
-// unconnected is why no connection was accepted; nil: one was.
+// unconnected returns why no connection was accepted; nil: one was.
 func unconnected(err error) *net.OpError {
 	if dial, is := errors.AsType[*net.OpError](err); is && dial.Op == "dial" {
 		return dial
@@ -127,8 +127,8 @@ func unconnected(err error) *net.OpError {
 	return nil
 }
 
-// send sends a request once. An answer other than 200 is a *Refusal. It also reports whether the daemon has closed the
-// connection and can't have read the request.
+// send sends a request once. An answer other than 200 is a *Refusal. It also reports whether the daemon closed the
+// connection without reading the request.
 func (s Socket) send(ctx context.Context, method, path string) (text []byte, unread bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, nil)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s Socket) send(ctx context.Context, method, path string) (text []byte, unr
 	return nil, false, cmp.Or(err, error(&Refusal{answer.StatusCode, strings.TrimSpace(string(text))}))
 }
 
-// watched is a connection that notes when data was sent.
+// watched is a connection that notes whether data was sent.
 type watched struct {
 	net.Conn
 	sent *atomic.Bool

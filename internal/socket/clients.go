@@ -21,16 +21,16 @@ const (
 	requestTimeout = AskTimeout             // the time for a whole request, as its sender sees it
 	handlerTimeout = AskTimeout * 3 / 4     // the time until the answer begins
 	writeTimeout   = 5 * time.Second        // the time until the sender has read the answer
-	stallTimeout   = 2 * time.Second        // the time until the sender has read a further part of it
+	stallTimeout   = 2 * time.Second        // the time until the sender has read the next part of it
 	maxPart        = 4 << 10                // bytes that are written at once
 	maxHeader      = 8 << 10                // bytes
 	maxBody        = 64 << 10               // bytes of a request
 	MaxClients     = 256                    // connections at once; fewer of them are answered at once
-	crowdPause     = time.Millisecond       // the pause after a client from the network replaced another one
+	crowdPause     = time.Millisecond       // the pause after a client from the network has replaced another
 )
 
 // NewServer returns an HTTP server that no client can occupy for long. If too many are connected, it disconnects the
-// client that has been silent, or waited for its turn, for the longest time. Requests end with ctx.
+// one that has been silent, or waited for its turn, the longest. Requests end with ctx.
 func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 	all := &clients{}
 	s := &http.Server{
@@ -40,7 +40,7 @@ func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      writeTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients are not logged
+		ErrorLog:          log.New(io.Discard, "", 0), // client errors are not logged
 		ConnState:         all.follow,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, clientKey{}, c.(*client))
@@ -86,16 +86,16 @@ type clientKey struct{}
 // clientOf returns the client of a request's context.
 func clientOf(ctx context.Context) *client { return ctx.Value(clientKey{}).(*client) }
 
-// UserOf is the user of the request; -1 if unknown.
+// UserOf returns the user who sent the request; -1 if unknown.
 func UserOf(ctx context.Context) int { return clientOf(ctx).uid }
 
-// PidOf is the process of the request; 0 if unknown.
+// PidOf returns the process that sent the request; 0 if unknown.
 func PidOf(ctx context.Context) int { return clientOf(ctx).pid }
 
 // isOwner reports whether this client may give orders: it is root, or the user that runs the daemon.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
 
-// Serve runs a server of NewServer on a listener.
+// Serve runs a server from NewServer on a listener.
 func Serve(s *http.Server, l net.Listener) error { return s.Serve(listener{l}) }
 
 // listener is a net.Listener whose connections are clients.
@@ -115,14 +115,14 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// control calls f with the descriptor of a connection of this machine. Any other connection has none for f.
+// control calls f with the descriptor of a local connection. It does nothing for other connections.
 func (c *client) control(f func(fd int)) {
 	local, ok := c.Conn.(*net.UnixConn)
 	if !ok {
 		return
 	}
 	if raw, err := local.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // a closed connection has none
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // a closed connection has no descriptor
 	}
 }
 
@@ -142,9 +142,9 @@ type clients struct {
 	all []*client  // the clients, oldest first
 }
 
-// follow is called by the server when a connection changes its state; for a new one before the next is accepted. In a
-// flood from the network the next one waits a moment, so that each client has MaxClients moments for its request before
-// it is disconnected.
+// follow notes the new state of a connection. The server calls it for a new connection before it accepts the next. In a
+// flood from the network the next connection waits a moment, so that each client has MaxClients moments for its request
+// before it is disconnected.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
@@ -152,7 +152,7 @@ func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// change returns whether a new client exceeds the limit.
+// change notes a new state, and reports whether a new client exceeds the limit.
 func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -170,8 +170,8 @@ func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	return crowded
 }
 
-// makeRoom disconnects a client: the oldest that is silent or waits for its turn, otherwise the newest. The owner is
-// never disconnected.
+// makeRoom disconnects a client: the oldest that is silent or waits for its turn, or else the newest. It never
+// disconnects the owner.
 func (a *clients) makeRoom(newest *client) {
 	goes := newest
 	for _, c := range a.all {
@@ -190,8 +190,7 @@ func (a *clients) remove(c *client) {
 	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
 }
 
-// Limiter limits, for the handlers that it is applied to, how many requests are answered at once, with one more of the
-// owner, and how long each may take.
+// Limiter limits how many requests its handlers answer at once, plus one of the owner, and how long each may take.
 func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
 	return func(handler http.HandlerFunc) http.HandlerFunc {
@@ -209,7 +208,7 @@ func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// waitFor waits, until ctx is done, for a free place, or for the place reserved for the owner, and takes it.
+// waitFor waits, until ctx is done, for a free slot, or for the one reserved for the owner, and takes it.
 func (c *client) waitFor(ctx context.Context, common, reserved chan struct{}) (slot chan struct{}) {
 	c.waits.Store(true)
 	defer c.waits.Store(false)

@@ -20,26 +20,26 @@ import (
 // maxPath is the longest path of a socket, unix(7).
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// lastWords is how long pending answers may take after the socket was closed.
+// lastWords is how long pending answers may take after the socket is closed.
 const lastWords = 100 * time.Millisecond
 
 // Server is the daemon's HTTP server for commands.
 type Server struct {
 	path   string
 	server *http.Server
-	made   bool         // the socket, at least once
+	made   bool         // the socket was made at least once
 	group  atomic.Value // the group that may use it as well, a string
 }
 
 // Listen creates the control socket. Only the instance's daemon may call it: it replaces the socket of a previous
-// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx. The server can be used after an
-// error, too: Restore tries again.
+// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx. The server can be used even
+// after an error: Restore tries again.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, runfile.While("making the control socket", c.bind(ctx))
 }
 
-// bind creates the socket and starts to serve there.
+// bind creates the socket and begins to serve there.
 func (c *Server) bind(ctx context.Context) error {
 	fresh := c.path + ".new"
 	if len(fresh) > maxPath {
@@ -66,8 +66,8 @@ func (c *Server) bind(ctx context.Context) error {
 	return nil
 }
 
-// Restore creates the socket if it was lost, or could not be made before. It reports whether there is a new one, which
-// has an error if the group may not use it.
+// Restore creates the socket if it was lost, or could not be made before. It reports whether there is a new one. With a
+// new one, the error is that the group may not use it.
 func (c *Server) Restore(ctx context.Context) (isNew bool, err error) {
 	if c.made && runfile.Exists(c.path) {
 		return false, nil
@@ -79,21 +79,21 @@ func (c *Server) Restore(ctx context.Context) (isNew bool, err error) {
 	return true, c.Allow(group)
 }
 
-// ownerOnly sets the mode of the socket before it is made (unix(7)), so that it never has a wider one.
+// ownerOnly sets the mode of the socket before the socket exists (unix(7)), so that others never have access.
 func ownerOnly(_, _ string, c syscall.RawConn) error {
 	var mode error
 	err := c.Control(func(fd uintptr) { mode = unix.Fchmod(int(fd), 0o600) })
 	return errors.Join(err, mode)
 }
 
-// Allow lets the members of a group, by name or number, use the socket as well; with "" or an unknown group only the
+// Allow lets the members of a group, given by name or number, use the socket too. With "" or an unknown group only the
 // owner may.
 func (c *Server) Allow(group string) error {
 	c.group.Store(group)
 	if err := inTheWay(c.path); err != nil {
 		return err
 	}
-	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other group gets access
+	if err := os.Chmod(c.path, 0o600); err != nil { // first, so that no other group gets access
 		return fmt.Errorf("closing the control socket to groups: %w", err)
 	}
 	if group == "" {
@@ -109,8 +109,8 @@ func (c *Server) Allow(group string) error {
 	return runfile.While("statusgroup", err)
 }
 
-// Close closes the socket and removes it. An answer in progress, such as the one to the order to leave, has lastWords
-// to finish.
+// Close closes the socket and removes it. An answer in progress, such as that to the order to leave, has lastWords to
+// finish.
 func (c *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
@@ -118,7 +118,7 @@ func (c *Server) Close() error {
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-// inTheWay returns an error if a file other than a socket has the path.
+// inTheWay returns an error if the path is that of a file which is not a socket.
 func inTheWay(path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// Patience bounds how much more than its limit a program gets on a busy machine.
+	// Patience is how far a program may exceed its limit on a busy machine.
 	Patience = 5 * time.Second
-	// lookEvery is the time between two looks at a program that is above its limit.
+	// lookEvery is the time between two looks at a program that has exceeded its limit.
 	lookEvery = 20 * time.Millisecond
-	// maxDepth bounds how deep descendants are looked for.
+	// maxDepth limits how deep descendants are searched.
 	maxDepth = 8
 )
 
-// Await waits for the result of a process, until ctx is done or the limit is reached: a TimeoutError. The time in which
-// the process and its descendants waited for a processor does not count, up to Patience. What the process did before is
-// looked up only where it takes a moment.
+// Await waits for the result of a process, until ctx is done or the limit is reached, which is a TimeoutError. The time
+// in which the process and its descendants waited for a processor does not count, up to Patience. Await looks up the
+// earlier usage of the process only if the result takes a moment.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
 	began, rest := time.Now(), min(limit, lookEvery)
 	var before usage
@@ -49,16 +49,16 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 // usage is how long a process ran, and how long it waited for a processor.
 type usage struct{ ran, waited time.Duration }
 
-// used is the usage of a process since its start, if the kernel reports it.
+// used returns the usage of a process since its start, if the kernel reports it.
 func used(pid int) (u usage, ok bool) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 	n, _ := fmt.Sscan(string(text), &u.ran, &u.waited)
 	return u, n == 2
 }
 
-// lacked is how long a process, since it had the usage before, and its descendants, one after the other, waited for a
-// processor; Patience if one still does. A process that ran for the whole limit waits for nothing; one that has ended
-// waits until that is noticed. 0 if the kernel does not report it.
+// lacked returns how long a process, since the usage before, and its descendants waited for a processor, as a sum;
+// Patience if one still waits. A process that ran for the whole limit counts as not waiting, and one that has ended as
+// waiting until that is noticed. lacked returns 0 if the kernel does not report usage.
 func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience

@@ -16,9 +16,9 @@ import (
 // ErrEnded means that a ready helper has exited.
 var ErrEnded = errors.New("it ended")
 
-// Helper is a program that answers requests until it is idle or closed. A question is a line that it reads from
-// descriptor 3: a number and words, with tabs between them. Answers are lines of its standard output: the number, and
-// words, of the last answer more than one. A line with the number of no request reports that it is ready.
+// Helper is a program that answers requests until it is idle or closed. It reads each request from descriptor 3, as a
+// line with a number and words, separated by tabs. It answers on standard output with lines of the number and words;
+// the last answer has more than one word. A line whose number belongs to no request reports that the helper is ready.
 type Helper struct {
 	Pid int
 	to  *os.File
@@ -26,8 +26,8 @@ type Helper struct {
 	mu      sync.Mutex // guards what follows
 	asked   int
 	ready   bool
-	waiting map[string]chan string // by the number of the question
-	err     error                  // why it exited
+	waiting map[string]chan string // by the number of the request
+	err     error                  // why the helper exited
 }
 
 // StartHelper starts a helper.
@@ -57,7 +57,7 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
 	}
-	Kill(h.Pid) // harmless if it has exited already: its pid is not used again before Wait
+	Kill(h.Pid) // harmless if it has exited: its pid is not used again before Wait
 	err := cmd.Wait()
 	h.to.Close()
 	h.mu.Lock()
@@ -82,13 +82,13 @@ func (h *Helper) handOver(line string) {
 	}
 }
 
-// Ask sends a request that has two answers. They come through the channel, which is closed if the helper exits before.
+// Ask sends a request that has two answers. They come through the channel, which is closed if the helper exits first.
 func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked++
 	number, answers := strconv.Itoa(h.asked), make(chan string, 2)
-	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // a pipe can
+	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // a pipe can do that
 	if _, err := h.to.WriteString(number + "\t" + strings.Join(words, "\t") + "\n"); err != nil {
 		return nil, err
 	}
@@ -103,11 +103,11 @@ func (h *Helper) Ready() bool {
 	return h.ready
 }
 
-// Close lets the helper exit when it has answered.
+// Close lets the helper exit after it has answered.
 func (h *Helper) Close() { h.to.Close() }
 
-// End kills a helper that does not answer, and returns why it ended: ErrEnded, or where it was not ready before that,
-// nil for status 0, or an error as of Run.
+// End kills a helper that does not answer, and returns why it ended: ErrEnded, or, if it was never ready, nil for
+// status 0 or an error like that of Run.
 func (h *Helper) End(why error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

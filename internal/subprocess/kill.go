@@ -9,16 +9,16 @@ import (
 	"syscall"
 )
 
-// maxDescendants bounds how many processes of one program are looked for.
+// maxDescendants limits how many processes of one program are searched.
 const maxDescendants = 10000
 
-// Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. A
-// process whose parent has exited is a child of init, and is not found. PR_SET_CHILD_SUBREAPER would make it our child
-// instead, but for the whole process: os/exec could no longer wait for its own.
+// Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. It
+// does not find a process whose parent has exited, because that is a child of init. PR_SET_CHILD_SUBREAPER would make
+// it our child, but applies to our whole process: os/exec could no longer wait for its own children.
 func Kill(pid int) {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
-		syscall.Kill(all[i], syscall.SIGSTOP) // a stopped process starts no further children
+		syscall.Kill(all[i], syscall.SIGSTOP) // a stopped process starts no more children
 		all = append(all, children(all[i])...)
 	}
 	syscall.Kill(-pid, syscall.SIGKILL)
@@ -27,7 +27,8 @@ func Kill(pid int) {
 	}
 }
 
-// children are the processes that the threads of a process started. A kernel without CONFIG_PROC_CHILDREN shows none.
+// children returns the processes that the threads of a process started. A kernel without CONFIG_PROC_CHILDREN shows
+// none.
 func children(pid int) (list []int) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, file := range files {

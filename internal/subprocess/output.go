@@ -1,6 +1,6 @@
 package subprocess
 
-// Output keeps the first bytes that a program writes, or the last. It takes everything.
+// Output keeps the first or the last bytes that a program writes. It never blocks the program.
 type Output struct {
 	Max  int  // how many bytes are kept
 	Last bool // the last bytes are kept

@@ -1,4 +1,4 @@
-// Package subprocess runs other programs, each in a process group of its own, within a limit of time and of output.
+// Package subprocess runs other programs, each in its own process group, and limits their time and output.
 package subprocess
 
 import (
@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// pipeDelay is the wait for the rest of a program's output after the program has exited: a process that it left running
-// may hold the pipe forever.
+// pipeDelay is how long to wait for remaining output after a program has exited: a process that it left running may
+// hold the pipe forever.
 const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
 type Command struct {
 	Argv   []string      // its name or path, and its arguments; no shell reads them
 	Env    []string      // KEY=VALUE, in addition to the environment of this process
-	Stdin  string        // what it reads
-	Files  []*os.File    // its descriptors from 3 on; Run closes them here when it has started
+	Stdin  string        // its standard input
+	Files  []*os.File    // its descriptors, starting with 3; Run closes ours once the program runs
 	Limit  time.Duration // how long it may run
-	Stdout *Output       // nil: thrown away
+	Stdout *Output       // nil: discarded
 	Stderr *Output       // may be the same as Stdout
 }
 
 // TimeoutError means that a program was killed at its time limit. It is a context.DeadlineExceeded.
 type TimeoutError struct {
 	Limit   time.Duration
-	Starved bool // it waited too long for a processor
+	Starved bool // the program waited too long for a processor
 }
 
 func (e *TimeoutError) Error() string {
@@ -45,7 +45,7 @@ func (e *TimeoutError) Error() string {
 // Unwrap is for errors.Is.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// Find is the path of a program. The search path of a daemon often lacks the directories of the administrator.
+// Find returns the path of a program. The search path of a daemon often lacks the administrator's directories.
 func Find(name string) (string, error) {
 	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} { // "" is the search path
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
@@ -55,7 +55,7 @@ func Find(name string) (string, error) {
 	return "", fmt.Errorf("%s: not installed", name)
 }
 
-// FindOwn is the path of a program that is installed with this one: next to it, or else as Find returns it.
+// FindOwn returns the path of a program that is installed with this one: next to it, or else the result of Find.
 func FindOwn(name string) (string, error) {
 	if self, err := os.Executable(); err == nil {
 		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
@@ -65,10 +65,10 @@ func FindOwn(name string) (string, error) {
 	return Find(name)
 }
 
-// Run runs a program until it exits, or until it is killed with all that it started: at its limit, or when ctx is done.
-// The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
-// of ctx when ctx is done, or the reason why the program could not be started. A script without #! is given to the
-// shell, as execvp(3) does. Run does not return while the program's file can't be read or the program can't be killed.
+// Run runs a program until it exits. At its limit, or when ctx is done, Run kills it with all that it started. The
+// error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause of
+// ctx when ctx is done, or the reason why the program could not be started. Run gives a script without #! to the shell,
+// as execvp(3) does. It does not return while the program's file can't be read or the program can't be killed.
 func Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -103,8 +103,8 @@ func Run(ctx context.Context, c Command) error {
 	return err
 }
 
-// touch reads the beginning of a program's file, and of its interpreter's. A folder or a disk that hangs then holds up
-// this call alone: within Start it would hold up the whole process, because Go can't stop a thread in vfork(2) for its
+// touch reads the beginning of a program's file, and of its interpreter's. A folder or a disk that hangs then blocks
+// only this call. Within Start it would block the whole process, because Go can't stop a thread in vfork(2) for its
 // collector.
 func touch(path string) {
 	for range 2 {

@@ -19,29 +19,29 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// maxMailLine bounds a line of a mail in bytes, below the 998 of RFC 5322, 2.1.1.
+// maxMailLine limits a line of a mail, in bytes. It is below the 998 of RFC 5322, 2.1.1.
 const maxMailLine = 900
 
-// letter is one mail. Its texts are without control characters.
+// letter is one mail. Its texts have no control characters.
 type letter struct {
-	virtual  string // the virtual service by whose rule it goes
-	way             // of its rule
+	virtual  string // the virtual service whose rule it follows
+	way             // that of the rule
 	password func() (string, error)
 	roots    *x509.CertPool // nil: the system's
 	sender   string         // the sender of the envelope
-	to       []string       // the recipients of the envelope that have not got it yet
+	to       []string       // the recipients of the envelope that don't have it yet
 	about    string         // what happened
 	reminder bool           // it reminds of a server that is still down
 	count    int            // how many alerts it reports
-	summary  bool           // it says only how many
+	summary  bool           // it has only that number
 	tries    int
 	date     time.Time
 
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if details are
-// configured, the details.
+// newLetter writes the mail about an event, with the subject and the lines of the Perl ldirectord, and then details, if
+// they are configured.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -59,7 +59,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	}
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
 	if e.Kind == notify.Deleted || e.Kind == notify.Quiescent {
-		l.reason = plain(e.Reason) // in the header as well: for programs
+		l.reason = plain(e.Reason) // in the header too, for programs
 	}
 	if details := detail("Service name", rule.ServiceName) + detail("Comment", rule.Comment); details != "" {
 		l.body += "\n" + details + "\n"
@@ -70,7 +70,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	return l
 }
 
-// goBy has a letter go by a rule.
+// goBy makes a letter follow a rule.
 func (l *letter) goBy(r Rule) {
 	l.way, l.password = r.way(), r.Password
 	l.fromLine, l.toLine = plain(r.From), plain(r.To)
@@ -107,7 +107,7 @@ func (l *letter) redirect(r Rule) bool {
 	return len(l.to) > 0
 }
 
-// further has the details that the Perl's mail does not contain, one line for each.
+// further returns the details that the mail of the Perl ldirectord does not have, one per line.
 func further(rule Rule, e notify.Event) (lines string) {
 	label := "Reason"
 	if e.Kind == notify.Added || e.Kind == notify.Restored {
@@ -126,7 +126,7 @@ func further(rule Rule, e notify.Event) (lines string) {
 	return lines
 }
 
-// detail is a line of a mail, if there is a text.
+// detail returns a line of a mail; "" without a text.
 func detail(label, text string) string {
 	if text == "" {
 		return ""
@@ -134,13 +134,13 @@ func detail(label, text string) string {
 	return label + ": " + plain(text) + "\n"
 }
 
-// box names the queue of a letter. Letters to the same people by the same server are sent one after the other.
+// box names the queue of a letter. Letters to the same people through the same server are sent one after the other.
 func (l *letter) box() string {
 	return strings.Join(append([]string{l.smtp, l.tls, l.user, l.fromLine}, l.to...), "\n")
 }
 
-// text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and
-// RFC 3834 require, so that a late mail shows when it was written.
+// text returns the mail with its header. Lines end in LF. In addition to the lines of the Perl ldirectord, the header
+// has what RFC 5322 and RFC 3834 require, so that a late mail shows when it was written.
 func (l *letter) text() string {
 	var b strings.Builder
 	if l.fromLine != "" {
@@ -160,8 +160,8 @@ func (l *letter) text() string {
 	return b.String()
 }
 
-// addresses are the mailboxes of an emailalert value. One that is not a list by RFC 5322, as with local names, is split
-// at its commas.
+// addresses returns the mailboxes of an emailalert value. If the value is not a list by RFC 5322, as with local names,
+// it is split at the commas.
 func addresses(list string) []string {
 	var found []string
 	if parsed, err := mail.ParseAddressList(list); err == nil {
@@ -174,11 +174,11 @@ func addresses(list string) []string {
 		}
 	}
 	return slices.DeleteFunc(found, func(a string) bool {
-		return a == "" || strings.ContainsAny(a, " <>\"") // which would end it in an SMTP command
+		return a == "" || strings.ContainsAny(a, " <>\"") // these would end it in an SMTP command
 	})
 }
 
-// inBrackets is the address of "Name <address>".
+// inBrackets returns the address of "Name <address>".
 func inBrackets(s string) string {
 	if open, end := strings.IndexByte(s, '<'), strings.LastIndexByte(s, '>'); open >= 0 && end > open {
 		s = s[open+1 : end]
@@ -186,12 +186,12 @@ func inBrackets(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// encodedText is a header's text in ASCII (RFC 2047), folded where it is encoded.
+// encodedText returns the text of a header in ASCII (RFC 2047), folded if it is encoded.
 func encodedText(s string) string {
 	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\n =?")
 }
 
-// encodedAddresses is a list of addresses in ASCII, as written where it is that already.
+// encodedAddresses returns a list of addresses in ASCII. It leaves a list that is ASCII already as written.
 func encodedAddresses(list string) string {
 	parsed, err := mail.ParseAddressList(list)
 	if err != nil || isASCII(list) {
@@ -214,7 +214,7 @@ func plain(s string) string {
 	return strings.TrimSpace(line)
 }
 
-// userName is the user that runs the daemon, from the user database: a resource agent may start it without USER.
+// userName returns the user that runs the daemon, from the user database: a resource agent may start it without USER.
 func userName() string {
 	uid := strconv.Itoa(os.Getuid())
 	if u, err := user.LookupId(uid); err == nil {

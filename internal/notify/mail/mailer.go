@@ -1,4 +1,4 @@
-// Package mail mails events to the operator: it decides which events are mailed and when a reminder is due, writes the
+// Package mail mails events to the operator. It decides which events are mailed and when a reminder is due, writes the
 // text, and delivers it over SMTP or through sendmail.
 package mail
 
@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Rule has the settings of mail about one virtual service. The fields are directives of the ldirectord manual.
+// Rule has the settings for mail about one virtual service. The fields are directives of the ldirectord manual.
 type Rule struct {
 	To          string // emailalert: addresses separated by commas; "" for none
 	From        string // emailalertfrom: the From line; "" for USER@HOST
@@ -29,37 +29,37 @@ type Rule struct {
 	ServiceName string        // servicename: in front of the subject, and in the body
 	Comment     string        // comment: in the body
 	// emailalertdetail: the command that shows more about a server, without the virtual service and the server; "":
-	// the mail is as in the Perl
+	// mail is as of the Perl ldirectord
 	Why   string
-	Reals []string // the real servers by the names of Event.Real
+	Reals []string // the real servers, as in Event.Real
 }
 
 // mails reports whether mail is sent about what happens in a state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// way is the server and the addresses of a rule, in its words. The password may change.
+// way is the mail server and the addresses of a rule, as written. The password is not in it: it may change.
 type way struct{ smtp, tls, user, from, to string }
 
 func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }
 
-// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. Letters wait
-// in queues of their own.
+// Mailer sends mail about servers that are added and removed, and reminders of servers that are still down. Letters
+// wait in separate queues.
 type Mailer struct {
 	report func(notify.Event)
 	out    *outbox
 
 	mu    sync.Mutex // guards what follows
 	rules map[string]Rule
-	// what reminders say of real servers that are down, with the time when the last mail about the server was due
+	// what reminders say about real servers that are down; the time is when the last mail about the server was due
 	down   map[lvs.Backend]notify.Event
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero if nothing is due
 	closed bool
 }
 
-// New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails
-// and works again (MailFailed, MailRecovered). The function report is called from several goroutines; it must not block
-// or call the Mailer. Close ends it.
+// New returns a mailer without rules. It calls report for each mail to be sent (Mailing), and when mail fails and works
+// again (MailFailed, MailRecovered). The function report is called from several goroutines. It must not block or call
+// the Mailer. Close ends the mailer.
 func New(report func(notify.Event)) *Mailer {
 	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
 	m.timer = time.AfterFunc(time.Hour, m.remind)
@@ -68,7 +68,7 @@ func New(report func(notify.Event)) *Mailer {
 }
 
 // Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
-// frequency. Letters that can't be sent go by the new rule.
+// frequency. Letters that can't be sent follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
@@ -111,7 +111,7 @@ func (m *Mailer) Notify(e notify.Event) {
 	}
 }
 
-// Close tries once more to send every mail that waits, but takes no longer than ctx allows. The error counts the mails
+// Close tries once more to send every waiting mail, but takes no longer than ctx allows. The error counts the mails
 // that could not be sent.
 func (m *Mailer) Close(ctx context.Context) error {
 	m.mu.Lock()
@@ -121,8 +121,8 @@ func (m *Mailer) Close(ctx context.Context) error {
 	return m.out.close(ctx)
 }
 
-// mail sends mail about one change. For a server that is added with weight 0 the subject is that it became quiescent,
-// as in the Perl.
+// mail sends mail about one change. For a server that is added with weight 0 the subject says that it became quiescent,
+// as with the Perl ldirectord.
 func (m *Mailer) mail(e notify.Event) {
 	if rule := m.rules[e.Virtual]; rule.mails(e.Status) {
 		m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
@@ -161,8 +161,8 @@ func (m *Mailer) schedule(s lvs.Backend) {
 	m.timer.Reset(time.Until(at))
 }
 
-// remind sends the reminders that are due. The Perl looks between two rounds of checks, so its reminders always say
-// that it is running.
+// remind sends the reminders that are due. The Perl ldirectord looks between two rounds of checks, so its reminders
+// always give the status "running".
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

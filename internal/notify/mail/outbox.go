@@ -14,17 +14,17 @@ import (
 
 // Limits of the delivery of mail.
 const (
-	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail reports how many
-	maxSending     = 8                // how many mails are sent at once
-	firstMailRetry = 5 * time.Second  // after the first temporary failure; then it doubles
+	maxWaiting     = 100              // mails in a box; further ones are dropped, and a mail counts them
+	maxSending     = 8                // mails sent at once
+	firstMailRetry = 5 * time.Second  // the pause after the first temporary failure; then it doubles
 	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
 )
 
-// outbox delivers letters. Those of one box are sent in order; boxes do not wait for each other.
+// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other.
 type outbox struct {
-	// deliver hands a letter to the mail system. It returns the recipients to try again; the error is about the
-	// others, or, when there are none, about all.
+	// deliver hands a letter to the mail system. It returns the recipients to try again. The error is about the
+	// others, or, if there are none, about all.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
 	tries   *notify.Tries
@@ -33,11 +33,11 @@ type outbox struct {
 	mu     sync.Mutex // guards what follows
 	boxes  map[string]*box
 	rules  map[string]Rule // by virtual service
-	ways   map[way]bool    // of the rules
+	ways   map[way]bool    // those of the rules
 	closed bool
 }
 
-// box has the letters to the same people by the same server. A box that fails is kept until it works again.
+// box has the letters to the same people through the same server. A box that fails is kept until it works again.
 type box struct {
 	key     string
 	way     way // of its last letter
@@ -45,7 +45,7 @@ type box struct {
 	server  string
 	wake    notify.Wake // ends the pause after a failure
 	queue   []*letter   // the first is being sent
-	dropped *letter     // the last letter that did not fit; its count is the number of all of them
+	dropped *letter     // the last letter that did not fit; its count is that of all of them
 	busy    bool        // a goroutine works on the queue
 	failing bool        // the box fails, and that was reported
 	lost    int         // alerts that a recipient did not get since mail began to fail
@@ -66,8 +66,8 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// set replaces the rules. Where mail fails, the letters of changed rules go by the new ones: the goroutine of their
-// box, which may be sending one, does that.
+// set replaces the rules. If mail fails, the letters of changed rules follow the new ones. The goroutine of their box
+// redirects them, because it may be sending one.
 func (o *outbox) set(rules map[string]Rule) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,19 +83,19 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 }
 
-// isLeft reports whether a box fails and a rule has changed: its own, or that of one of its letters.
+// isLeft reports whether a box fails and a rule of it or of one of its letters has changed.
 func (o *outbox) isLeft(b *box) bool {
 	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }
 
-// isChanged reports whether a letter goes by a rule that has changed. One whose virtual service was removed goes by any
-// rule that is the same.
+// isChanged reports whether the rule of a letter has changed. If its virtual service was removed, any equal rule will
+// do.
 func (o *outbox) isChanged(l *letter) bool {
 	r, known := o.rules[l.virtual]
 	return known && r.way() != l.way || !o.ways[l.way]
 }
 
-// leave has the letters of changed rules go by the new ones. Without letters and rules, the failure of the box is over.
+// leave makes the letters of changed rules follow the new ones. If no rule uses the box any more, its failure is over.
 func (o *outbox) leave(b *box) {
 	letters := b.queue
 	if b.dropped != nil {
@@ -125,7 +125,8 @@ func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
 	o.report(e)
 }
 
-// put queues a letter. It refuses a reminder while mail fails or without room, because another reminder will follow.
+// put queues a letter. It refuses a reminder while mail fails or there is no room, because another reminder will
+// follow.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -142,7 +143,7 @@ func (o *outbox) queue(l *letter) bool {
 		o.boxes[b.key] = b
 	}
 	b.way = l.way
-	isDropped := l.count > 1 && !l.summary // by the box that it was in
+	isDropped := l.count > 1 && !l.summary // by the box where it was
 	full := len(b.queue) >= maxWaiting || b.dropped != nil || isDropped
 	switch {
 	case l.reminder && (full || b.failing && len(b.queue) > 0):
@@ -200,8 +201,8 @@ func (o *outbox) work(b *box) {
 	}
 }
 
-// next is the first letter of a box, or the summary when all others are sent. If there is none, the box is no longer
-// busy.
+// next returns the first letter of a box, or the summary when all others are sent. If there is none, the box is no
+// longer busy.
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -215,7 +216,7 @@ func (o *outbox) next(b *box) *letter {
 	if len(b.queue) > 0 && !b.stuck && o.tries.Context.Err() == nil {
 		l := b.queue[0]
 		if r := o.rules[l.virtual]; r.way() == l.way {
-			l.password = r.Password // which may be read from another file now
+			l.password = r.Password // it may come from another file now
 		}
 		return l
 	}
@@ -236,7 +237,7 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	}
 }
 
-// settle removes a letter from its box, unless no recipient got it and it is to be tried again.
+// settle removes a letter from its box, unless all its recipients are to be tried again.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,14 +245,14 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	if o.tries.Context.Err() == nil {
 		o.reportChange(b, err)
 	}
-	decided := len(again) < len(l.to) || len(again) == 0 // for some recipients, or there is none
+	decided := len(again) < len(l.to) || len(again) == 0 // for some recipients, or for all
 	expired := time.Since(l.date) > mailLifetime
 	switch {
 	case decided:
 		if err != nil {
 			b.lost += l.count
 		}
-		if len(again) > 0 { // the letters after it do not wait for those
+		if len(again) > 0 { // the letters after it do not wait for these recipients
 			rest := *l
 			rest.to = again
 			o.queue(&rest)
@@ -270,13 +271,13 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	return true
 }
 
-// reportChange reports the first failure of a box, and when it works again.
+// reportChange reports the first failure of a box, and when the box works again.
 func (o *outbox) reportChange(b *box, err error) {
 	if b.failing == (err != nil) {
 		return
 	}
 	if b.failing = err != nil; b.failing {
-		kind := "" // the Perl ldirectord's words, which log watchers look for
+		kind := "" // the words of the Perl ldirectord, which log watchers expect
 		if b.way.smtp != "" {
 			kind = "SMTP "
 		}

@@ -12,8 +12,7 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// mailPrograms are the local ways to send a mail, in the order in which Mail::Mailer, which the Perl uses, looks for
-// them.
+// mailPrograms are the local programs for sending mail, in the order of Mail::Mailer, which the Perl ldirectord uses.
 var mailPrograms = [...][]string{
 	{"/usr/sbin/sendmail", "-t"},
 	{"/usr/lib/sendmail", "-t"},
@@ -28,10 +27,10 @@ const (
 	sendmailOutput = 4096 // bytes of its output that are kept
 )
 
-// HasProgram reports whether one of these is installed.
+// HasProgram reports whether one of the mail programs is installed.
 func HasProgram() bool { return installed(mailPrograms[:]) >= 0 }
 
-// installed is the first of programs that is there, -1 for none.
+// installed returns the index of the first program that is installed; -1 for none.
 func installed(programs [][]string) int {
 	return slices.IndexFunc(programs, func(argv []string) bool {
 		_, err := exec.LookPath(argv[0])
@@ -39,7 +38,7 @@ func installed(programs [][]string) int {
 	})
 }
 
-// sendmail hands a letter to the first of the programs that is installed. Only an error in the mail itself is final.
+// sendmail hands a letter to the first installed program. Only an error in the mail itself is final.
 func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
 	i := installed(programs)
 	if i < 0 {
@@ -52,7 +51,7 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 		return nil, nil
 	}
 	exit, is := errors.AsType[*exec.ExitError](err)
-	// of sysexits.h: usage, data, no user, no host
+	// sysexits.h: usage, data, no user, no host
 	if !is || !slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode()) {
 		again = l.to
 	}

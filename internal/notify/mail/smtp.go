@@ -21,11 +21,11 @@ import (
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
 	smtpSessionTime = 10 * time.Minute // the whole session
-	maxSMTPReplies  = 256 << 10        // bytes that a server may send in all
+	maxSMTPReplies  = 256 << 10        // bytes that a server may send in total
 )
 
-// sendSMTP hands a letter to its SMTP server (RFC 5321). A reply of 5xx is final; after any other error it is tried
-// again.
+// sendSMTP hands a letter to its SMTP server (RFC 5321). A reply of 5xx is final. After any other error the letter is
+// tried again.
 func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error),
 	l *letter) (again []string, err error) {
 	if len(l.to) == 0 {
@@ -41,7 +41,7 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can, here and below
+	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can do that, here and below
 	host, _, _ := net.SplitHostPort(smtpAddress(l.smtp))
 	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, host)
 	if err = during("greeting", err); err == nil {
@@ -59,8 +59,8 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	return transact(server, l)
 }
 
-// logIn starts TLS (RFC 3207) and logs in (RFC 4954), as the letter requires. A password is sent only over TLS, to a
-// server whose certificate is good for its name.
+// logIn starts TLS (RFC 3207) and logs in (RFC 4954), as the letter requires. It sends a password only over TLS, to a
+// server whose certificate is valid for its name.
 func (l *letter) logIn(server *smtp.Client, host string) error {
 	if l.tls == "" || l.tls == "no" {
 		return nil
@@ -86,8 +86,8 @@ func (l *letter) logIn(server *smtp.Client, host string) error {
 	return nil
 }
 
-// begin names the sender, and asks only for what the mail needs: a relay has to bounce it where the next server lacks
-// what was asked for. [smtp.Client.Mail] asks for all that is offered.
+// begin names the sender, and requests only the extensions that the mail needs: a relay must bounce the mail if the
+// next server lacks one. [smtp.Client.Mail] requests all that are offered.
 func (l *letter) begin(server *smtp.Client) error {
 	if strings.ContainsAny(l.sender, "\r\n") {
 		return errors.New("the sender has more than one line")
@@ -122,7 +122,7 @@ func during(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// transact delivers one mail to those recipients that the server accepts.
+// transact delivers one mail to the recipients that the server accepts.
 func transact(server *smtp.Client, l *letter) (again []string, err error) {
 	var taken, later []string
 	var refused, deferred error
@@ -145,7 +145,7 @@ func transact(server *smtp.Client, l *letter) (again []string, err error) {
 			later = append(later, unlessFinal(err, taken)...)
 		}
 	}
-	_ = server.Quit() // the mail is already sent, or not
+	_ = server.Quit() // the mail is sent or refused by now
 	if refused == nil && len(later) == len(l.to) {
 		refused = deferred
 	}
@@ -163,7 +163,7 @@ func sendText(server *smtp.Client, text string) error {
 	return during("end of DATA", err)
 }
 
-// smtpAddress is the address of a server: with port 25 unless another is named.
+// smtpAddress returns the address of a server, with port 25 unless it has another.
 func smtpAddress(server string) string {
 	if _, port, err := net.SplitHostPort(server); err == nil && port != "" {
 		return server
@@ -174,7 +174,7 @@ func smtpAddress(server string) string {
 // finalRefusal is the lowest code of a permanent refusal (RFC 5321, 4.2.1).
 const finalRefusal = 500
 
-// refusal is the code with which the server refused something; 0 where an error is something else.
+// refusal returns the code with which the server refused something; 0 for any other error.
 func refusal(err error) int {
 	if reply, is := errors.AsType[*textproto.Error](err); is {
 		return reply.Code
@@ -182,7 +182,7 @@ func refusal(err error) int {
 	return 0
 }
 
-// unlessFinal are the recipients to try again after an error.
+// unlessFinal returns the recipients to try again after an error.
 func unlessFinal(err error, to []string) []string {
 	if refusal(err) >= finalRefusal {
 		return nil
@@ -190,7 +190,7 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn fails after a number of bytes from the server. Each command has a deadline of its own, with its reply.
+// boundedConn fails after a number of bytes from the server. Each command, with its reply, has its own deadline.
 type boundedConn struct {
 	net.Conn
 	left int

@@ -1,4 +1,4 @@
-// Package monitorfile makes the lines of monitorfiles from the results of checks, in the words of the Perl ldirectord.
+// Package monitorfile turns the results of checks into the lines of monitorfiles, in the words of the Perl ldirectord.
 package monitorfile
 
 import (
@@ -13,10 +13,11 @@ import (
 	"ldirectord/parser"
 )
 
-// inMaintenance is the message for a server that maintenancedir takes down.
+// inMaintenance is the message for a server that maintenancedir takes out.
 const inMaintenance = "Server in maintenance"
 
-// Lines writes conclusive results into the monitorfiles of their checks. A server may be suspended: in maintenance.
+// Lines returns a function that writes conclusive results to the monitorfiles of their checks. A suspended server is in
+// maintenance.
 func Lines(write func(file, id string, up bool, message string)) (
 	take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) {
 	return func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool) {
@@ -40,9 +41,9 @@ func Lines(write func(file, id string, up bool, message string)) (
 	}
 }
 
-// message is the text about a result for a monitorfile; "" for none. Kind is the service of a negotiate or
-// combined check, otherwise the check type; ping for connect with udp. The Perl leaves some results out; then there is
-// no line.
+// message returns the text about a result for a monitorfile; "" for none. kind is the service of a negotiate or
+// combined check, otherwise the check type, and ping for connect with udp. line is false for results that the Perl
+// ldirectord leaves out.
 func message(kind string, r checker.Result) (text string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl", checker.Agent:
@@ -52,7 +53,7 @@ func message(kind string, r checker.Result) (text string, line bool) {
 	case "http", "https", "http_proxy":
 		return httpMessage(r), true
 	case "dns":
-		// what the Perl writes for every other failure
+		// what the Perl ldirectord writes for every other failure
 		return messageOf(r, dnsFailures, "Connection timed out"), true
 	case "ldap", "ldaps":
 		return messageOf(r, ldapFailures, "No answer received"), true
@@ -60,8 +61,8 @@ func message(kind string, r checker.Result) (text string, line bool) {
 	return "", true
 }
 
-// httpMessage is the status line, or the wrong content if the status is good. Without an answer it is a 500, as in the
-// Perl, in different words.
+// httpMessage returns the status line, or the wrong content if the status is good. Without an answer it is a 500, as
+// with the Perl ldirectord, but in other words.
 func httpMessage(r checker.Result) string {
 	switch {
 	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
@@ -74,7 +75,7 @@ func httpMessage(r checker.Result) string {
 	return r.Body
 }
 
-// messageOf is success, or the message for a failure at its stage.
+// messageOf returns success, or the message for a failure at this stage.
 func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
@@ -96,8 +97,8 @@ var (
 	}
 )
 
-// ID names a check as the Perl does in a monitorfile, without passwords: its settings, with a blank for each run
-// of colons, and without backslashes. A colon of request or receive is kept.
+// ID names a check as the Perl ldirectord does in a monitorfile, but without passwords: by its settings, with a blank
+// for each run of colons, and without backslashes. It keeps colons of request and receive.
 func ID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {

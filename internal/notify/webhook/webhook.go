@@ -1,4 +1,4 @@
-// Package webhook posts the states of virtual services to a URL. It does not interpret a state, and decides nothing.
+// Package webhook posts the states of virtual services to a URL. It does not interpret them.
 package webhook
 
 import (
@@ -13,14 +13,14 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Pauses after a try that failed. The first doubles up to the last.
+// Pauses after failed tries. The first doubles up to the last.
 const (
 	firstPause = time.Second
 	lastPause  = time.Minute
 )
 
 // Poster posts one state at a time. Only the latest state of each virtual service waits, so the queue is never longer
-// than the number of services. A receiver that fails is tried again; the daemon does not wait for it.
+// than the number of services. Poster retries a receiver that fails. The daemon does not wait for it.
 type Poster struct {
 	report func(notify.Event)
 	client *http.Client
@@ -31,13 +31,13 @@ type Poster struct {
 	url      string     // "": nothing is posted
 	latest   map[string]*state
 	turns    []string // the keys of latest, in the order in which their states are posted
-	busy     bool     // a goroutine works on them
+	busy     bool     // a goroutine works on the queue
 	closed   bool
 	stuck    bool // a try failed after Close
 	failed   int  // tries since the last success
-	refused  bool // the last of them: the receiver answers, and may take other states
+	refused  bool // in the last try: the receiver answers, and may accept other states
 	again    int  // states of latest that failed before
-	reported bool // that the receiver fails
+	reported bool // it was reported that the receiver fails
 }
 
 // state is the state of one virtual service.
@@ -48,14 +48,14 @@ type state struct {
 	failed  bool
 }
 
-// New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when it works again
-// (PostRecovered). The function report must not block or call the Poster. Close ends it.
+// New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when the receiver works
+// again (PostRecovered). The function report must not block or call the Poster. Close ends the poster.
 func New(report func(notify.Event)) *Poster {
 	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), wake: notify.NewWake(),
 		latest: map[string]*state{}}
 }
 
-// Set makes url the receiver, also of states that already wait. Without one nothing is posted.
+// Set makes url the receiver, even of states that already wait. With "" nothing is posted.
 func (p *Poster) Set(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,9 +69,9 @@ func (p *Poster) Set(url string) {
 	p.url, p.failed, p.refused, p.reported = url, 0, false, false
 }
 
-// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
-// function tried, if not nil, is called after the first try, or at once where that should not be waited for. It must
-// not block or call the Poster.
+// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces a waiting state of the same
+// service. The function tried, if not nil, is called after the first try, or at once if nobody should wait for that. It
+// must not block or call the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +88,7 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	}
 }
 
-// queue gives a state the turn of the older one that it replaces, or the last one.
+// queue gives a state the turn of the older state that it replaces, or the last turn.
 func (p *Poster) queue(s *state) {
 	was := p.latest[s.virtual]
 	if p.latest[s.virtual] = s; was == nil {
@@ -131,7 +131,7 @@ func (p *Poster) work() {
 	}
 }
 
-// next returns the next state to post. If there is none, the sender has ended.
+// next returns the next state to post. If there is none, the sender must end.
 func (p *Poster) next() (s *state, url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,11 +159,12 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// hasFresh reports whether a state waits that has not failed. It comes first: a refused state delays no other.
+// hasFresh reports whether a waiting state has not failed before. Such a state comes first: a refused state delays no
+// other.
 func (p *Poster) hasFresh() bool { return len(p.latest) > p.again }
 
-// settle records the result of a try, and returns how long to pause before the next one. The receiver works again when
-// no state waits that failed.
+// settle records the result of a try, and returns how long to pause before the next. The receiver works again when no
+// failed state waits any more.
 func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
