@@ -54,7 +54,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive takes one change. It waits for it, at most for wait, which must not be 0.
+// receive takes one change. It waits for the change; unless wait is 0, for at most that time.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // this has no error

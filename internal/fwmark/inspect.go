@@ -62,7 +62,7 @@ func (s Setting) Gives(mark uint32, ipv6 bool) bool {
 
 // isOf reports whether a rule sees packets of a family.
 func (s Setting) isOf(ipv6 bool) bool {
-	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev see both families
+	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
 }
 
 // Reaches reports whether this rule may give packets of a family a mark that has these bits of mark.

@@ -16,20 +16,20 @@ type check struct {
 	lines
 	kind
 	from    *statement
-	differs string // how it differs from the checker in keepalived, "" if it does the same
-	// when it is made: words of a checker in keepalived, of a section here
+	differs string // how it differs from the checker in keepalived; "" if it does the same
+	// its times: in keepalived words of a checker, here of a section
 	timing [3]*statement // nil for the usual values
 	times  [3]float64
 }
 
-// kind is a type or a service of checks, with the usual values of retry and delay_before_retry; a delay of 0 is up to
+// kind is a type or a service of checks, with the defaults of retry and delay_before_retry. A delay of 0 lasts until
 // the next delay_loop.
 type kind struct {
 	name         string
 	retry, delay float64
 }
 
-// kinds are the checkers that have an equal. UDP_CHECK has none: a ping takes its place.
+// kinds are the checkers that have an equivalent. UDP_CHECK has none: a ping replaces it.
 var kinds = map[string]kind{
 	"TCP_CHECK":  {"connect", 1, 1},
 	"HTTP_GET":   {"http", 1, 3},
@@ -41,7 +41,7 @@ var kinds = map[string]kind{
 	"UDP_CHECK":  {"ping", 1, 1},
 }
 
-// checker reads the checks that a checker is: one, or one for each url.
+// checker converts a checker to checks: one, or one for each url.
 func (c *converter) checker(s *statement, r server, protocol string) []check {
 	own := newScope(s.block, r.scope)
 	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
@@ -80,7 +80,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
 		k.set("dnstype", cmp.Or(own.text("type"), "SOA"))
-		k.set("dnsrcode", "NOERROR") // which decides alone, without a record, as in keepalived
+		k.set("dnsrcode", "NOERROR") // it decides alone, even without a record, as in keepalived
 	case "http", "https":
 		return c.pages(k, own)
 	}
@@ -90,7 +90,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 // shortest is the shortest time of ldirectord, in seconds.
 const shortest = 0.1
 
-// retries notes where they come sooner or later than in keepalived, which makes no other checks meanwhile.
+// retries notes if retries come earlier or later than in keepalived, which makes no other checks between them.
 func (c *converter) retries(k *check) {
 	loop, retry, s := k.times[0], k.times[1], cmp.Or(k.timing[2], k.timing[0])
 	if retry == 0 || loop < shortest { // ldirectord refuses such a checkinterval
@@ -114,13 +114,13 @@ var (
 	// argument matches a word of a command: parts without blanks, and parts in quotes.
 	argument   = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+|["']`)
 	innerQuote = strings.NewReplacer(`\"`, `"`, `\'`, `'`)
-	// unwritable matches what no word of checkargs can have, what it has for a placeholder, and what versions of
+	// unwritable matches what no word of checkargs can have, what looks like a placeholder, and what versions of
 	// keepalived read differently.
 	unwritable = regexp.MustCompile(`^'$|["\\]|\{[^{}\s]*\}`)
 )
 
-// program reads the command of MISC_CHECK, if it has an equal: words, or one quoted text with words. In place of the
-// address of the server checkargs has {address}, so that the lines of several servers are equal.
+// program reads the command of MISC_CHECK, if it has an equivalent: words, or one quoted text with words. It writes
+// {address} in checkargs for the address of the server, so that several servers have the same lines.
 func (c *converter) program(k *check, own *scope, r server) bool {
 	path := own.find("misc_path")
 	text := unquote(path.arg(1))
@@ -162,14 +162,14 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 }
 
 var (
-	// escape matches a backslash that keepalived takes away as it should, a character that it writes for the same
-	// one, and a backslash that it takes away from the pattern.
+	// escape matches a backslash that keepalived rightly removes, an escape that it replaces by the character that
+	// the pattern means, and a backslash that it removes although the pattern needs it.
 	escape = regexp.MustCompile(`\\(["'\\/#])|(\\(?:[afnrt]|x[01][[:xdigit:]]|c[A-Z]))|(\\.)`)
 	// a # would begin a comment
 	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)
 )
 
-// pattern reads a regex, nil for none. Backslashes that are lost in keepalived are what its author meant.
+// pattern reads a regex; s is nil for none. It keeps backslashes that keepalived loses, because the author meant them.
 func (c *converter) pattern(s *statement) string {
 	text := unquote(s.arg(1))
 	for _, m := range escape.FindAllStringSubmatch(text, -1) {
@@ -181,7 +181,7 @@ func (c *converter) pattern(s *statement) string {
 	return hash.Replace(escape.ReplaceAllString(text, "$1$2$3"))
 }
 
-// pages are the checks of HTTP_GET and SSL_GET, one for each url.
+// pages returns the checks of HTTP_GET and SSL_GET, one for each url.
 func (c *converter) pages(k check, own *scope) (all []check) {
 	k.set("followredirect", "no")
 	for _, s := range k.from.block {
@@ -214,7 +214,7 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 	return all
 }
 
-// statuses are those of all lines of a url.
+// statuses returns those of all lines of a url.
 func statuses(url []*statement) (all []string) {
 	for _, s := range url {
 		if s.name() == "status_code" {
@@ -224,8 +224,8 @@ func statuses(url []*statement) (all []string) {
 	return all
 }
 
-// checks are the lines of a section about its checks, those of the first real server, and the blocks of its further
-// ones. Its times are those of the check with the most retries.
+// checks returns the lines of a section about its checks, which are those of the first real server, and the blocks of
+// its further checks. The times are those of the check with the most retries.
 func (c *converter) checks(servers []server) (all lines, blocks string) {
 	want := servers[0].checks
 	var most check
@@ -256,9 +256,9 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 	return all, blocks
 }
 
-// compare notes what is not as in the section's checks, and times that are not those of the one with the most retries.
-// If a server has several checks, their default times count, too. A server with one check of another kind has a comment
-// about that already.
+// compare notes how a server's checks differ from the section's, and times that differ from those of most, the check
+// with the most retries. If a server has several checks, their default times count too. A server with one check of
+// another kind has a comment about that already.
 func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
 		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))
@@ -284,7 +284,7 @@ func (c *converter) compare(r server, want []check, most check) {
 	}
 }
 
-// names are the types and services of checks, as the section has them.
+// names returns the types and services of checks, as in the section.
 func names(checks []check) string {
 	var all []string
 	for _, k := range checks {

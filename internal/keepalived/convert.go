@@ -14,9 +14,9 @@ import (
 	"ldirectord/parser"
 )
 
-// Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf, with a comment for each line that
-// has no equal there, or one that differs; missing is their number. Lines that begin with @ count if their word is id.
-// An error has the place of what can't be read or understood.
+// Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf. Each line without an equivalent
+// there, or with a different one, gets a comment; missing is their number. Lines that begin with @ count if their word
+// is id. An error has the position of what can't be read or understood.
 func Convert(path, id string) (text string, missing int, err error) {
 	statements, err := read(path, id)
 	if err != nil {
@@ -51,7 +51,7 @@ func Convert(path, id string) (text string, missing int, err error) {
 			c.virtualServer(s)
 		}
 	}
-	c.writeNotes() // if no section did
+	c.writeNotes() // if no section has
 	return c.out.String(), c.missing, c.err
 }
 
@@ -63,15 +63,15 @@ type converter struct {
 	notes   []string                // the comments about the current section
 	groups  map[string][]*statement // of virtual servers
 	idle    lvs.Timeouts            // of connections
-	blocks  int                     // that were written
-	effort  int                     // what the parser has read
+	blocks  int                     // how many were written
+	effort  int                     // how much the parser has read
 	written map[string]bool         // headers of sections, and comments
 }
 
-// noEqual has a comment written for a line without an equal. The reason, if there is one, begins with a semicolon.
+// noEqual adds a comment about a line without an equivalent. The reason, if there is one, begins with a semicolon.
 func (c *converter) noEqual(s *statement, why string) { c.note(s, "no equal"+why) }
 
-// differs has a comment written for a line whose equal does something else.
+// differs adds a comment about a line whose equivalent behaves differently.
 func (c *converter) differs(s *statement, how string) { c.note(s, "differs: "+how) }
 
 func (c *converter) note(s *statement, text string) {
@@ -82,7 +82,7 @@ func (c *converter) note(s *statement, text string) {
 	}
 }
 
-// writeNotes writes the comments about the section that follows.
+// writeNotes writes the comments about the next section.
 func (c *converter) writeNotes() {
 	if c.notes != nil {
 		c.out.WriteString("\n")
@@ -98,7 +98,7 @@ func (c *converter) comment(parts ...string) {
 	c.out.WriteString("# " + printable.Text(strings.Join(parts, "")) + "\n")
 }
 
-// unknown notes the words of a block, and of those in it, that are not converted.
+// unknown notes the words of a block, and of blocks in it, that are not converted.
 func (c *converter) unknown(block []*statement) {
 	for _, s := range block {
 		if !slices.Contains(converted, s.name()) {
@@ -135,13 +135,13 @@ func (c *converter) virtualServer(s *statement) {
 	own := newScope(s.block, nil)
 	addresses, marks := c.headers(s, own)
 	protocol := cmp.Or(strings.ToLower(own.text("protocol")), "udp")
-	for _, six := range []string{"", "6"} { // as words for IPv6 end
+	for _, six := range []string{"", "6"} { // the end of words for IPv6
 		c.services(s, own, six, of("virtual"+six+" ", addresses), protocol)
 		c.services(s, own, six, of("virtual"+six+" ", marks), "fwm")
 	}
 }
 
-// services writes the sections of a virtual server that have a family and a protocol.
+// services writes the sections of a virtual server for one family and one protocol.
 func (c *converter) services(s *statement, own *scope, six string, headers []string, protocol string) {
 	if c.err != nil || headers == nil {
 		return
@@ -165,10 +165,10 @@ func (c *converter) services(s *statement, own *scope, six string, headers []str
 	}
 }
 
-// lossy matches a line of which ldirectord would read a part as a comment.
+// lossy matches a line if ldirectord would read a part of it as a comment.
 var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#`)
 
-// sections writes a section for each header, if the parser takes it.
+// sections writes a section for each header, if the parser accepts it.
 func (c *converter) sections(s *statement, headers []string, all lines, blocks string) {
 	sections := ""
 	for _, header := range headers {
@@ -199,7 +199,7 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 	}
 }
 
-// flags are those that a virtual server has and its scheduler takes.
+// flags returns the flags that a virtual server has and its scheduler accepts.
 func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 	for flag := range strings.FieldsSeq(schedulerFlags) {
 		if !own.has(flag) {
@@ -214,7 +214,7 @@ func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 	return taken
 }
 
-// service are the lines of a virtual server about the kernel's service.
+// service returns the lines of a virtual server about the kernel's service.
 func (c *converter) service(own *scope, protocol string) (all lines) {
 	scheduler := cmp.Or(own.text("lb_algo"), "wlc")
 	all.set("protocol", protocol)

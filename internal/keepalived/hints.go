@@ -2,7 +2,8 @@ package keepalived
 
 import "strings"
 
-// converted are the words that have an equal, or need none, and those of UDP_CHECK, which has one comment.
+// converted are the words that have an equivalent, or need none, and those of UDP_CHECK, which has one comment as a
+// whole.
 var converted = strings.Fields(`
 	virtual_server real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK MISC_CHECK PING_CHECK url
 	lb_algo lvs_sched lb_kind lvs_method ops
@@ -13,15 +14,15 @@ var converted = strings.Fields(`
 	UDP_CHECK payload require_reply min_reply_length max_reply_length
 	type name misc_path misc_timeout misc_dynamic ` + schedulerFlags)
 
-// several are those of them that have several values.
+// several are the converted words that may have several values.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
 
-// escaped are those whose values keep their quotes: keepalived reads backslashes in them.
+// escaped are the converted words whose values keep their quotes: keepalived reads backslashes in them.
 var escaped = []string{"regex", "misc_path"}
 
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
 
-// hints are what ldirectord has in place of words without an equal, for noEqual.
+// hints says what ldirectord has instead of words without an equivalent, for noEqual.
 var hints = map[string]string{
 	"certificate":          "; tlscert has the certificate of a section",
 	"ip_family":            "; a mark is of the address family of its first server",

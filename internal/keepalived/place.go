@@ -19,7 +19,7 @@ func (c *converter) group(s *statement) {
 	c.groups[s.arg(1)] = s.block
 }
 
-// headers are the first lines of the sections of a virtual server: one, or those of its group.
+// headers returns the first lines of the sections of a virtual server: one, or those of its group.
 func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {
 	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):min(3, len(s.words))]}}
 	if s.arg(1) == "group" {
@@ -42,14 +42,14 @@ func (c *converter) headers(s *statement, own *scope) (addresses, marks []string
 	return addresses, marks
 }
 
-// taken notes that a line has more words than these.
+// taken notes if a line has more words than these.
 func (c *converter) taken(s *statement, words int) {
 	if len(s.words) > words {
 		c.differs(s, fmt.Sprintf("only its first %d words are taken", words))
 	}
 }
 
-// mark reads a firewall mark, and its address family: that of the servers if it has none of its own.
+// mark reads a firewall mark, and its address family or else that of the servers.
 func (c *converter) mark(s *statement, own *scope) []string {
 	switch family := s.arg(2); {
 	case family == "inet6", family == "" && strings.Contains(own.text("real_server"), ":"):
@@ -61,7 +61,7 @@ func (c *converter) mark(s *statement, own *scope) []string {
 	return nil
 }
 
-// of are the headers of an address family.
+// of returns the headers of an address family.
 func of(family string, headers []string) (all []string) {
 	for _, header := range headers {
 		if strings.HasPrefix(header, family) {

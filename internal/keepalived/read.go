@@ -12,7 +12,7 @@ import (
 // Limits of a configuration, which no real one reaches.
 const (
 	maxSize   = 4 << 20  // bytes of all files
-	maxEffort = 64 << 20 // bytes that are written to replace parameters
+	maxEffort = 64 << 20 // bytes written to replace parameters
 	maxDepth  = 64       // of blocks in blocks, of definitions in definitions
 )
 
@@ -26,7 +26,7 @@ type statement struct {
 
 func (s *statement) name() string { return s.words[0] }
 
-// arg returns a word after the first, "" if there is none or no line.
+// arg returns a word after the first; "" if there is none, or no line.
 func (s *statement) arg(n int) string {
 	if s != nil && n < len(s.words) {
 		return s.words[n]
@@ -34,16 +34,16 @@ func (s *statement) arg(n int) string {
 	return ""
 }
 
-// reader reads a file, with those that it includes, into statements.
+// reader reads a file, and the files that it includes, into statements.
 type reader struct {
 	defined map[string]string // the values of parameters
-	files   []string          // that are being read
+	files   []string          // those that are being read
 	size    int64
 	effort  int
-	blocks  []*statement // that are open; the first is the whole configuration
+	blocks  []*statement // the open ones; the first is the whole configuration
 }
 
-// read reads a file and what it includes. Of the lines that begin with @ it takes those for id.
+// read reads a file and what it includes. Of the lines that begin with @ it reads those for id.
 func read(path, id string) ([]*statement, error) {
 	r := &reader{blocks: []*statement{{}},
 		defined: map[string]string{"_INSTANCE": id, "_HASH": "#", "_BANG": "!"}}
@@ -56,7 +56,7 @@ func read(path, id string) ([]*statement, error) {
 	return r.blocks[0].block, nil
 }
 
-// file reads a file that is named at a position.
+// file reads a file whose name is at a position.
 func (r *reader) file(path string, at position) error {
 	if slices.Contains(r.files, path) {
 		return at.wrong("%s includes itself", path)
@@ -78,7 +78,7 @@ var (
 	parameter  = regexp.MustCompile(`\$(?:\{\w+\}|\w+(?:\s|$))`)
 )
 
-// lines reads a file, or with nested > 0 a definition of several lines, which are where it is used.
+// lines reads a file, or, if nested > 0, a definition of several lines, whose position is that of its use.
 func (r *reader) lines(text string, at position, nested int) error {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -150,7 +150,7 @@ func (r *reader) line(line string, at position, nested int) error {
 	return r.add(words)
 }
 
-// include reads the files that a pattern matches; a name without wildcards must be that of a file.
+// include reads the files that a pattern matches. A name without wildcards must be that of a file.
 func (r *reader) include(pattern word) error {
 	path := pattern.text
 	if !filepath.IsAbs(path) {
@@ -158,7 +158,7 @@ func (r *reader) include(pattern word) error {
 	}
 	paths, err := filepath.Glob(path)
 	if err != nil || paths == nil && !strings.ContainsAny(path, "*?[") {
-		paths = []string{path} // which can't be read
+		paths = []string{path} // to report that it can't be read
 	}
 	for _, path := range paths {
 		if err := r.file(path, pattern.at); err != nil {
@@ -170,11 +170,11 @@ func (r *reader) include(pattern word) error {
 
 // add adds the words of a line to the open block.
 func (r *reader) add(words []word) error {
-	var current *statement // of this line
+	var current *statement // that of this line
 	for _, w := range words {
 		block := r.blocks[len(r.blocks)-1]
 		if w.brace && current == nil && len(block.block) > 0 {
-			current = block.block[len(block.block)-1] // of the line before
+			current = block.block[len(block.block)-1] // that of the line before
 		}
 		switch {
 		case !w.brace && current == nil:

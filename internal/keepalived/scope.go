@@ -11,17 +11,17 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// scope has the words of a block, and those of the block around it, which count where it has none of its own.
+// scope has the words of a block, and the scope around it, which counts for words that the block does not have.
 type scope struct {
 	words map[string]*statement
 	outer *scope
 }
 
-// synonyms are words that mean another one.
+// synonyms are words that mean the same as another.
 var synonyms = map[string]string{"lvs_sched": "lb_algo", "lvs_method": "lb_kind", "nb_get_retry": "retry"}
 
-// newScope takes the words of a block. Of a word that comes several times the last counts, as in keepalived; of the
-// names in DNS_CHECK the first counts, and a sorry_server_lvs_method is for the sorry_server before it.
+// newScope takes the words of a block. If a word comes several times, the last one counts, as in keepalived. Of the
+// names in DNS_CHECK the first counts. A sorry_server_lvs_method is for the sorry_server before it.
 func newScope(block []*statement, outer *scope) *scope {
 	words := map[string]*statement{}
 	for _, s := range block {
@@ -37,7 +37,7 @@ func newScope(block []*statement, outer *scope) *scope {
 	return &scope{words, outer}
 }
 
-// find returns the innermost line with one of these words, nil if there is none.
+// find returns the innermost line with one of these words; nil if there is none.
 func (s *scope) find(names ...string) *statement {
 	for ; s != nil; s = s.outer {
 		for _, name := range names {
@@ -49,7 +49,7 @@ func (s *scope) find(names ...string) *statement {
 	return nil
 }
 
-// text returns what comes after a word, "" for nothing.
+// text returns what comes after a word; "" for nothing.
 func (s *scope) text(name string) string { return s.find(name).arg(1) }
 
 // has reports whether a word is there. Of most words that say yes keepalived ignores the value.
@@ -60,14 +60,14 @@ func (s *scope) yes(name string) bool {
 	return s.has(name) && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }
 
-// fail keeps the first line that can't be understood.
+// fail notes the first line that can't be understood.
 func (c *converter) fail(s *statement, what string) {
 	if c.err == nil {
 		c.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), what)
 	}
 }
 
-// number reads what comes after a word, usual if s is nil.
+// number reads what comes after a word; usual if s is nil.
 func (c *converter) number(s *statement, usual float64) float64 {
 	if s == nil {
 		return usual
@@ -81,7 +81,7 @@ func (c *converter) number(s *statement, usual float64) float64 {
 
 var methods = map[string]string{"": "masq", "NAT": "masq", "DR": "gate", "TUN": "ipip"}
 
-// method reads a forwarding method, masq if s is nil.
+// method reads a forwarding method; masq if s is nil.
 func (c *converter) method(s *statement) string {
 	if methods[s.arg(1)] == "" {
 		c.fail(s, "NAT, DR or TUN")
@@ -102,7 +102,7 @@ func (c *converter) host(s *statement, protocol string) string {
 	return host(address, port)
 }
 
-// host is an address with its port, if there is one.
+// host formats an address with its port, if there is one.
 func host(address netip.Addr, port string) string {
 	return strings.TrimSuffix(lvs.FormatAddr(address)+":"+port, ":")
 }
@@ -117,14 +117,14 @@ func (l *lines) set(name string, value any) {
 	}
 }
 
-// quote adds a directive whose value is in quotes, unless that is "".
+// quote adds a directive with its value in quotes, unless the value is "".
 func (l *lines) quote(name, value string) {
 	if value != "" {
 		l.set(name, `"`+value+`"`)
 	}
 }
 
-// under are the lines below one that begins a section or a block.
+// under returns the lines below the header of a section or a block.
 func (l lines) under(header string) string {
 	return header + "\n        " + strings.Join(l, "\n        ") + "\n"
 }

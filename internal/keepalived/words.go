@@ -6,13 +6,13 @@ import (
 	"regexp"
 )
 
-// position is a place in a file; line and column count from 1, the column in bytes.
+// position is a place in a file. Line and column count from 1, the column in bytes.
 type position struct {
 	file         string
 	line, column int
 }
 
-// wrong is the error of what can't be understood.
+// wrong returns an error about something that can't be understood.
 func (p position) wrong(format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s", p.file, p.line, p.column, fmt.Sprintf(format, args...))
 }
@@ -25,7 +25,7 @@ type word struct {
 	brace bool
 }
 
-// inQuotes matches what is between quotes, in which a backslash may come before one.
+// inQuotes matches a text in quotes, where a quote may follow a backslash.
 const inQuotes = `"((?:\\[\\"]|[^"[:cntrl:]\x{fffd}])*)"|'((?:\\[\\']|[^'[:cntrl:]\x{fffd}])*)'`
 
 var (
@@ -37,11 +37,11 @@ var (
 // unquote returns a text without the quotes of its parts.
 func unquote(text string) string { return quotes.ReplaceAllString(text, "$1$2") }
 
-// cutComment returns a line without what is after the first # or ! that is not in quotes.
+// cutComment cuts a line at the first # or ! that is not in quotes.
 func cutComment(line string) string { return comment.ReplaceAllString(line, "$1") }
 
-// split returns the words of a line that begins at a position. Quotes join what is between them, which may have
-// braces and backslashes; a brace without quotes is a word of its own.
+// split returns the words of a line that begins at a position. Quotes join what is between them, which may have braces
+// and backslashes. A brace without quotes is a word of its own.
 func split(line string, at position) (words []word, err error) {
 	for _, m := range token.FindAllStringSubmatchIndex(line, -1) {
 		text, here := line[m[0]:m[1]], at

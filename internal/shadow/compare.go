@@ -13,7 +13,7 @@ import (
 	"ldirectord/parser"
 )
 
-// place is a destination of a virtual service, or without an address the service itself.
+// place is a destination of a virtual service, or, without an address, the service itself.
 type place struct {
 	key  lvs.Key
 	addr netip.AddrPort
@@ -22,7 +22,7 @@ type place struct {
 // serves reports whether a table has a destination in service.
 func (p place) serves(t lvs.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
-// value is a table's entry there, in the notation of ipvsadm.
+// value returns a table's entry in a place, in the notation of ipvsadm.
 func (p place) value(t lvs.Table) string {
 	service := t[p.key]
 	if !p.addr.IsValid() {
@@ -43,7 +43,7 @@ const (
 	Shadow Side = "shadow"
 )
 
-// changes are the places in which one table differs from another. A service that only one of them has is left out.
+// changes returns the places in which two tables differ. It leaves out a service that only one of them has.
 func changes(from, to lvs.Table) map[place]bool {
 	places := map[place]bool{}
 	for key, service := range to {
@@ -80,7 +80,7 @@ func (s *shadow) compare(ctx context.Context, now pair) {
 	}
 }
 
-// note records that the tables differ in a place. If one of them has changed once more, the time starts over.
+// note records that the tables differ in a place. If one of them has changed again, the time starts anew.
 func (s *shadow) note(p place, live, ours bool, now pair) {
 	d := &Difference{Since: time.Now(), Virtual: p.key.ID(), Live: p.value(now.live), Shadow: p.value(now.ours)}
 	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
@@ -98,7 +98,7 @@ func (s *shadow) note(p place, live, ours bool, now pair) {
 	s.open[p] = d
 }
 
-// close ends a difference: the second daemon followed, or the first one returned to the former state.
+// close ends a difference: the second daemon has followed, or the first has returned to the former state.
 func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
 		return // the place is no longer compared
@@ -120,7 +120,7 @@ func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 func (s *shadow) tellLasting(ctx context.Context) {
 	known, err := s.director.Snapshot(ctx)
 	if err != nil {
-		return // it ends
+		return // the shadow ends
 	}
 	explained := s.explain(known)
 	for p, d := range s.open {
@@ -140,9 +140,10 @@ func (s *shadow) tellLasting(ctx context.Context) {
 // slack allows for the readings, once a second, and for changes in progress.
 const slack = 3 * time.Second
 
-// explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after
-// as many results as the thresholds require. Between two of them there is the interval and, in a daemon that checks one
-// server after the other as the Perl does, the time that all checks take. Each may take all of its time.
+// explain returns, for each virtual service, how long the times in the file explain a difference. A change is due after
+// as many results as the thresholds require. Between two results there is the interval and, in a daemon that checks one
+// server after the other like the Perl ldirectord, the time that all checks take. Each check may take up to its
+// timeout.
 func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration
 	for _, v := range now.Virtuals {
@@ -164,7 +165,7 @@ func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	return explained
 }
 
-// reason is why the shadow's table has its entry in a place.
+// reason returns why the shadow's table has its entry in a place.
 func reason(p place, now *view.Snapshot) string {
 	for _, v := range now.Virtuals {
 		if v.Key != p.key {

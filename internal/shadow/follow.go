@@ -12,13 +12,13 @@ import (
 	"ldirectord/parser"
 )
 
-// follower is in place of a check that runs a program: the server is up while the live table has it in service.
+// follower replaces a check that runs a program: the server is up while the live table has it in service.
 type follower struct {
 	table *atomic.Pointer[lvs.Table]
 	at    place
 }
 
-// Check takes its result from the live table as it was last read.
+// Check takes the result from the live table as last read.
 func (f follower) Check(context.Context) checker.Result {
 	if f.at.serves(*f.table.Load()) {
 		return checker.Result{OK: true, Stage: wire.AtMatch,

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxDifferences is the number of differences in a report; all are counted.
+// maxDifferences limits the differences in a report. All are counted.
 const maxDifferences = 1000
 
 // Report is the result of a shadow. Its JSON is stable.
@@ -17,35 +17,35 @@ type Report struct {
 	Ended    bool      `json:"ended"`
 	Readings int       `json:"readings"` // readings of the live table
 	Unread   int       `json:"unread"`   // readings that failed
-	// requests that would have changed the live table: 0, as a Reader has none
+	// requests that would have changed the live table: 0, because a Reader has none
 	Writes   int `json:"writes"`
 	Virtuals int `json:"virtuals"` // virtual services in both tables
 	Servers  int `json:"servers"`  // their servers in the file
-	// virtual services of the file that the live table does not have; they are not compared
+	// virtual services of the file that are not in the live table; they are not compared
 	Absent      []string      `json:"absent,omitempty"`
 	Followed    []string      `json:"followed,omitempty"` // servers whose programs were not run
 	Failures    Sightings     `json:"failures"`
 	Recoveries  Sightings     `json:"recoveries"`
 	Lasting     int           `json:"lasting"`               // differences that lasted too long
-	Differences []*Difference `json:"differences,omitempty"` // the first 1000 of these
-	Now         []Difference  `json:"now,omitempty"`         // that are there now, lasting or not; 1000 at most
+	Differences []*Difference `json:"differences,omitempty"` // the first 1000 that lasted
+	Now         []Difference  `json:"now,omitempty"`         // the current ones, lasting or not; 1000 at most
 }
 
-// Difference is where the two tables differ, or did.
+// Difference is a place where the two tables differ or differed.
 type Difference struct {
 	Since   time.Time `json:"since"`
 	Lasted  float64   `json:"lasted_seconds"`
-	Lasting bool      `json:"lasting"`        // longer than the times of the file explain
+	Lasting bool      `json:"lasting"`        // longer than the times in the file explain
 	Virtual string    `json:"virtual"`        // its id
 	Real    string    `json:"real,omitempty"` // "": the virtual service itself
 	Live    string    `json:"live"`           // the entry, as in ipvsadm
 	Shadow  string    `json:"shadow"`
-	// which of the two changed when it began; "" when both did, or it was there from the start
+	// the side that changed when it began; "" if both did, or it existed from the start
 	First  Side   `json:"first,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Sightings count changes of servers, and those that each side made first.
+// Sightings counts changes of servers, and which side made them first.
 type Sightings struct {
 	Together int  `json:"together"` // within one second
 	Shadow   Lead `json:"shadow"`
@@ -54,7 +54,7 @@ type Sightings struct {
 
 // Lead counts changes that one side made first.
 type Lead struct {
-	First int     `json:"first"`       // the other one followed
+	First int     `json:"first"`       // how many; the other side followed
 	Sum   float64 `json:"sum_seconds"` // the sum of these leads; to the second, like Most
 	Most  float64 `json:"most_seconds"`
 }
@@ -69,7 +69,7 @@ func (s *Sightings) lead(first Side, by time.Duration) {
 	l.Most = max(l.Most, by.Seconds())
 }
 
-// count returns the sightings of failures if the server was in service, otherwise those of recoveries.
+// count returns the sightings of failures if the server was in service, or else those of recoveries.
 func (r *Report) count(served bool) *Sightings {
 	if served {
 		return &r.Failures
@@ -97,10 +97,10 @@ func (s *shadow) publish() error {
 	return s.Update(*r)
 }
 
-// name is where the difference is.
+// name returns where the difference is.
 func (d *Difference) name() string { return strings.TrimSuffix(d.Virtual+" "+d.Real, " ") }
 
-// String is the difference in a line.
+// String describes the difference on one line.
 func (d *Difference) String() string {
 	text := fmt.Sprintf("for %v: %s: live: %s; shadow: %s, %s", seconds(d.Lasted), d.name(), d.Live, d.Shadow,
 		d.Reason)
@@ -139,7 +139,7 @@ func (l Lead) String() string {
 	return fmt.Sprintf("%d, by %v, at most %v", l.First, seconds(l.Sum/float64(l.First)), seconds(l.Most))
 }
 
-// seconds is a number of seconds, to a tenth.
+// seconds returns a number of seconds, to a tenth.
 func seconds(n float64) time.Duration {
 	return time.Duration(n * float64(time.Second)).Round(time.Second / 10)
 }

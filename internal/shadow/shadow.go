@@ -1,5 +1,5 @@
 // Package shadow compares what this program would do with what another running daemon does. It makes the same checks,
-// decides by the same director over a table of its own in memory, and compares that table with the live one. It changes
+// has the same director decide about its own table in memory, and compares that table with the live one. It changes
 // nothing.
 package shadow
 
@@ -34,14 +34,14 @@ type Reader interface {
 type Options struct {
 	Live     Reader // the live table, read by several goroutines
 	Plan     *plan.Plan
-	Programs bool // external checks are run; else their servers are in service here when they are in the live table
-	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
+	Programs bool // run external checks; else their servers are in service here while they are in the live table
+	// Changed returns a new plan if the file has changed, else nil. It is called after each reading.
 	Changed func() *plan.Plan
-	Say     func(line string)  // gets what happens, a line each
+	Say     func(line string)  // gets what happens, line by line
 	Update  func(Report) error // gets the report after each reading
 }
 
-// shadow is one run. Its fields belong to the goroutine of Run but for table, which followers read.
+// shadow is one run. Its fields belong to the goroutine of Run, except table, which followers read.
 type shadow struct {
 	Options
 	memory   *ipvsctl.Memory
@@ -54,22 +54,22 @@ type shadow struct {
 	table    atomic.Pointer[lvs.Table]
 }
 
-// pair are both tables as they were read last; nil before.
+// pair has both tables as last read; nil before.
 type pair struct{ live, ours lvs.Table }
 
-// ownTable is the director's. A server that leaves the file drains by its connections in the live table.
+// ownTable is the table of the director. A server that leaves the file drains by its connections in the live table.
 type ownTable struct {
 	*ipvsctl.Memory
 	live Reader
 }
 
-// Services returns those of the live table.
+// Services returns the services of the live table.
 func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	return t.live.Services(ctx, keys...)
 }
 
-// Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
-// An error means that it could not begin.
+// Run compares until ctx is done, and returns what it saw. It begins like a daemon that starts with the live table. An
+// error means that it could not begin.
 func Run(ctx context.Context, o Options) (Report, error) {
 	s := &shadow{Options: o, open: map[place]*Difference{},
 		report: Report{Begun: time.Now()}}
@@ -115,7 +115,7 @@ func (s *shadow) watch(ctx context.Context) {
 		}
 		if p := s.Changed(); p != nil {
 			s.adopt(p)
-			_ = s.director.Reload(ctx, p) // it fails with ctx alone
+			_ = s.director.Reload(ctx, p) // it fails only after ctx
 		}
 	}
 }
@@ -141,11 +141,11 @@ func (s *shadow) look(ctx context.Context) {
 	s.table.Store(&live)
 	if ours, err := s.memory.Read(ctx); err == nil {
 		s.compare(ctx, pair{live, ours})
-		_ = s.publish() // the last one is written too
+		_ = s.publish() // the last report is written too
 	}
 }
 
-// adopt makes a plan the one that is followed.
+// adopt makes the shadow follow a plan.
 func (s *shadow) adopt(p *plan.Plan) {
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[lvs.Backend]place{}
