@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Check refuses what ipvsadm or the kernel refuses, and what the kernel would misread. So both tables refuse the same.
-// Its errors wrap EINVAL or ERANGE.
+// Check refuses what ipvsadm or the kernel refuses, and what the kernel would misread, so that both tables refuse the
+// same. Its errors wrap EINVAL or ERANGE.
 func Check(op lvs.Op) error {
 	if op.Kind > lvs.DelDest {
 		return invalid("unknown operation")
@@ -28,7 +28,7 @@ func Check(op lvs.Op) error {
 	return err
 }
 
-// invalid is the error of what ipvsadm or the kernel refuses.
+// invalid makes the error for what ipvsadm or the kernel refuses.
 func invalid(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, syscall.EINVAL)...)
 }
@@ -64,7 +64,7 @@ func checkAddr(of string, addr netip.AddrPort) error {
 	return nil
 }
 
-// maxName is how long the name of a scheduler or a persistence engine may be (linux/ip_vs.h:
+// maxName is the maximum length of the name of a scheduler or a persistence engine (linux/ip_vs.h:
 // IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN, each with a zero byte).
 const maxName = 15
 

@@ -30,7 +30,7 @@ const moduleTimeout = 10 * time.Second
 
 var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
-// connect opens a line. Timeout is the wait for an answer, room the largest size of one.
+// connect opens a line. timeout limits the wait for an answer, room its size.
 func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
 	g, err := openGenl(timeout, room)
 	if err != nil {
@@ -51,7 +51,7 @@ func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error
 	return c, nil
 }
 
-// using runs talk on a line, which it closes after an error, and when ctx ends first.
+// using runs talk on a line. After an error, or if ctx ends first, it closes the line by end.
 func using(ctx context.Context, end func(), talk func() error) error {
 	uncut := context.AfterFunc(ctx, end)
 	err := talk()
@@ -74,7 +74,7 @@ func openGenl(timeout time.Duration, room int) (*genl, error) {
 	return &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: timeout, in: make([]byte, room)}, nil
 }
 
-// lookup finds the number of IPVS among the families; ENOENT when the kernel has none.
+// lookup finds the number of the family IPVS; ENOENT if the kernel does not have it.
 func (g *genl) lookup() error {
 	g.family = 0
 	g.wait()
@@ -124,7 +124,7 @@ func findFamily(ctx context.Context, g *genl) error {
 	return &absentError{cmp.Or(loading, errors.New("modprobe found nothing to do"))}
 }
 
-// absentError is the error of a kernel without IPVS; why is the reason why the module could not be loaded.
+// absentError is the error of a kernel without IPVS. why is the reason why the module could not be loaded.
 type absentError struct{ why error }
 
 func (e *absentError) Error() string { return "the kernel has no IPVS" }

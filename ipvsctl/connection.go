@@ -22,20 +22,20 @@ import (
 // template that sends a client to the same server again.
 type Connection struct {
 	Protocol   lvs.Protocol   // 0 in the template of a mark service
-	Client     netip.AddrPort // in a template: port 0, and the address as the granularity masks it
+	Client     netip.AddrPort // in a template: port 0, and the address masked by the granularity
 	Virtual    netip.AddrPort // the address that the client uses; see Mark for the template of a mark service
 	Dest       netip.AddrPort // the server that answers
 	State      string         // as the kernel names it: ESTABLISHED, UDP, NONE, ASSURED
 	Expires    time.Duration  // whole seconds
-	Engine     string         // persistence engine of a template, "" for none
+	Engine     string         // persistence engine of a template; "" for none
 	EngineData string         // the engine's key of the client; any bytes, because they come from the network
 }
 
-// Template reports whether c is a template. Only templates have no client port, except FTP data connections whose port
-// is not known yet.
+// Template reports whether c is a template. Except for FTP data connections whose port is not known yet, only templates
+// have no client port.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
-// Mark is the mark of a mark service's template, which replaces the address; 0 in any other entry.
+// Mark returns the mark of a mark service's template, which it has in place of an address; 0 for any other entry.
 func (c Connection) Mark() uint32 {
 	if c.Protocol != lvs.Mark || !c.Template() {
 		return 0
@@ -43,7 +43,7 @@ func (c Connection) Mark() uint32 {
 	return binary.BigEndian.Uint32(c.Virtual.Addr().AsSlice())
 }
 
-// connectionsFile is the table of the namespace of the thread that opens it.
+// connectionsFile is the table in the namespace of the thread that opens the file.
 const connectionsFile = "/proc/thread-self/net/ip_vs_conn"
 
 // maxLine limits a line, in bytes. The kernel's are up to 160 bytes, and an engine's data adds up to 255
@@ -89,8 +89,8 @@ func readConnections(ctx context.Context, r io.Reader, f func(Connection) error)
 	}
 }
 
-// readLine returns the next line, which the next call overwrites; nil for a line that is too long, or cut off by the
-// end. At the end it fails with io.EOF.
+// readLine returns the next line, which the next call overwrites. It returns nil for a line that is too long, or cut
+// off by the end. At the end it fails with io.EOF.
 func readLine(r *bufio.Reader) (line []byte, err error) {
 	line, err = r.ReadSlice('\n')
 	short := err == nil && len(line) <= maxLine

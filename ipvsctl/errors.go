@@ -33,7 +33,7 @@ func refused(op lvs.Op, err error) error {
 	return &OpError{Op: op.String(), Err: err, Hint: hint(err)}
 }
 
-// hint explains an errno, because the kernel uses the same few for everything.
+// hint explains an errno: the kernel uses few of them for everything.
 func hint(err error) string {
 	var open *OpError
 	var module absentModule
@@ -55,8 +55,8 @@ func hint(err error) string {
 // absentModule is a module of a scheduler or a persistence engine that the kernel could not load.
 type absentModule string
 
-// lacking names the missing kernel module for s. The kernel looks for the scheduler first, so a scheduler that is
-// loaded is not missing. Built-in modules are not in the list of loaded ones.
+// lacking names the missing kernel module for s. The kernel looks for the scheduler first. Built-in modules are not in
+// the list of loaded ones.
 func lacking(s lvs.Settings, hasScheduler, hasEngine bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {

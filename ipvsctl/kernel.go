@@ -27,12 +27,12 @@ var (
 	errPending  = errors.New("not asked yet")
 )
 
-// kernel is the table of the network namespace in which it is opened. The zero kernel is opened by its first request.
-// It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
+// kernel is the table of the network namespace in which it is opened. The first request opens the zero kernel.
+// Goroutines may share it: one request is under way at a time, because moby/ipvs would mix up the answers of two.
 type kernel struct {
-	// raw: it reads counters by raw system calls, which bypass Go's scheduler: that would wake a thread each time,
-	// the largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits. Its
-	// answers are short: it reads one service at a time.
+	// raw: it reads counters by raw system calls, which bypass Go's scheduler. That would wake a thread each time,
+	// the largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits.
+	// Answers are short: they are about one service at a time.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
@@ -40,7 +40,7 @@ type kernel struct {
 	conn *conn      // nil if the next request must open a new line
 }
 
-// conn is an open line to the kernel: moby/ipvs for services, our own messages for the rest.
+// conn is an open line to the kernel: moby/ipvs for services, our own messages for everything else.
 type conn struct {
 	moby moby
 	genl *genl
@@ -62,8 +62,8 @@ type genl struct {
 	in     []byte // room for answers
 }
 
-// Connect opens the kernel's table, and loads the module ip_vs if it is missing. A kernel without IPVS and missing
-// rights are an *OpError.
+// Connect opens the kernel's table, and loads the module ip_vs if it is missing. The error for a kernel without IPVS,
+// or for missing rights, is an *OpError.
 func (k *kernel) Connect(ctx context.Context) error {
 	return k.request(ctx, func(*conn) error { return nil })
 }
@@ -116,8 +116,8 @@ func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
 	return results
 }
 
-// request runs talk on the line to the kernel, and closes the line when ctx ends first: moby/ipvs would wait for a lost
-// answer forever. After a failure of the line the next request opens a new one.
+// request runs talk on the line to the kernel, and closes the line if ctx ends first: moby/ipvs would wait for a lost
+// answer forever. After a failure of the line the next request opens a new line.
 func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -180,8 +180,8 @@ func isLoaded(module string) bool {
 // destCommands are the commands that change destinations.
 var destCommands = map[lvs.OpKind]uint8{lvs.AddDest: cmdNewDest, lvs.EditDest: cmdSetDest, lvs.DelDest: cmdDelDest}
 
-// changeDests makes the pending changes of destinations in one send, then additions of existing destinations, as edits,
-// in another. Its own error is about the line: changes without a result are still pending.
+// changeDests makes the pending changes of destinations in one send. In another it makes additions of existing
+// destinations, as edits. The error is about the line: changes without a result are still pending.
 func (g *genl) changeDests(ops []lvs.Op, results []error) error {
 	for range 2 {
 		var asked []int
@@ -223,7 +223,7 @@ func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
 	g.out = append(g.out, request.Serialize()...)
 }
 
-// wait sets the deadline of the next answers. On some machines that takes as long as an answer does.
+// wait sets the deadline of the next answers. On some machines this takes as long as an answer.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request.
@@ -233,10 +233,10 @@ func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error
 	return cmp.Or(err, ended[0])
 }
 
-// exchange sends the requests that are queued and calls answer with the attributes of each message that answers one. It
-// returns how each request ended. Its own error is one of the line.
+// exchange sends the queued requests, and calls answer with the attributes of each message that answers one. It returns
+// how each request ended. err is about the line.
 //
-// The kernel takes them one after the other, reports each one that fails, and acknowledges the last: the others
+// The kernel handles the requests one after the other, reports each failure, and acknowledges the last. All others
 // succeeded.
 func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	if g.queued == 0 {
@@ -273,8 +273,8 @@ func (g *genl) call(sends bool, p []byte) (n int, err error) {
 	return n, cmp.Or(waited, err)
 }
 
-// receive reads the kernel's next messages about the requests from number first on, and reports whether the last has
-// ended.
+// receive reads the kernel's next messages about the requests that begin with number first, and reports whether the
+// last request has ended.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
 	n, err := g.call(false, g.in)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Memory is a table without load balancing, for trials, tests and measurements. It answers as the kernel does, with the
+// Memory is a table without load balancing, for trials, tests and measurements. It answers like the kernel, with the
 // same errnos. It may be read while another goroutine changes it.
 type Memory struct {
-	// OnChange, if set before the first use, is called after each change by the goroutine that made it.
-	// It may Read.
+	// OnChange, if set before the first use, is called after each change, by the goroutine that made the change. It
+	// may call Read.
 	OnChange func()
 
 	mu    sync.Mutex // guards what follows
@@ -42,7 +42,7 @@ func (m *Memory) Read(ctx context.Context) (lvs.Table, error) {
 	return cloneOf(m.table), nil
 }
 
-// cloneOf is a table with destinations of its own, without counters.
+// cloneOf returns a copy of a table, with its own destinations and without counters.
 func cloneOf(t lvs.Table) lvs.Table {
 	own := make(lvs.Table, len(t))
 	for key, s := range t {
@@ -51,7 +51,7 @@ func cloneOf(t lvs.Table) lvs.Table {
 	return own
 }
 
-// Services returns the destinations of these services. Their counters are zero: it has no connections.
+// Services returns the destinations of these services. Their counters are zero, because a Memory has no connections.
 func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,7 +147,7 @@ func changeDest(service *lvs.VirtualService, op lvs.Op, exists bool) error {
 	return nil
 }
 
-// schedulers are those of Linux 6.1; a service may also have none.
+// schedulers are those of Linux 6.1. A service may also have none.
 var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos none")
 
 // engines are the persistence engines; most services have none.

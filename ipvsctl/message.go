@@ -195,7 +195,7 @@ func parseAddr(b, port []byte, ipv6 bool) (netip.AddrPort, error) {
 	}
 }
 
-// swapMask converts an IPv4 mask between network byte order and ours.
+// swapMask converts an IPv4 mask between network and host byte order.
 func swapMask(mask uint32) uint32 {
 	return binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, mask))
 }

@@ -17,11 +17,11 @@ import (
 // moby changes virtual services through the library moby/ipvs.
 type moby struct{ *ipvs.Handle }
 
-// setUp runs the set-up of moby/ipvs once, which calls modprobe again and logs if there is none.
+// setUp runs the set-up of moby/ipvs once. That calls modprobe again, and logs if there is none.
 var setUp sync.Once
 
-// openMoby opens the library's socket, and keeps it from logging. Only its first handle logs, and the level of a logger
-// may be changed while others use it.
+// openMoby opens the library's socket, and keeps the library from logging. Only its first handle logs. The level of a
+// logger may be changed while others use it.
 func openMoby() (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()
@@ -38,7 +38,7 @@ func openMoby() (moby, error) {
 	return moby{handle}, nil
 }
 
-// timeouts changes the timeouts of idle connections, and returns those before.
+// timeouts changes the timeouts of idle connections, and returns the previous ones.
 func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
 	all, err := m.GetConfig()
 	if err != nil {

@@ -16,13 +16,13 @@ const Kernel = "kernel"
 // Parts that a table does not have are nil.
 type Access struct {
 	Client         // the client of the director, or of a command
-	Live    Client // reads counters, for several goroutines; nil: the table is this process's alone
+	Live    Client // reads counters, for several goroutines; nil: only this process has the table
 	Private Client // for the private services of a daemon's checks; nil with Live
 	// Connections is EachConnection; nil with Live.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)
 	// InOrder returns the destinations of a service in the order of the kernel's list; nil with Live.
 	InOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)
-	// Absent returns why there is no table yet, though Connect would load it; nil with Live.
+	// Absent returns why there is no table yet, although Connect would load it; nil with Live.
 	Absent  func() error
 	Machine bool // mark rules and addresses of this machine belong to it
 }

@@ -96,7 +96,7 @@ func (g *genl) read(table lvs.Table) error {
 	return nil
 }
 
-// dests reads the destinations of a service; there are none when it is not there.
+// dests reads the destinations of a service; none if the service is missing.
 func (g *genl) dests(s *lvs.VirtualService) error {
 	if g.seq%lvs.Batch == 0 { // one of many
 		g.wait()

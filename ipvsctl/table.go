@@ -7,16 +7,17 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// FirstPrivate and LastPrivate are the marks of private services: each has one destination, for checks of it alone.
+// FirstPrivate and LastPrivate bound the marks of private services. Each of these has one destination, and serves only
+// checks of it.
 const FirstPrivate, LastPrivate uint32 = 0x4c000000, 0x4cffffff
 
-// PrivateService returns one private service.
+// PrivateService identifies one private service.
 type PrivateService struct {
 	Key  lvs.Key
 	Dest lvs.Dest
 }
 
-// Private are the settings of a private service. The kernel keeps no connections of UDP to it.
+// Private are the settings of a private service. The kernel keeps no UDP connections for it.
 var Private = lvs.Settings{Scheduler: "rr", Flags: lvs.OnePacket}
 
 // isPrivate reports whether a service is only for checks, of any daemon.
@@ -26,7 +27,7 @@ func isPrivate(s *lvs.VirtualService) bool {
 
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
-	// Connect opens the table and returns why it can't; without it the first request opens the table.
+	// Connect opens the table, or returns why it can't. Without Connect the first request opens it.
 	Connect(ctx context.Context) error
 	// Read returns the whole table, including services of other programs, as a copy that the caller may keep. The
 	// kernel hands it out in parts: an entry that others change meanwhile may be missing or show its old state.
@@ -40,8 +41,8 @@ type Client interface {
 	// Services returns the destinations of these services with their counters; none for a missing service. After an
 	// error it lacks the services that were not read yet.
 	Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error)
-	// Timeouts changes the timeouts of idle connections, and returns those before. Without an order it only reads
-	// them.
+	// Timeouts changes the timeouts of idle connections, and returns the previous ones. Without an order it only
+	// reads them.
 	Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Timeouts, err error)
 	Close() error
 }

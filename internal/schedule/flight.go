@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// maxHeld and maxPieces limit how much of an answer the loop reads, in bytes and in reads. A longer one gets a
+// maxHeld and maxPieces limit how much of an answer the loop reads, in bytes and in reads. A longer answer gets a
 // goroutine.
 const (
 	maxHeld   = 16 << 10
@@ -44,7 +44,7 @@ func (l *loop) unconnected(f *flight, err error) {
 	l.finish(f, checker.Failed(wire.ConnectFault(err, f.Timeout)))
 }
 
-// step continues a check as far as that is possible now. It reports whether the loop is done with it.
+// step continues a check as far as possible now. It reports whether the loop is done with the check.
 func (l *loop) step(f *flight) bool {
 	if !f.sent {
 		begin := l.send
@@ -99,7 +99,7 @@ func (l *loop) send(f *flight) (done bool) {
 	return false
 }
 
-// mark notes the end of a stage, with the time of the loop's last look, which is shared by many checks.
+// mark notes the end of a stage, with the time of the loop's last look, which many checks share.
 func (f *flight) mark(m wire.Mark, now time.Time) {
 	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
 		f.Via.Connected(f.fd, f.To)
@@ -148,7 +148,7 @@ func (l *loop) judge(f *flight, sent []byte, err error) (more, done bool) {
 	return false, true
 }
 
-// handOver continues a check in a goroutine, which first sends the rest of the request.
+// handOver continues a check in a goroutine, which first sends the remainder of the request.
 func (l *loop) handOver(f *flight, request []byte) {
 	if l.forget(f) {
 		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, f.fd, nil)
@@ -188,7 +188,7 @@ type echoed struct {
 	err    error
 }
 
-// ping queues an echo request, to be sent together with others.
+// ping queues an echo request, which is sent together with others.
 func (p *pings) ping(f *flight) {
 	f.echo.To, f.echo.Path = f.Ping.Target, f.Ping.Path
 	f.asked++

@@ -19,30 +19,30 @@ import (
 
 const (
 	maxEvents = 128
-	maxIdle   = 256 // flights to be used again
+	maxIdle   = 256 // flights kept for reuse
 	// A near server answers within lookEvery. The loop looks at its socket maxLooks times, which costs one wake-up
-	// for all checks that began together. Only then it asks the kernel for an event of this socket.
+	// for all checks that began together. Only then does it ask the kernel for events of this socket.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
 	// confirmTimeout limits the confirmation of all checks that were answered at the same time.
 	confirmTimeout = 2 * time.Second
 )
 
-// loop runs light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
-// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. It wakes by a timer of the
-// kernel: Go's poller counts in milliseconds, and would wake twice for one of its own timers.
+// loop runs light checks in one goroutine, with one epoll descriptor. That descriptor is in Go's poller: a goroutine
+// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. A timer of the kernel wakes
+// the loop: Go's poller counts in milliseconds, and would wake twice for one of its own timers.
 type loop struct {
 	pool    *Pool
 	epoll   int      // its descriptor
 	poll    *os.File // the same, in Go's poller
 	raw     syscall.RawConn
 	timer   int             // its descriptor
-	fresh   []*flight       // looked at next time
+	fresh   []*flight       // to be looked at next time
 	watched []*flight       // by descriptor
 	ends    byTime[*flight] // by deadline
-	idle    []*flight       // to be used again
+	idle    []*flight       // for reuse
 	passed  []Update        // to be confirmed
-	delayed int             // how often that was postponed
+	delayed int             // how often the confirmation was postponed
 	soon    bool            // the timer is set for the next look
 	now     time.Time       // the time of the last look
 	events  [maxEvents]syscall.EpollEvent
@@ -99,7 +99,7 @@ func (l *loop) wake() {
 }
 
 // run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
-// it continues them once, so that checks also end on a machine that starts them too slowly.
+// already it continues them once, so that checks end even on a machine that starts them too slowly.
 func (l *loop) run(tasks []*Task, until moment) {
 	for _, t := range tasks {
 		l.begin(t)
@@ -145,7 +145,7 @@ func (l *loop) wait() (n int, woken bool) {
 		n, _ = raw.EpollWait(l.epoll, l.events[:])
 		return n != 0
 	}
-	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: handle what has arrived
+	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: what has arrived is handled
 		ask(0)
 	}
 	l.mu.Lock()
@@ -265,8 +265,8 @@ func (l *loop) finish(f *flight, r checker.Result) {
 	l.pool.finish(u)
 }
 
-// finishGuided continues a check whose first check is done. Inside finish, this code would allocate the update of every
-// check.
+// finishGuided continues a guided check whose first check is done. Inside finish this code would allocate the update of
+// every check.
 func (l *loop) finishGuided(u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
@@ -321,7 +321,7 @@ func (p *Pool) complete(u Update) {
 	p.finish(u)
 }
 
-// release has another check use the flight again, unless its echo may still wait for room in a socket.
+// release lets another check reuse the flight, unless its echo may still wait for room in a socket.
 func (l *loop) release(f *flight, again bool) {
 	heap.Remove(&l.ends, f.index)
 	f.task, f.check = nil, nil
@@ -356,7 +356,7 @@ func (l *loop) expire() {
 	}
 }
 
-// suspended is how long the machine has been suspended since its boot: the difference of CLOCK_BOOTTIME and
+// suspended returns how long the machine has been suspended since boot: the difference between CLOCK_BOOTTIME and
 // CLOCK_MONOTONIC (clock_gettime(2)).
 func suspended() time.Duration {
 	return raw.Clock(unix.CLOCK_BOOTTIME) - raw.Clock(unix.CLOCK_MONOTONIC)

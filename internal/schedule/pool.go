@@ -21,49 +21,49 @@ const (
 	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second,
 	// and not all at the same time.
 	firstPerTick = 200
-	// A wake-up costs more than a check. Checks of the same interval are therefore due on a grid, so that one
+	// A wake-up costs more than a check. Checks with the same interval are therefore due on a grid, so that one
 	// wake-up starts many. An instant of the grid has perGrid checks, but the grid is never coarser than a part of
 	// the interval.
 	perGrid   = 50
 	gridShare = 20
-	// companySize is how many checks that cost less together are due at one instant, see checker.CompanyOf.
+	// companySize is how many checks are due at one instant if they cost less together, see checker.CompanyOf.
 	companySize = 4
 	// maxSleep is the longest time between two wake-ups. It is also the longest delay of the report of a success
 	// after a success.
 	maxSleep = time.Second
-	// stallAfter is how late the pool may wake before failures from that time are ignored: after a stopped process
-	// or a suspended machine they prove nothing about the servers.
+	// stallAfter is how late the pool may wake before it ignores failures from that time: if the process was
+	// stopped or the machine suspended, they prove nothing about the servers.
 	stallAfter = 500 * time.Millisecond
 	// shortageRetry is the wait before a check that failed because of a shortage of this machine is repeated. It
 	// doubles with each further shortage, up to the interval, because a shortage may last.
 	shortageRetry = 200 * time.Millisecond
 	maxDoublings  = 16
-	// extraEvery is the time between two extra checks of all hurried tasks together, so that a dying rack causes no
-	// storm of checks.
+	// extraEvery is the time between two extra checks, of all hurried tasks together, so that a dying rack causes
+	// no storm of checks.
 	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
 )
 
-// Task is one check and how often it is made. It does not keep its Spec, which is larger than all other data of a
+// Task is one check, and how often it is made. It does not keep its Spec, which is larger than all other data of a
 // server.
 type Task struct {
 	Every   time.Duration
 	Checker checker.Checker
 
 	// The pool's mu guards the fields below.
-	slot           // in the queue; it has no place while its check runs
+	slot           // in the queue; without a place while its check runs
 	planned moment // when it is due by its schedule: never before due
-	// the longest time from the end of one check to the start of the next; 0: only the interval counts
+	// the maximum time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
 	in        bool // the pool has it
 	last      outcome
 	doubted   bool  // the last result was ignored
-	granted   bool  // it has a turn among the extra checks
+	granted   bool  // its turn among the extra checks has come
 	taped     bool  // the next check is recorded
 	asked     asked // for an extra check at once
-	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
-	silences  uint8 // checks in a row without an answer that it replaced, see passOn
+	shortages uint8 // shortages in a row after which it waited less than the interval
+	silences  uint8 // replaced checks in a row that got no answer, see passOn
 }
 
 // outcome is the last result of a task; zero: none yet. An ignored result changes it only if it is the first.
@@ -88,10 +88,10 @@ type Update struct {
 	Result checker.Result
 	Began  time.Time        // the check
 	Tape   *transcript.Tape // the conversation; nil: not recorded
-	// a failure while the process or the machine did not run: it does not count, and the check is repeated
+	// a failure while the process or the machine did not run: it is ignored, and the check repeated
 	Stalled bool
 	Asked   bool // a watch, or Ask, asked for the check
-	// Silences is how many checks in a row that the task replaced got no answer. 0: the result is its own.
+	// Silences is how many checks in a row got no answer and were replaced by the task. 0: the result is its own.
 	Silences uint8
 	// no result: the address of the task is no longer watched; Detail has the reason
 	Unwatched bool
@@ -105,7 +105,7 @@ type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // signals results for Take
 	running sync.WaitGroup
-	asleep  func() time.Duration // how long the machine has been suspended since its boot
+	asleep  func() time.Duration // how long the machine has been suspended since boot
 	epoch   time.Time            // where all grids begin
 	ctx     context.Context      // of Run and of all its checks
 
@@ -113,8 +113,8 @@ type Pool struct {
 	loop     *loop      // nil before the first light check
 	tasks    []*Task
 	queue    byTime[*Task]         // tasks without a running check
-	heirs    map[*Task]*Task       // of tasks that were replaced while their check runs, see Set
-	every    map[time.Duration]int // the number of tasks of each interval
+	heirs    map[*Task]*Task       // of tasks that were replaced while their check ran, see Set
+	every    map[time.Duration]int // the number of tasks with each interval
 	pending  []Update
 	taken    []Update      // used again
 	reported moment        // when results was last signalled
@@ -127,7 +127,7 @@ type Pool struct {
 	slept    time.Duration // the last result of asleep
 }
 
-// moment is a time of the schedule: how long after the pool's epoch.
+// moment is a time in the schedule, since the pool's epoch.
 type moment = time.Duration
 
 // at returns the moment of a time.
@@ -135,7 +135,7 @@ func (p *Pool) at(t time.Time) moment { return t.Sub(p.epoch) }
 
 func (p *Pool) now() moment { return p.at(time.Now()) }
 
-// companyKey identifies checks that may be due together: they cost less then, and have one interval.
+// companyKey identifies checks that may be due together: they then cost less, and have the same interval.
 type companyKey struct {
 	kind  string
 	every time.Duration
@@ -155,9 +155,9 @@ func NewPool() *Pool {
 	return p
 }
 
-// Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. The
-// others are dropped, and their results are not reported any more, with one exception: heirs names, for dropped tasks,
-// the new ones that ask the same. A dropped check that gets no answer counts for its heir, see passOn.
+// Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. All
+// others are dropped, and their results are no longer reported, with one exception: heirs maps dropped tasks to new
+// ones that ask the same. If a dropped check gets no answer, that counts for its heir, see passOn.
 func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,7 +192,7 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.changed()
 }
 
-// drop takes a task out. An heir, if there is one, gets what it knows, and later the end of its check.
+// drop takes a task out. Its heir, if there is one, gets what the task knows, and later the end of its check.
 func (p *Pool) drop(t, heir *Task) {
 	t.in = false
 	if heir != nil {
@@ -215,7 +215,7 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 	t.advance(p)
 }
 
-// Ask has tasks checked at once, as far as there are extra checks.
+// Ask has tasks checked at once, as far as the limit of extra checks allows.
 func (p *Pool) Ask(tasks ...*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,7 +230,7 @@ func ask(p *Pool, tasks []*Task) {
 	}
 }
 
-// advance makes a task due earlier in the pool's queue if it is hurried or asked for.
+// advance makes a task due earlier, in the pool's queue too, if it is hurried or asked for.
 func (t *Task) advance(p *Pool) {
 	if !t.in || t.index < 0 {
 		return // finish continues it
@@ -256,7 +256,7 @@ func (t *Task) hasten(now moment) {
 	}
 }
 
-// grants reports whether a task that is due may be checked now. If not, it is due later.
+// grants reports whether a due task may be checked now. If not, the task is due later.
 func (p *Pool) grants(t *Task, now moment) bool {
 	if t.due == t.planned || t.granted {
 		return true
@@ -295,8 +295,8 @@ func (p *Pool) Take() []Update {
 	return p.taken
 }
 
-// Overdue is the delay of the most overdue check, which should have begun, or should have ended and begun again. It is
-// less than two Ticks on a machine that is fast enough.
+// Overdue returns the delay of the most overdue check: it should have begun, or should have ended and begun again. On a
+// machine that is fast enough the delay is less than two Ticks.
 func (p *Pool) Overdue() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -368,7 +368,7 @@ func (p *Pool) waitForRunning() {
 	}
 }
 
-// round starts due checks, except light ones, which it returns. Nothing more is due before next.
+// round starts due checks, but returns the light ones. Nothing more is due before next.
 func (p *Pool) round() (light []*Task, next moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -429,7 +429,7 @@ func (p *Pool) isLight(t *Task) bool {
 	return ok && p.hasLoop() // without a loop the check has a goroutine
 }
 
-// hasLoop opens the loop when it is first needed, and reports whether it is there.
+// hasLoop opens the loop when it is first needed, and reports whether there is one.
 func (p *Pool) hasLoop() bool {
 	if p.loop == nil {
 		p.loop, _ = newLoop(p)
@@ -491,9 +491,9 @@ func (p *Pool) put(u Update, now moment) {
 	}
 }
 
-// passOn handles the end of a check that was replaced on its way, and got no answer in time. That counts for the new
-// check, unless the server has answered a later one. Otherwise a server that hangs would not be found while each reload
-// changes its check.
+// passOn handles a check that was replaced while it ran, and got no answer in time. That counts for the new check,
+// unless the server has answered a later one. Otherwise a server that hangs would stay unnoticed if each reload changes
+// its check.
 func passOn(p *Pool, u Update, now moment) {
 	t := u.Task
 	for !t.in {
@@ -507,7 +507,7 @@ func passOn(p *Pool, u Update, now moment) {
 	p.tell(now)
 }
 
-// next is when a task is due again after a check from start to now.
+// next returns when a task is due again after a check from start to now.
 func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == checker.Shortage && wait < t.Every {
 		t.shortages++
@@ -529,13 +529,13 @@ func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	return after(last, t.Every, now)
 }
 
-// isLate reports whether the pool wakes much too late. The process's own clock stops while the machine is suspended,
-// unlike the servers'.
+// isLate reports whether the pool wakes much too late. While the machine is suspended the process's clock stops, but
+// the servers keep running.
 func (p *Pool) isLate(now moment, slept time.Duration) bool {
 	return now-p.planned > stallAfter || slept-p.slept > stallAfter
 }
 
-// place is when a task is due after its first check: with others that it costs less with, or where its phase is.
+// place returns when a task is due after its first check: together with checks that then cost less, or at its phase.
 func (p *Pool) place(first moment, t *Task) moment {
 	key := companyKey{checker.CompanyOf(t.Checker), t.Every}
 	with := p.company[key]
@@ -549,8 +549,8 @@ func (p *Pool) place(first moment, t *Task) moment {
 	return after(with.due-t.Every, t.Every, first+t.Every/10)
 }
 
-// phase is the time from a task's first check to its second: between 0.1 and 1.1 intervals. Steps of the golden ratio
-// spread any number of jobs evenly over the grid, whenever they are added.
+// phase returns the time of a task's second check: 0.1 to 1.1 intervals after the first. Steps of the golden ratio
+// spread any number of tasks evenly over the grid, whenever they are added.
 func (p *Pool) phase(first moment, every time.Duration) moment {
 	_, p.spread = math.Modf(p.spread + 0.6180339887498949)
 	grid := gridOf(every, p.every[every])
@@ -562,12 +562,12 @@ func (p *Pool) phase(first moment, every time.Duration) moment {
 	return due
 }
 
-// gridOf is the grid for a number of checks of one interval.
+// gridOf returns the grid for a number of checks with the same interval.
 func gridOf(every time.Duration, checks int) time.Duration {
 	return max(every/time.Duration(max(gridShare, (checks+perGrid-1)/perGrid)), min(Tick, every))
 }
 
-// after is the next time that a job is due, in steps of its interval from the last one.
+// after returns the next time that a task is due, in steps of its interval from the last time.
 func after(due moment, every time.Duration, now moment) moment {
 	due += every
 	late := max(now-due, 0)

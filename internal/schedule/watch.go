@@ -18,10 +18,9 @@ import (
 const (
 	// dialEvery is the time between two new connections of all watches together.
 	dialEvery = 2 * time.Millisecond
-	// firstPause is the longest first pause before a connection is replaced. It is short, because a process that
+	// firstPause is the maximum first pause before a connection is replaced. It is short, because a process that
 	// ends may close its connections before it stops listening, and pass a check in between. The pause doubles each
-	// time, up to the interval of the checks. After a connection that lasted an interval it starts again with the
-	// first.
+	// time, up to the interval of the checks. After a connection that lasted an interval it begins anew.
 	firstPause = 10 * time.Millisecond
 	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
 	shortLife = 5 * time.Second
@@ -29,19 +28,19 @@ const (
 	maxSent   = 64 << 10 // how many bytes a server may send on one connection
 )
 
-// Watch is an address where an idle TCP connection shows at once that the server, or the way to it, is gone. The end of
-// the connection changes no state: it only causes a check of each task.
+// Watch is an address where an idle TCP connection shows at once that the server, or the path to it, is gone. The end
+// of the connection changes no state: it only causes a check of each task.
 type Watch struct {
 	To netip.AddrPort
 	settings.Path
-	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long; 0:
-	// only a FIN, a RST or an error of the network counts.
+	// Silence, in whole seconds: the other end is gone if its kernel is silent for between once and twice that
+	// time; 0: only a FIN, a RST or a network error counts.
 	Silence time.Duration
 	Every   time.Duration // the shortest interval of the tasks
 	Tasks   []*Task       // the checks of that address
 }
 
-// Watches are the idle connections of a pool, one for each address. The loop has them, without a goroutine for each.
+// Watches are the idle connections of a pool, one for each address. The loop serves them, without a goroutine for each.
 // They are safe for use by several goroutines.
 type Watches struct {
 	pool *Pool // its mu guards what follows
@@ -57,14 +56,14 @@ type watching struct {
 	Watch
 	fd    int // -1: no connection
 	began moment
-	pause time.Duration // the longest one before this connection
-	short int           // how many connections in a row were too short
+	pause time.Duration // the maximum pause before this connection
+	short int           // how many connections in a row ended too soon
 	sent  int           // how many bytes came
 	slot                // of the next connection, in dials
 }
 
-// Set replaces all watches. The connections of those that stay the same are kept, the others are closed. A new watch
-// has none before Attend.
+// Set replaces all watches. It keeps the connections of watches that stay the same, and closes the others. A new watch
+// has no connection before Attend.
 func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -84,8 +83,8 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	}
 }
 
-// Attend tells a watch that its server is up, because a check has just passed, or that it is down. A server that is
-// down has no connection.
+// Attend notes for a watch that its server is up, because a check has just passed, or down. A server that is down has
+// no connection.
 func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -105,7 +104,7 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	}
 }
 
-// rest has a watch without a connection.
+// rest leaves a watch without a connection.
 func (ws *Watches) rest(w *watching) {
 	if w.index >= 0 {
 		heap.Remove(&ws.dials, w.index)
@@ -113,12 +112,12 @@ func (ws *Watches) rest(w *watching) {
 	ws.hangUp(w)
 }
 
-// tend makes the connections that are due. It returns when the next one is, at the latest then.
+// tend makes the connections that are due. It returns when the next one is due, but at most then.
 func (ws *Watches) tend(now, then moment) moment {
 	if len(ws.dials) == 0 || !ws.pool.hasLoop() {
 		return then
 	}
-	ws.free = max(ws.free, now-Tick) // a wake-up makes those of the whole tick
+	ws.free = max(ws.free, now-Tick) // a wake-up makes the connections of the whole tick
 	for len(ws.dials) > 0 {
 		due := max(ws.dials[0].due, ws.free)
 		if due > now {
@@ -131,7 +130,7 @@ func (ws *Watches) tend(now, then moment) moment {
 }
 
 // dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
-// passes makes another one.
+// passes causes another try.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := wire.StartTCP(w.To, wire.ViaFrom(w.Path, w.To.Addr()))
 	if err == nil {
@@ -150,8 +149,8 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	}
 }
 
-// keepAlive has the kernel ask the other end's kernel once each Silence, and end the connection if one question gets no
-// answer. TCP_USER_TIMEOUT then replaces TCP_KEEPCNT, see tcp(7), and also ends a connection that is not accepted.
+// keepAlive has our kernel probe the other end's kernel once each Silence, and end the connection if a probe gets no
+// answer. TCP_USER_TIMEOUT replaces TCP_KEEPCNT here, see tcp(7), and also ends a connection that is not accepted.
 func (w *watching) keepAlive() error {
 	if w.Silence == 0 {
 		return nil
@@ -172,7 +171,7 @@ func (w *watching) keepAlive() error {
 	return nil
 }
 
-// grow makes the pause longer after a connection that lasted so long.
+// grow sets the next pause by how long the connection lasted.
 func (w *watching) grow(lasted time.Duration) {
 	if lasted >= w.Every {
 		w.pause = 0
@@ -214,7 +213,7 @@ func (ws *Watches) receive(l *loop, fd int32) {
 	ws.giveUp(w, "it sends more than 64 KiB without being asked")
 }
 
-// Ask has all checks of an address made at once, as far as there are extra checks.
+// Ask has all checks of an address made at once, as far as the limit of extra checks allows.
 func (ws *Watches) Ask(to netip.AddrPort) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()

@@ -14,18 +14,17 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// overtime is how much longer than its timeout a failed check may take, to find out whether the server answers at its
-// own address.
+// overtime is how far a failed check may exceed its timeout, to find out whether the server answers at its own address.
 const overtime = time.Second
 
-// otherPorts is from how many further ports a check by datagrams is made, where it decides: IPVS may remember a
-// datagram from any of them for another server.
+// otherPorts is from how many further ports a check by datagrams is made if it decides: IPVS may remember a datagram
+// from any port for another server.
 const otherPorts = 4
 
-// forever is the timeout where none is needed, because a check has its own.
+// forever is the timeout for checks that have their own.
 const forever = time.Duration(math.MaxInt64)
 
-// check checks a server through the virtual address, and at its own address if that proves nothing, or fails. It is a
+// check checks a server through the virtual address and, if that fails or proves nothing, at its own address. It is a
 // checker.Guided.
 type check struct {
 	*Services
@@ -35,14 +34,14 @@ type check struct {
 	timeout      time.Duration
 
 	began   time.Time
-	now     passage       // by which it was checked
+	now     passage       // the one of the last check
 	void    string        // why the last answer through the virtual address was void
 	usual   time.Duration // how long the last success through it took
-	passed  bool          // by the last answer that counted
-	missing bool          // by that one, the server answers at its own address alone
+	passed  bool          // according to the last answer that counted
+	missing bool          // according to it, the server answers only at its own address
 }
 
-// New makes the check of a Spec whose Through is set. Build makes those of one address.
+// New makes the check of a Spec whose Through is set. build makes the checks at one address.
 func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Checker, error)) (checker.Checker, error) {
 	c := &check{Services: s, way: spec.Through, timeout: cmp.Or(spec.Timeout, spec.NegotiateTimeout)}
 	var err error
@@ -65,8 +64,8 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	return c, err
 }
 
-// Check implements checker.Checker. While the path is void the server's own address is checked at the same time: a dead
-// server is out in time.
+// Check implements checker.Checker. While answers through the virtual address are void it checks the server's own
+// address at the same time, so that a dead server is out in time.
 func (c *check) Check(ctx context.Context) checker.Result {
 	if !c.isOn() {
 		return c.own.Check(ctx)
@@ -83,7 +82,7 @@ func (c *check) Check(ctx context.Context) checker.Result {
 	return c.instead(there)
 }
 
-// askOwn begins a check at the server's own address, which no transcript has.
+// askOwn begins a check at the server's own address. No transcript shows it.
 func (c *check) askOwn(ctx context.Context) <-chan checker.Result {
 	own := make(chan checker.Result, 1)
 	go func() { own <- c.own.Check(wire.Taped(ctx, nil)) }()
@@ -121,8 +120,9 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	return r
 }
 
-// askOthers makes the same check by datagrams from other ports, at the same time as the first one. The function that it
-// returns waits for them, and reports whether all have the first one's result; where that proves nothing it ends them.
+// askOthers makes the same check by datagrams from other ports, at the same time as the first one. It returns a
+// function that waits for them, and reports whether all have the result of the first. If that proves nothing, the
+// function ends them.
 func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func(ok bool, err error) bool) {
 	ctx, cancel := context.WithTimeout(wire.WithVia(wire.Taped(ctx, nil), c.now.via), limit)
 	results := make(chan bool, len(c.others))
@@ -145,7 +145,7 @@ func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func
 // First implements checker.Guided.
 func (c *check) First() checker.Checker { return c.through }
 
-// Way implements checker.Guided. The check uses the path of the previous one, as long as that seems right.
+// Way implements checker.Guided. The check uses the path of the previous check as long as that seems right.
 func (c *check) Way(now time.Time) (via *wire.Via, ok bool) {
 	c.began, c.now.counted = now, false
 	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed
@@ -181,7 +181,7 @@ func (c *check) Finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
-	wasLost := c.void != "" && time.Since(c.began) < c.timeout/2 // the service was just lost, and is made again
+	wasLost := c.void != "" && time.Since(c.began) < c.timeout/2 // the service was just lost, and is remade
 	if isUnsure := c.void == "" && r.OK && c.now.looked.IsZero(); wasLost || isUnsure {
 		r = c.ask(ctx, forever)
 	}
@@ -230,10 +230,10 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	return r
 }
 
-// fails reports whether a result is a failure that counts.
+// fails reports whether a result is a failure, and counts.
 func (c *check) fails(r checker.Result) bool { return c.void == "" && !r.OK && r.Conclusive() }
 
-// again asks a server that failed once more, by a connection that its service counts. Only then the failure counts.
+// again asks a failed server once more, by a connection that its service counts. Only then does the failure count.
 func (c *check) again(ctx context.Context, first checker.Result, limit time.Duration) checker.Result {
 	began := time.Now()
 	r := c.ask(ctx, limit)
@@ -243,8 +243,8 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 	return r
 }
 
-// instead is the result at the server's own address, if no answer through the virtual one counts. It does not bring a
-// server back that failed through the virtual one alone. Nor does it bring any in when only this moment prevented the
+// instead returns the result at the server's own address, if no answer through the virtual address counts. It does not
+// bring back a server that failed only through the virtual address, nor any server if only this moment prevented the
 // check.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)

@@ -10,9 +10,9 @@ import (
 
 // Kernel has the facts that decide whether answers from a virtual address can come back to this machine.
 type Kernel struct {
-	Device      string // on which they come in: that of the route to the server
-	Local       bool   // the virtual address is one of this machine
-	Same        bool   // Device has the address, or the route to it
+	Device      string // the one on which they come in: that of the route to the server
+	Local       bool   // the virtual address belongs to this machine
+	Same        bool   // Device has the virtual address, or the route to it
 	AcceptLocal bool   // net.ipv4.conf: accept_local of Device or of all is 1
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }

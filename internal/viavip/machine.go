@@ -20,13 +20,13 @@ type machine struct {
 	read    time.Time
 }
 
-// at is what is known at a time or later.
+// at returns what was known at a time or later.
 func (m *machine) at(when time.Time) *machine {
 	if !m.read.Before(when) {
 		return m
 	}
 	m.read, m.devices, m.byIndex = time.Now(), map[netip.Addr]net.Interface{}, map[int]net.Interface{}
-	all, _ := net.Interfaces() // without them nothing is known to be here, and a failure counts less
+	all, _ := net.Interfaces() // without them no address is known, and a failure counts less
 	for _, i := range all {
 		m.byIndex[i.Index] = i
 		addrs, _ := i.Addrs()
@@ -34,7 +34,7 @@ func (m *machine) at(when time.Time) *machine {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				here := i
 				if _, twice := m.devices[p.Addr()]; twice {
-					here.Name = "" // which of the two counts is not known
+					here.Name = "" // it is unknown which of the two counts
 				}
 				m.devices[p.Addr()] = here
 			}
@@ -43,7 +43,7 @@ func (m *machine) at(when time.Time) *machine {
 	return m
 }
 
-// towards is the kernel's route to an address. Nothing is sent.
+// towards returns the kernel's route to an address. It sends nothing.
 func towards(to netip.Addr) (netlink.Route, error) {
 	routes, err := netlink.RouteGet(to.AsSlice())
 	if err != nil || len(routes) == 0 {
@@ -60,7 +60,8 @@ func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
 	if !isOn {
 		home = m.byIndex[to.LinkIndex]
 	}
-	// An address to announce has a local route before it is on a device. From this machine itself all arrives.
+	// An address to announce has a local route before it is on a device. Packets from this machine itself always
+	// arrive.
 	isLocal := to.Type == unix.RTN_LOCAL && in.Type != unix.RTN_LOCAL
 	k := Kernel{Device: m.byIndex[in.LinkIndex].Name, Local: isOn || isLocal}
 	k.Same = home.Name == k.Device
@@ -69,7 +70,7 @@ func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
 	return k
 }
 
-// sysctl is a setting of a device; "" where it can't be read.
+// sysctl returns a setting of a device; "" if it can't be read.
 func sysctl(device, name string) string {
 	text, _ := os.ReadFile("/proc/sys/net/ipv4/conf/" + device + "/" + name)
 	return strings.TrimSpace(string(text))
