@@ -1,4 +1,4 @@
-// Package checker defines a check: its settings, its result, and how it is made without a goroutine.
+// Package checker defines a check: its settings, its result, and how it runs without a goroutine.
 package checker
 
 import (
@@ -17,8 +17,8 @@ type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// Spec has all settings of one check. Equal Specs are the same check of the same server, which is made once. All fields
-// must be comparable.
+// Spec has all settings of one check. Equal Specs mean the same check of the same server, which is then made only once.
+// All fields must be comparable.
 type Spec struct {
 	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
 	Service  string // negotiate and combined: http, https, …, none
@@ -36,7 +36,7 @@ type Spec struct {
 	Request string // with its leading slash, as the Perl ldirectord keeps it
 	URL     string // the URL of an http check
 	Receive string // Perl regular expression; "" matches everything
-	Same    string // the pattern of what servers should have in common in their answers; "": nothing is noted
+	Same    string // the pattern of what the answers of servers should have in common; "": nothing is noted
 	Host    string // virtualhost
 	SNI     string // "" means Host
 
@@ -49,7 +49,7 @@ type Spec struct {
 	TLSFiles string // the checksum of these files by TLSSums
 	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
 	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
-	// simpletcp and connect over UDP: a ping decides about a server that does not answer in half of the time
+	// simpletcp and connect over UDP: a ping decides if a server does not answer in half of the time
 	PingsTheSilent bool
 	NoClearText    bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders    List[string] // further request headers, each "Name: value"
@@ -61,19 +61,19 @@ type Spec struct {
 	Through  Through // zero: the check goes to Target itself
 }
 
-// Tells is how the check of a server reports what the server can bear.
+// Tells says how the check of a server reports the load that the server can bear.
 type Tells struct {
-	DrainStatus settings.HTTPStatuses // http, https: with these it wants no new clients
+	DrainStatus settings.HTTPStatuses // http, https: with these the server wants no new clients
 	Weighs      bool                  // external, external-perl: the exit status sets the weight
 }
 
-// Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and
-// Target's port, and IPVS forwards its packets to the server. Target stays the server's own address, until viavip
-// makes it the virtual one.
+// Through is the path of a check that reaches a server as clients do. The check connects to the virtual address and
+// Target's port, and IPVS forwards its packets to the server. Target is the server's own address until viavip replaces
+// it by the virtual one.
 type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr
-	Forward lvs.Forward // how IPVS forwards them: Route or Tunnel
+	Forward lvs.Forward // how IPVS forwards the packets: Route or Tunnel
 }
 
 // Pinger sends one echo request by a path, and waits for its reply.
@@ -81,7 +81,7 @@ type Pinger interface {
 	Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (time.Duration, error)
 }
 
-// Kind names the check for a person: its type, or for negotiate the service.
+// Kind names the check for a person, by its type, or for negotiate by the service.
 func (s Spec) Kind() string {
 	if s.Type == "negotiate" {
 		return s.Service
@@ -92,7 +92,7 @@ func (s Spec) Kind() string {
 // Agent is the Type of a check of a server's agent.
 const Agent = "agent"
 
-// SpecError is the error of a setting that makes a check impossible.
+// SpecError is the error for a setting that makes a check impossible.
 type SpecError struct {
 	Directive string // the directive of the configuration, such as receive
 	Err       error
@@ -101,13 +101,14 @@ type SpecError struct {
 func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// Always is a check without a request.
+// Always is a check with a fixed result and without a request.
 type Always Result
 
 // Check implements Checker.
 func (a Always) Check(context.Context) Result { return Result(a) }
 
-// Bare returns the check of the service itself, which other checks wrap. A check that wraps another one has a First.
+// Bare returns the check of the service itself, without the checks that wrap it. A check that wraps another has a
+// First.
 func Bare(c Checker) Checker {
 	if w, ok := c.(interface{ First() Checker }); ok {
 		return Bare(w.First())
@@ -123,7 +124,7 @@ func Idle(c Checker) *SpecError {
 	return nil
 }
 
-// CompanyOf is what checks have in common that cost less one shortly after the other; "" for nothing.
+// CompanyOf returns what a check has in common with others that cost less shortly after each other; "" for nothing.
 func CompanyOf(c Checker) string {
 	if of, ok := Bare(c).(interface{ Company() string }); ok {
 		return of.Company()

@@ -12,17 +12,17 @@ import (
 )
 
 // Light is a check that begins with a connection and at most one request. The loop runs it without a goroutine, unless
-// it has to wait for something else.
+// the check must wait for something else.
 type Light interface {
 	Checker
 	// Opening returns the first step of the check; ok is false if it needs a goroutine.
 	Opening() (o Opening, ok bool)
-	// Resume continues the check on a connection, within its deadline, after the request was sent.
+	// Resume continues the check on a connection, within its deadline, after the request has been sent.
 	Resume(ctx context.Context, c *wire.Conn) Result
 }
 
-// Guided is a check that starts with another check, on a path of its own, whose answer may not count. If that one is
-// light, the loop runs it.
+// Guided is a check that starts with another check, on a special path. The answer to that first check may not count. If
+// the first check is light, the loop runs it.
 type Guided interface {
 	Checker
 	// First returns the check that it starts with.
@@ -30,13 +30,13 @@ type Guided interface {
 	// Way returns the path of the first check, if it is known without waiting; otherwise Check does everything.
 	Way(now time.Time) (via *wire.Via, ok bool)
 	// Confirm reports for each of these checks, all successful, whether the answer counts. It is called on one of
-	// them. It takes a moment.
+	// them, and takes a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish returns the result for an answer that was not confirmed.
 	Finish(ctx context.Context, r Result) Result
 }
 
-// LightOf returns the light check that a check is, or starts with; nil if there is none.
+// LightOf returns the light check that a check is or starts with; nil if there is none.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
 		c = g.First()
@@ -50,7 +50,7 @@ type Opening struct {
 	Ping    *Ping // instead of a connection, if not nil
 	To      netip.AddrPort
 	Request []byte // empty: the connection alone is the check, unless it reads a line
-	Line    int    // the answer is a line of that many bytes at most: the loop reads all of it
+	Line    int    // the answer is a line of at most this many bytes, and the loop reads all of it
 	Timeout time.Duration
 	Via     *wire.Via // the path of the first connection; nil: the usual one
 }

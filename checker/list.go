@@ -13,7 +13,7 @@ type element[T comparable] struct {
 	rest  List[T]
 }
 
-// ListOf returns the list of some values.
+// ListOf returns a list of these values.
 func ListOf[T comparable](values ...T) (l List[T]) {
 	for i := len(values) - 1; i >= 0; i-- {
 		l = List[T]{unique.Make(element[T]{values[i], l})}

@@ -23,19 +23,19 @@ const MaxBody = 1000
 type Result struct {
 	OK    bool
 	Cause Cause // of a failure
-	// the stage of a failure; for a success AtConnect if the check only connected, otherwise AtMatch or AtStart
+	// the stage of a failure; of a success AtConnect if the check only connected, else AtMatch or AtStart
 	Stage wire.Stage
 	Way   Way // the path of the answer
-	// OwnAnswers: the check failed through the virtual address, but the server answers at its own.
+	// OwnAnswers: the check failed through the virtual address, but the server answers at its own address.
 	OwnAnswers bool
 	Report     health.Report // what the server reports about itself; its text is in Detail
-	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
+	// one line: the reason for a failure, or what the check saw; control characters are escaped, secrets removed
 	Detail string
-	// what Spec.Same found in the answer, up to 64 bytes; cleaned as Detail is
+	// what Spec.Same found in the answer, up to 64 bytes; cleaned like Detail
 	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
-	// Body is the beginning of a failing HTTP server's page as received, or the status without a page. The secrets
-	// of the configuration are taken out. It is "" without an answer.
+	// Body is the beginning of a failing HTTP server's page as received, or the status if there is no page; ""
+	// without an answer. It has no secrets of the configuration.
 	Body string
 	Took time.Duration
 	// Stages are the times when each stage was done.
@@ -64,9 +64,9 @@ func (r Result) Conclusive() bool {
 // Cause is the class of a failure, for counting. Its names are stable.
 type Cause uint8
 
-// Why a check fails.
+// The causes of failures.
 const (
-	Other       Cause = iota // none of those below
+	Other       Cause = iota // none of the others
 	Answer                   // the server answers, but not as configured
 	Timeout                  // no answer in time, or not all of it
 	Refused                  // no program listens there
@@ -81,8 +81,8 @@ const (
 	// Unjudged is an answer that can't be compared with receive within the time limit. It proves nothing about the
 	// server either, and does not make the next check earlier.
 	Unjudged
-	Silent // an agent is silent, or sends nothing usable: that proves nothing about the server
-	Causes // how many there are
+	Silent // an agent sends nothing, or nothing usable: that proves nothing about the server
+	Causes // the number of causes
 )
 
 func (c Cause) String() string {
@@ -90,7 +90,7 @@ func (c Cause) String() string {
 		"program", "shortage", "unjudged", "silent"}[c]
 }
 
-// causeOf is the class of an error that ended a check.
+// causeOf returns the class of an error that ended a check.
 func causeOf(err error) Cause {
 	var (
 		lookup *net.DNSError
@@ -142,14 +142,14 @@ func (r *Result) Conclude(took time.Duration) {
 	r.Stages.Set(wire.MarkMatch, took)
 }
 
-// Failed is the result of a check that ended with an error: the server's failure, unless our own machine was short of
-// something.
+// Failed returns the result of a check that ended with an error. That is a failure of the server, unless our own
+// machine was short of something.
 func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
-// Panicked is the result of a check that ended with a panic of a program over an answer. Its warning has the place; it
-// is reported once.
+// Panicked returns the result of a check in which a program panicked over an answer. The warning has the place, and is
+// reported once.
 func Panicked(program, what, place string) Result {
 	what = strings.TrimPrefix(what, "runtime error: ")
 	return Result{
@@ -162,8 +162,8 @@ func Panicked(program, what, place string) Result {
 // local port is left. ENOSPC: epoll may watch no more sockets; [os.ErrNoDeadline]: so Go's runtime does not watch this
 // one.) No route to the server is not a shortage: the server can't be reached.
 //
-// EPERM is a shortage: a firewall rule of this machine, or its full table of connections, dropped the packet, and no
-// network reports that. EACCES is a shortage only for a ping socket: with IPv6 a router, or the server, reports it.
+// EPERM is a shortage: a firewall rule of this machine, or its full connection table, dropped the packet. No network
+// reports EPERM. EACCES is a shortage only for a ping socket: with IPv6 a router or the server reports it too.
 func isShortage(err error) bool {
 	var origin *raw.OriginError
 	return errors.As(err, &origin) || wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
@@ -171,8 +171,8 @@ func isShortage(err error) bool {
 		syscall.EPERM, os.ErrNoDeadline, icmp.ErrDenied)
 }
 
-// Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent
-// itself reports the failure.
+// Silence turns a failed check of an agent into a result that proves nothing about the server, unless the agent itself
+// reported the failure.
 func (r *Result) Silence() {
 	if !r.OK && r.Report.State != health.Down && r.Cause != Shortage {
 		r.Cause, r.Report.Silent = Silent, true

@@ -2,7 +2,7 @@ package checker
 
 import "sync"
 
-// Shared caches values that the checks of many servers share: one for each key.
+// Shared caches values that the checks of many servers share, one for each key.
 type Shared[K comparable, V any] struct {
 	mu   sync.Mutex
 	made map[K]V

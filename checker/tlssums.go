@@ -11,14 +11,14 @@ import (
 // maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
 const maxPEM = 4 << 20
 
-// TLSSums has checksums of the files that checks read, so that a certificate renewed in place makes a new check. Files
-// that many checks share are read once.
+// TLSSums has checksums of the files that checks read, so that a certificate renewed in place leads to a new check.
+// Files that many checks share are read once.
 type TLSSums map[tlsFiles]string
 
-// tlsFiles are the paths of a certificate, its key, and authorities; "" for none.
+// tlsFiles are the paths of a certificate, its key and the authorities; "" for none.
 type tlsFiles [3]string
 
-// Of returns the sum of the files that a check reads, "" without any. New refuses unreadable files.
+// Of returns the sum of the files that a check reads; "" if it reads none. New refuses unreadable files.
 func (t TLSSums) Of(s Spec) string {
 	files := tlsFiles{s.TLSCert, s.TLSKey}
 	if s.TLSVerify {

@@ -14,13 +14,13 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// Echo is one echo request. With To and Done set it can be sent, and sent again after it ended. To stays.
+// Echo is one echo request. With To and Done set it can be sent, and sent again after it has ended. To must not change.
 type Echo struct {
 	To netip.Addr
 	settings.Path
 	// Done is called once for each Send, unless Forget was called first: with the time to the reply, with an error
-	// of the network, or with net.ErrClosed. It must not block, nor send, and may be called from any goroutine,
-	// also from within Send.
+	// of the network, or with net.ErrClosed. It must not block or send. It may be called from any goroutine, even
+	// from within Send.
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
@@ -28,16 +28,16 @@ type Echo struct {
 	left  time.Time // zero while there is no room for it in the socket
 }
 
-// nonce is sent with a request: a reply without it is forged, or meant for another program.
+// nonce is sent with a request. A reply without it is forged, or meant for another program.
 type nonce [16]byte
 
-// waiting has the echoes without a reply so far.
+// waiting has the echoes that have no reply so far.
 type waiting struct {
 	mu     sync.Mutex // guards the fields below, and the send times of these echoes
 	echoes map[nonce]*Echo
 }
 
-// enter registers an echo before it is sent. Stop is called when it ends.
+// enter registers an echo before it is sent. stop is called when the echo ends.
 func (w *waiting) enter(e *Echo, stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,8 +82,8 @@ func (w *waiting) end() {
 	}
 }
 
-// Forget drops an echo, and reports whether it was still without a reply. Its Done is not called any more, and a late
-// reply is ignored.
+// Forget drops an echo, and reports whether it still had no reply. Its Done is no longer called, and a late reply is
+// ignored.
 func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
@@ -92,8 +92,8 @@ func (p *Pinger) Forget(e *Echo) bool {
 // reply may take, or ends the wait with an error: os.ErrDeadlineExceeded, or ENOBUFS.
 //
 // Requests to silent servers in this machine's network fill the socket for seconds, while the kernel resolves their
-// addresses. Other requests then wait for room, up to a whole timeout. That wait does not count for their servers, and
-// lack of room is a shortage of this machine.
+// addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their servers,
+// and lack of room is a shortage of this machine.
 func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	p.asked.mu.Lock()
 	defer p.asked.mu.Unlock()
@@ -107,8 +107,8 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request by a path, and returns the time to its reply. Its errors are an error
-// of the network, os.ErrDeadlineExceeded without a reply in time, and the error of ctx.
+// Ping sends one echo request by a path, and returns the time to its reply. The error is one of the network,
+// os.ErrDeadlineExceeded without a reply in time, or that of ctx.
 func (p *Pinger) Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (took time.Duration,
 	err error) {
 	done := make(chan struct{})

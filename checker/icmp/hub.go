@@ -28,7 +28,7 @@ const (
 	roomWait = 100 * time.Millisecond
 )
 
-// family is how IPv4 and IPv6 differ.
+// family has what differs between IPv4 and IPv6.
 type family struct {
 	network        string
 	level, hops    int             // the socket's option for the hop limit
@@ -43,8 +43,8 @@ var families = map[bool]family{ // true: IPv6
 		byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply)},
 }
 
-// hub sends all echo requests of one kind from one raw socket, because with a socket for each server every socket would
-// get a copy of every reply.
+// hub sends all echo requests of one kind from one raw socket: with a socket for each server, every socket would get a
+// copy of every reply.
 type hub struct {
 	*waiting
 	family
@@ -80,11 +80,11 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	return h, nil
 }
 
-// bufferOptions enlarge the buffers for the replies of thousands of servers, and for the requests to silent ones: also
-// beyond net.core.rmem_max and wmem_max, where that is permitted.
+// bufferOptions enlarge the buffers for the replies of thousands of servers, and for requests to silent servers: even
+// beyond net.core.rmem_max and wmem_max, if permitted.
 var bufferOptions = []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE}
 
-// prepare sets up the socket. The kernel drops packets that are not replies to us. (Where it can't, receive does.)
+// prepare sets up the socket so that the kernel drops packets that are not replies to us. (If it can't, receive does.)
 func (h *hub) prepare(fd int) error {
 	for _, option := range bufferOptions {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, bufferSize)
@@ -179,7 +179,7 @@ func (h *hub) flush() {
 	h.batch = h.batch[:0]
 }
 
-// fail handles messages that could not be sent. If only room was missing, they are sent again.
+// fail handles a message that could not be sent. If only room was missing, it is sent again.
 func (h *hub) fail(e *Echo, err error) {
 	switch {
 	case !errors.Is(err, syscall.ENOBUFS):
@@ -194,7 +194,7 @@ func (h *hub) fail(e *Echo, err error) {
 	}
 }
 
-// checksum is the checksum of RFC 1071 over an even number of bytes.
+// checksum returns the checksum of RFC 1071 over an even number of bytes.
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {

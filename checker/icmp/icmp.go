@@ -33,8 +33,8 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns a pinger: one raw socket for each family and path, or, without
-// the right to raw sockets, an unprivileged socket for each ping.
+// NewPinger returns a pinger. It uses one raw socket for each family and path or, without the right to raw sockets, an
+// unprivileged socket for each ping.
 func NewPinger() *Pinger {
 	return &Pinger{asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
 }
@@ -61,8 +61,8 @@ func (p *Pinger) Send(batch []*Echo) {
 // outlived is how long a socket stays open after its device was replaced: others may still be sending.
 const outlived = time.Minute
 
-// open returns the sender for a way. The kind of socket is chosen at the first call. A raw socket outlives its address
-// and its device, so both are tried each time.
+// open returns the sender for a way. The first call chooses the kind of socket. A raw socket outlives its address and
+// its device, so each call tries both.
 func (p *Pinger) open(w way) (pinger, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	goping "github.com/go-ping/ping"
 )
 
-// single opens an unprivileged socket and starts a goroutine for each echo. Each socket is polled, so it is only a last
-// choice.
+// single opens an unprivileged socket and starts a goroutine for each echo. It polls each socket, so it is only the
+// last choice.
 type single struct{ *waiting }
 
 // send implements pinger.

@@ -1,5 +1,5 @@
-// Package settings has what a configuration tells a check: how it logs in and uses HTTP and TLS, and for each service
-// which directives its check uses.
+// Package settings has what a configuration sets for a check: how it logs in and uses HTTP and TLS. It also says for
+// each service which directives its check uses.
 package settings
 
 import (
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// HTTPStatuses are statuses of HTTP and ranges of them, as the configuration has them but without blanks: 200,300-399.
-// All have three digits.
+// HTTPStatuses are statuses of HTTP and ranges of them, as in the configuration but without blanks: 200,300-399. All
+// have three digits.
 type HTTPStatuses string
 
 // Has reports whether a status is among them.
@@ -34,35 +34,35 @@ type Step struct {
 	Written string // Text as in the configuration
 }
 
-// Account is how a check logs in. "" is none.
+// Account has what a check logs in with. "" is none.
 type Account struct {
 	Login    string `cf:"login,secret,shown-empty"`
 	Passwd   string `cf:"passwd,secret,shown-empty"`
 	Database string `cf:"database,shown-empty"`
 	// a Perl regular expression that the first value of the first row must match; "": any row passes
 	SQLReceive string `cf:"sqlreceive,extension"`
-	// that the client of a RADIUS server shares with it
+	// the secret that a RADIUS server shares with its client
 	Secret string `cf:"secret,secret,shown-empty"`
 }
 
-// Origin is what this machine's sockets for a check get before their first packet. The zero Origin leaves all to the
-// kernel.
+// Origin has what this machine sets on the sockets of a check before their first packet. The zero Origin leaves all to
+// the kernel.
 type Origin struct {
 	CheckSource netip.Addr `cf:"checksource,extension,check"` // invalid: that of the route
 	CheckDevice string     `cf:"checkdevice,extension,check"` // "": that of the route
 	CheckMark   uint32     `cf:"checkmark,extension,check"`   // of the packets, for rules; 0: none
 }
 
-// IsUsual reports whether an Origin leaves all to the kernel.
+// IsUsual reports whether the Origin leaves all to the kernel.
 func (o Origin) IsUsual() bool { return o == Origin{} }
 
-// Path is how the packets of a check leave this machine.
+// Path says how the packets of a check leave this machine.
 type Path struct {
 	Origin
 	OnLink bool // the server must be reached without a router
 }
 
-// HTTP has the settings of a check by http or https.
+// HTTP has the settings of an http or https check.
 type HTTP struct {
 	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET, HEAD or POST
 	FollowRedirect string       `cf:"followredirect=yes,extension"` // yes, server or no
@@ -77,13 +77,13 @@ type HTTP struct {
 
 // TLS has the settings of a check over TLS, all extensions.
 type TLS struct {
-	// the certificate must be good for the name or address of the server
+	// the certificate must be valid for the name or address of the server
 	TLSVerify bool `cf:"tlsverify=no,extension,for-tls"`
 	// file of the authorities to trust; "" for the system's
 	TLSCA string `cf:"tlsca,extension,for-tls"`
 	// file of a client certificate; set together with TLSKey
 	TLSCert string `cf:"tlscert,extension,for-tls"`
 	TLSKey  string `cf:"tlskey,extension,for-tls"` // file of its key
-	// how many days before it expires a certificate causes a warning; 0: none
+	// how many days before its end a certificate causes a warning; 0: none
 	TLSExpiryWarn int `cf:"tlsexpirywarn=14,extension,for-tls"`
 }

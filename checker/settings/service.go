@@ -11,7 +11,7 @@ type Service struct {
 	Name   string
 	Port   uint16 // the usual port; 0 for none
 	Traits Trait
-	Uses   string // the directives that its check uses, of those that not every check does
+	Uses   string // the directives that its check uses, except those that every check uses
 }
 
 // Trait is a property of some services.
@@ -20,12 +20,12 @@ type Trait uint8
 // The traits.
 const (
 	OverTLS Trait = 1 << iota // it uses TLS
-	// ByUDP: it may be in a virtual service of udp, because checks use UDP, because servers have both protocols at
-	// one port (https), or because the port may have any protocol. All others need TCP.
+	// ByUDP: it may be in a virtual service of udp, because its checks use UDP, its servers have both protocols at
+	// one port (https), or its port may have any protocol. All other services need TCP.
 	ByUDP
-	Extension // it must be in the file, because the Perl ldirectord does not have it
+	Extension // the file must name it, because the Perl ldirectord does not have it
 	Greets    // its server speaks first, or counts and limits connections that send nothing
-	Forks     // its server has a process for each connection
+	Forks     // its server starts a process for each connection
 )
 
 const (
@@ -65,7 +65,7 @@ var services = []Service{
 // Services returns every service that a configuration may name.
 func Services() iter.Seq[Service] { return slices.Values(services) }
 
-// ServiceOf returns the service of a name.
+// ServiceOf returns the service with a name.
 func ServiceOf(name string) (found Service) {
 	for _, s := range services {
 		if s.Name == name {
@@ -75,10 +75,11 @@ func ServiceOf(name string) (found Service) {
 	return found
 }
 
-// Is reports whether a trait is true of a service.
+// Is reports whether a service has a trait.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether its check uses a directive. A password from a file is used as one in the configuration.
+// Takes reports whether the check of the service uses a directive. A password from a file is used like one in the
+// configuration.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service
@@ -89,7 +90,7 @@ func (s Service) Takes(directive string) bool {
 	return false
 }
 
-// ServicesThat returns the names of the services of which a condition is true, in the order of the table.
+// ServicesThat returns the names of the services that match, in the order of the table.
 func ServicesThat(match func(Service) bool) (names []string) {
 	for _, s := range services {
 		if match(s) {
