@@ -49,7 +49,7 @@ type Spec struct {
 	TLSFiles string // the checksum of these files by TLSSums
 	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
 	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
-	// simpletcp and connect over UDP: a ping decides if a server does not answer in half of the time
+	// simpletcp and connect over UDP: if a server does not answer in half of the time, a ping decides
 	PingsTheSilent bool
 	NoClearText    bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders    List[string] // further request headers, each "Name: value"

@@ -8,15 +8,15 @@ type part struct {
 	nothing bool // there is nothing to match or to repeat
 	odd     bool // only the engine that backtracks reads it as Perl does
 	ends    bool // it has a $: with anything after that it is odd
-	begins  bool // it has a ^ of lines that may have no byte after it: so it must not be the end
+	begins  bool // it has a ^ under (?m), perhaps after the last newline, where Perl matches none
 	wide    bool // it may match bytes
-	takes   bool // it surely matches at least one
+	takes   bool // it always matches at least one byte
 
 	plain bool     // it is nothing but the text in needs
 	needs []string // texts that every match contains, one after another
 }
 
-// one is a byte of some.
+// one returns the part of a text that matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
 // absorb adds what all parts of a whole have in common.
@@ -26,7 +26,7 @@ func (p *part) absorb(sub part) {
 	p.wide = p.wide || sub.wide
 }
 
-// either are alternatives.
+// either joins alternatives.
 func either(branches []part) part {
 	if len(branches) == 1 {
 		return branches[0]
@@ -43,7 +43,7 @@ func either(branches []part) part {
 	return all
 }
 
-// inOrder are parts one after another.
+// inOrder joins parts that follow each other.
 func inOrder(members []part) part {
 	all := part{plain: true}
 	var text strings.Builder

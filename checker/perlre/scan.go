@@ -134,7 +134,8 @@ var (
 	noNewline = one(`[^\n]`)
 )
 
-// atoms are the atoms with a special meaning; the key of the one under (?m) or (?s) begins with that letter.
+// atoms has the part for each atom with a special meaning. A key with m or s in front is for the atom under (?m) or
+// (?s), where it means something else.
 var atoms = map[string]part{
 	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, begins: true},
 	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`}, "m$": {text: `(?m:$)`}, `\b`: {text: `\b`}, `\B`: {text: `\B`},

@@ -140,7 +140,7 @@ func (c *httpCheck) address(h *hop) *url.URL {
 // byProxy reports whether a request goes through the proxy being checked.
 func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "http" }
 
-// brackets escapes those of a path or query, as LWP does: Tomcat rejects a request that has them.
+// brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that has them.
 var brackets = strings.NewReplacer("[", "%5B", "]", "%5D")
 
 // prepare writes a request. Log-ins and headers of the configuration are only for home, the server being checked: a

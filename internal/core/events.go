@@ -21,7 +21,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
-		// a server that waited to come back has not turned, and yet comes in
+		// a server that waited to come back comes in although its state has not changed
 		step = op.Kind == lvs.EditDest && s.steps && s.Entered && !s.Turned && !s.Rerouted
 		s.steps = false
 	}

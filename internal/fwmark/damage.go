@@ -10,8 +10,8 @@ type report []string
 
 func (r *report) add(format string, args ...any) { *r = append(*r, fmt.Sprintf(format, args...)) }
 
-// damage describes changes by other programs, by hand, or by an interrupted run. If known, set has the rules of the
-// last Sync. If not, damage reports only states that no Sync leaves.
+// damage describes changes by other programs, by hand, or by an interrupted run. If the rules of the last Sync are
+// known, they are in set. Otherwise damage reports only states that no Sync leaves.
 func damage(now state, known bool, set []string) []string {
 	var lines report
 	used := now.used()

@@ -37,7 +37,8 @@ func (r *Retry) Succeeded() (again bool) {
 	return again
 }
 
-// Waits reports whether the virtual service gets no change now. A server that turned does not wait for settings.
+// Waits reports whether the virtual service gets no change now. While only its settings are refused, a change of a
+// server's state (turned) does not wait.
 func (r *Retry) Waits(turned bool, now time.Time) bool {
 	return r.Until.After(now) && !(turned && r.SettingsOnly)
 }

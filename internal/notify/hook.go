@@ -55,8 +55,8 @@ func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }
 
-// Set names the hooks of the configuration. The failures of other hooks are over; those of calls that still run or wait
-// end at once.
+// Set replaces the list of the hooks that the configuration has. The failures of all other hooks are over. If a call of
+// such a hook still runs or waits, and fails, that failure is over at once.
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
