@@ -72,9 +72,9 @@ func inOrder(members []part) part {
 	return all
 }
 
-// repeated is a part under a quantifier, low times or more. Go's engine finds another end of a body that may be empty.
-// Where the body is odd it becomes a group of our own: the engine takes (?>a?)? for (?>a?), but not when there is a
-// group between them.
+// repeated returns a part with a quantifier, which repeats it low times or more. If the part may match nothing, Go's
+// engine finds another end than Perl. A part that is odd becomes a group of our own: the backtracking engine reads
+// (?>a?)? as (?>a?), but not with a group in between.
 func (p part) repeated(quantifier string, low int) part {
 	if p.odd {
 		p.text = "(?<own>" + p.text + ")"
@@ -88,7 +88,7 @@ func (p part) repeated(quantifier string, low int) part {
 	return p
 }
 
-// held is an atomic part: the engine does not backtrack into it.
+// held returns a part as an atomic group: the engine does not backtrack into it.
 func (p part) held() part {
 	p.text = "(?>" + p.text + ")"
 	p.odd = true

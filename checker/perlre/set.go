@@ -37,8 +37,8 @@ func written(char rune) string {
 	return fmt.Sprintf(`\x%02x`, char)
 }
 
-// sets are the escapes of several characters, as members of a class. One without letters must have no rune between the
-// bytes either: (?i) takes the Kelvin sign for a k.
+// sets has each escape that matches several characters, as members of a class. An escape that matches no letters must
+// not match the runes between \x7f and \x{e080} either: under (?i) the Kelvin sign there would match a k.
 var sets = map[string]string{
 	`\d`: `\d`, `\D`: `\D`, `\s`: "[:space:]", `\S`: "[:^space:]",
 	`\w`: `\w`, `\W`: `\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\x{e080}-\x{e0ff}`,
@@ -73,8 +73,8 @@ func (s *scanner) class() part {
 	return one(strings.Join(text, "") + "]")
 }
 
-// classRange reads one member of a class, or a range of them. There is no range that begins or ends with several: in
-// [\d-z] Perl takes the hyphen as itself.
+// classRange reads one member of a class, or a range of characters. A member that is several characters begins or ends
+// no range: in [\d-z] Perl takes the hyphen as itself.
 func (s *scanner) classRange() string {
 	begin := s.pos
 	from, text := s.classMember()
@@ -94,7 +94,7 @@ func (s *scanner) classRange() string {
 	return text + "-" + last
 }
 
-// classMember reads one member of a class: a character, or several (then it is -1).
+// classMember reads one member of a class: a character, or several characters (then char is -1).
 func (s *scanner) classMember() (char rune, text string) {
 	begin := s.pos
 	if m := s.match(setEscape); m != nil {
@@ -119,8 +119,8 @@ func (s *scanner) classMember() (char rune, text string) {
 	return char, written(char)
 }
 
-// characters are all escapes of one: hexadecimal, octal, control characters, by a letter, by nothing
-// but the backslash. Perl ignores what follows the digits in braces.
+// characters matches every escape of a single character: its hexadecimal or octal number, a control character, a letter
+// such as n, or the character itself after a backslash. Perl ignores what follows the digits in braces.
 var characters = regexp.MustCompile(`^\\(?s:x(?:\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|([0-9A-Fa-f]{1,2})|)|` +
 	`(?:o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN]))`)
 
