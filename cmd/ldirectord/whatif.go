@@ -269,7 +269,7 @@ func eachLoss(c *call, is *situation) error {
 			}
 		}
 	default:
-		c.tell("# every virtual service has enough servers without any one of %d", len(units))
+		c.tell("# every virtual service keeps enough servers, whichever one of the %d is lost", len(units))
 	}
 	if isShort {
 		return exit{status: exitChanges}

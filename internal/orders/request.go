@@ -129,8 +129,8 @@ func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce
 // beginOf returns when a waiting order begins, if enough servers are left then.
 func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
-		return now, errors.New("from is for drain, maint and weight N, without force and wait-budget: " +
-			"the order waits until enough servers are left")
+		return now, errors.New("from works only with drain, maint and weight N, and not with force or " +
+			"wait-budget: the order waits until enough servers are left")
 	}
 	return timeAfter(now, from)
 }
