@@ -46,7 +46,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
 		virtual: e.Virtual,
-		sender:  envelopeSender(host, ""),
+		sender:  userName() + "@" + host,
 		about:   plain(about),
 		count:   1,
 		date:    e.Time,
@@ -76,20 +76,9 @@ func (l *letter) goBy(r Rule) {
 	l.fromLine, l.toLine = plain(r.From), plain(r.To)
 	l.to = []string{l.toLine}
 	if l.smtp != "" { // sendmail parses the header itself
-		l.to, l.sender = addresses(l.toLine), envelopeSender(hostName(), l.fromLine)
+		l.to = addresses(l.toLine)
 		l.fromLine = cmp.Or(l.fromLine, l.sender)
 	}
-}
-
-// envelopeSender is USER@HOST, as with the Perl. Relays may refuse that where the host has no domain: then it is the
-// address of emailalertfrom, if that has one.
-func envelopeSender(host, from string) string {
-	for _, a := range addresses(from) {
-		if _, domain, _ := strings.Cut(a, "@"); !strings.Contains(host, ".") && strings.Contains(domain, ".") {
-			return a
-		}
-	}
-	return userName() + "@" + host
 }
 
 // redirect has a letter go by another rule, to those who have not got it. It reports whether there are any.
