@@ -10,12 +10,11 @@ import (
 	"ldirectord/internal/health"
 )
 
-// maxAgentLine limits the line of an agent, in bytes.
+// maxAgentLine is the maximum length of an agent's line, in bytes.
 const maxAgentLine = 256
 
-// agent queries the agent of a server, which reports how much the server can bear (HAProxy's agent-check). Only the
-// words down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, proves nothing about
-// the server.
+// agent asks a server's agent how much load the server can bear (HAProxy's agent-check). Only the words down, fail and
+// stopped mean a failure. An agent that is silent or sends nothing usable proves nothing about the server.
 type agent struct {
 	server
 	text []byte // sent first
@@ -65,7 +64,7 @@ func (c *agent) Resume(_ context.Context, conn *wire.Conn) Result {
 	}
 }
 
-// mute is the result of an agent that is silent, or sends nothing usable.
+// mute returns the result for an agent that is silent or sends nothing usable.
 func mute(err error) Result {
 	r := failed(err)
 	r.Silence()

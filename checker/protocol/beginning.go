@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	maxText   = 1 << 20 // in a longer body or file the first bytes decide
+	maxText   = 1 << 20 // only the first bytes of a longer body or file are compared
 	smallBody = 4 << 10
 )
 
-// Bodies and files are read into buffers of pools: small ones that grow up to largeBody, and then one for the most that
-// is read.
+// Bodies and files are read into pooled buffers. A small buffer grows up to largeBody. Longer texts move to a large
+// buffer, which has the maximum size.
 var (
 	smallPool = sync.Pool{New: func() any { return new(make([]byte, 0, smallBody)) }}
 	largePool = sync.Pool{New: func() any { return new(make([]byte, 0, maxText+1)) }}
 )
 
-// beginning is the beginning of a body or a file, which may be long. It must be closed; its text is valid until then.
+// beginning holds the beginning of a body or file, which may be long. The text is valid until close, which is required.
 type beginning struct {
 	ctx    context.Context // the context of the check
 	limits *Matching
@@ -31,7 +31,7 @@ type beginning struct {
 	waited time.Duration // how long it waited for a large buffer
 }
 
-// read reads up to n more bytes. The time that it waits is not counted as time of these connections.
+// read reads up to n more bytes. The wait for a large buffer does not count against the deadlines of conns.
 func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 	for n > 0 {
 		if len(b.text) == cap(b.text) {
@@ -49,7 +49,7 @@ func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 	return nil
 }
 
-// grow enlarges the buffer. A large one waits for its turn: only some are in memory at once.
+// grow enlarges the buffer. It waits for a slot before it takes a large one, because only some are in memory at once.
 func (b *beginning) grow(conns []*wire.Conn) error {
 	switch {
 	case b.small == nil:

@@ -12,7 +12,7 @@ import (
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct{ server }
 
-// newConnect returns the check of a connection; for UDP, which has no connections, it is a ping, or an empty datagram.
+// newConnect returns a check that connects. UDP has no connections: its check is a ping or an empty datagram.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	switch {
 	case s.PingsTheSilent:
@@ -41,8 +41,8 @@ func (c *connectCheck) Resume(context.Context, *wire.Conn) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 }
 
-// routeCheck replaces connecting for UDP: it tests whether there is a route to the server. As in the Perl ldirectord it
-// is used only between two full checks.
+// routeCheck replaces the connect check for UDP: it tests whether there is a route to the server. As in the Perl
+// ldirectord, it is used only between two full checks.
 type routeCheck struct{ target netip.AddrPort }
 
 // Check implements Checker.
@@ -55,8 +55,8 @@ func (c *routeCheck) Check(ctx context.Context) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
 }
 
-// combined makes a full check, then connects that many times, then a full check again. A failed connect is a failure at
-// once. After any failure the next check is a full one.
+// combined makes a full check, then the given number of connect checks, then a full check again. A failed connect check
+// counts without another check. After a conclusive failure the next check is a full one.
 type combined struct {
 	full, connect Checker
 	connects      int

@@ -22,23 +22,22 @@ import (
 const (
 	// killDelay is how long a killed program may take to exit: a program that hangs in the kernel can't be killed.
 	killDelay = time.Second
-	// maxOutput limits the kept output of a program, in bytes.
+	// maxOutput is how much of a program's output is kept, in bytes.
 	maxOutput = 4 << 10
 )
 
-// external runs a program; exit status 0 means up.
+// external runs a program. Exit status 0 means up.
 type external struct {
 	argv     []string
-	weighs   bool // 2 to 102 also mean up: with 0 to 100 percent of the weight
+	weighs   bool // 2 to 102 also mean up, with 0 to 100 percent of the weight
 	run      func(context.Context) (output []byte, err error)
 	timeout  time.Duration
-	latest   time.Duration // after which run has returned, if it can
+	latest   time.Duration // how long run may take, unless it hangs
 	children chan struct{}
-	running  chan Result // the result for a program that did not exit after it was killed
+	running  chan Result // delivers the late result of a check that was given up
 }
 
-// newExternal takes the command as the name of a program, without arguments and without a shell, as
-// the Perl ldirectord does.
+// newExternal takes the whole command as the name of a program and runs it without a shell, as in the Perl ldirectord.
 func newExternal(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, cmp.Or(s.Command, "/bin/true"))
 	c.run = c.runProgram
@@ -59,8 +58,8 @@ func (c *external) Check(ctx context.Context) Result {
 	})
 }
 
-// bounded makes a check that runs a program, and gives up if the program neither starts nor ends in time. The wait for
-// a free slot does not count as time of the program.
+// bounded makes a check that runs a program. It gives up if the program does not start or does not end in time. Waiting
+// for a free slot does not count.
 func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	if c.running != nil {
 		select {
@@ -88,22 +87,22 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	}
 }
 
-// stuck is the result if the kernel does not start a program, or a killed one does not exit.
+// stuck returns the result for a program that the kernel does not start, or that does not exit after it was killed.
 func (c *external) stuck() Result {
 	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
 }
 
-// errCrowded is a shortage of this machine.
+// errCrowded reports a shortage on this machine.
 var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
-// runProgram runs the program to its end, or kills it and what it started at the timeout.
+// runProgram runs the program to its end. At the timeout it kills the program and all that the program started.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 	output := &subprocess.Output{Max: maxOutput}
 	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: output, Stderr: output})
 	return output.Text, err
 }
 
-// judge returns the result of a program, from its output and its error.
+// judge returns the result of a program from its output and its error.
 func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	if w := wire.WatchOf(ctx); w.IsTaped() {
 		w.Remark("ran %q", c.argv)
@@ -117,7 +116,7 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	case nil:
 		return c.passed("exit status 0", output, 100)
 	case ending:
-		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // far below 0 without a status
+		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // negative without a status
 		if c.weighs && percent >= 0 && percent <= 100 {
 			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), output, percent)
 		}
@@ -135,7 +134,7 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	return failure
 }
 
-// passed is the result of a program that reports how much of its weight the server can bear.
+// passed returns the result for a program that succeeded, with the percentage of its weight that the server can bear.
 func (c *external) passed(end string, output []byte, percent int) Result {
 	r := passed(withOutput(end, output))
 	if c.weighs {
@@ -155,13 +154,13 @@ func (c *external) notStarted(err error) Result {
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = checker.Shortage
-	case r.Cause != checker.Shortage || errors.Is(err, syscall.EPERM): // the subject of the message, the program
+	case r.Cause != checker.Shortage || errors.Is(err, syscall.EPERM): // the message is about the program
 		r.Cause = checker.Program
 	}
 	return r
 }
 
-// ending describes how a program failed. Death by a signal is a failure; the Perl ldirectord reads it as status 0.
+// ending describes how a program failed. Death by a signal is a failure, although the Perl ldirectord reads status 0.
 type ending syscall.WaitStatus
 
 func (e ending) Error() string {
@@ -172,11 +171,11 @@ func (e ending) Error() string {
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-// firstWeight is the exit status for 0 percent of the weight; 100 more is for 100 percent. All others but 0 are
-// failures: 1 is common to all programs, and shells use 126 and 127.
+// firstWeight is the exit status for 0 percent of the weight; 100 more means 100 percent. All other statuses except 0
+// are failures: programs commonly fail with 1, and shells use 126 and 127.
 const firstWeight = 2
 
-// withOutput is a text, followed by the first line of a program's output.
+// withOutput returns a text, followed by the first line of a program's output that is not blank.
 func withOutput(text string, output []byte) string {
 	for line := range bytes.Lines(output) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {

@@ -17,7 +17,7 @@ import (
 var perlRunner string
 
 // newExternalPerl runs a Perl file. The Perl ldirectord loads the file into itself. Here a separate perl loads it and
-// forks processes for checks, so that a file that hangs or crashes harms only its own check.
+// forks a process for each check, so that a file that hangs or crashes harms only its own check.
 func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	perls := e.Perls
@@ -33,10 +33,10 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 // perlCheck is a check by a Perl file.
 type perlCheck struct{ *external }
 
-// Company names the process that checks of a file and a virtual service share.
+// Company returns what the checks of one file for one virtual service have in common.
 func (c perlCheck) Company() string { return strings.Join(c.argv[:5], "\t") }
 
-// Perls has a perl for each file. Renew makes it ready for use.
+// Perls holds a perl process for each file. Call Renew before the first use.
 type Perls struct {
 	mu  sync.Mutex
 	all map[string]perl
@@ -86,14 +86,14 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 	return h, answers, err
 }
 
-// errPerl is the error when this machine is short of something, or perl was killed.
+// errPerl is the error if this machine is short of a resource or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
-// compiling is how many times the limit of a check a perl may take until it has compiled the file: if each check ended
-// that at its own limit, none of the file could ever succeed.
+// compiling is how many times the limit of one check a perl may take to compile the file. If each check ended the perl
+// at its own limit, no check of the file could ever succeed.
 const compiling = 6
 
-// runPerl has the file's perl fork, waits until that process exits, or kills it at the timeout.
+// runPerl has the file's perl fork a process and waits until that process exits. It kills the process at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	seconds := strconv.FormatFloat(c.timeout.Seconds(), 'f', -1, 64)
 	h, answers, err := perls.ask(c.argv[:3], c.weighs, append([]string{seconds}, c.argv[3:]...)...)

@@ -24,8 +24,8 @@ func ftp(d *dialogue) (string, error) {
 	}
 	if d.Offered != nil {
 		d.Offered = d.Offered.Clone()
-		// Data connections resume the session, because servers verify that it is the same client. Without a
-		// name it would be looked up by the port; an address is not sent as a name.
+		// Data connections resume the session, because servers verify that the client is the same. Without a
+		// name, Go would look the session up by the port, which differs. An address is not sent as a name.
 		d.Offered.ServerName = cmp.Or(d.Offered.ServerName, d.target.Addr().String())
 		d.Offered.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		if err := d.AskTLS("FTP", "AUTH TLS", 234); err != nil { // RFC 4217, 4
@@ -54,8 +54,8 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 	return nil
 }
 
-// fetchFTP gets the file and compares it. To a server that takes no data connection it offers one, as the Perl
-// ldirectord does.
+// fetchFTP gets the file and compares it. If the server accepts no data connection, fetchFTP lets the server open one,
+// as the Perl ldirectord does.
 func fetchFTP(d *dialogue) (string, error) {
 	data, passive := passiveFTP(d)
 	if passive == nil {
@@ -78,7 +78,7 @@ func fetchFTP(d *dialogue) (string, error) {
 	})
 }
 
-// acceptFTP waits for the connection of the server. Others that find the port could pass or fail its check.
+// acceptFTP waits for the server's connection. It closes all others: a stranger could otherwise decide the check.
 func (d *dialogue) acceptFTP(l *net.TCPListener) (net.Conn, error) {
 	for {
 		c, err := l.AcceptTCP()
@@ -93,7 +93,7 @@ func (d *dialogue) acceptFTP(l *net.TCPListener) (net.Conn, error) {
 	}
 }
 
-// retrieve gets the file over a data connection that opens when it is requested.
+// retrieve gets the file over a data connection. It calls open after it has requested the file.
 func retrieve(d *dialogue, open func() (*wire.Conn, error)) (string, error) {
 	var err error
 	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)
@@ -120,7 +120,7 @@ func retrieve(d *dialogue, open func() (*wire.Conn, error)) (string, error) {
 	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(what, text)
 }
 
-// readFTP reads the file up to its end, or beyond its limit.
+// readFTP reads the file to its end, or one byte beyond the limit.
 func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) error {
 	data, err := open()
 	if err != nil {
@@ -141,7 +141,7 @@ func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) e
 	return wire.NewFault(err, "%s in the file", wire.Reason(err))
 }
 
-// passiveFTP opens a data connection to the server, for which it takes half of the time that is left.
+// passiveFTP opens a data connection to the server. It takes at most half of the time that is left.
 func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	port, err := passivePorts(d)
 	if err != nil {
@@ -161,7 +161,7 @@ func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	return c, nil
 }
 
-// activeFTP opens a port for the data connection of the server: with EPRT (RFC 2428), for IPv4 with PORT.
+// activeFTP opens a port for the server's data connection and announces it: with EPRT (RFC 2428), or PORT for IPv4.
 func activeFTP(d *dialogue) (*net.TCPListener, error) {
 	own := d.Conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	l, err := wire.Listen(d.ctx, own, d.target)
@@ -184,8 +184,8 @@ func activeFTP(d *dialogue) (*net.TCPListener, error) {
 	return l, nil
 }
 
-// passivePorts asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. The address in the reply to
-// PASV is ignored, because it is wrong with address translation.
+// passivePorts asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. It ignores an address in the
+// reply to PASV, which is wrong behind address translation.
 func passivePorts(d *dialogue) (uint16, error) {
 	r, err := d.Ask("FTP", "EPSV")
 	if err == nil && r.Code == 229 {

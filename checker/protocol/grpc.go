@@ -17,7 +17,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// grpc asks a gRPC server for the health of a service by grpc.health.v1.Health/Check, a unary call over HTTP/2
+// grpc asks a gRPC server for the health of a service with grpc.health.v1.Health/Check, a unary call over HTTP/2
 // (github.com/grpc/grpc: doc/health-checking.md, doc/PROTOCOL-HTTP2.md).
 type grpc struct {
 	server
@@ -26,14 +26,14 @@ type grpc struct {
 	service string // "": the whole server
 }
 
-// maxGRPCAnswer limits a message, in bytes: a right one has two.
+// maxGRPCAnswer is the maximum length of an answer, in bytes. A proper one has seven.
 const maxGRPCAnswer = 4 << 10
 
-// maxGRPCTalk limits all that a server sends, in bytes: frames that are no part of an answer may follow each other
-// forever.
+// maxGRPCTalk limits everything that a server sends, in bytes. A server could send frames forever that are not part of
+// an answer.
 const maxGRPCTalk = 1 << 20
 
-// grpcHead is the length of what is before a message: a flag and the message's length.
+// grpcHead is the length of the head of a message, which holds a flag and the message's length.
 const grpcHead = 5
 
 func newGRPC(s Spec, e *Env, _ *matcher) (Checker, error) {
@@ -101,7 +101,7 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn, raw *noting) (string,
 		return "", fmt.Errorf("the answer is longer than %d bytes", maxGRPCAnswer)
 	}
 	end := answer.Trailer
-	if end.Get("Grpc-Status") == "" { // an answer without a message has one header
+	if end.Get("Grpc-Status") == "" { // an answer without a message has its status in the header
 		end = answer.Header
 	}
 	if err := c.judgeCall(end.Get("Grpc-Status"), end.Get("Grpc-Message")); err != nil {
@@ -122,13 +122,13 @@ func (c *grpc) request(ctx context.Context, scheme string) (*http.Request, error
 	return r, nil
 }
 
-// noting is a connection that keeps why it could not be read: the transport may report another error, depending on when
+// noting is a connection that remembers why reading failed. The transport may report another error, depending on when
 // the connection ended.
 type noting struct {
 	net.Conn
 	left   int                   // how many bytes may still be read
 	failed atomic.Pointer[error] // the first error
-	older  atomic.Bool           // an answer of HTTP/1 came
+	older  atomic.Bool           // an HTTP/1 answer came
 }
 
 func (n *noting) Read(p []byte) (int, error) {
@@ -140,13 +140,13 @@ func (n *noting) Read(p []byte) (int, error) {
 	if bytes.HasPrefix(p[:max(read, 0)], httpMark) { // HTTP/2 begins with a frame
 		n.older.Store(true)
 	}
-	if err != nil && !wire.IsOneOf(err, net.ErrClosed, os.ErrClosed) { // by the transport itself
+	if err != nil && !wire.IsOneOf(err, net.ErrClosed, os.ErrClosed) { // closed by the transport itself
 		n.failed.CompareAndSwap(nil, &err)
 	}
 	return read, err
 }
 
-// cause is why the call failed, by what the connection has seen, or otherwise the error of the transport.
+// cause returns why the call failed, as the connection has seen it, or otherwise the transport's error.
 func (n *noting) cause(err error) error {
 	failed := n.failed.Load()
 	switch {
@@ -159,12 +159,12 @@ func (n *noting) cause(err error) error {
 	case failed != nil:
 		return *failed
 	case errors.Is(err, context.DeadlineExceeded):
-		return os.ErrDeadlineExceeded // as of the connection
+		return os.ErrDeadlineExceeded // the same error as from the connection
 	}
 	return err
 }
 
-// question is the message HealthCheckRequest, whose field 1 is the service.
+// question returns the message HealthCheckRequest, whose field 1 is the service.
 func (c *grpc) question() []byte {
 	var body []byte
 	if c.service != "" {

@@ -19,7 +19,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// maxRedirects is how many redirects are followed, as by the Perl ldirectord (LWP's max_redirect).
+// maxRedirects is how many redirects are followed, as in the Perl ldirectord (LWP's max_redirect).
 const maxRedirects = 7
 
 // httpCheck sends a request over http or https, or to a proxy, and compares the answer: the status must be accepted and
@@ -27,7 +27,7 @@ const maxRedirects = 7
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
-	server   *netip.Addr    // whose check goes through a virtual address, the target; nil: the target is the server
+	server   *netip.Addr    // the server if target is a virtual address; nil: it is the target
 	sessions *wire.Sessions // nil for http
 
 	// The first request.
@@ -47,14 +47,14 @@ type httpRules struct {
 	login   string                // field with the user and password; "" for none
 	rules   wire.TLSRules
 	receive *matcher
-	field   string   // whose value wants matches
-	wants   *matcher // nil: every header will do
+	field   string   // the field whose value wants matches
+	wants   *matcher // nil: any header will do
 	portOf  func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 }
 
 // hop is one request of a check: the first, or the target of a redirect.
 type hop struct {
-	url     *url.URL       // nil: the check's own request, not made yet
+	url     *url.URL       // nil: the check's own URL, not parsed yet
 	to      netip.AddrPort // the address for the request; invalid before the name is looked up
 	request []byte
 	tls     *tls.Config // nil for http
@@ -129,7 +129,7 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	return c, nil
 }
 
-// address is the URL of a request.
+// address returns the URL of a request.
 func (c *httpCheck) address(h *hop) *url.URL {
 	if h.url == nil {
 		h.url, _ = parseTarget(c.url) // newHTTP parsed it
@@ -143,7 +143,7 @@ func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "ht
 // brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that has them.
 var brackets = strings.NewReplacer("[", "%5B", "]", "%5D")
 
-// prepare writes a request. Log-ins and headers of the configuration are only for home, the server being checked: a
+// prepare builds a request. Log-ins and headers from the configuration go only to home, the server being checked: a
 // redirect must not send them to other servers.
 func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	target := brackets.Replace(h.url.RequestURI())
@@ -151,7 +151,7 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 		target = "http://" + h.url.Host + target
 	}
 	method, body := c.HTTPMethod, c.HTTPBody
-	if h.seeOther || !home && method == "POST" { // a body is for home alone
+	if h.seeOther || !home && method == "POST" { // only home gets a body
 		method, body = "GET", ""
 	}
 	h.request = requestBytes(method, target, host, c.fieldsFor(h.url, home), body)
@@ -180,7 +180,7 @@ func (c *httpCheck) Opening() (Opening, bool) {
 // Resume makes the request, unless begun has sent it, and follows redirects.
 func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
-		hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
+		hop: hop{request: c.text, tls: c.tls}} // its URL is seldom needed, and parsed again then
 	defer at.close()
 	at.wanted = c.field
 	if c.direct {
@@ -216,7 +216,7 @@ type trail struct {
 	report  health.Report
 }
 
-// lead sets the next request. A foreign server's redirects stay foreign.
+// lead sets the next request. Where a foreign server redirects us is foreign, too.
 func (at *trail) lead(to hop) {
 	at.hop = to
 	if at.foreign {
@@ -229,7 +229,7 @@ func (at *trail) lead(to hop) {
 	}
 }
 
-// withoutForeignText is an error without the text of a foreign server.
+// withoutForeignText removes the text of a foreign server from an error.
 func (at *trail) withoutForeignText(err error) error {
 	if !at.foreign {
 		return err
@@ -303,7 +303,7 @@ func (at *trail) locate(h *hop) error {
 }
 
 // route chooses among the addresses of a URL's host. A request to one of our virtual services goes to the server being
-// checked instead: otherwise its peers would answer.
+// checked: otherwise another server of the service might answer.
 func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
 	for _, a := range addrs {
 		to := netip.AddrPortFrom(a, port)
@@ -318,9 +318,9 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 	return netip.AddrPortFrom(addrs[max(alike, 0)], port), true
 }
 
-// here is where the server being checked gets a request to one of our virtual services: at its port in that service.
-// The service being checked keeps the port of its check. The result is invalid if this server is in no virtual service
-// at that address.
+// here returns the address at which the server being checked answers a request to one of our virtual services. Its port
+// is the server's in that service, or that of the check if this is the service being checked. The result is invalid if
+// no virtual service at that address has this server.
 func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort) {
 	if c.portOf == nil {
 		return to
@@ -339,7 +339,7 @@ func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort
 	return netip.AddrPortFrom(c.target.Addr(), port)
 }
 
-// exchange sends a request, unless begun has sent it, and reads the answer, with its body if the status is accepted.
+// exchange sends a request, unless begun has sent it, and reads the answer. It reads a body if the status is accepted.
 func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 	server := begun
 	if begun == nil {
@@ -385,7 +385,7 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	return false
 }
 
-// redirected returns the request for a redirect, in a check that began at home.
+// redirected returns the request that follows a redirect. home is the first request of the check.
 func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 	base := at.address(&at.hop)
 	location := a.location

@@ -17,7 +17,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits for reading an answer, in bytes.
+// Limits on reading an answer, in bytes.
 const (
 	maxHead      = 64 << 10 // the header, including interim answers
 	maxChunkLine = 4 << 10
@@ -28,14 +28,14 @@ type httpAnswer struct {
 	status   int
 	reason   string
 	location string
-	length   int    // the length of the body; -1 if the header does not have it
+	length   int    // the length of the body; -1 if the header does not say
 	chunked  bool   // the body is chunked
 	field    []byte // the value of the field that was asked for; nil: there is none
 	body     []byte
 	cut      bool // the body has more than maxText bytes
 }
 
-// statusLine is the status in the form of the Perl ldirectord: 200 OK.
+// statusLine returns the status in the form of the Perl ldirectord: 200 OK.
 func (a *httpAnswer) statusLine() string {
 	if a.status == 200 && a.reason == "OK" {
 		return "200 OK"
@@ -43,20 +43,20 @@ func (a *httpAnswer) statusLine() string {
 	return wire.Show(a.statusText())
 }
 
-// statusText is the status as received, with the usual text if the server sent none.
+// statusText returns the status as received, with the usual text if the server sent none.
 func (a *httpAnswer) statusText() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
-// answerReader reads one HTTP answer (RFC 9112). Every part has a limit. It is our own because http.ReadResponse
-// refuses answers that are good enough for a check, such as those with junk in the header. It also takes longer, with
+// answerReader reads one HTTP answer (RFC 9112). Every part has a limit. We do not use http.ReadResponse: it refuses
+// answers that are good enough for a check, such as those with junk in the header. It is also slower and makes
 // 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn
 	in      *bufio.Reader // reads src
-	header  int           // bytes of headers that came
-	extra   int           // bytes of headers of chunks beside their sizes
+	header  int           // bytes of headers received
+	extra   int           // bytes of chunk headers besides the sizes
 	wanted  string        // the field whose value is kept; "" for none
 	beginning
 }
@@ -67,7 +67,7 @@ func newAnswerReader(ctx context.Context, timeout time.Duration, limits *Matchin
 		beginning: beginning{ctx: ctx, limits: limits}}
 }
 
-// close returns the buffers. After it no part of an answer may be used.
+// close returns the buffers to their pools. No part of an answer may be used afterwards.
 func (r *answerReader) close() {
 	r.in.Reset(nil)
 	readerPool.Put(r.in)
@@ -82,7 +82,7 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is a wait after which a server may give up.
+// longTurn is how long a server may have to wait for us before it may give up.
 const longTurn = time.Second
 
 // broken explains an error while reading one part of the answer.
@@ -98,7 +98,7 @@ func (r *answerReader) broken(part string, err error) error {
 	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)
 }
 
-// isOver reports whether a server has ended the connection. One that left our request unread resets it.
+// isOver reports whether a server has ended the connection. A server that left our request unread resets it.
 func (r *answerReader) isOver(err error) bool {
 	return err == io.EOF || wire.IsOneOf(err, syscall.ECONNRESET) && r.waited <= longTurn
 }
@@ -125,7 +125,7 @@ func (r *answerReader) head() (httpAnswer, error) {
 		if line, err = r.headerLine(); err != nil {
 			break
 		}
-		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') { // of the field before it (RFC 9112, 5.2)
+		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') { // continues a field (RFC 9112, 5.2)
 			field = append(append(field, ' '), bytes.TrimLeft(line, " \t")...)
 			continue
 		}
@@ -140,7 +140,7 @@ func (r *answerReader) head() (httpAnswer, error) {
 
 var httpMark = []byte("HTTP/")
 
-// statusLine reads the first line, if it is one of HTTP.
+// statusLine reads the first line, which must be an HTTP status line.
 func (r *answerReader) statusLine() ([]byte, error) {
 	start, err := r.in.Peek(len(httpMark))
 	if !bytes.HasPrefix(httpMark, start) {
@@ -153,7 +153,7 @@ func (r *answerReader) statusLine() ([]byte, error) {
 	return r.headerLine()
 }
 
-// headerLine reads a line of the header, without its end: LF or CR LF. The next one overwrites it.
+// headerLine reads a line of the header, without its line break: LF or CR LF. The next call overwrites the line.
 func (r *answerReader) headerLine() (line []byte, err error) {
 	for {
 		part, err := r.in.ReadSlice('\n')
@@ -206,7 +206,7 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	if ok && wanted != "" && fieldIs(name, wanted) {
 		if a.field == nil {
 			a.field = []byte{}
-		} else { // several are one list (RFC 9110, 5.3)
+		} else { // several fields form one list (RFC 9110, 5.3)
 			a.field = append(a.field, ", "...)
 		}
 		a.field = append(a.field, value...)
@@ -228,7 +228,7 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	return nil
 }
 
-// fieldIs compares without regard to case.
+// fieldIs compares the name of a field without regard to case.
 func fieldIs(name []byte, want string) bool {
 	return bytes.EqualFold(name, []byte(want))
 }
@@ -299,7 +299,7 @@ func (r *answerReader) chunkSize() (int, error) {
 	return int(size), nil
 }
 
-// chunkLine reads a line between chunks, without its end. The next one overwrites it.
+// chunkLine reads a line between chunks, without its line break. The next call overwrites the line.
 func (r *answerReader) chunkLine() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
 	switch {

@@ -10,7 +10,7 @@ import (
 	"ldirectord/checker"
 )
 
-// firstWords is the beginning of a server's answer, for Result.Body.
+// firstWords returns the beginning of a server's answer, for Result.Body.
 func firstWords[T string | []byte](words T) string {
 	return string(words[:min(len(words), checker.MaxBody)])
 }
@@ -30,18 +30,18 @@ func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
 	return fields
 }
 
-// basicField is a log-in by the Basic scheme (RFC 7617, 2).
+// basicField returns a log-in by the Basic scheme (RFC 7617, 2).
 func basicField(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// requestBytes is a request; a POST has a body.
+// requestBytes returns a request. Only a POST has a body.
 func requestBytes(method, target, host string, fields []string, body string) []byte {
 	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, host)
 	if !hasField(fields, "User-Agent") {
 		b = append(b, "User-Agent: ldirectord\r\n"...)
 	}
-	if !hasField(fields, "Connection") { // which then is Upgrade
+	if !hasField(fields, "Connection") { // otherwise it is Upgrade
 		b = append(b, "Connection: close\r\n"...)
 	}
 	if method == "POST" {
@@ -60,7 +60,7 @@ func hasField(fields []string, name string) bool {
 	})
 }
 
-// good reports whether a status is accepted: without a list as by the Perl ldirectord.
+// good reports whether a status is accepted. Without a list 2xx is accepted, as in the Perl ldirectord.
 func (c *httpRules) good(status int) bool {
 	return c.HTTPStatus == "" && status/100 == 2 || c.HTTPStatus.Has(status)
 }

@@ -32,7 +32,7 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// urlPort is the port of a URL, or the usual one of its scheme.
+// urlPort returns the port of a URL, or the usual port of its scheme.
 func urlPort(u *url.URL) (uint16, error) {
 	if u.Port() == "" {
 		return map[string]uint16{"http": 80, "https": 443}[u.Scheme], nil
@@ -41,7 +41,7 @@ func urlPort(u *url.URL) (uint16, error) {
 	return uint16(port), err
 }
 
-// showURL is a URL for a message: without user and password, and not too long.
+// showURL returns a URL for a message, without user and password, and not too long.
 func showURL(u *url.URL) string {
 	shown := *u
 	shown.User = nil

@@ -60,7 +60,7 @@ func logInIMAP(d *dialogue) (string, error) {
 	return wire.Show(reply), wire.Agreed(err, imapStatus(reply, "a") == "OK", "login rejected", reply)
 }
 
-// askIMAP sends a line of a command and reads up to the answer: a line with one of these tags.
+// askIMAP sends a line of a command and reads up to the answer, which is a line with one of the tags.
 func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
 	answer, err := d.Request(command, line)
 	for ; err == nil; answer, err = d.Line("the answer to " + command) {
@@ -75,7 +75,7 @@ func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error)
 	return "", err
 }
 
-// imapStatus is the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE, or "" for none.
+// imapStatus returns the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE, or "" for none.
 func imapStatus(line, tag string) string {
 	words := strings.SplitN(line, " ", 3)
 	if len(words) < 2 || words[0] != tag {

@@ -12,17 +12,17 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxLDAP limits a directory's answers, in bytes: the check requests only the name of an entry, and a packet of two
-// bytes takes some hundred in memory.
+// maxLDAP limits a directory's answers, in bytes. The check requests only the name of an entry, and a packet of two
+// bytes takes a few hundred in memory.
 const maxLDAP = 64 << 10
 
-// maxNesting limits how deep packets are in packets, because the library keeps the bytes of a packet in each one around
-// it. An answer has 6 levels.
+// maxNesting limits how deeply packets are nested, because the library also keeps the bytes of a packet in each packet
+// around it. An answer has 6 levels.
 const maxNesting = 16
 
 func init() { ber.MaxNestingDepth = maxNesting }
 
-// ldapTalk logs in to a directory (RFC 4511) and requests one entry by its name, which must match.
+// ldapTalk logs in to a directory (RFC 4511) and requests one entry by name. The name in the answer must match.
 func ldapTalk(d *dialogue) (string, error) {
 	if d.Offered != nil {
 		if err := secureLDAP(d); err != nil {
@@ -43,7 +43,7 @@ func askLDAP(d *dialogue, stream *wire.LibConn) (name string, err error) {
 	l.Start()
 	defer l.Close()
 	defer l.Unbind()
-	if d.Login == "" || d.Passwd == "" { // with one of them alone the Perl ldirectord is anonymous
+	if d.Login == "" || d.Passwd == "" { // with only one of them the Perl ldirectord is anonymous
 		err = l.UnauthenticatedBind("")
 	} else {
 		err = l.Bind(d.Login, d.Passwd)
@@ -80,10 +80,10 @@ func ldapSearch(l *ldap.Conn, base string) (name string, err error) {
 	}
 }
 
-// ldapHeader is how many bytes are needed to read the length of a message; no answer is shorter.
+// ldapHeader is how many bytes are needed to read the length of a message. No answer is shorter.
 const ldapHeader = 6
 
-// ldapLength is how many bytes of a message follow its header: a sequence in the definite form
+// ldapLength returns how many bytes of a message follow its header. The message must be a sequence in the definite form
 // (RFC 4511, 5.1; X.690, 8.1.3).
 func ldapLength(header []byte) (int, error) {
 	length, size := int(header[1]), 0
@@ -102,7 +102,7 @@ func ldapLength(header []byte) (int, error) {
 
 var errNotLDAP = errors.New("this is not LDAP")
 
-// ldapRefusal returns the directory's own text of an error (RFC 4511, appendix A), if the error is the directory's.
+// ldapRefusal returns the directory's own text for an error (RFC 4511, appendix A), if the directory sent the error.
 func ldapRefusal(err error) error {
 	var refusal *ldap.Error
 	if !errors.As(err, &refusal) || refusal.ResultCode >= ldap.ErrorNetwork || refusal.ResultCode == 0 {
@@ -146,7 +146,7 @@ func secureLDAP(d *dialogue) error {
 	return d.Upgrade()
 }
 
-// judgeStartTLS reads an answer: success, or the directory's reason for a refusal.
+// judgeStartTLS returns nil for success, or the directory's reason for a refusal.
 func judgeStartTLS(answer []byte) error {
 	packet, err := ber.DecodePacketErr(answer)
 	if err != nil || len(packet.Children) < 2 || packet.Children[1].Tag != ldap.ApplicationExtendedResponse {

@@ -10,21 +10,21 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits of the cost of matching. All matching of one check shares a budget of processor time. When it is spent, the
-// check tries again with a larger budget, one check at a time.
+// Limits on the cost of matching. All matching of one check shares a budget of processor time. When it is spent, the
+// check tries again with a larger budget. Only one check at a time does so.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
 	// maxSlotWait limits how long a check waits for its turn.
 	maxSlotWait = 30 * time.Second
-	// largeBody is the length in bytes from which on a body waits for its turn.
+	// largeBody is the length in bytes above which a body waits for its turn.
 	largeBody = 64 << 10
-	// largeBodies is how many such bodies are in memory at once.
+	// largeBodies is how many larger bodies are in memory at once.
 	largeBodies = 16
 )
 
-// Matching limits the processors and memory that all checks together use to search answers. A check that finds no free
-// slot waits, and that time is not part of its timeout.
+// Matching limits the processors and memory that all checks together use to search answers. A check may wait for a free
+// slot. The wait is not part of its timeout.
 type Matching struct {
 	quick, thorough lane
 	bodies          chan struct{}
@@ -53,8 +53,8 @@ func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration
 	return acquire(ctx, slots, maxSlotWait, errNoTurn)
 }
 
-// acquire waits for a free slot, no longer than patience allows, and returns how long it waited. A nil lane always has
-// a free slot.
+// acquire waits up to patience for a free slot, and returns how long it waited. If slots is nil, there is always a free
+// slot.
 func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration,
 	err error) {
 	if slots == nil {
@@ -82,31 +82,31 @@ func releaseSlot(slots chan struct{}) {
 	}
 }
 
-// matcher decides whether an answer matches `receive`. It is safe for use by several goroutines.
+// matcher decides whether an answer matches `receive`. Several goroutines may use it at once.
 type matcher struct {
 	pattern string
 	re      *perlre.Regexp
 	limits  *Matching
 }
 
-// match reports whether the pattern matches anywhere in a text. The check searches no other text.
+// match reports whether the pattern matches anywhere in a text. It is for a check that searches no other text.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{ctx: ctx, matcher: m}
 	return s.match(text)
 }
 
-// isHeavy reports whether the search of a text may have to wait for a slot. Without a pattern there is none.
+// isHeavy reports whether the search of a text may have to wait for a slot. Without a pattern there is no search.
 func (m *matcher) isHeavy(text []byte) bool { return m != nil && m.re.Heavy(text) }
 
-// String is the pattern in messages.
+// String returns the pattern for messages.
 func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
-// search is the matching of one check, with its budget.
+// search does the matching of one check within a budget.
 type search struct {
 	*matcher
 	ctx      context.Context
 	spent    time.Duration // of the budget
-	thorough bool          // the large one
+	thorough bool          // the larger budget applies
 	waited   time.Duration // the wait for slots: not part of the timeout
 }
 
@@ -114,7 +114,7 @@ func (s *search) match(text []byte) (bool, error) {
 	return inBudget(s, text, s.re.Match)
 }
 
-// find returns where the first match begins and ends, or nil.
+// find returns where the first match begins and ends, or nil without a match.
 func (s *search) find(text []byte) ([]int, error) {
 	return inBudget(s, text, s.re.Find)
 }
@@ -122,8 +122,8 @@ func (s *search) find(text []byte) ([]int, error) {
 // engine is a method of perlre.Regexp.
 type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
-// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that
-// exceeds its budget is tried once more, alone. If that fails, too, the result is wire.ErrUnjudged.
+// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. If it exceeds
+// the budget, it is tried once more, alone. If that fails, too, the error is wire.ErrUnjudged.
 func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(text, thoroughBudget, &s.spent)

@@ -12,9 +12,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It uses TLS only where that
-// is required: failed handshakes count towards the server's max_connect_errors, and the server would lock out the
-// director.
+// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It uses TLS only if that is
+// required. Failed handshakes count towards the server's max_connect_errors, at which it would lock out the director.
 type mysqlTalk struct {
 	*talk
 	config *mysql.Config
@@ -27,7 +26,7 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 	config.Logger = &mysql.NopLogger{}
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
-	config.ClientFoundRows = true // as by the Perl ldirectord, rows that an UPDATE finds but need not change count
+	config.ClientFoundRows = true // as in the Perl ldirectord, count rows that an UPDATE finds but need not change
 	config.ConnectionAttributes = "program_name:ldirectord"
 	receive, err := e.matcher("sqlreceive", s.SQLReceive)
 	if err != nil {
@@ -64,19 +63,19 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	return d.sqlSeen(t.query, rows, []byte(first), err)
 }
 
-// Conceals is true of the log-in: each command begins with packet 0, packets with a higher number belong to it.
+// Conceals is true of the log-in: its packets have numbers above 0, and a command is packet 0.
 func (*mysqlTalk) Conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
 
 var errNotMySQL = errors.New("this is not MySQL")
 
-// mysqlHeader is a packet's length in three bytes, its number, and the first byte of its body.
+// mysqlHeader is the size of a packet's length in three bytes, its number, and the first byte of its body.
 const mysqlHeader = 5
 
-// mysqlFailure begins the body of an error.
+// mysqlFailure is the first byte of an error's body.
 const mysqlFailure = 0xff
 
-// mysqlLength is how many bytes of a packet follow its header. None is empty; an error has a number
-// and a text.
+// mysqlLength returns how many bytes of a packet follow its header. It refuses an empty packet, and an error without a
+// number and a text.
 func mysqlLength(header []byte) (int, error) {
 	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 	if length == 0 || header[4] == mysqlFailure && length < 9 {
@@ -85,8 +84,8 @@ func mysqlLength(header []byte) (int, error) {
 	return length - 1, nil
 }
 
-// mysqlLengths is mysqlLength for the answer to a query. Its first packet has the number of columns, for which the
-// driver takes memory at once: one that has more than two bytes is refused. MySQL has 4096 columns at most.
+// mysqlLengths returns mysqlLength for the answer to a query. The first packet has the number of columns, for which the
+// driver takes memory at once. A number of more than two bytes is refused: MySQL has at most 4096 columns.
 func mysqlLengths() func(header []byte) (int, error) {
 	first := true
 	return func(header []byte) (int, error) {

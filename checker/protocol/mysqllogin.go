@@ -11,7 +11,7 @@ import (
 )
 
 // The packets of a log-in, by the first byte of their body ("Connection Phase Packets" in the manual of MySQL's
-// protocol). mysqlFailure is one, too.
+// protocol). mysqlFailure is another.
 const (
 	mysqlOK     = 0x00
 	mysqlMore   = 0x01 // more data, such as the server's public key
@@ -30,7 +30,7 @@ type mysqlLogin struct {
 	mysqlUpgrade
 }
 
-// length is mysqlLength for the packets of a connection.
+// length returns mysqlLength of a packet, and validates the packets of the log-in.
 func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	left, err = mysqlLength(header)
 	greeting := !l.greeted
@@ -53,8 +53,8 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	case greeting:
 		l.greeted, l.isOffered = true, offersTLS(body)
 	case kind == mysqlMore && len(body) > 1:
-		// The server's public key: the log-ins caching_sha2_password and sha256_password then send the password
-		// encrypted with it, so the owner of the key can read it.
+		// The body is the server's public key. The log-ins caching_sha2_password and sha256_password encrypt
+		// the password with it, so the owner of the key can read the password.
 		err = l.clear.ask()
 		if err == nil && isOtherKey(body) {
 			err = errNotMySQL
@@ -68,8 +68,8 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	return left, err
 }
 
-// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10: after its version come at least 44 bytes,
-// or 15 if the server is older than 4.1 (the manual of MySQL's protocol).
+// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10: at least 44 bytes after the version, or 15
+// from a server older than 4.1 (the manual of MySQL's protocol).
 func isMySQLHandshake(kind byte, body []byte) bool {
 	const flags, protocol41 = 4 + 8 + 1, 0x0200
 	_, rest, found := bytes.Cut(body, []byte{0})
@@ -79,7 +79,7 @@ func isMySQLHandshake(kind byte, body []byte) bool {
 	return len(rest) >= 44 || len(rest) == flags+2 && binary.LittleEndian.Uint16(rest[flags:])&protocol41 == 0
 }
 
-// isOtherKey reports whether there is a key other than an RSA key.
+// isOtherKey reports whether a body holds a key other than an RSA key.
 func isOtherKey(body []byte) bool {
 	block, _ := pem.Decode(body)
 	if block == nil {
@@ -90,7 +90,7 @@ func isOtherKey(body []byte) bool {
 	return err == nil && !known
 }
 
-// isMySQLOK reports whether an OK has its parts: two numbers, and the server's status.
+// isMySQLOK reports whether an OK has its parts, which are two numbers and the server's status.
 func isMySQLOK(body []byte) bool {
 	for range 2 {
 		if len(body) == 0 {
@@ -110,14 +110,14 @@ func isMySQLOK(body []byte) bool {
 	return len(body) >= 2
 }
 
-// endsInZero reports whether a server requests a signature of random bytes that end in zero. The driver cuts it off, as
-// if it ended a text.
+// endsInZero reports whether a server requests a signature of random bytes that end in zero. The driver cuts the zero
+// off, as if it ended a text.
 func endsInZero(body []byte) bool {
 	const plugin, random = "client_ed25519\x00", 32
 	return len(body) == len(plugin)+random && bytes.HasPrefix(body, []byte(plugin)) && body[len(body)-1] == 0
 }
 
-// isShortSwitch reports whether a server requests another way to log in, with too few random bytes for it.
+// isShortSwitch reports whether a server requests another way to log in but sends too few random bytes for it.
 func isShortSwitch(body []byte) bool {
 	plugin, seed, _ := bytes.Cut(body, []byte{0})
 	return string(plugin) == "mysql_native_password" && len(bytes.TrimSuffix(seed, []byte{0})) < mysqlSeed

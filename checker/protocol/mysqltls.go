@@ -14,18 +14,18 @@ import (
 // The request for TLS is the log-in up to its user ("SSLRequest" in the manual of MySQL's protocol).
 const (
 	mysqlRequest = 32   // bytes of its body
-	mysqlFlags   = 5    // the place of the second byte of the client's capabilities in a packet
+	mysqlFlags   = 5    // the offset of the second byte of the client's capabilities in a packet
 	mysqlTLS     = 0x08 // the capability, in that byte
 )
 
-// mysqlUpgrade starts TLS below the driver: in TLS that the driver starts its packets could not be validated. The
-// driver does not know of the request for TLS, so the numbers of the later packets differ by one from its own.
+// mysqlUpgrade starts TLS below the driver. If the driver started TLS, we could not validate its packets. The driver
+// does not know of the request for TLS, so its numbers for the later packets are one too low.
 type mysqlUpgrade struct {
 	upgrade   func() error // starts TLS; nil: not required, or the log-in is over
 	isOffered bool
-	shift     byte          // the difference of the numbers
-	config    *mysql.Config // what the driver uses
-	untold    error         // why TLS failed, which the driver does not tell
+	shift     byte          // what the driver's packet numbers lack
+	config    *mysql.Config // the driver's
+	untold    error         // why TLS failed, which the driver does not report
 }
 
 // offersTLS reports whether a greeting, after its first byte, offers TLS.
@@ -35,7 +35,7 @@ func offersTLS(greeting []byte) bool {
 	return len(rest) > capabilities+1 && rest[capabilities+1]&mysqlTLS != 0
 }
 
-// Write sends a packet of the driver, after the start of TLS if that is required.
+// Write sends a packet of the driver. If TLS is required, Write starts it first.
 func (l *mysqlLogin) Write(packet []byte) (int, error) {
 	if l.upgrade == nil {
 		return l.LibConn.Write(packet)
@@ -51,7 +51,7 @@ func (l *mysqlLogin) Write(packet []byte) (int, error) {
 	return l.LibConn.Write(packet)
 }
 
-// startTLS sends the beginning of a log-in as the request.
+// startTLS sends the beginning of a log-in as the request, and starts TLS.
 func (l *mysqlLogin) startTLS(login []byte) error {
 	if !l.isOffered || len(login) < 4+mysqlRequest {
 		return wire.AtTLS.Of(errors.New("the server does not offer TLS"))

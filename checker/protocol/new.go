@@ -1,4 +1,4 @@
-// Package protocol makes the checks: a file for each protocol, and a row for it in this one.
+// Package protocol makes the checks. Each protocol has a file, and a row in this one.
 package protocol
 
 import (
@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// What most protocols name, without its package.
+// Short names for what most protocols use.
 type (
 	Spec    = checker.Spec
 	Checker = checker.Checker
@@ -51,7 +51,7 @@ var types = map[string]constructor{
 	"ping":          newPing,
 }
 
-// service makes the check of a Spec for a service. receive is nil if it compares nothing.
+// service makes the check of a Spec for a service. receive is nil if the check compares nothing.
 type service func(s Spec, e *Env, receive *matcher) (Checker, error)
 
 // services are the services of the check types negotiate and combined.
@@ -84,7 +84,7 @@ var services = map[string]service{
 
 // newCheck returns the check of a type.
 func newCheck(s Spec, e *Env) (Checker, error) {
-	if s.Type == checker.Agent { // besides the check of the server
+	if s.Type == checker.Agent { // in addition to the server's check
 		return &agent{server{s.Target, s.Timeout}, []byte(s.Request)}, nil
 	}
 	if b, ok := types[s.Type]; ok {
@@ -121,7 +121,7 @@ func Types() []string { return slices.Sorted(maps.Keys(types)) }
 // Services returns the services that New knows.
 func Services() []string { return slices.Sorted(maps.Keys(services)) }
 
-// without returns a check that sends no request.
+// without returns the constructor of a check that sends no request.
 func without(r Result) constructor {
 	return func(Spec, *Env) (Checker, error) { return always(r), nil }
 }
@@ -131,13 +131,13 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 	return always{OK: true, Detail: "service none"}, nil
 }
 
-// Env has what the checkers of one reading of the configuration share: ping sockets, the limit of child processes, and
+// Env holds what the checkers of one reading of the configuration share: ping sockets, the limit of child processes and
 // facts from the configuration. Each file is read once.
 type Env struct {
 	Pinger checker.Pinger
-	// PortOf returns the port at which one of our own virtual services reaches a server, and whether the service
-	// checks it at the port that is given; 0: the address is no such service. It is called at each redirect, so it
-	// may change with a reload. Nil: there are no services.
+	// PortOf returns the port at which one of our own virtual services reaches a server, or 0 if the address is not
+	// such a service. It also reports whether the service checks the server at the given port. It is called at each
+	// redirect, so its answer may change with a reload. Nil: there are no services.
 	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 	// Children limits the external programs running at once; nil: no limit.
 	Children chan struct{}

@@ -14,8 +14,8 @@ import (
 )
 
 // oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
-// speaks the protocol through sockets of this process, which has the connection and its limits. docs/checks.md tells
-// how far this was tested: there is no free server.
+// speaks the protocol through sockets to this process, which holds the connection and limits it. For how far this was
+// tested, see docs/checks.md: there is no free server.
 type oracleCheck struct {
 	external
 	target   netip.AddrPort
@@ -31,7 +31,7 @@ func newOracle(s Spec, e *Env, query string) (Checker, error) {
 		Login: []byte(s.Login), Password: []byte(s.Passwd), Database: []byte(s.Database), Query: []byte(query),
 	})
 	c := &oracleCheck{target: s.Target, limit: s.NegotiateTimeout, query: query, question: string(question)}
-	c.timeout = c.limit + killDelay // the program's time limit beyond the connection's end
+	c.timeout = c.limit + killDelay // the program may run longer than the connection lasts
 	c.argv = []string{oracle.Program}
 	c.latest, c.children = c.timeout+subprocess.Patience+killDelay, e.Children
 	return c, err
@@ -68,7 +68,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	})
 }
 
-// Conceals is always true: a session's key, also the server's, is hidden by the password alone.
+// Conceals is always true: only the password protects the session keys of both sides.
 func (*oracleCheck) Conceals(bool, string) bool { return true }
 
 // conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.
@@ -81,7 +81,7 @@ func (c *oracleCheck) conclude(relay *oracleRelay, output []byte) Result {
 	return concluded(seen, err)
 }
 
-// unable is the result of a check that this machine can't make.
+// unable returns the result of a check that this machine can't make.
 func unable(why string) Result {
 	return Result{Cause: checker.Shortage, Stage: wire.AtAnswer, Detail: why}
 }

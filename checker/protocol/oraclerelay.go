@@ -17,7 +17,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// oracleRelay connects ldirectord-oracle to the server, and again to the targets of its listener's redirects.
+// oracleRelay connects ldirectord-oracle to the server, and then to the targets of the listener's redirects.
 type oracleRelay struct {
 	ctx       context.Context
 	target    netip.AddrPort
@@ -30,7 +30,7 @@ type oracleRelay struct {
 	failed    error         // why a connection could not be opened
 }
 
-// begin makes the sockets, and waits for the program's requests. The sockets have to be closed even after an error.
+// begin makes the sockets and starts to serve the program. Call end even after an error.
 func (r *oracleRelay) begin() error {
 	for range oracle.Sockets {
 		if err := r.addSocket(); err != nil {
@@ -56,7 +56,7 @@ func (r *oracleRelay) addSocket() error {
 	return err
 }
 
-// end waits until all relaying is over.
+// end closes the sockets and waits until all relaying is over.
 func (r *oracleRelay) end() {
 	for _, socket := range r.inherited {
 		socket.Close()
@@ -67,7 +67,7 @@ func (r *oracleRelay) end() {
 	r.working.Wait()
 }
 
-// serve connects one socket after the other. The time to start the program does not count for the server.
+// serve connects one socket after the other. The time to start the program does not count against the server.
 func (r *oracleRelay) serve() {
 	port := make([]byte, 2)
 	for i, program := range r.sockets {
@@ -134,8 +134,8 @@ const oracleHeader = 8
 // tnsAccept is the type of the packet that accepts a connection.
 const tnsAccept = 2
 
-// oracleLengths returns the function that reads how many bytes of a TNS packet follow its header. Its length has two
-// bytes, or four once version 315 or later is agreed on.
+// oracleLengths returns the function that reads how many bytes of a TNS packet follow its header. The length has two
+// bytes, or four once both sides have agreed on version 315 or later.
 func oracleLengths(in *bufio.Reader) func(header []byte) (int, error) {
 	wide := false
 	return func(header []byte) (int, error) {

@@ -10,19 +10,19 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// orPing asks a server by datagrams, which it need not answer: after half of the time without an answer a ping
+// orPing sends a server datagrams, which the server need not answer. After half of the time without an answer a ping
 // decides. A port without a program refuses a datagram at once.
 type orPing struct {
 	asked, ping Checker
 	refused     Result    // the last refusal
-	refusedAt   time.Time // zero: there was none, or an answer since
+	refusedAt   time.Time // zero: no refusal since the last answer
 }
 
-// stillRefused is how long silence after a refusal proves nothing: a kernel refuses about one datagram a second, of all
-// that one machine sends to its ports without a program (icmp_ratelimit).
+// stillRefused is how long silence after a refusal proves nothing. A kernel refuses only about one datagram a second of
+// all that one machine sends to its closed ports (icmp_ratelimit).
 const stillRefused = 5 * time.Second
 
-// orPing returns the check of simpletcp in half of the time, and the ping in the other half.
+// orPing returns a check that uses simpletcp for half of the time and a ping for the other half.
 func (e *Env) orPing(s Spec, receive *matcher) (Checker, error) {
 	s.PingsTheSilent, s.NegotiateTimeout = false, s.NegotiateTimeout/2
 	steps := slices.Collect(s.Steps.All())

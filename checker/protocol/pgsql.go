@@ -19,9 +19,9 @@ import (
 )
 
 // pgsqlCheck logs in to a PostgreSQL server, or a compatible one, and runs a query, which must return a row. As libpq
-// does by default, it uses TLS if the server offers it; with tls = yes it requires TLS.
+// does by default, it uses TLS if the server offers it. With tls = yes it requires TLS.
 //
-// It uses the messages of the driver and not its connections: those take settings from the environment, and from files
+// It uses the messages of the driver but not its connections, which take settings from the environment and from files
 // in the user's home.
 type pgsqlCheck struct {
 	talk
@@ -66,19 +66,19 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return c.clear.warned(result)
 }
 
-// Conceals is true of the log-in: passwords and their derivatives are in messages of type p.
+// Conceals is true of the log-in: messages of type p hold passwords and what is derived from them.
 func (c *pgsqlCheck) Conceals(sent bool, turn string) bool {
 	return sent && turn[:min(len(turn), 1)] == "p"
 }
 
-// wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that too.
+// wantsPlain reports whether a server that offers TLS may be healthy without it. libpq tries that, too.
 func wantsPlain(err error) bool {
 	var refused *wire.Refusal
 	return wire.StageOf(err) == wire.AtTLS && !wire.IsTimeout(err) ||
 		errors.As(err, &refused) && refused.Code == "28000"
 }
 
-// ask logs in, runs the query and logs out. It returns the number of rows, and the first value of the first one.
+// ask logs in, runs the query and logs out. It returns the number of rows, and the first value of the first row.
 func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, first []byte, err error) {
 	d, err := c.begin(ctx)
 	if err != nil {
@@ -127,8 +127,8 @@ func (c *pgsqlCheck) secure(d *dialogue) error {
 	return err
 }
 
-// pgsqlLengths returns the function that reads how many bytes of a message follow its header. The first one must be an
-// answer to a log-in.
+// pgsqlLengths returns the function that reads how many bytes of a message follow its header. The first message must be
+// an answer to a log-in.
 func pgsqlLengths() func(header []byte) (int, error) {
 	first := true
 	return func(header []byte) (int, error) {
@@ -141,7 +141,7 @@ func pgsqlLengths() func(header []byte) (int, error) {
 	}
 }
 
-// logIn starts a session; hidden: TLS protects it.
+// logIn starts a session; hidden means that TLS protects it.
 func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	settings := map[string]string{"user": c.Login, "application_name": "ldirectord"}
 	if c.Database != "" { // otherwise it is named like the login
@@ -206,15 +206,15 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	return nil
 }
 
-// pgsqlMD5 is the answer to AuthenticationMD5Password ("Start-up" in the protocol's manual).
+// pgsqlMD5 returns the answer to AuthenticationMD5Password ("Start-up" in the protocol's manual).
 func pgsqlMD5(login, passwd string, salt [4]byte) string {
 	inner := md5.Sum([]byte(passwd + login))
 	outer := md5.Sum(append(hex.AppendEncode(nil, inner[:]), salt[:]...))
 	return "md5" + hex.EncodeToString(outer[:])
 }
 
-// run sends the query and counts the rows of its last statement, as libpq's PQexec does; a statement
-// without rows counts those that it touched. First is the first value of the first row.
+// run sends the query and counts the rows of its last statement, as libpq's PQexec does. For a statement that returns
+// no rows it counts the rows affected. first is the first value of the first row.
 func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, first []byte, err error) {
 	f.SendQuery(&pgproto3.Query{String: c.query})
 	if err := f.Flush(); err != nil {

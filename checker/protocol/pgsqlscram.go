@@ -11,18 +11,18 @@ import (
 const scramSHA256 = "SCRAM-SHA-256"
 
 const (
-	// maxScramRounds limits the work that a server may demand: PostgreSQL's default is 4096 rounds, and this many
-	// cost some hundred milliseconds.
+	// maxScramRounds limits the work that a server may demand. PostgreSQL's default is 4096 rounds. This many take
+	// a few hundred milliseconds.
 	maxScramRounds = 1 << 20
 	// maxScramMessage limits a server's message, in bytes. PostgreSQL's have about 100.
 	maxScramMessage = 4 << 10
-	// maxScramLogins is after how many log-ins the keys are forgotten: a server may send another salt each time.
+	// maxScramLogins is how many log-ins share keys before they are forgotten: a server may send ever new salts.
 	maxScramLogins = 100
 )
 
-// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding and without SASLprep. It keeps what
-// the password becomes by a salt and a number of rounds: that is nearly all that a log-in costs, and a server keeps
-// both.
+// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding or SASLprep. It keeps the keys that a
+// salt and a number of rounds make of the password. Deriving them is nearly all that a log-in costs, and a server
+// usually keeps its salt and rounds.
 type scramClient struct {
 	*scram.Client
 	left int // log-ins before the keys are forgotten
@@ -47,8 +47,8 @@ type scramLogin struct {
 
 var errScram = errors.New("the server's SCRAM message makes no sense")
 
-// answer answers a message of the server: the first one with the proof that we know the password. A salt is kept, so a
-// long message is refused.
+// answer answers a message of the server. The answer to the first one proves that we know the password. A long message
+// is refused, because its salt would be kept.
 func (l scramLogin) answer(message []byte) ([]byte, error) {
 	if len(message) > maxScramMessage {
 		return nil, errScram

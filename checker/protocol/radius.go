@@ -56,11 +56,11 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	return concluded(radius.CodeAccessAccept.String(), err)
 }
 
-// Conceals is true of requests: the password in a request is hidden by the secret alone (RFC 2865, 5.2).
+// Conceals is true of requests: the password in a request is protected only by the secret (RFC 2865, 5.2).
 func (c *radiusCheck) Conceals(sent bool, _ string) bool { return sent }
 
-// request is an Access-Request. Some servers require a Message-Authenticator in it against forged answers (RFC 3579,
-// 3.2). The library does not add one.
+// request returns an Access-Request. It has a Message-Authenticator, which some servers require against forged answers
+// (RFC 3579, 3.2) and the library does not add.
 func (c *radiusCheck) request() ([]byte, error) {
 	p := radius.New(radius.CodeAccessRequest, c.secret)
 	empty := make([]byte, md5.Size)

@@ -9,8 +9,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// redis logs in to a Redis server, if there is a password, and pings it. With `receive` its
-// role in a replication must match, as role:master.
+// redis logs in to a Redis server, if there is a password, and pings it. With `receive` the server's replication role
+// must match, for example role:master.
 func redis(d *dialogue) (string, error) {
 	defer d.Send("QUIT", redisCommand("QUIT"))
 	if err := logInRedis(d); err != nil {
@@ -46,7 +46,7 @@ func logInRedis(d *dialogue) (err error) {
 	return err
 }
 
-// redisCommand is a command as the RESP specification defines it, without its last line break.
+// redisCommand returns a command as the RESP specification defines it, without its last line break.
 func redisCommand(words ...string) string {
 	command := fmt.Sprintf("*%d", len(words))
 	for _, word := range words {
@@ -75,7 +75,7 @@ func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
 	return "", d.NotProtocol("Redis", line)
 }
 
-// bulk reads a string of that length.
+// bulk reads a string of the given length.
 func (d *dialogue) bulk(command string, length int) (string, error) {
 	if length > wire.MaxTalk {
 		return "", fmt.Errorf("the answer to %s is too long", command)

@@ -43,7 +43,7 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-// expected is the matcher of an expect line: as with receive, ^ and $ are those of lines.
+// expected returns the matcher of an expect line. As with receive, ^ and $ match at each line.
 func (e *Env) expected(pattern string) (*matcher, error) {
 	if _, err := perlre.Compile(pattern); err != nil {
 		return nil, refused("expect", err)
@@ -90,7 +90,7 @@ type session struct {
 	search   search // all searches of the check
 }
 
-// Limits of repeated searches while a server sends more: after maxSearched bytes the check waits for gatherTime before
+// Limits on repeated searches while a server sends more: after maxSearched bytes the check waits for gatherTime before
 // each search.
 const (
 	maxSearched = 64 * maxHeard
@@ -131,7 +131,7 @@ func (h *session) expect(step simpleStep) error {
 	}
 }
 
-// find looks for a match in the received data, and removes the data up to its end. Nothing matches nothing.
+// find looks for a match in the received data, and removes the data up to the end of the match. No data never match.
 func (h *session) find() (found bool, err error) {
 	if len(h.received) == 0 {
 		return false, nil
@@ -147,8 +147,8 @@ func (h *session) find() (found bool, err error) {
 	return at != nil, err
 }
 
-// gather reads for a while from a server that sends little at a time, so that not every byte causes a search. An error
-// is found again by the next read.
+// gather reads for a while from a server that sends little at a time, so that not every byte causes a search. The next
+// read finds an error again.
 func (h *session) gather() error {
 	if h.searched < maxSearched {
 		return nil
@@ -174,7 +174,7 @@ func (h *session) read() error {
 	return err
 }
 
-// seen is what showed that the server is healthy.
+// seen returns what showed that the server is healthy.
 func (h *session) seen() string {
 	if h.matched == nil {
 		return "all sent"

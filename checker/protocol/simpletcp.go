@@ -16,7 +16,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones decide
+const maxSimpleAnswer = 256 << 10 // in bytes; only the first bytes of a longer answer are searched
 
 // simpleTCP sends a request, closes its side of the connection and searches each line of the answer.
 // With protocol=udp it sends one datagram, and the answer is searched in the same way.
@@ -67,12 +67,12 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 	if err := tcp.Send("the request", c.request); err != nil {
 		return err
 	}
-	closeWrite(tcp) // a server that has closed already may have answered before
+	closeWrite(tcp) // an error is ignored: a server may answer and close first
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
 	for {
 		line, err := lines.ReadBytes('\n')
 		begun := a.received > 0 || len(line) > 0
-		reset := begun && errors.Is(err, syscall.ECONNRESET) // it left our request unread
+		reset := begun && errors.Is(err, syscall.ECONNRESET) // the server left our request unread
 		ended := reset || errors.Is(err, io.EOF)
 		if err != nil && !ended {
 			return wire.ReadFault("the answer", begun, c.timeout, err)
@@ -119,7 +119,7 @@ type simpleAnswer struct {
 	warning  string // about the certificate
 }
 
-// look searches a line with its end. An empty text is not a line.
+// look searches a line, including its line break. An empty text is not a line.
 func (a *simpleAnswer) look(line []byte) (found bool, err error) {
 	if len(line) == 0 {
 		return false, nil
@@ -149,7 +149,7 @@ func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
 	return cmp.Or(a.search.prolong(from), wire.ErrNotYet)
 }
 
-// mismatch is the error after the whole answer was searched.
+// mismatch returns the error after a search of the whole answer.
 func (a *simpleAnswer) mismatch() error {
 	switch {
 	case a.received == 0:

@@ -77,7 +77,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	return concluded(wire.Show(status), err)
 }
 
-// sipRequest is a request: with the user, the transport, our address and a token.
+// sipRequest is the format of a request. It takes the user, the transport, our address and a token.
 const sipRequest = `OPTIONS sip:%[1]s SIP/2.0
 Via: SIP/2.0/%[2]s %[3]v;branch=z9hG4bK%[4]s
 Max-Forwards: 70

@@ -12,8 +12,8 @@ import (
 // maxSQL limits a database's answer, in bytes. A longer answer contains a row.
 const maxSQL = 1 << 20
 
-// ofQuery returns the constructor of a check that runs a query, without the leading slash of requests. Without a query
-// or login the check never succeeds, as in the Perl ldirectord.
+// ofQuery returns the constructor of a check that runs a query. It removes the leading slash of the request. Without a
+// query or login the check never succeeds, as in the Perl ldirectord.
 func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service {
 	return func(s Spec, e *Env, _ *matcher) (Checker, error) {
 		query := strings.TrimPrefix(s.Request, "/")
@@ -24,8 +24,8 @@ func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service 
 	}
 }
 
-// sqlSeen judges the result of a query: one row is enough, if its first value matches. An answer over the limit has
-// rows; any other error counts.
+// sqlSeen judges the result of a query. One row is enough, if its first value matches. An answer over the limit has
+// rows and may pass. Any other error is a failure.
 func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (string, error) {
 	switch {
 	case rows == 0 && err == nil:
@@ -38,13 +38,13 @@ func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (str
 	return sqlVerb(query) + " returned a row", err
 }
 
-// clearText is whether a server may request the password in readable form, and did.
+// clearText records whether a server may request the password in readable form, and whether it did.
 type clearText struct {
 	refused bool
 	asked   bool // at least once: the warning lasts as long as the check
 }
 
-// ask is called when the server requests it.
+// ask is called when the server requests the password in readable form.
 func (c *clearText) ask() error {
 	if c.refused {
 		return wire.ErrClearText
@@ -61,7 +61,7 @@ func (c *clearText) warned(r Result) Result {
 	return r
 }
 
-// sqlVerb is the first word of a query.
+// sqlVerb returns the first word of a query.
 func sqlVerb(text string) string {
 	if verb := query.Verb(text); verb != "" {
 		return wire.Show(verb)

@@ -17,19 +17,19 @@ type server struct {
 	timeout time.Duration
 }
 
-// serverOf is the server of a full check.
+// serverOf returns the server of a full check.
 func serverOf(s Spec) server { return server{s.Target, s.NegotiateTimeout} }
 
 func (s server) dial(ctx context.Context) (*wire.Conn, error) {
 	return wire.Connect(ctx, s.target, s.timeout)
 }
 
-// question is a request over UDP to the server, of a protocol whose answers name their question.
+// question returns a request over UDP to the server, for a protocol whose answers name their question.
 func (s server) question(resend time.Duration) wire.Question {
 	return wire.Question{To: s.target, Timeout: s.timeout, Resend: resend, Patience: wire.MaxStrays}
 }
 
-// opening is the first step of a check that connects to the server, if its address has a port.
+// opening returns the first step of a check that connects to the server. ok is whether the address has a port.
 func (s server) opening(request []byte) (Opening, bool) {
 	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
 }
@@ -39,7 +39,7 @@ type talk struct {
 	terms
 	secured
 	sessions *wire.Sessions // nil: each handshake is a full one
-	later    bool           // TLS starts by a command of the protocol, not at once
+	later    bool           // a command of the protocol starts TLS, not the connection
 	protocol protocol
 }
 
@@ -49,14 +49,14 @@ type terms struct {
 	settings.Account
 	asks, hostName string
 	receive        *matcher   // nil: the protocol compares nothing
-	own            netip.Addr // that of a server whose check goes through a virtual address, the target
+	own            netip.Addr // the server's, if its check goes through a virtual address, the target
 }
 
 // protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
 // server is healthy.
 type protocol func(d *dialogue) (seen string, err error)
 
-// speaking makes the constructor of a check by a conversation.
+// speaking returns the constructor of a check that has a conversation.
 func speaking(p protocol) service {
 	return func(s Spec, e *Env, receive *matcher) (Checker, error) {
 		return newTalk(s, e, receive, p)
@@ -105,7 +105,7 @@ type dialogue struct {
 	ctx context.Context // of the check
 }
 
-// want compares a text from the server. What names the text in the error.
+// want compares a text from the server. what names the text in the error.
 func (d *dialogue) want(what string, text []byte) error {
 	ok, err := d.receive.match(d.ctx, text)
 	if err == nil && !ok {
@@ -114,7 +114,7 @@ func (d *dialogue) want(what string, text []byte) error {
 	return err
 }
 
-// logIn sends a name, and after the reply with the number that demands it the password.
+// logIn sends a name. If the reply has the number demands, it sends the password.
 func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
 	r, err := d.Ask(protocol, "USER "+name)
 	if err == nil && r.Code == demands {
@@ -139,18 +139,18 @@ func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	return d, nil
 }
 
-// mismatch is an answer that is not as receive, or the protocol, requires.
+// mismatch returns the error for an answer that is not what receive or the protocol requires.
 func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Errorf(format, args...)) }
 
-// passed is the result of a successful check.
+// passed returns the result of a successful check.
 func passed(detail string) Result {
 	return Result{OK: true, Stage: wire.AtMatch, Detail: detail}
 }
 
-// failed is the result of a check that ended with an error.
+// failed returns the result of a check that ended with an error.
 func failed(err error) Result { return checker.Failed(err) }
 
-// concluded is passed, or the result of a check with an error.
+// concluded returns the result of a check: passed without an error, failed with one.
 func concluded(seen string, err error) Result {
 	if err != nil {
 		return failed(err)
@@ -158,7 +158,7 @@ func concluded(seen string, err error) Result {
 	return passed(seen)
 }
 
-// refused is the error of a setting that makes a check impossible.
+// refused returns the error for a setting that makes a check impossible.
 func refused(directive string, err error) error {
 	return &checker.SpecError{Directive: directive, Err: err}
 }

@@ -15,7 +15,7 @@ type secured struct {
 	rules wire.TLSRules
 }
 
-// secured returns the TLS of a Spec with tls = yes, in the clear without.
+// secured returns the TLS of a Spec: none without tls = yes.
 func (e *Env) secured(s Spec) (c secured, err error) {
 	if s.UseTLS {
 		c, err = e.overTLS(s, nil)
@@ -31,7 +31,7 @@ func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	return c, err
 }
 
-// authorities returns the certificates of a file, or the system's without a file.
+// authorities returns the certificates of a file, or the system's if there is no file.
 func (e *Env) authorities(path string) (*x509.CertPool, error) {
 	return e.trusted.Get(path, func() (*x509.CertPool, error) {
 		if path == "" {
@@ -83,7 +83,7 @@ func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	return r, err
 }
 
-// addressName is the name that a certificate must match if the configuration has none.
+// addressName returns the name that a certificate must match if the configuration has none.
 func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
 
 // handshakeOnly requires TLS, with a certificate that the rules accept.
