@@ -1,6 +1,6 @@
 // Package oracle defines what ldirectord and ldirectord-oracle send each other for one check of a database: a Question,
 // in JSON, on the program's standard input, and an Answer, on one line, on its standard output. The program opens no
-// connections: it writes a port, two bytes, to one of its sockets, and ldirectord connects that socket to the server.
+// connections. It writes a port, in two bytes, to one of its sockets, which ldirectord then connects to the server.
 package oracle
 
 import "net/netip"
@@ -11,7 +11,7 @@ const Program = "ldirectord-oracle"
 const (
 	// Sockets is how many sockets the program has, which limits the redirects of a listener.
 	Sockets = 3
-	// FirstSocket is the descriptor of the first one.
+	// FirstSocket is the descriptor of the first socket.
 	FirstSocket = 3
 	// Unit is the largest packet to negotiate, in bytes, and Oracle's default.
 	Unit = 8192
@@ -48,5 +48,5 @@ const (
 	Failed  Outcome = "failed"  // Text has the reason
 )
 
-// IsKnown reports whether it is one of these outcomes.
+// IsKnown reports whether v is one of these outcomes.
 func (v Outcome) IsKnown() bool { return v == Done || v == Refused || v == Failed }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock measures the processor time of one goroutine, which has a thread of its own meanwhile: unlike the
-// time of day it stands still while others have the processor.
+// clock measures the processor time of one goroutine, which meanwhile has a thread of its own. Unlike the time of day,
+// it stops while others have the processor.
 type clock struct{ begin time.Duration }
 
 func startClock() clock {
@@ -25,6 +25,6 @@ func (c clock) stop() time.Duration {
 
 func threadTime() time.Duration {
 	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // no kernel of today lacks it
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // every current kernel has it
 	return time.Duration(t.Nano())
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// opening is how a group begins: a look-around, an atomic group, a group with a name, modifiers
-// for it or (then it ends there) for what follows, or none of these.
+// opening matches the beginning of a group: a look-around, an atomic group, a named group, modifiers for the group or
+// (if it ends there) for what follows, or none of these.
 var opening = regexp.MustCompile(`^\((?:\?(?:(<?[=!])|(>)|P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|` +
 	`(\^?)([imsnpgco]*x?[imsnpgco]*)(?:-([imsnxpgco]*))?([:)])))?`)
 
@@ -43,7 +43,7 @@ func (s *scanner) group() part {
 	return s.enclosed("(", begin)
 }
 
-// enclosed reads the inside of a group and its ")". Changes of the modifiers inside end with it.
+// enclosed reads the inside of a group and its ")". Modifiers changed inside end with the group.
 func (s *scanner) enclosed(open string, begin int) part {
 	if s.nesting++; s.nesting > maxNesting {
 		s.fail(begin, "more than %d nested groups", maxNesting)
@@ -59,7 +59,7 @@ func (s *scanner) enclosed(open string, begin int) part {
 	return inside
 }
 
-// modified reads the inside of (?flags:...). (?flags) is for what follows.
+// modified reads the inside of (?flags:...). (?flags) applies to what follows.
 func (s *scanner) modified(m []string, begin int) part {
 	saved := s.on
 	if m[5] != "" {
@@ -82,11 +82,11 @@ func (s *scanner) modified(m []string, begin int) part {
 	return group
 }
 
-// references are all ways to write a back-reference.
+// references matches all ways to write a back-reference.
 var references = regexp.MustCompile(`^(?:\\(?:([1-9][0-9]*)|g(-?[0-9]+)|g\{[ \t]*(-?[0-9]+)[ \t]*\}|` +
 	`[gk]\{[ \t]*([A-Za-z_]\w*)[ \t]*\}|k<([A-Za-z_]\w*)>|k'([A-Za-z_]\w*)'|[gk])|\(\?P=([A-Za-z_]\w*)\))`)
 
-// reference reads a back-reference. \10 upwards are octal numbers where there are fewer groups.
+// reference reads a back-reference. \10 and above are octal numbers if there are fewer groups.
 func (s *scanner) reference() (ref part, ok bool) {
 	begin := s.pos
 	m := s.match(references)

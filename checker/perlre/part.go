@@ -2,7 +2,7 @@ package perlre
 
 import "strings"
 
-// part is a part of a pattern in the notation of both engines, with what decides about the engine.
+// part is a part of a pattern in the notation of both engines, with the facts that decide which engine is used.
 type part struct {
 	text    string
 	nothing bool // there is nothing to match or to repeat
@@ -19,7 +19,7 @@ type part struct {
 // one returns the part of a text that matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
-// absorb adds what all parts of a whole have in common.
+// absorb adds what a whole has if any of its parts has it.
 func (p *part) absorb(sub part) {
 	p.odd = p.odd || sub.odd
 	p.ends = p.ends || sub.ends

@@ -24,29 +24,29 @@ const (
 	// maxProgram bounds the instructions of a pattern that is compiled for Go's engine: the time of a match grows
 	// with their number, as it does with the length of the text.
 	maxProgram = 4 << 10
-	// lightWork is how much work a match may be without a budget: bytes of text times instructions. It is some
+	// lightWork is how much work a match may be without a budget, in bytes of text times instructions: a few
 	// milliseconds at most.
 	lightWork = 1 << 20
 )
 
-// ErrBudget is a match that was given up.
+// ErrBudget means that a match was given up.
 var ErrBudget = errors.New("matching took too long")
 
-// errMemory is a match that never fits into the engine's memory; it is an ErrBudget, too.
+// errMemory means that a match never fits into the engine's memory. It is an ErrBudget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// Patterns that an engine reads differently from Perl. In Go's, a group matches the newline that may follow the end of
-// a pattern; it is the only group. In the other, ^ of (?m) also matches after a newline that ends the text.
+// These rewrite what an engine reads differently from Perl. In Go's, the only group matches the newline that may follow
+// the end of a pattern. In the other engine, ^ of (?m) also matches after a newline that ends the text.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
 	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)
 )
 
-// Regexp is a compiled pattern. It is safe for use by several goroutines.
+// Regexp is a compiled pattern. Several goroutines may use it at once.
 type Regexp struct {
-	needs  []string       // texts that every match contains, one after another; all there is without an engine
-	linear *regexp.Regexp // Go's engine, where the pattern means the same to it
-	weight int            // how much each byte of a text may cost that engine: instructions
+	needs  []string       // texts that every match contains, in this order; without an engine, the whole pattern
+	linear *regexp.Regexp // Go's engine, if the pattern means the same to it
+	weight int            // how many instructions of that engine each byte of a text may cost
 	back   *regexp2.Regexp
 }
 
@@ -90,7 +90,7 @@ func (r *Regexp) Heavy(text []byte) bool { return (r.back != nil || !r.light(tex
 
 func (r *Regexp) light(text []byte) bool { return len(text)*r.weight <= lightWork }
 
-// worth reports whether a text has all that a match contains.
+// worth reports whether a text has all texts that a match must contain.
 func (r *Regexp) worth(text []byte) (found bool) {
 	for _, need := range r.needs {
 		if _, text, found = bytes.Cut(text, []byte(need)); !found {
@@ -101,7 +101,7 @@ func (r *Regexp) worth(text []byte) (found bool) {
 }
 
 // Match reports whether the pattern matches anywhere in a text. A match of a Heavy pattern ends with ErrBudget after
-// about that much processor time; the time that it took is added to spent.
+// about budget of processor time. Match adds the time that it took to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case !r.worth(text):
@@ -118,7 +118,7 @@ func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) 
 	return ok, err
 }
 
-// Find returns where the first match begins and ends, or nil. Its budget is that of Match.
+// Find returns where the first match begins and ends, or nil. The budget is as for Match.
 func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	switch {
 	case !r.worth(text):
@@ -142,7 +142,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	return at[:2], nil
 }
 
-// inTime has Go's engine search a text, which ends when the budget is spent.
+// inTime has Go's engine search a text, and ends it when the budget is spent.
 func inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
@@ -154,7 +154,7 @@ func inTime(text []byte, budget time.Duration, spent *time.Duration, search func
 	return nil
 }
 
-// byteReader is a text with one rune per byte, which ends when the time is over.
+// byteReader reads a text with one rune per byte. It ends when the time is over.
 type byteReader struct {
 	rest []byte
 	over func() bool // called every readsPerLook bytes
@@ -177,11 +177,11 @@ func (r *byteReader) ReadRune() (rune, int, error) {
 	return runeOf(b), 1, nil
 }
 
-// maxAttempts bounds how often a match is begun again. Each attempt has twice the time of the one before.
+// maxAttempts bounds how often a match is attempted. Each attempt has twice the time of the one before.
 const maxAttempts = 5
 
-// backtrack lets the backtracking engine search a text, one rune per byte. The engine uses only the machine's clock,
-// which also runs while others have the processor. If it gave up before most of the budget was spent, it begins again.
+// backtrack lets the backtracking engine search a text, one rune per byte. The engine measures only the time of day,
+// which also passes while others have the processor. If it gives up with most of the budget left, it begins again.
 func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	if budget <= 0 {
 		return nil, ErrBudget

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a pattern. maxRepeat is Perl's own.
+// Limits on a pattern. maxRepeat is Perl's own.
 const (
 	maxPattern = 64 << 10 // bytes
 	maxNesting = 200      // groups in groups
@@ -18,8 +18,8 @@ const (
 	maxToken   = 1 << 10 // bytes: a name, a number, the flags of a group
 )
 
-// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. A construct
-// that is not read here, or that both engines read differently from Perl, is refused.
+// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. It refuses a
+// construct that it does not know, or that both engines read differently from Perl.
 func scan(pattern string) (part, error) {
 	if len(pattern) > maxPattern {
 		return part{}, fmt.Errorf("longer than %d bytes", maxPattern)
@@ -32,7 +32,7 @@ func scan(pattern string) (part, error) {
 	return all, s.err
 }
 
-// scanner is a place in a pattern.
+// scanner reads a pattern.
 type scanner struct {
 	src     string // one rune for each byte of the pattern
 	pos     int
@@ -63,7 +63,7 @@ func (s *scanner) accept(text string) bool {
 	return found
 }
 
-// match reads what an expression describes, if that is ahead, and returns its groups.
+// match reads what comes next if token matches it, and returns the groups.
 func (s *scanner) match(token *regexp.Regexp) []string {
 	found := token.FindStringSubmatch(s.src[s.pos:min(s.pos+maxToken, len(s.src))])
 	if found != nil {
@@ -111,7 +111,7 @@ func (s *scanner) sequence() part {
 	return inOrder(all)
 }
 
-// refused are constructs that mean something else in Perl than the same characters in the engines, or nothing.
+// refused lists constructs that mean something else in Perl than in the engines, or nothing.
 var refused = []struct {
 	construct *regexp.Regexp
 	why       string
@@ -146,7 +146,7 @@ var atoms = map[string]part{
 
 var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 
-// atom reads what a quantifier may follow. There is nothing to repeat in (?i) and its like, nor in \K: it moves the
+// atom reads what a quantifier may follow. (?i) and its like have nothing to repeat, and neither has \K: it moves the
 // start of the match, which is not used.
 func (s *scanner) atom() part {
 	begin := s.pos
@@ -196,15 +196,15 @@ func (s *scanner) literal() part {
 	return literal
 }
 
-// quantifiers are * + ? {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
+// quantifiers matches * + ? {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
 var quantifiers = regexp.MustCompile(
 	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|(,)[ \t]*([0-9]+)[ \t]*)\})`)
 
-// leadingZero is a quantifier that Perl refuses, and that Go reads as text.
+// leadingZero matches a quantifier that Perl refuses and Go reads as text.
 var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
 
-// quantifier reads how often something is repeated: as the engines write it, and its bounds. A bound that is open and
-// one that is too large for a number are treated alike.
+// quantifier reads a quantifier, and returns it as the engines write it, with its bounds. It treats an open bound like
+// one that is too large for a number.
 func (s *scanner) quantifier() (text string, low, high int) {
 	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
 		return "", 0, 0
@@ -226,7 +226,7 @@ func (s *scanner) quantifier() (text string, low, high int) {
 	return text, low, high
 }
 
-// quantified reads what repeats an atom.
+// quantified reads the quantifier of an atom, if there is one.
 func (s *scanner) quantified(atom part) part {
 	s.skip()
 	begin := s.pos

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// beyond is where the bytes beyond ASCII are among the runes that the engines get: in a private-use area, where no rune
-// is a letter, a space or another's other case. So \w, \b, (?i) and their like are those of ASCII, as Perl has them.
+// beyond is added to bytes beyond ASCII for the engines. The sum is in a private-use area, where no rune is a letter, a
+// space or the other case of another rune. So \w, \b, (?i) and their like apply to ASCII, as in Perl.
 const beyond = 0xe000
 
-// runeOf is a byte as the engines get it.
+// runeOf returns a byte as the engines get it.
 func runeOf(b byte) rune {
 	if b < 0x80 {
 		return rune(b)
@@ -29,7 +29,7 @@ func runesOf(text []byte) []rune {
 	return runes
 }
 
-// written is a character as both engines read it, in a class and elsewhere.
+// written returns a character as both engines read it, in a class and elsewhere.
 func written(char rune) string {
 	if char >= 0x80 || unicode.IsLetter(char) {
 		return string(char)
@@ -48,11 +48,11 @@ var sets = map[string]string{
 
 var (
 	setEscape = regexp.MustCompile(`^\\[dDwWsShHvV]`)
-	// posixClass is [:name:]. Any other bracket in a class is an ordinary character.
+	// posixClass matches [:name:]. Any other bracket in a class is an ordinary character.
 	posixClass = regexp.MustCompile(
 		`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
 			`word|xdigit):|(:[A-Za-z^]*:|=[A-Za-z^]*=|\.[A-Za-z^]*\.))\]`)
-	// oneCase are the classes that include both cases under (?i).
+	// oneCase replaces classes by those that include both cases, for (?i).
 	oneCase = strings.NewReplacer("lower", "alpha", "upper", "alpha")
 )
 
@@ -88,7 +88,7 @@ func (s *scanner) classRange() string {
 	case from > to:
 		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
 	}
-	if from < 0x80 && to >= 0x80 { // only with (?i), another byte's other case is between
+	if from < 0x80 && to >= 0x80 { // the runes between are other cases of letters, for (?i)
 		return text + `-\x7f\x{e080}-` + last
 	}
 	return text + "-" + last
@@ -106,7 +106,7 @@ func (s *scanner) classMember() (char rune, text string) {
 		}
 		if s.on['i'] {
 			m[0] = oneCase.Replace(m[0])
-			if strings.Contains(m[0], "^") { // it has runes that are a letter's other case
+			if strings.Contains(m[0], "^") { // its runes include other cases of letters
 				s.fail(begin, "%s is not supported under (?i): write [^[:alpha:]] and its like", m[0])
 			}
 		}

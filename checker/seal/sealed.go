@@ -1,5 +1,5 @@
-// Package seal wraps every check: a panic over an answer is a failed check, and no result or transcript reveals a
-// secret of the configuration.
+// Package seal wraps every check. It turns a panic over an answer into a failed check, and keeps the secrets of the
+// configuration out of results and transcripts.
 package seal
 
 import (
@@ -15,12 +15,11 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// sealed is a check as New returns it: a panic over unexpected bytes is only a failed check, and no result contains a
-// password.
+// sealed is a check as New returns it.
 type sealed struct {
 	checker.Checker
 	hidden *untold
-	via    *wire.Via // nil: the usual way
+	via    *wire.Via // nil: the usual path
 }
 
 // New wraps the check of a Spec.
@@ -67,7 +66,7 @@ func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r checker.Result)
 	return c.Checker.(checker.Light).Resume(ctx, conn)
 }
 
-// seal ends a check, whether it panics or not. A check that was cancelled has failed by that alone.
+// seal ends a check, whether it panics or not. It replaces the failure of a cancelled check by ErrStopped.
 func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 	if p := recover(); p != nil {
 		*r = checker.Panicked("ldirectord", fmt.Sprint(p), PanicPlace())
@@ -81,7 +80,7 @@ func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 // maxFrames limits the reported calls of a stack.
 const maxFrames = 12
 
-// PanicPlace is the stack of the panic that was just recovered from, in a line: from its origin up to the check.
+// PanicPlace returns the stack of the panic just recovered from, in one line: from its origin up to the check.
 func PanicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
@@ -101,7 +100,7 @@ func PanicPlace() string {
 	return strings.Join(places, " < ")
 }
 
-// summary is the result in words.
+// summary returns the result in words.
 func summary(r *checker.Result) string {
 	text := "down: "
 	switch {

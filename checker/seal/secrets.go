@@ -28,16 +28,16 @@ const (
 	minCut = 2
 )
 
-// secrets are the passwords of a check in every form in which a server may repeat them, the longest first.
+// secrets holds the passwords of a check in every form in which a server may repeat them, the longest first.
 type secrets []string
 
-// untold has the secrets of a check; nil: none.
+// untold holds the secrets of a check; nil: none.
 type untold struct {
 	always secrets
 	taped  secrets // for transcripts, which contain everything sent: also the names of log-ins
 }
 
-// Secrets has the secrets of many checks. Those with the same settings share them.
+// Secrets holds the secrets of many checks. Checks with the same settings share them.
 type Secrets struct {
 	checker.Shared[checker.Spec, *untold]
 }
@@ -72,7 +72,7 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 	least := minPart
 	if cut {
 		least = minCut
-		text = cutLogin.ReplaceAllString(text, "$1…") // first: the rest of a password may contain an @
+		text = cutLogin.ReplaceAllString(text, "$1…") // first: what is left of a password may contain an @
 	}
 	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
 	if h == nil {
@@ -81,7 +81,7 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 	return h.taped.cut(h.taped.replace(text), least)
 }
 
-// loginOfOthers matches a log-in from a server: in a URL, such as a redirect's, and in the request that follows it.
+// loginOfOthers matches a log-in that a server sent: in a URL, such as a redirect's, or in the request that follows it.
 var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
 
 // cutLogin matches the end of a text that was cut inside such a log-in, or inside a host.
@@ -116,7 +116,7 @@ func newSecrets(s checker.Spec) secrets {
 	return found.sorted()
 }
 
-// sorted are the secrets, each once, the longest first.
+// sorted returns the secrets, each once, the longest first.
 func (s secrets) sorted() secrets {
 	slices.SortFunc(s, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	return slices.Clip(slices.Compact(s))
@@ -157,7 +157,7 @@ func inBase64(text string) string { return base64.RawStdEncoding.EncodeToString(
 
 func quote(text string) string { return inner(strconv.Quote(text)) }
 
-// inner is a quoted text without its quotes.
+// inner returns a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
 // hideIn removes the secrets from all texts of a result.
@@ -173,8 +173,8 @@ func (h *untold) hideIn(r *checker.Result) {
 	r.Body = s.replace(r.Body)
 }
 
-// hide removes the secrets from a message, and the rest of a secret where the server's text was cut: before a … or at
-// the end of a quotation.
+// hide removes the secrets from a message. It also removes the beginning of a secret where the server's text was cut:
+// before a … or at the end of a quotation.
 func (s secrets) hide(text string) string {
 	text = s.replace(text)
 	for i := len(text) - 1; i >= 0; i-- { // backwards, because a secret may contain a quote
@@ -191,7 +191,7 @@ func (s secrets) hide(text string) string {
 		}
 		rest := text[i:]
 		if rest[0] == '"' {
-			rest = "…" + rest // otherwise the rests on both sides could form a password
+			rest = "…" + rest // otherwise the remainders on both sides could form a password
 		}
 		text, i = kept+rest, len(kept)
 	}
@@ -239,5 +239,5 @@ func hideWord(text, secret string) string {
 	}
 }
 
-// isWord reports whether a rune that was decoded is part of a word.
+// isWord reports whether a decoded rune is part of a word.
 func isWord(r rune, _ int) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -1,5 +1,5 @@
 // Package transcript records the conversation of a check with its server, for a person to read. It knows neither
-// protocols nor secrets; secrets are hidden when a tape is closed.
+// protocols nor secrets. Close gets a function that hides the secrets.
 package transcript
 
 import (
@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits of the record of one check. Beyond them only sizes are kept.
+// Limits on the record of one check. Beyond them only sizes are kept.
 const (
 	maxTurn  = 2 << 10 // bytes
 	maxTurns = 100
@@ -28,11 +28,11 @@ const (
 	Received Kind = '<'
 )
 
-// Tape records one check. It is safe for use by several goroutines. A nil Tape records nothing.
+// Tape records one check. Several goroutines may use it at once. A nil Tape records nothing.
 type Tape struct {
 	began time.Time
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	turns  []turn
 	left   int // turns that were not kept
 	closed bool
@@ -74,7 +74,7 @@ func (t *Tape) Say(kind Kind, on any, data []byte) {
 	at.text, at.size = append(at.text, keep...), at.size+len(data)
 }
 
-// Close ends the tape. hide removes the secrets of each turn; cut: the end of the turn is missing.
+// Close ends the tape. hide removes the secrets of each turn; cut means that the end of the turn is missing.
 func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,8 +86,8 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	}
 }
 
-// String is a closed tape as text; an open tape gives "". A line has the time since the start of the check, if it
-// differs from the line before; then > for sent data, < for received data. Unprintable bytes are escaped.
+// String returns a closed tape as text, or "" for an open tape. The first line of a turn has the time since the check
+// began. Then a line has > for sent data, or < for received data. Unprintable bytes are escaped.
 func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// EndTLS closes TLS and waits for the server to do so. Since TLS 1.3, the client's handshake is over before the server
-// has judged the client's certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
+// EndTLS closes TLS and waits for the server to do so. In TLS 1.3 the client's handshake is over before the server has
+// judged the client's certificate. A refusal arrives later, as an alert (RFC 8446, 4.4.2.4).
 func (d *Dialogue) EndTLS() error {
 	d.Conn.TLS.CloseWrite()
 	d.hurry()
@@ -25,7 +25,7 @@ func (d *Dialogue) EndTLS() error {
 	return nil
 }
 
-// Warning is a warning about a connection's certificate, if that expires soon or has expired.
+// Warning returns a warning about a connection's certificate, if that expires soon or has expired.
 func (r TLSRules) Warning(c *Conn) string {
 	if c.TLS == nil || r.WarnDays == 0 {
 		return ""
@@ -33,8 +33,8 @@ func (r TLSRules) Warning(c *Conn) string {
 	return expiry(c.TLS.ConnectionState().PeerCertificates[0], time.Now(), r.WarnDays)
 }
 
-// expiry is the warning about a certificate that expires within that many days, or "". The text changes once, when the
-// certificate expires.
+// expiry returns the warning about a certificate that expires within the given number of days, or "". The text changes
+// only once, when the certificate expires.
 func expiry(c *x509.Certificate, now time.Time, within int) string {
 	switch left := c.NotAfter.Sub(now); {
 	case left < 0:
@@ -54,7 +54,7 @@ func CertificateText(c *x509.Certificate) string {
 	return "certificate of " + Show(cmp.Or(name, "no name"))
 }
 
-// tlsFacts is the text about a handshake in a transcript.
+// tlsFacts returns the text about a handshake for a transcript.
 func tlsFacts(s tls.ConnectionState) string {
 	if s.Version == 0 {
 		return "no TLS"

@@ -1,5 +1,5 @@
-// Package wire has what checks of all protocols share: connections, datagrams and their paths, TLS, conversations with
-// deadlines and limits, and error messages.
+// Package wire holds what the checks of all protocols share: connections, datagrams and their paths, TLS, conversations
+// with deadlines and limits, and error messages.
 package wire
 
 import (
@@ -13,8 +13,8 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Conn is a connection to a server being checked. Everything on it ends at the deadline of the check, and at once when
-// the check is cancelled.
+// Conn is a connection to a server being checked. Everything on it ends at the deadline of the check, or as soon as the
+// check is cancelled.
 type Conn struct {
 	net.Conn
 	TLS      *tls.Conn // Conn once TLS is open; otherwise nil
@@ -36,7 +36,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Send sends a request, if there is one. Messages name it by what. After an error the connection is closed.
+// Send sends a request, if there is one. Messages name it by what. It closes the connection after an error.
 func (c *Conn) Send(what string, request []byte) error {
 	if len(request) == 0 {
 		return nil
@@ -48,8 +48,8 @@ func (c *Conn) Send(what string, request []byte) error {
 	return nil
 }
 
-// OpenTLS opens TLS on a connection, within its deadline; without a configuration the connection stays in the clear.
-// After an error it is closed.
+// OpenTLS opens TLS on a connection, within its deadline. Without a configuration the connection stays in the clear.
+// After an error OpenTLS closes it.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	if cfg == nil {
 		return nil
@@ -70,7 +70,7 @@ func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	return err
 }
 
-// Guard limits a connection by the deadline of its check and by ctx.
+// Guard makes everything on a connection end at the deadline of its check, or when ctx is cancelled.
 func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		c.Close()
@@ -116,13 +116,13 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Connect opens a TCP connection to a server, for a check that may take that long in all. Its errors have texts for
+// Connect opens a TCP connection to a server, for a check that may take timeout in all. Its errors have texts for
 // operators.
 func Connect(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	return ConnectUntil(ctx, to, WatchOf(ctx).End(timeout), timeout)
 }
 
-// ConnectUntil is Connect with another deadline than that of the check.
+// ConnectUntil is Connect with a deadline other than the check's.
 func ConnectUntil(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*Conn, error) {
 	if to.Port() == 0 {
 		return nil, AtConnect.Of(
@@ -159,7 +159,7 @@ func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.A
 	return addrs, nil
 }
 
-// ConnectFault is the error of a connection that failed or took too long, with a text for operators.
+// ConnectFault returns the error for a connection that failed or took too long, with a text for operators.
 func ConnectFault(err error, timeout time.Duration) error {
 	if IsTimeout(err) {
 		return AtConnect.Of(NewFault(err, "connect: no answer in %v", timeout))

@@ -15,7 +15,7 @@ const MaxTalk = 64 << 10
 // quitTimeout is how long a server may take to end a conversation. The result of the check is known by then.
 const quitTimeout = time.Second
 
-// Dialogue is a conversation with a server being checked. It ends with the check, and the server's data is limited.
+// Dialogue is a conversation with a server being checked. It ends with the check, and limits the server's data.
 type Dialogue struct {
 	Conn    *Conn
 	Offered *tls.Config // for upgrade; nil: the check stays in the clear
@@ -35,7 +35,7 @@ type bounded struct {
 	left int
 }
 
-// ErrTooMuch is an answer beyond its limit.
+// ErrTooMuch means that an answer exceeds its limit.
 var ErrTooMuch = errors.New("the answer is too long")
 
 func (b *bounded) Read(p []byte) (int, error) {
@@ -47,10 +47,10 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ErrNotOffered is a server that does not offer TLS when the configuration wants it.
+// ErrNotOffered means that a server does not offer TLS although the configuration wants it.
 var ErrNotOffered = errors.New("STARTTLS not offered")
 
-// NotOffered is ErrNotOffered with the server's answer.
+// NotOffered returns ErrNotOffered with the server's answer.
 func NotOffered(reply string) error {
 	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(reply)))
 }
@@ -66,8 +66,8 @@ func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	return d.Upgrade()
 }
 
-// Upgrade starts TLS after the server has agreed. Clear text after that may come from an attacker, who wants it to be
-// read as part of TLS (RFC 3207, 6).
+// Upgrade starts TLS after the server has agreed. Clear text after that may come from an attacker who wants us to read
+// it as part of TLS (RFC 3207, 6).
 func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {
 		d.lost = true

@@ -18,7 +18,7 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// Fault is the reason of a failed check, with a text for operators and the original error.
+// Fault is the reason for a failed check, with a text for operators and the original error.
 type Fault struct {
 	text string
 	err  error
@@ -32,7 +32,7 @@ func NewFault(err error, format string, args ...any) error {
 	return &Fault{fmt.Sprintf(format, args...), err}
 }
 
-// StageFault marks the stage of a check in which an error occurred.
+// StageFault puts an error into words, after the stage of the check in which it occurred.
 func StageFault(stage string, err error) error {
 	return &Fault{stage + ": " + Reason(err), err}
 }
@@ -40,7 +40,7 @@ func StageFault(stage string, err error) error {
 // ErrStopped marks a check that was cancelled, not answered.
 var ErrStopped = errors.New("stopped")
 
-// ErrUnjudged is an answer that could not be compared with receive: the server's state stays.
+// ErrUnjudged means that an answer could not be compared with receive. The server's state does not change.
 var ErrUnjudged = errors.New("cannot be judged")
 
 // IsOneOf is errors.Is for several errors.
@@ -48,7 +48,7 @@ func IsOneOf(err error, of ...error) bool {
 	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
-// IsTimeout reports whether an error is a deadline that has passed.
+// IsTimeout reports whether an error means that a deadline has passed.
 func IsTimeout(err error) bool {
 	return IsOneOf(err, os.ErrDeadlineExceeded, context.DeadlineExceeded)
 }
@@ -58,7 +58,7 @@ func IsClosed(err error) bool {
 	return IsOneOf(err, io.EOF, io.ErrUnexpectedEOF)
 }
 
-// Reason is a short text of an error.
+// Reason returns a short text for an error.
 func Reason(err error) string {
 	var errno syscall.Errno
 	var path *fs.PathError
@@ -82,7 +82,7 @@ func Reason(err error) string {
 	return Escape(err.Error(), 4*MaxExcerpt)
 }
 
-// ReadFault explains an error while reading one part of an answer. begun: the answer has begun.
+// ReadFault explains an error while reading one part of an answer. begun means that the answer has begun.
 func ReadFault(part string, begun bool, timeout time.Duration, err error) error {
 	switch {
 	case IsTimeout(err) && !begun:
@@ -93,7 +93,7 @@ func ReadFault(part string, begun bool, timeout time.Duration, err error) error 
 	return AwaitFault(part, true, err)
 }
 
-// AwaitFault explains an error while waiting for data, or, when it has begun, in the data.
+// AwaitFault explains an error while waiting for data or, if begun, while reading it.
 func AwaitFault(what string, begun bool, err error) error {
 	doing, where := "waiting for ", " waiting for "+what
 	if begun {
@@ -110,7 +110,7 @@ func AwaitFault(what string, begun bool, err error) error {
 	return StageFault(doing+what, err)
 }
 
-// lookupReason is why a name was not found.
+// lookupReason returns why a name was not found.
 func lookupReason(err error) string {
 	var dns *net.DNSError
 	switch {
@@ -122,7 +122,7 @@ func lookupReason(err error) string {
 	return Reason(err)
 }
 
-// MaxExcerpt limits quotations of a server, in bytes.
+// MaxExcerpt limits quotations from a server, in bytes.
 const MaxExcerpt = 60
 
 // Excerpt quotes the beginning of a server's data, with unprintable bytes escaped.
@@ -131,7 +131,7 @@ func Excerpt[T string | []byte](text T) string {
 	return strconv.Quote(start) + more
 }
 
-// Escape makes text safe for a log line, and cuts it to limit bytes before that.
+// Escape cuts text to limit bytes and makes it safe for a log line.
 func Escape(text string, limit int) string {
 	start, more := printable.Cut(text, limit)
 	return printable.Text(start) + more

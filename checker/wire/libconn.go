@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// LibConn is the connection that a protocol library works on. The library controls only bytes: the check's deadline and
-// limits stay in force. The first error of the network is kept, because libraries wrap, replace or log it. Each
-// packet's header is validated before the library gets it, because libraries allocate or await what a header announces.
+// LibConn is the connection that a protocol library works on. The library only moves bytes: the check's deadline and
+// limits stay in force. LibConn keeps the first network error, because libraries wrap, replace or log it. It validates
+// each packet's header before the library gets it, because libraries allocate or await what a header announces.
 type LibConn struct {
 	net.Conn
 	In     *bufio.Reader // data from the server
@@ -27,8 +27,8 @@ type LibConn struct {
 	err error
 }
 
-// NewLibConn returns a connection for a library, with at most limit bytes more from its server, in packets with headers
-// of this size that length accepts.
+// NewLibConn returns a connection for a library. The server may send at most limit more bytes, in packets whose headers
+// have the given size. length validates the headers.
 func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *LibConn {
 	d.bound.left = limit
 	return &LibConn{Conn: d.Conn, In: d.In, bound: d.bound, Length: length, Header: make([]byte, header)}
@@ -96,7 +96,7 @@ func (c *LibConn) note(err error) error {
 	return err
 }
 
-// LibStep is one step of a check by a library.
+// LibStep is one step of a check that uses a library.
 type LibStep struct {
 	Stage   Stage
 	Name    string // for messages
@@ -119,8 +119,8 @@ func (r *Refusal) Error() string {
 	return text
 }
 
-// Fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
-// there was one.
+// Fault explains an error of a library: by the server's refusal if it is one, otherwise by the network error if there
+// was one.
 func (c *LibConn) Fault(s LibStep, err error) error {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {

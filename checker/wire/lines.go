@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxLine limits a line of a server, in bytes.
+// maxLine limits a line from a server, in bytes.
 const maxLine = 4 << 10
 
 // Send sends a command. Messages name it by what, because the command may contain a password.
@@ -28,7 +28,7 @@ func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	return d.Line("the answer to " + what)
 }
 
-// Line reads a line, without its end. Messages name it by what.
+// Line reads a line, without its line break. Messages name it by awaited.
 func (d *Dialogue) Line(awaited string) (string, error) {
 	line, err := d.In.ReadSlice('\n')
 	if err == nil {
@@ -44,13 +44,13 @@ func (d *Dialogue) Line(awaited string) (string, error) {
 	return "", AwaitFault(awaited, len(line) > 0, err)
 }
 
-// NotProtocol is the error of a server that uses another protocol. Such a server gets no quit command.
+// NotProtocol returns the error for a server that uses another protocol. Such a server gets no quit command.
 func (d *Dialogue) NotProtocol(protocol, reply string) error {
 	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(reply))
 }
 
-// Quit ends a conversation in the protocol's way. The server closes first, because the side that closes first keeps the
+// Quit ends a conversation in the protocol's way. It lets the server close first: the side that closes first keeps the
 // port busy for a minute, and this machine would run out of ports.
 func (d *Dialogue) Quit(command string) {
 	if d.lost {
@@ -62,8 +62,8 @@ func (d *Dialogue) Quit(command string) {
 	}
 }
 
-// Reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). Those of POP have a
-// number here as well.
+// Reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). A reply of POP gets a
+// number here, too.
 type Reply struct {
 	Code int
 	Text string   // its first line, with the number
@@ -120,8 +120,8 @@ func (r Reply) Has(keyword string) bool {
 	})
 }
 
-// parseReply reads the number of a reply's line, and whether more lines follow. 0 is not a reply. As for the Perl
-// ldirectord, any text may follow the three digits: 220mx.
+// parseReply returns the number in a line of a reply, and whether more lines follow; 0: not a reply. As in the Perl
+// ldirectord, any text but a digit may follow the number: 220mx.
 func parseReply(line string) (code int, more bool) {
 	if len(line) < 3 || line[0] < '1' || line[0] > '5' || len(line) > 3 && line[3] >= '0' && line[3] <= '9' {
 		return 0, false
@@ -130,7 +130,7 @@ func parseReply(line string) (code int, more bool) {
 	return code, strings.HasPrefix(line[3:], "-")
 }
 
-// popCode is the number for a reply of POP (RFC 1939, 3), which the Perl ldirectord reads in small letters, too.
+// popCode returns the number for a reply of POP (RFC 1939, 3), which the Perl ldirectord reads in small letters, too.
 func popCode(line string) int {
 	status := strings.ToUpper(line[:min(len(line), 4)])
 	switch {
@@ -151,7 +151,7 @@ func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
 	return d.Reply(protocol, "the answer to "+verb)
 }
 
-// AskTLS requests TLS by a command, and starts it after the reply that agrees.
+// AskTLS requests TLS with a command. It starts TLS if the reply has the number agrees.
 func (d *Dialogue) AskTLS(protocol, command string, agrees int) error {
 	r, err := d.Ask(protocol, command)
 	return d.StartTLS(r.Text, r.Code == agrees, err)

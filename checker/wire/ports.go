@@ -9,26 +9,26 @@ import (
 
 const (
 	halfOpen = time.Minute // how long the kernel's table remembers a connection without an answer
-	maxPorts = 10          // how many source ports are tried for a connection; the last is used, whatever it is
+	maxPorts = 10          // how many source ports are tried for a connection; the last is used in any case
 )
 
-// Ports are source ports of TCP whose connections got no answer. IPVS finds a connection by its addresses and ports
-// alone, whatever the mark of its packets: with such a port the check of another server would reach the silent one.
-// They are safe for use by several goroutines.
+// Ports holds the TCP source ports of connections that got no answer. IPVS finds a connection by its addresses and
+// ports alone, whatever the mark of its packets. From such a port the check of another server would reach the silent
+// one. Several goroutines may use Ports at once.
 type Ports struct {
 	mu           sync.Mutex
 	since        time.Time
 	last, before map[lane]bool // since then, and in the time before
 }
 
-// lane is a source port, and where to.
+// lane is a source port, and its destination.
 type lane struct {
 	to   netip.AddrPort
 	from uint16
 }
 
-// takes reports whether the port of a socket may be used, which the kernel chose when it began to connect: a port
-// that is bound before would be lost for the other programs of this machine.
+// takes reports whether a socket's port may be used. The kernel chose the port when the socket began to connect: a port
+// bound earlier would be lost to the other programs of this machine.
 func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	if v == nil || v.Ports == nil {
 		return true
@@ -44,7 +44,7 @@ func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	return isFree
 }
 
-// Connected notes that a socket has a connection. After its end the kernel does not keep the port for its server.
+// Connected notes that a socket is connected. When the connection ends, the kernel forgets its port.
 func (v *Via) Connected(fd int, to netip.AddrPort) {
 	if v != nil && v.Ports != nil {
 		v.Ports.mu.Lock()
@@ -53,7 +53,7 @@ func (v *Via) Connected(fd int, to netip.AddrPort) {
 	}
 }
 
-// localOf is the own address of a socket; the zero value if it has none.
+// localOf returns the own address of a socket; the zero value if it has none.
 func localOf(fd int) netip.AddrPort {
 	local, _ := syscall.Getsockname(fd)
 	switch a := local.(type) {

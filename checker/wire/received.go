@@ -9,8 +9,8 @@ import (
 type Received struct {
 	net.Conn        // where more comes from; nil in the loop
 	Head     []byte // the data that was read before
-	Err      error  // in the loop, the state after head: io.EOF, or the error; nil if more data may come
-	Short    bool   // the check needs more than head
+	Err      error  // in the loop, the state after Head: io.EOF, or the error; nil if more data may come
+	Short    bool   // the check needs more than Head
 	Waits    bool   // the check would wait for something else: a slot, or another connection
 }
 

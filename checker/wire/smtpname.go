@@ -22,7 +22,7 @@ func SMTPName(hostName string, local net.Addr) string {
 	return "[IPv6:" + tcp.IP.String() + "]"
 }
 
-// isFullName says if a name is a host name (RFC 1123, 2.1) with its domain.
+// isFullName reports whether a name is a host name (RFC 1123, 2.1) with its domain.
 func isFullName(name string) bool {
 	labels := strings.Split(name, ".")
 	return len(labels) > 1 && !slices.Contains(labels, "") && !strings.ContainsFunc(name, isNoHostByte)

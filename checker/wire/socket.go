@@ -11,8 +11,8 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
-// BenchmarkDialNet): it starts a goroutine and a timer for each connection, and queries both addresses from the kernel.
+// dialTCP connects without net.Dialer, which takes twice as long and allocates twice as often (BenchmarkDialOwn,
+// BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn, error) {
 	via := ViaTo(ctx, to)
 	fd, err := StartTCP(to, via)
@@ -24,7 +24,7 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn,
 	if err != nil {
 		return nil, err
 	}
-	// Without it data after a TLS handshake waits for an acknowledgement.
+	// Without this option, data after a TLS handshake waits for an acknowledgement.
 	err = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	if err == nil {
 		err = s.connect()
@@ -46,11 +46,11 @@ type socket struct {
 // NewSocket puts a socket into Go's poller.
 func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
-// StartTCP makes a non-blocking socket, and starts to connect it. A nil via is the usual path.
+// StartTCP makes a non-blocking socket, and starts to connect it. If via is nil, it takes the usual path.
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
-		// With a Start the connection is a new one to its server, whatever its port was used for.
+		// With Start the connection is new to its server, whatever the port was used for before.
 		isLast := fd < 0 || via.takes(fd, to) || via.Start != nil && err == nil || try == maxPorts
 		if isLast && err == nil {
 			return fd, nil
@@ -62,7 +62,7 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	}
 }
 
-// startTCP is StartTCP with whatever port. The socket may be there with an error, too.
+// startTCP is StartTCP with any port. It may return both a socket and an error.
 func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {
@@ -85,7 +85,7 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	return fd, err
 }
 
-// begun is the error of a connection that can't begin.
+// begun returns the error of a connection that can't begin.
 func begun(err error) error {
 	if raw.InProgress(err) {
 		return nil

@@ -21,7 +21,7 @@ const (
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects
 )
 
-// Sessions are the TLS sessions of one checker: a session must not be offered to another server of the same name. It
+// Sessions holds the TLS sessions of one checker: a session must not be offered to another server of the same name. It
 // implements tls.ClientSessionCache.
 type Sessions struct {
 	tls.ClientSessionCache
@@ -30,7 +30,7 @@ type Sessions struct {
 
 func NewSessions() *Sessions { return &Sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
 
-// Ended notes the result of a check. After a failure, a warning, or maxResumed checks, the next one makes a full
+// Ended notes the result of a check. After a failure, a warning, or maxResumed checks, the next check makes a full
 // handshake.
 func (s *Sessions) Ended(ok bool) {
 	if s == nil {
@@ -46,13 +46,13 @@ type TLSRules struct {
 	Verify   bool
 	Roots    *x509.CertPool   // that verify trusts
 	Own      *tls.Certificate // the client's certificate, if a server requests one; nil: none
-	WarnDays int              // how long before it expires a certificate causes a warning; 0: none
+	WarnDays int              // how many days before a certificate expires a warning begins; 0: none
 }
 
-// Config returns the TLS configuration for a server, whose name is the first of some host[:port]; the last may be its
-// address. By default a check tests the health of a server, not its identity: it does not verify the certificate, and
-// accepts old versions and cipher suites. Each checker keeps its own sessions. It keeps none if the server's
-// certificate or ours matters, because a resumed session shows an old one.
+// Config returns the TLS configuration for a server. Its name is the first of hosts, which have the form host[:port].
+// The last may be its address. By default a check tests the health of a server, not its identity: it does not verify
+// the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions, or none if the
+// server's certificate or ours matters, because a resumed session shows an old certificate.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
@@ -80,7 +80,7 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	return c
 }
 
-// minRSA is how many bits an RSA key must have to be trusted. Go has the same limit, but a program that
+// minRSA is how many bits a trusted RSA key must have. Go has the same limit, but a program that
 // checks old servers lifts it (rsa1024min=0).
 const minRSA = 1024
 
@@ -114,12 +114,12 @@ func handshakeReason(err error) string {
 	return "TLS handshake: " + Reason(err)
 }
 
-// HandshakeError marks an error in a handshake: crypto/tls has no type for an alert.
+// HandshakeError marks an error in a handshake, because crypto/tls has no type for an alert.
 type HandshakeError struct{ error }
 
 func (e *HandshakeError) Unwrap() error { return e.error }
 
-// distrust is why a certificate is not trusted, in a text that is the same at each check.
+// distrust returns why a certificate is not trusted, in a text that is the same at each check.
 func distrust(err error) string {
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil {
@@ -138,7 +138,7 @@ var allCipherSuites = sync.OnceValue(func() (ids []uint16) {
 	return ids
 })
 
-// serverName returns the first of some host[:port] that can be a TLS server name; addresses can't.
+// serverName returns the first of hosts that can be a TLS server name. An address can't.
 func serverName(hosts ...string) string {
 	for _, host := range hosts {
 		host = withoutPort(host)
@@ -149,7 +149,7 @@ func serverName(hosts ...string) string {
 	return ""
 }
 
-// certificateName is the first of some host[:port]; a certificate must match it.
+// certificateName returns the first of hosts, without its port. A certificate must match it.
 func certificateName(hosts ...string) string { return withoutPort(cmp.Or(hosts...)) }
 
 func withoutPort(host string) string {

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Datagrams get lost: a request is sent again after a while, then after twice as long, up to a limit (RFC 3261,
+// Datagrams get lost: a request is sent again after a while. The wait doubles each time, up to maxResend (RFC 3261,
 // 17.1.1.2).
 const maxResend = 4 * time.Second
 
-// maxDatagram is the longest that UDP carries, in bytes.
+// maxDatagram is the length of the longest UDP datagram, in bytes.
 const maxDatagram = 1<<16 - 1
 
 var datagramPool = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
 
-// ErrNotYet is returned for a datagram that is not the answer; the answer may still arrive.
+// ErrNotYet is returned for a datagram that is not the answer. The answer may still arrive.
 var ErrNotYet = errors.New("not the answer")
 
 // Question is a request over UDP.
@@ -30,7 +30,7 @@ type Question struct {
 	// Accept judges a datagram. After ErrNotYet the check waits for another one.
 	Accept func(from *Conn, datagram []byte) error
 
-	Patience int // how many other datagrams may arrive; 0: no limit
+	Patience int // how many other datagrams end the wait; 0: no limit
 	Strays   int // received datagrams that were not the answer
 }
 
@@ -54,7 +54,7 @@ func DialUDP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Co
 	return c, nil
 }
 
-// Ask repeats the request until it accepts an answer. The request may contain the address it is sent from.
+// Ask repeats the request until Accept takes an answer. The request may contain the address that it is sent from.
 func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) error {
 	c, err := DialUDP(ctx, q.To, q.Timeout)
 	if err != nil {
@@ -82,7 +82,7 @@ func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) 
 	}
 }
 
-// await reads datagrams up to a time.
+// await reads datagrams until the given time.
 func (q *Question) await(c *Conn, until time.Time) error {
 	c.SetReadDeadline(until)
 	if c.ctx.Err() != nil { // the new deadline may have replaced that of the cancellation

@@ -18,7 +18,7 @@ func CleanField(value string) string {
 	}, value))
 }
 
-// ParseURL reads an address as LWP does: forgivingly.
+// ParseURL reads a URL as forgivingly as LWP does.
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(Forgive(strings.Trim(text, " \t\r\n")))
 	if err != nil {
@@ -32,7 +32,7 @@ func ParseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Forgive escapes what a URL may not contain. Blanks in a request, for example, often are not escaped.
+// Forgive escapes what a URL may not contain. For example, blanks in a request are often not escaped.
 func Forgive(text string) string {
 	var b strings.Builder
 	for i := range len(text) {

@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// Via is the path of a check's packets that are sent to a virtual address and reach one server by a private service of
-// IPVS. Without a Mark it is the path to a server itself: with OnLink a route over a router is not used.
+// Via is the path of a check's packets. Sent to a virtual address, they reach one server by a private service of IPVS.
+// Without a Mark, Via is the path to a server itself. With OnLink the packets do not pass a router.
 type Via struct {
 	settings.Path // zero for a private service; packets to any address have its Origin
 
@@ -23,19 +23,19 @@ type Via struct {
 	Mark uint32     // the mark of the service; 0: none
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
-	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
+	MSS    int // the longest TCP segment, in bytes: the route to a local address sets no limit
 
 	Ports *Ports // nil: all source ports can be used
-	// Start sends what begins a connection, which its error ends; nil: it is just sent.
+	// Start calls send, which begins a connection. An error ends the connection. Nil: send is called directly.
 	Start func(send func() error) error
 }
 
 type viaKey struct{}
 
-// WithVia makes the checks of a context use that path.
+// WithVia makes the checks of a context use the path v.
 func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
 
-// ViaFrom is the path of packets to a server itself; nil for the usual one.
+// ViaFrom returns the path of packets to a server itself; nil: the usual path.
 func ViaFrom(from settings.Path, to netip.Addr) *Via {
 	if from == (settings.Path{}) {
 		return nil
@@ -43,7 +43,7 @@ func ViaFrom(from settings.Path, to netip.Addr) *Via {
 	return &Via{Path: from, To: to.Unmap()}
 }
 
-// ViaTo is the path to an address; nil for the usual one.
+// ViaTo returns the path to an address; nil: the usual path.
 func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
 	v, ok := ctx.Value(viaKey{}).(*Via)
 	switch {
@@ -72,8 +72,8 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return d.DialContext(ctx, "udp", to.String())
 }
 
-// Listen opens a port of an own address for a connection from a server. What is sent to the server has the Origin of
-// its check; the source is the own address.
+// Listen opens a port of our own address for a connection from a server. Packets to the server have the Origin of its
+// check, and the own address as source address.
 func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TCPListener, error) {
 	var of settings.Origin
 	if v := ViaTo(ctx, server); v != nil {
@@ -85,7 +85,7 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 		err := c.Control(func(fd uintptr) { lacks = raw.SetOrigin(int(fd), own.Is6(), of) })
 		return cmp.Or(err, lacks)
 	}}
-	c.SetMultipathTCP(false) // as checks connect
+	c.SetMultipathTCP(false) // like the connections of checks
 	l, err := c.Listen(ctx, "tcp", netip.AddrPortFrom(own, 0).String())
 	if err != nil {
 		return nil, err
@@ -93,8 +93,8 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 	return l.(*net.TCPListener), nil
 }
 
-// Knock starts a TCP connection on a path, and abandons it: the kernel keeps no connections of datagrams to the private
-// service, and does not count them at once.
+// Knock starts a TCP connection on a path and abandons it. Datagrams would not do: for them the kernel keeps no
+// connections to the private service, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {
 	v.Start = nil
 	fd, err := StartTCP(to, &v)
@@ -104,8 +104,8 @@ func Knock(to netip.AddrPort, v Via) error {
 	return err
 }
 
-// prepare sets up a socket before it is connected. The kernel chooses a port at the connection, so that one port may
-// serve many paths.
+// prepare sets up a socket before it is connected. The kernel chooses the port when the socket connects, so that one
+// port may serve many paths.
 func (v *Via) prepare(fd int, tcp bool) error {
 	if err := raw.SetOrigin(fd, v.To.Is6(), v.Origin); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
 		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
-	case v.OnLink: // if the kernel does not have that option (socket(7), ipv6(7)): a router drops the packet
+	case v.OnLink: // IPv6 does not have that option (socket(7), ipv6(7)): a router drops the packet
 		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	case v.Mark == 0:
 		return nil

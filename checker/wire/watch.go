@@ -13,18 +13,18 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Watch is the context of a check with times of its stages. Libraries may read in goroutines that outlive the check.
+// Watch is the context of a check with the times of its stages. Libraries may read in goroutines after the check.
 type Watch struct {
 	context.Context
 	began time.Time
-	done  [Marks]atomic.Uint32 // as Stages
+	done  [Marks]atomic.Uint32 // as in Stages
 	Tape  *transcript.Tape     // nil: the conversation is not recorded
 	// the server's certificate; nil: none
 	shown atomic.Pointer[x509.Certificate]
 	kept  kept
 }
 
-// kept is the beginning of an answer, of a check without libraries.
+// kept holds the beginning of an answer, for a check without libraries.
 type kept struct {
 	text []byte
 	more int      // how many bytes are still to be kept
@@ -62,7 +62,7 @@ func (w *Watch) Mark(m Mark) {
 // HasAnswer reports whether the server has sent anything.
 func (w *Watch) HasAnswer() bool { return w != nil && w.done[MarkFirstByte].Load() > 0 }
 
-// End is the deadline of a check that may take that long.
+// End returns the deadline of a check that may take timeout.
 func (w *Watch) End(timeout time.Duration) time.Time {
 	if w == nil {
 		return time.Now().Add(timeout)
@@ -88,10 +88,10 @@ func (k *kept) add(from net.Conn, p []byte) {
 	}
 }
 
-// Keep keeps the first bytes of the answer on the first connection that has one.
+// Keep keeps the first bytes of the answer from the first connection with an answer.
 func (w *Watch) Keep(bytes int) { w.kept.more = bytes }
 
-// Kept are the bytes kept.
+// Kept returns the bytes kept.
 func (w *Watch) Kept() []byte { return w.kept.text }
 
 func (w *Watch) IsTaped() bool { return w != nil && w.Tape != nil }
@@ -110,7 +110,7 @@ func (w *Watch) certified(t *tls.Conn) {
 	}
 }
 
-// Seen returns the stages so far, the server's certificate, nil for none, and the time since the start.
+// Seen returns the stages so far, the server's certificate (nil for none), and the time since the start.
 func (w *Watch) Seen() (done Stages, shown *x509.Certificate, took time.Duration) {
 	for m := range w.done {
 		done[m] = w.done[m].Load()

@@ -42,7 +42,7 @@ func logIn(q oracle.Question, d *dialer) (query.Session, error) {
 	return session, session.OpenWithContext(context.Background())
 }
 
-// settings sets all options of the driver: the driver's own parser takes names from the environment.
+// settings sets all options of the driver, because the driver's own parser takes names from the environment.
 func settings(q oracle.Question) *configurations.ConnectionConfig {
 	c := &configurations.ConnectionConfig{}
 	c.UserID, c.Password = string(q.Login), string(q.Password)
@@ -63,7 +63,7 @@ func settings(q oracle.Question) *configurations.ConnectionConfig {
 	return c
 }
 
-// failure returns the server's own error, otherwise the dialer's, otherwise the driver's.
+// failure returns the server's own error, or else the dialer's, or else the driver's.
 func (d *dialer) failure(err error) oracle.Answer {
 	answer := oracle.Answer{Outcome: oracle.Failed, Lost: d.lost.Load()}
 	var refusal *network.OracleError

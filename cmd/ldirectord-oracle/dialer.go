@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// dialer gives the driver a socket for each connection: the first one, and those to the listener's redirects.
+// dialer gives the driver a socket for each connection: the first, and those to the targets of redirects.
 type dialer struct {
-	sockets []net.Conn // the sockets that are left
+	sockets []net.Conn // the remaining sockets
 	current net.Conn   // nil before the first connection
 	lost    atomic.Bool
 	failed  error // why another connection could not be opened
@@ -20,8 +20,8 @@ type dialer struct {
 
 var errNowhere = errors.New("the listener redirects to nowhere")
 
-// DialContext implements configurations.DialerContext. Only the port of the address counts, because the server's peers
-// must not answer for it.
+// DialContext implements configurations.DialerContext. Only the port of the address counts, because no other server
+// may answer for this one.
 func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
 	_, text, _ := net.SplitHostPort(address)
 	port, err := strconv.ParseUint(text, 10, 16)
@@ -37,7 +37,7 @@ func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, er
 	return d.current, err
 }
 
-// socket is a connection that records whether it was closed.
+// socket is a connection that records whether it failed before it was closed here.
 type socket struct {
 	net.Conn
 	lost *atomic.Bool
@@ -60,7 +60,7 @@ func (s *socket) note(err error) error {
 	return err
 }
 
-// SetDeadline, SetReadDeadline and SetWriteDeadline have no effect: ldirectord has the deadline.
+// SetDeadline, SetReadDeadline and SetWriteDeadline have no effect: ldirectord sets the deadline.
 func (*socket) SetDeadline(time.Time) error      { return nil }
 func (*socket) SetReadDeadline(time.Time) error  { return nil }
 func (*socket) SetWriteDeadline(time.Time) error { return nil }

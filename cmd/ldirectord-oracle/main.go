@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// answer makes the check. An error is a problem of this machine, and proves nothing about the server.
+// answer makes the check. An error is a problem of this machine and proves nothing about the server.
 func answer() error {
 	var q oracle.Question
 	if err := json.NewDecoder(os.Stdin).Decode(&q); err != nil {
