@@ -24,7 +24,7 @@ const (
 	// maxProgram bounds the instructions of a pattern that is compiled for Go's engine: the time of a match grows
 	// with their number, as it does with the length of the text.
 	maxProgram = 4 << 10
-	// lightWork is how much work a match may be without a budget, in bytes of text times instructions: a few
+	// lightWork is how much work a match may cost without a budget, in bytes of text times instructions: a few
 	// milliseconds at most.
 	lightWork = 1 << 20
 )
@@ -142,7 +142,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	return at[:2], nil
 }
 
-// inTime has Go's engine search a text, and ends it when the budget is spent.
+// inTime has Go's engine search a text, and ends the search when the budget is spent.
 func inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
@@ -154,7 +154,7 @@ func inTime(text []byte, budget time.Duration, spent *time.Duration, search func
 	return nil
 }
 
-// byteReader reads a text with one rune per byte. It ends when the time is over.
+// byteReader reads a text with one rune per byte. Its text ends when the time is over.
 type byteReader struct {
 	rest []byte
 	over func() bool // called every readsPerLook bytes

@@ -88,7 +88,7 @@ func (s *scanner) classRange() string {
 	case from > to:
 		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
 	}
-	if from < 0x80 && to >= 0x80 { // the runes between are other cases of letters, for (?i)
+	if from < 0x80 && to >= 0x80 { // (?i): the runes between include other cases of letters
 		return text + `-\x7f\x{e080}-` + last
 	}
 	return text + "-" + last

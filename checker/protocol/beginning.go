@@ -21,7 +21,7 @@ var (
 	largePool = sync.Pool{New: func() any { return new(make([]byte, 0, maxText+1)) }}
 )
 
-// beginning holds the beginning of a body or file, which may be long. The text is valid until close, which is required.
+// beginning holds the beginning of a body or file, which may be long. It must be closed. Its text is valid until then.
 type beginning struct {
 	ctx    context.Context // the context of the check
 	limits *Matching

@@ -134,7 +134,7 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	return failure
 }
 
-// passed returns the result for a program that succeeded, with the percentage of its weight that the server can bear.
+// passed returns the result for a program that succeeded. With weighs it reports the percentage of the server's weight.
 func (c *external) passed(end string, output []byte, percent int) Result {
 	r := passed(withOutput(end, output))
 	if c.weighs {
@@ -160,7 +160,7 @@ func (c *external) notStarted(err error) Result {
 	return r
 }
 
-// ending describes how a program failed. Death by a signal is a failure, although the Perl ldirectord reads status 0.
+// ending describes how a program failed. Death by a signal is a failure; the Perl ldirectord reads it as status 0.
 type ending syscall.WaitStatus
 
 func (e ending) Error() string {

@@ -216,7 +216,7 @@ type trail struct {
 	report  health.Report
 }
 
-// lead sets the next request. Where a foreign server redirects us is foreign, too.
+// lead sets the next request. After a foreign server, every further server is foreign, too.
 func (at *trail) lead(to hop) {
 	at.hop = to
 	if at.foreign {

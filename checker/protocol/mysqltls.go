@@ -23,7 +23,7 @@ const (
 type mysqlUpgrade struct {
 	upgrade   func() error // starts TLS; nil: not required, or the log-in is over
 	isOffered bool
-	shift     byte          // what the driver's packet numbers lack
+	shift     byte          // how far the driver's packet numbers are too low
 	config    *mysql.Config // the driver's
 	untold    error         // why TLS failed, which the driver does not report
 }

@@ -16,7 +16,7 @@ const (
 	maxScramRounds = 1 << 20
 	// maxScramMessage limits a server's message, in bytes. PostgreSQL's have about 100.
 	maxScramMessage = 4 << 10
-	// maxScramLogins is how many log-ins share keys before they are forgotten: a server may send ever new salts.
+	// maxScramLogins is how many log-ins may share the keys: a server may send a new salt each time.
 	maxScramLogins = 100
 )
 

@@ -131,7 +131,7 @@ func (h *session) expect(step simpleStep) error {
 	}
 }
 
-// find looks for a match in the received data, and removes the data up to the end of the match. No data never match.
+// find looks for a match in the received data, and removes the data up to the match's end. Empty data has no match.
 func (h *session) find() (found bool, err error) {
 	if len(h.received) == 0 {
 		return false, nil

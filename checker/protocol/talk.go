@@ -29,7 +29,7 @@ func (s server) question(resend time.Duration) wire.Question {
 	return wire.Question{To: s.target, Timeout: s.timeout, Resend: resend, Patience: wire.MaxStrays}
 }
 
-// opening returns the first step of a check that connects to the server. ok is whether the address has a port.
+// opening returns the first step of a check that connects to the server. It has none if the address has no port.
 func (s server) opening(request []byte) (Opening, bool) {
 	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
 }
@@ -39,7 +39,7 @@ type talk struct {
 	terms
 	secured
 	sessions *wire.Sessions // nil: each handshake is a full one
-	later    bool           // a command of the protocol starts TLS, not the connection
+	later    bool           // TLS starts after a command of the protocol, not at once
 	protocol protocol
 }
 

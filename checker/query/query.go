@@ -18,8 +18,8 @@ type Session interface {
 	driver.QueryerContext
 }
 
-// Run runs the query and reads its answer to the end, or to its limit. It returns the number of changed rows, or 1 if the
-// query returned rows, and the first value of the first row, or "" for NULL.
+// Run runs the query and reads its answer to the end, or to its limit. It returns the number of changed rows, or 1 if
+// the query returned rows, and the first value of the first row, or "" for NULL.
 func Run(session Session, query string) (rows int, first string, err error) {
 	// Changed rows count as well, as in the Perl ldirectord.
 	if slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query)) {

@@ -84,7 +84,7 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 // loginOfOthers matches a log-in that a server sent: in a URL, such as a redirect's, or in the request that follows it.
 var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
 
-// cutLogin matches the end of a text that was cut inside such a log-in, or inside a host.
+// cutLogin matches the end of a text that was cut inside the log-in of a URL, or inside the host.
 var cutLogin = regexp.MustCompile(`(://)[^/?#\s]*$`)
 
 // concealer is a check of a protocol that sends passwords only in derived form.

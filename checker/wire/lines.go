@@ -130,7 +130,7 @@ func parseReply(line string) (code int, more bool) {
 	return code, strings.HasPrefix(line[3:], "-")
 }
 
-// popCode returns the number for a reply of POP (RFC 1939, 3), which the Perl ldirectord reads in small letters, too.
+// popCode returns the number for a reply of POP (RFC 1939, 3). Lower case will do, as in the Perl ldirectord.
 func popCode(line string) int {
 	status := strings.ToUpper(line[:min(len(line), 4)])
 	switch {

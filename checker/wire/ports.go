@@ -21,7 +21,7 @@ type Ports struct {
 	last, before map[lane]bool // since then, and in the time before
 }
 
-// lane is a source port, and its destination.
+// lane is a source port and a destination.
 type lane struct {
 	to   netip.AddrPort
 	from uint16
@@ -44,7 +44,7 @@ func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	return isFree
 }
 
-// Connected notes that a socket is connected. When the connection ends, the kernel forgets its port.
+// Connected notes that a socket is connected. When the connection ends, the kernel does not keep its port.
 func (v *Via) Connected(fd int, to netip.AddrPort) {
 	if v != nil && v.Ports != nil {
 		v.Ports.mu.Lock()
@@ -53,7 +53,7 @@ func (v *Via) Connected(fd int, to netip.AddrPort) {
 	}
 }
 
-// localOf returns the own address of a socket; the zero value if it has none.
+// localOf returns the local address of a socket, or the zero value if it has none.
 func localOf(fd int) netip.AddrPort {
 	local, _ := syscall.Getsockname(fd)
 	switch a := local.(type) {

@@ -73,7 +73,7 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 }
 
 // Listen opens a port of our own address for a connection from a server. Packets to the server have the Origin of its
-// check, and the own address as source address.
+// check, and our address as their source.
 func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TCPListener, error) {
 	var of settings.Origin
 	if v := ViaTo(ctx, server); v != nil {
@@ -113,7 +113,7 @@ func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
 		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
-	case v.OnLink: // IPv6 does not have that option (socket(7), ipv6(7)): a router drops the packet
+	case v.OnLink: // a kernel may lack that option for IPv6 (socket(7), ipv6(7)): a router drops the packet
 		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	case v.Mark == 0:
 		return nil

@@ -13,7 +13,7 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Watch is the context of a check with the times of its stages. Libraries may read in goroutines after the check.
+// Watch is the context of a check with the times of its stages. Libraries may read in goroutines that outlive it.
 type Watch struct {
 	context.Context
 	began time.Time
@@ -88,7 +88,7 @@ func (k *kept) add(from net.Conn, p []byte) {
 	}
 }
 
-// Keep keeps the first bytes of the answer from the first connection with an answer.
+// Keep makes w keep the first bytes of the answer, from the first connection that has one.
 func (w *Watch) Keep(bytes int) { w.kept.more = bytes }
 
 // Kept returns the bytes kept.
