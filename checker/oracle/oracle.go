@@ -34,7 +34,7 @@ type Answer struct {
 	Outcome Outcome `json:"Verdict"`
 	Rows    int     // rows that the query changed; 1 if it returned some
 	InQuery bool    // refused or failed after the log-in
-	Lost    bool    // failed after the connection was closed
+	Lost    bool    // failed after the connection was lost
 	Text    []byte
 }
 

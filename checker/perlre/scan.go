@@ -43,7 +43,7 @@ type scanner struct {
 	nesting int
 }
 
-// fail keeps the first error, and skips the rest of the pattern: whatever is being read ends there.
+// fail keeps the first error, and skips the remainder of the pattern: whatever is being read ends there.
 func (s *scanner) fail(pos int, format string, args ...any) part {
 	if s.err == nil {
 		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...),

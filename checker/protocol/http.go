@@ -41,8 +41,8 @@ type httpCheck struct {
 type httpRules struct {
 	settings.HTTP
 	timeout time.Duration
-	proxy   bool                  // the server is a proxy: requests have the whole URL
-	drains  settings.HTTPStatuses // by which the server reports drain
+	proxy   bool                  // the server is a proxy: requests contain the whole URL
+	drains  settings.HTTPStatuses // with these the server reports drain
 	fields  []string              // from the configuration, for the request's header
 	login   string                // field with the user and password; "" for none
 	rules   wire.TLSRules

@@ -144,7 +144,7 @@ func pgsqlLengths() func(header []byte) (int, error) {
 // logIn starts a session; hidden means that TLS protects it.
 func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	settings := map[string]string{"user": c.Login, "application_name": "ldirectord"}
-	if c.Database != "" { // otherwise it is named like the login
+	if c.Database != "" { // otherwise its name is the login
 		settings["database"] = c.Database
 	}
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: settings})

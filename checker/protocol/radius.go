@@ -91,7 +91,7 @@ func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not RADIUS: %s", wire.Excerpt(datagram))
 	}
-	datagram = datagram[:binary.BigEndian.Uint16(datagram[2:4])] // the rest is padding (RFC 2865, 3)
+	datagram = datagram[:binary.BigEndian.Uint16(datagram[2:4])] // the remainder is padding (RFC 2865, 3)
 	switch {
 	case answer.Identifier != request[1]:
 		return nil, wire.ErrNotYet

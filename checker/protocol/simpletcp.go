@@ -19,7 +19,7 @@ import (
 const maxSimpleAnswer = 256 << 10 // in bytes; only the first bytes of a longer answer are searched
 
 // simpleTCP sends a request, closes its side of the connection and searches each line of the answer.
-// With protocol=udp it sends one datagram, and the answer is searched in the same way.
+// With protocol=udp it sends one datagram, and searches the answer in the same way.
 type simpleTCP struct {
 	server
 	secured

@@ -63,7 +63,7 @@ func speaking(p protocol) service {
 	}
 }
 
-// newTalk returns the check for a conversation with a server: over TLS, with TLS by a command of the protocol, or in
+// newTalk returns the check for a conversation with a server: over TLS, with TLS after a command of the protocol, or in
 // the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,

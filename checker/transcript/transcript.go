@@ -38,7 +38,7 @@ type Tape struct {
 	closed bool
 }
 
-// turn is the data of one side until the other one sends.
+// turn is the data of one side until the other side sends.
 type turn struct {
 	after time.Duration // since the check began
 	kind  Kind

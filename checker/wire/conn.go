@@ -139,7 +139,7 @@ func ConnectUntil(ctx context.Context, to netip.AddrPort, deadline time.Time, ti
 	return c, nil
 }
 
-// Resolve looks up a host name; a literal address is returned as it is.
+// Resolve looks up a host name. It returns a literal address unchanged.
 func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil

@@ -18,7 +18,7 @@ const (
 type Ports struct {
 	mu           sync.Mutex
 	since        time.Time
-	last, before map[lane]bool // since then, and in the time before
+	last, before map[lane]bool // since then, and in the period before
 }
 
 // lane is a source port and a destination.

@@ -16,11 +16,11 @@ type Stage uint8
 // The stages of a check, in order. A protocol without one of them skips it.
 const (
 	AtStart   Stage = iota // no request was sent
-	AtConnect              // to open a connection
+	AtConnect              // opening a connection
 	AtTLS                  // the handshake, and the server's certificate
-	AtLogin                // to log in
-	AtAnswer               // to read the answer
-	AtMatch                // to compare the answer with receive
+	AtLogin                // logging in
+	AtAnswer               // reading the answer
+	AtMatch                // comparing the answer with receive
 )
 
 // staged is an error with its stage.

@@ -44,7 +44,7 @@ func (s *Sessions) Ended(ok bool) {
 // TLSRules are the requirements of a check on TLS.
 type TLSRules struct {
 	Verify   bool
-	Roots    *x509.CertPool   // that verify trusts
+	Roots    *x509.CertPool   // which Verify trusts
 	Own      *tls.Certificate // the client's certificate, if a server requests one; nil: none
 	WarnDays int              // how many days before a certificate expires a warning begins; 0: none
 }
