@@ -35,12 +35,12 @@ func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int,
 }
 
 func (c *LibConn) Read(b []byte) (int, error) {
-	if c.unread == 0 && c.Left == 0 && len(c.Append) > 0 {
-		n := copy(b, c.Append)
-		c.Append = c.Append[n:]
-		return n, nil
-	}
 	if c.unread == 0 && c.Left == 0 {
+		if len(c.Append) > 0 {
+			n := copy(b, c.Append)
+			c.Append = c.Append[n:]
+			return n, nil
+		}
 		if err := c.Next(); err != nil {
 			return 0, c.note(err)
 		}

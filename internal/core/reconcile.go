@@ -38,7 +38,7 @@ func (w *writer) sync(have lvs.Table) {
 		}
 		decision := w.decide(v)
 		switch {
-		case !v.dirty || v.retry.Waits(v.hasTurned(), now) || !w.mayAsk():
+		case !v.dirty || v.retry.Waits(v.retry.SettingsOnly && v.hasTurned(), now) || !w.mayAsk():
 		case v.Known:
 			changes = append(changes, w.newChange(v, v.last(), decision))
 		default:
