@@ -206,18 +206,19 @@ func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 // inherit copies the state of a virtual service. Overrides end at a reload.
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
-	before, now := v.predecessors(was), v.entries()
+	now := v.entries()
+	before := v.predecessors(was, now)
 	v.Carry(&was.Case, was.placed, func(i int) int {
 		s := now[i]
-		old, place := before[s], 0
-		if s.Fallback {
-			old, place = was.formerly(s), len(was.Servers)
-		}
+		old := before[i]
 		if old == nil {
 			return -1
 		}
 		s.notes = old.notes
-		return place + int(old.At)
+		if s.Fallback {
+			return len(was.Servers) + int(old.At)
+		}
+		return int(old.At)
 	}, func(i, k int) *judge.Check {
 		s := now[i]
 		j := s.judgement(k)
@@ -234,20 +235,23 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// predecessors are what its servers were before a reload, at the same addresses. Of several at one address the one of
-// the same line comes first, then the order in the file decides.
-func (v *virtual) predecessors(was *virtual) map[*server]*server {
-	left, found := make(map[netip.AddrPort][]*server, len(was.servers)), make(map[*server]*server, len(v.servers))
-	for _, old := range was.servers {
-		left[old.entry.Real.Addr] = append(left[old.entry.Real.Addr], old)
+// predecessors returns the former entry of each entry; nil: it has none. Real servers at one address are paired first
+// if their lines are equal, then in the order of the file.
+func (v *virtual) predecessors(was *virtual, now []*server) []*server {
+	first, later := make(map[netip.AddrPort]int, len(was.servers)), make([]int, len(was.servers)) // counted from 1
+	for i, old := range slices.Backward(was.servers) {
+		later[i], first[old.entry.Real.Addr] = first[old.entry.Real.Addr], i+1
+	}
+	found, taken := make([]*server, len(now)), make([]bool, len(was.servers))
+	for i, s := range now[len(v.servers):] {
+		found[len(v.servers)+i] = was.formerly(s)
 	}
 	for _, anyLine := range []bool{false, true} {
-		for _, s := range v.servers {
-			at := left[s.entry.Real.Addr]
-			is := func(old *server) bool { return anyLine || v.isSameLine(s, was, old) }
-			if k := slices.IndexFunc(at, is); k >= 0 && found[s] == nil {
-				found[s] = at[k]
-				left[s.entry.Real.Addr] = slices.Delete(at, k, k+1)
+		for i, s := range v.servers {
+			for k := first[s.entry.Real.Addr] - 1; k >= 0 && found[i] == nil; k = later[k] - 1 {
+				if old := was.servers[k]; !taken[k] && (anyLine || v.isSameLine(s, was, old)) {
+					found[i], taken[k] = old, true
+				}
 			}
 		}
 	}
@@ -256,9 +260,7 @@ func (v *virtual) predecessors(was *virtual) map[*server]*server {
 
 // isSameLine reports whether a server had the same names and the same first check before a reload.
 func (v *virtual) isSameLine(s *server, was *virtual, old *server) bool {
-	name, alias := s.entry.Names()
-	oldName, oldAlias := old.entry.Names()
-	return name == oldName && alias == oldAlias && (user{v, s, &s.first}).among(was, old) != nil
+	return s.entry.IsNamedAs(old.entry) && (user{v, s, &s.first}).among(was, old) != nil
 }
 
 // judgement returns one of the server's judgements, by its place.

@@ -161,9 +161,8 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 // names.
 func (v *virtual) former(of *server) *server {
 	at := v.serverAt(of.Dest.Addr)
-	name, other := of.entry.Names()
 	for one := range v.Sharing(of.Dest.Addr) {
-		if a, b := v.all[one.At].entry.Names(); a == name && b == other {
+		if v.all[one.At].entry.IsNamedAs(of.entry) {
 			at = v.all[one.At]
 		}
 	}
