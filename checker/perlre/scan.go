@@ -45,6 +45,11 @@ type scanner struct {
 
 // fail keeps the first error, and skips the remainder of the pattern: whatever is being read ends there.
 func (s *scanner) fail(pos int, format string, args ...any) part {
+	for i, arg := range args {
+		if text, is := arg.(string); is {
+			args[i] = bytesOf(text)
+		}
+	}
 	if s.err == nil {
 		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...),
 			utf8.RuneCountInString(s.src[:pos])+1)

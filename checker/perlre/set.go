@@ -29,6 +29,15 @@ func runesOf(text []byte) []rune {
 	return runes
 }
 
+// bytesOf returns the bytes for a part of a pattern as the engines get it. A rune that is cut at the end is left out.
+func bytesOf(runes string) string {
+	var text []byte
+	for _, r := range strings.ToValidUTF8(runes, "") {
+		text = append(text, byte(r))
+	}
+	return string(text)
+}
+
 // written returns a character as both engines read it, in a class and elsewhere.
 func written(char rune) string {
 	if char >= 0x80 || unicode.IsLetter(char) {
@@ -81,9 +90,12 @@ func (s *scanner) classRange() string {
 	if strings.HasPrefix(s.src[s.pos:], "-]") || !s.accept("-") || s.end() {
 		return text
 	}
+	if from < 0 { // what follows the hyphen may begin a range
+		return text + written('-')
+	}
 	to, last := s.classMember()
 	switch {
-	case from < 0 || to < 0:
+	case to < 0:
 		return text + last + written('-')
 	case from > to:
 		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
