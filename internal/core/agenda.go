@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// agenda lists the virtual services that a wake-up looks at: those that are due, or may be at any moment, and those
-// that become due by time alone. All others cost a wake-up nothing.
+// agenda lists the virtual services that a wake-up has to look at: those that are due or may be due at any moment, and
+// those that become due at a set time. A wake-up spends no time on any others.
 type agenda struct {
 	open  []*virtual
 	timed byTime
@@ -35,8 +35,8 @@ func (a *agenda) enter(virtuals, former []*virtual) {
 	}
 }
 
-// take returns the open virtual services and those whose time has come, in the order of the file. The caller gives them
-// back once they are decided.
+// take returns the open virtual services and those whose time has come, in the order of the file. The caller calls
+// giveBack once it has decided them.
 func (a *agenda) take(now time.Time) []*virtual {
 	for isDue(a.next(), now) {
 		heap.Pop(&a.timed).(*virtual).touch()
@@ -50,7 +50,7 @@ func (a *agenda) take(now time.Time) []*virtual {
 	return taken
 }
 
-// giveBack reopens the taken virtual services that are not done.
+// giveBack reopens each taken virtual service that still has something to do.
 func (a *agenda) giveBack(taken []*virtual) {
 	for _, v := range taken {
 		if v.dirty || v.Gathers() || v.Obeys || v.isUnweighed() {
@@ -60,7 +60,7 @@ func (a *agenda) giveBack(taken []*virtual) {
 	a.spare = taken
 }
 
-// next returns when a virtual service becomes due by time alone; zero: never.
+// next returns the time at which the first virtual service becomes due, or zero if none does.
 func (a *agenda) next() time.Time {
 	if len(a.timed) == 0 {
 		return time.Time{}
@@ -78,24 +78,24 @@ func (v *virtual) look() {
 
 func (a *agenda) add(v *virtual) { a.open = append(a.open, v) }
 
-// touch makes a virtual service due: the writer decides it next and updates the table.
+// touch makes a virtual service due, so that the writer decides it and updates the table.
 func (v *virtual) touch() {
 	v.dirty = true
 	v.look()
 }
 
-// unweigh has the strength of a virtual service counted again.
+// unweigh makes sure that the strength of a virtual service is counted again.
 func (v *virtual) unweigh() {
 	v.weighed = false
 	v.look()
 }
 
-// isUnweighed reports whether the strength of a virtual service matters, and has to be counted again.
+// isUnweighed reports whether the strength of a virtual service matters and has to be counted again.
 func (v *virtual) isUnweighed() bool {
 	return !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0)
 }
 
-// wakeAt sets when a virtual service becomes due by time alone; zero: never.
+// wakeAt sets the time at which a virtual service becomes due; zero means never.
 func (v *virtual) wakeAt(at time.Time) {
 	v.again = at
 	switch {
@@ -110,10 +110,10 @@ func (v *virtual) wakeAt(at time.Time) {
 	}
 }
 
-// sooner has a virtual service decided again at that time, or before.
+// sooner makes a virtual service due at the given time, unless it is due earlier.
 func (v *virtual) sooner(at time.Time) { v.wakeAt(earliest(v.again, at)) }
 
-// byTime is a heap: the virtual service that is due next is the first.
+// byTime is a heap whose first element is the virtual service that is due next.
 type byTime []*virtual
 
 func (h byTime) Len() int           { return len(h) }

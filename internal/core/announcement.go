@@ -34,7 +34,7 @@ func (x user) awaitsRoute(now time.Time) bool {
 		func(one *announcement) bool { return one.Want.Addr == x.v.Config.CheckVIP && now.Before(one.RouteBy) })
 }
 
-// took handles the result of an order: where the addresses are.
+// took handles the result of an order, which shows where the addresses are now.
 func (a *announcer) took(all []announce.Place, err error) {
 	a.busy, a.stale, a.again = false, true, time.Time{}
 	byAddr, now := a.byAddr(), a.tell.now()

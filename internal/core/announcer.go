@@ -16,7 +16,7 @@ const (
 	announceRetry   = time.Second  // after trouble
 )
 
-// announcer asks judge where each address belongs, and orders what has to change.
+// announcer asks judge where each address belongs, and orders the changes.
 type announcer struct {
 	background[[]lvs.Wanted]
 	*services
@@ -34,9 +34,9 @@ type announcer struct {
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 }
 
-// enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer has is
-// withdrawn; its virtual services continue to serve until then. The first checks through an address wait for its local
-// route, without which they would take another way.
+// enlist adopts the virtual services of a plan and assigns their addresses to them. An address that is no longer in the
+// plan is withdrawn; its virtual services continue to serve until this is done. The first checks through an address
+// wait for its local route, because without that route they would take another path.
 func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 	a.stale = true
 	byAddr := a.byAddr()
@@ -66,10 +66,10 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 	}
 }
 
-// reconsider has the next step decide all places again.
+// reconsider makes the next step decide again where each address belongs.
 func (a *announcer) reconsider() { a.stale = true }
 
-// end has all addresses withdrawn, except those that cleanstop = no leaves.
+// end withdraws all addresses, except those of virtual services that cleanstop = no leaves in the table.
 func (a *announcer) end() { a.atEnd = true }
 
 func (a *announcer) byAddr() map[netip.Addr]*announcement {
@@ -80,7 +80,7 @@ func (a *announcer) byAddr() map[netip.Addr]*announcement {
 	return all
 }
 
-// byKey returns the announced addresses by virtual service.
+// byKey returns the announced addresses of each virtual service.
 func (a *announcer) byKey() map[lvs.Key][]*announcement {
 	all := map[lvs.Key][]*announcement{}
 	for _, one := range a.list {
@@ -91,10 +91,10 @@ func (a *announcer) byKey() map[lvs.Key][]*announcement {
 	return all
 }
 
-// recheck has the addresses examined again, if there are any.
+// recheck orders another look at the addresses, if there are any.
 func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
 
-// decide decides where each address belongs, and orders what changed since the last order.
+// decide decides where each address belongs. If this has changed since the last order, it gives a new one.
 func (a *announcer) decide(now time.Time) {
 	if isDue(a.again, now) {
 		a.due, a.again = true, time.Time{}
@@ -133,7 +133,7 @@ func (a *announcer) hosts(one *announcement) []judge.Host {
 	return a.known
 }
 
-// command describes the operator's order that withdraws an address; "" for none.
+// command describes the operator's order that withdraws an address, or returns "" if there is none.
 func (a *announcer) command(one *announcement) string {
 	if o := a.hold.Held.Withdrawal(one.Want.Addr); o.Kind != "" {
 		return cmp.Or(o.Remark("order: "), "by order")

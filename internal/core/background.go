@@ -1,6 +1,6 @@
 package core
 
-// background is slow work that is done meanwhile, one order at a time.
+// background is slow work that runs beside everything else, one order at a time.
 type background[O any] struct {
 	want    O      // the next order
 	due     bool   // the next order has to start
@@ -17,7 +17,7 @@ func (a *background[O]) take() (want O, begins bool) {
 	return a.want, true
 }
 
-// interrupt drops the order that is due, and no longer waits for the one in progress.
+// interrupt drops the order that is due, and stops waiting for the one in progress.
 func (a *background[O]) interrupt() { a.due, a.busy = false, false }
 
 // idle reports whether no order is due or in progress.

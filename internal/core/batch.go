@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// change is the write of one virtual service.
+// change is what is to be written to the table for one virtual service.
 type change struct {
 	v *virtual
 	*judge.Write
@@ -21,7 +21,7 @@ func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.D
 	return &change{v, judge.NewWrite(&v.Case, have, want)}
 }
 
-// record passes on which servers leave and which weights move, before the table changes.
+// record passes on which servers are leaving and whose weights are changing. It is called before the table changes.
 func (w *writer) record() {
 	if w.examiner.endMoved() || w.left {
 		w.left = false
@@ -54,8 +54,8 @@ func (w *writer) carryOut(changes []*change) {
 	}
 }
 
-// weightAt returns the last known weight of a destination, and whether it exists. A failed change may have been made in
-// part.
+// weightAt returns the last known weight of a destination, and whether it exists. A failed change may still have been
+// carried out in part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
 	if have == nil {

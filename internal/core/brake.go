@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// askedAgain is the delay before another check of a server whose result is needed soon: it may show whether the path
-// through a virtual address works.
+// askedAgain is the delay before a server is checked again because its result may show whether the path through a
+// virtual address works.
 const askedAgain = 100 * time.Millisecond
 
 // passage returns the last result in the form that judge needs.
@@ -28,7 +28,7 @@ func (v *virtual) user(at judge.Spot) user {
 	return user{v, s, s.judgement(at.Check)}
 }
 
-// accuse reports whether a result must not be judged, or not yet.
+// accuse reports whether a result must not be judged, at least for now.
 func (e *examiner) accuse(x user) bool {
 	kept, idle := x.v.Accuse(judge.Spot{Server: x.s.At, Check: int(x.j.k)}, e.tell.now())
 	if idle {
@@ -52,8 +52,8 @@ func (e *examiner) settlePaths() {
 	e.accused = nil
 }
 
-// settlePath judges the failures that the servers cause, and holds those that this machine causes. If the results
-// don't show which, it has other servers checked.
+// settlePath judges the failures that the servers cause, and holds those that this machine causes. If the results don't
+// show which is the cause, it has other servers checked.
 func (e *examiner) settlePath(v *virtual, line int) {
 	cfg := v.Config
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()

@@ -16,12 +16,12 @@ type Change struct {
 	Global *parser.Global // the configuration in force
 
 	user // the virtual service and the server that changed, if any
-	// Await waits for the receivers that must finish first, if any. It returns a function that ends the wait, or
-	// nil.
+	// Await is called by a receiver whose work has to end before the virtual service leaves the table. It returns a
+	// function to call when the work has ended, or nil if nothing waits for it.
 	Await func() (done func())
 }
 
-// State is what a change can change. Unaffected fields are zero, before and after.
+// State is what a change may affect. The other fields are zero both before and after.
 type State struct {
 	Health   health.State // the state of a server by its checks
 	Fallback string       // the last argument of fallbackcommand: start or stop
@@ -29,21 +29,21 @@ type State struct {
 	notify.Report // on a virtual service
 }
 
-// Cause is why something changed. A cause may change nothing.
+// Cause is the reason for a change. It need not affect any state.
 type Cause struct {
 	notify.Event                 // the event in words; without a kind: none
 	Result       *checker.Result // the result of a check; nil: none
 	By           history.Outcome // the number of results that decided
-	// How history records it; for a result, what it counts as. Empty with a result: the result is new.
+	// Past is the kind under which history records the cause. A result without a kind is new.
 	Past history.Kind
 	Note string // the words that history records
 }
 
-// Receiver gets each change in turn, from the director's goroutine. It must not block, and may keep only the texts of a
-// change.
+// Receiver gets each change in turn, from the director's goroutine. It must not block, and must not keep anything of a
+// change but its texts.
 type Receiver func(*Change)
 
-// isNew reports whether the change is a new result. Its meaning is not decided yet.
+// isNew reports whether the change is a new result, which has not been judged yet.
 func (c *Change) isNew() bool { return c.Result != nil && c.Past == history.Nothing }
 
 // Words passes the texts of changes to the log, mail and the counters of events.

@@ -11,13 +11,13 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Claims report which virtual services other daemons of this machine have in the table. No daemon takes them from
-// another.
+// Claims reports which virtual services other daemons of this machine have in the table. No daemon takes a virtual
+// service from another.
 type Claims interface {
-	// Take claims these virtual services for this director. It waits for those that another daemon has. It gives up
-	// all other claims except those in left, which may still be in the table. taken names the daemon that has each
-	// virtual service. beside names daemons that share one, wait for it or change it. Take is called before a
-	// virtual service is added and after one was removed.
+	// Take claims the virtual services in keys for this director. Without blocking, it queues for those that
+	// another daemon has. It gives up all other claims except those in left, which may still be in the table. taken
+	// names the daemon that has each virtual service. beside names a daemon that shares a virtual service, waits
+	// for it or changes it. Take is called before a virtual service is added and after one was removed.
 	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }
 
@@ -32,7 +32,7 @@ type claimant struct {
 	announcer *announcer
 }
 
-// elsewhere returns the other daemon of this machine that has a virtual service in the table; "": none has.
+// elsewhere returns the other daemon of this machine that has a virtual service in the table, or "" if none has.
 func (v *virtual) elsewhere() string {
 	if v.Owner == judge.ActiveDirector {
 		return ""
@@ -40,7 +40,8 @@ func (v *virtual) elsewhere() string {
 	return v.Owner
 }
 
-// shared returns the daemon that waits for a virtual service of this daemon, or changes it too; "": none.
+// shared returns the daemon that waits for a virtual service of this daemon, or changes it too. It returns "" if there
+// is none.
 func (v *virtual) shared() string {
 	if !v.IsOurs() {
 		return ""
@@ -60,8 +61,9 @@ var (
 	}}
 )
 
-// assign claims virtual services, and notes which daemon has each. left has those that are no longer configured and may
-// still be in the table. assign returns those that this daemon takes over from another one.
+// assign claims virtual services, and notes which daemon has each. left lists virtual services that are no longer
+// configured but may still be in the table. assign returns the virtual services that this daemon takes over from
+// another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	now := judge.Claims{Standby: c.standby, Yielded: map[netip.Addr]bool{}}
 	if c.claims != nil {
@@ -83,15 +85,15 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	return gained
 }
 
-// record tells the other daemons which virtual services this director may have in the table. It takes over those that
-// no other daemon has any more, as the table has them.
+// record tells the other daemons which virtual services this director may have in the table. If another daemon has
+// given some up, this director takes them over as they are in the table.
 func (c *claimant) record() {
 	left := those(c.virtuals, func(v *virtual) bool { return v.LeftIn })
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
 }
 
-// takeOver reports which virtual services other daemons gave up, and has them written. If one of them was to be
-// removed, because the previous daemon had it, it stays.
+// takeOver reports which virtual services other daemons gave up, and makes them due. If one of them was to be removed
+// because only the previous daemon had it, it now stays.
 func (c *claimant) takeOver(gained []*virtual) {
 	if len(gained) == 0 {
 		return
@@ -108,7 +110,7 @@ func (c *claimant) takeOver(gained []*virtual) {
 	c.marker.order()
 }
 
-// leaves reports whether a virtual service stays in the table for another daemon, which has it or waits for it.
+// leaves reports whether a virtual service stays in the table because another daemon shares it or waits for it.
 func (c *claimant) leaves(v *virtual) bool {
 	if v.Beside != "" {
 		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", v.Beside, v.called()), "")

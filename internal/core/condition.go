@@ -25,7 +25,7 @@ type subject struct {
 	was    begun // the condition that begins again or ends, as last reported
 }
 
-// about makes a server the subject, or without one the virtual service.
+// about makes s the subject, or the virtual service if s is nil.
 func (a *subject) about(v *virtual, s *server) {
 	*a = subject{View: v.Seen(nil, a.Now), orders: a.orders, v: v, s: s}
 	if s != nil {
@@ -33,8 +33,8 @@ func (a *subject) about(v *virtual, s *server) {
 	}
 }
 
-// kind is a kind of condition, worked out from what the director knows. says returns its sentence; "" while it does not
-// hold. A kind without says is reported but not shown.
+// kind is a kind of condition, worked out from what the director knows. says returns its sentence, or "" while the
+// condition does not hold. A kind without says is reported but not shown.
 type kind struct {
 	name    string
 	trouble judge.Trouble
@@ -42,7 +42,8 @@ type kind struct {
 	*news   // nil: it is shown but not reported
 }
 
-// The kinds for servers and those for virtual services, in the order in which they are shown and reported.
+// serverKinds and sectionKinds list the kinds for servers and for virtual services, in the order in which they are
+// shown and reported.
 var (
 	serverKinds = slices.Concat(
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
@@ -63,7 +64,8 @@ func (a *subject) kinds() []kind {
 	return serverKinds
 }
 
-// ofRules returns the kinds that rules have. Those in the sentence about the weight are not shown by themselves.
+// ofRules returns the kinds that judge's rules define. A kind that is part of the sentence about the weight is not
+// shown separately.
 func ofRules(section bool) (list []kind) {
 	for _, k := range judge.Kinds {
 		if k.OfSection != section {
@@ -82,7 +84,7 @@ func ofRules(section bool) (list []kind) {
 	return list
 }
 
-// byRule turns the notice of a rule into one of a condition.
+// byRule turns a rule's notice into a condition's notice.
 func byRule(of func(judge.View) judge.Notice) func(*subject) notice {
 	if of == nil {
 		return nil

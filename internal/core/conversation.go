@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Limits for recorded conversations of failed checks. Each recording needs a goroutine.
+// These are the limits for recorded conversations of failed checks. Each recording needs a goroutine.
 const (
 	maxConversations  = 1000    // number of checks
 	maxConversation   = 4 << 10 // bytes of each conversation
@@ -18,7 +18,7 @@ const (
 	conversationLasts = time.Minute // after this time a newer conversation is recorded
 )
 
-// conversations has the last failed conversation of each check that is down. Others cost nothing.
+// conversations holds the last failed conversation of each check that is down. Other checks cost nothing.
 type conversations struct {
 	tape func(*schedule.Task) // has the next check recorded
 	kept map[*schedule.Task]view.Conversation
@@ -60,7 +60,7 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:maxConversation-len(more)], "") + more
 }
 
-// of returns the conversations of those checks of a server that are down.
+// of returns the conversations of a server's checks that are down.
 func (a *conversations) of(v *virtual, s *server) (list []view.Conversation) {
 	for x := range v.checks(s) {
 		if last, has := a.kept[x.task()]; has && x.j.Health.State == health.Down {

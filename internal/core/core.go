@@ -1,7 +1,7 @@
-// Package core decides, for all virtual services together, what is done when, and in which order: writes to the table,
-// addresses, mark rules, messages. It asks judge what a single virtual service should have. Events of checks, the
-// table, operators and time are its methods. Step does all that they make due. The package has no clock and waits only
-// for the table's answers, so a test can play any order of events in memory.
+// Package core decides what is done for all virtual services together, and in which order: it writes the table, moves
+// addresses, sets mark rules and sends messages. It asks judge what a single virtual service should have. Its methods
+// take events from checks, the table, operators and the clock. Step then does everything that is due. The package has
+// no clock and waits only for the table's answers, so a test can play any order of events in memory.
 package core
 
 import (
@@ -19,20 +19,20 @@ import (
 // World is what a core acts on, and what it knows of earlier daemons.
 type World struct {
 	Tell []Receiver // the receivers of changes
-	// Former are the virtual services of the previous daemon, which handed over or crashed. Those that the plan
-	// does not have are purged.
+	// Former lists the virtual services of the previous daemon, which handed over or crashed. Those that are not in
+	// the plan are purged.
 	Former []lvs.Key
-	// Withdraw: the previous daemon may have left addresses, even if the plan has none.
+	// Withdraw is true if the previous daemon may have left addresses, even if the plan has none.
 	Withdraw bool
 	// Through, if not nil, is called with the virtual addresses that checks must not use, because other daemons
-	// have their services.
+	// have the virtual services at those addresses.
 	Through func(left map[netip.Addr]bool)
-	// Departing are the servers that left the configuration of the previous daemon and still had connections.
+	// Departing lists the servers that left the configuration of the previous daemon and still had connections.
 	Departing []judge.Record
-	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
-	// argument becomes Departing of the next daemon.
+	// Leave, if not nil, is called with the leaving servers whenever they change, before the table is changed. What
+	// the last call passed becomes Departing of the next daemon.
 	Leave func([]judge.Record)
-	// Moving are the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
+	// Moving lists the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
 	// called with all servers whose weights are changing, before the table changes, at most once a second.
 	Moving []judge.Record
 	Move   func([]judge.Record)
@@ -48,8 +48,8 @@ type Performers struct {
 	Watches Watches
 	Claims  Claims // nil: there are no other daemons
 	Marks   bool   // something keeps mark rules
-	// Await is called for each receiver of a change that has to finish before the table is emptied. It returns a
-	// function that ends the wait.
+	// Await is called for each receiver that has to finish before the table is emptied. It returns a function that
+	// ends the wait.
 	Await func() (done func())
 }
 
@@ -61,8 +61,8 @@ type Checks interface {
 	Tape(t *schedule.Task)
 }
 
-// Core is the state of all virtual services. Its parts share services and do not know Core. Its methods are called one
-// at a time.
+// Core is the state of all virtual services. Its parts share services but do not know Core itself. Its methods are
+// called one at a time.
 type Core struct {
 	services
 	writer     writer

@@ -11,8 +11,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// checkDrift compares the table with the last write and undoes external changes: settings and removals of virtual
-// services always, changes of real servers only with repair.
+// checkDrift compares the table with the last write and undoes external changes. It always restores the settings of
+// virtual services and any that were removed, but restores real servers only with repair.
 func (w *writer) checkDrift() {
 	if w.silent() {
 		return
@@ -49,7 +49,8 @@ func (v *virtual) isAsWritten(have lvs.VirtualService) bool {
 	return have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
 }
 
-// confirmed returns a second reading, with those entries of the first that were as written; see completed.
+// confirmed returns a second reading of the table, but keeps the entries that the first one found as written; see
+// completed.
 func (w *writer) confirmed(table lvs.Table) (lvs.Table, judge.Outcome) {
 	again, o := w.read()
 	for _, v := range w.ours {
@@ -60,8 +61,9 @@ func (w *writer) confirmed(table lvs.Table) (lvs.Table, judge.Outcome) {
 	return again, o
 }
 
-// completed adds what a second reading finds where the first lacks something. The kernel sends a long table in parts,
-// each from a number (ip_vs_genl_dump_services). If an earlier virtual service is removed meanwhile, it skips another.
+// completed reads the table a second time if one of the keys is missing, and adds what it finds. The kernel sends a
+// long table in parts, and each part starts at an index (ip_vs_genl_dump_services). If an earlier virtual service is
+// removed between two parts, the kernel skips another one.
 func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
 	lacks := func(key lvs.Key) bool { return have[key].Key != key }
 	if len(have) == 0 || !slices.ContainsFunc(keys, lacks) {
@@ -75,8 +77,8 @@ func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
 	return again
 }
 
-// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. They stay
-// when the daemon ends.
+// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. The timeouts
+// stay set when the daemon ends.
 func (w *writer) keepTimeouts() {
 	want := w.global.Timeouts
 	if want == (lvs.Timeouts{}) || !w.others.idle || !w.mayAsk() {
@@ -109,8 +111,8 @@ func (w *writer) noteCounters(table lvs.Table) {
 	}
 }
 
-// notice reports external changes once. The change of a server is kept until its next change of state or a reload,
-// unless a file in maintenancedir or the directive repair forbids that.
+// notice reports external changes once. An external change of a server is kept until its next change of state or a
+// reload, unless a file in maintenancedir or the directive repair requires otherwise.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")

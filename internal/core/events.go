@@ -102,7 +102,8 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	}
 }
 
-// addDetails adds the details for mails about a server. It counts the servers once for all events of a moment.
+// addDetails adds the details for mails about a server. It counts the servers in service only once for events of the
+// same moment.
 func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if v.Config.Mail.To == "" {
 		return
@@ -121,8 +122,8 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	}
 }
 
-// tableName names a server in lines about its removal: by its port in the table, and its configured port if that
-// differs.
+// tableName returns the name of a server for lines about its removal. It gives the port in the table, and also the
+// configured port if that differs.
 func tableName(table, configured string) string {
 	if configured == "" || table == configured {
 		return table
@@ -163,8 +164,8 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 }
 
 // unjudged handles an answer that can't be judged: the server keeps its state. The log reports each server. Mail
-// reports only the first of a virtual service, because its servers usually share the pattern. After unjudgedQuiet, both
-// report it again.
+// reports only the first server of a virtual service, because all its servers usually share the pattern. After
+// unjudgedQuiet, both report it again.
 func (t *teller) unjudged(c *check, r *checker.Result) {
 	t.found(history.Unjudged, r, c.users...)
 	now := t.now()
@@ -189,8 +190,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 // unjudgedQuiet is the time between two reports of unjudged answers of a server.
 const unjudgedQuiet = time.Hour
 
-// shortage counts checks that failed because of a shortage of this machine. It reports the third in a row. lasts
-// reports whether this was at least the third.
+// shortage counts checks that failed because of a shortage of this machine. It reports the third such failure in a row.
+// lasts reports whether this was at least the third.
 func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 	t.found(history.Shortage, r, c.users...)
 	for _, x := range c.users {
@@ -225,7 +226,8 @@ func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.report(v, nil, kind, does, more, "")
 }
 
-// fallbackOf returns the fallback server that a change concerns; nil: none. A real server s may have the same address.
+// fallbackOf returns the fallback server that a change concerns, or nil if there is none. A real server s may have the
+// same address.
 func (v *virtual) fallbackOf(op lvs.Op, s *server) *server {
 	at, removes := v.FallbackAt(op.Dest.Addr), op.Kind == lvs.DelDest
 	switch {

@@ -35,7 +35,7 @@ type examiner struct {
 	shortages uint64
 }
 
-// Watches keep an idle connection to each address, see schedule.Watches.
+// Watches keeps an idle connection to each address, see schedule.Watches.
 type Watches interface {
 	Set(all map[netip.AddrPort]*schedule.Watch)
 	Attend(to netip.AddrPort, up bool)
@@ -56,7 +56,7 @@ type check struct {
 	agent    bool           // it asks an agent
 	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
 	observed bool           // it was asked for because a server is suspected
-	// why its address can't be watched before the next reload; "": it can
+	// why its address can't be watched until the next reload; "" if it can
 	unwatched string
 	watch     *schedule.Watch // nil: it is not watched
 }
@@ -106,7 +106,7 @@ func (e *examiner) enter(p *plan.Plan) {
 	}
 }
 
-// run starts the checks that a service uses and that have a path. heirs maps each replaced check to the new one.
+// run starts the checks that have a user and need not wait for a route. heirs maps each replaced check to the new one.
 func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
 		if len(c.users) == 0 && c.isAwaited() {
@@ -133,7 +133,8 @@ func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 		func(t *schedule.Task, _ view.Conversation) bool { return e.checks[t] == nil })
 }
 
-// watch has the pool watch the addresses that the sections name. Sections that share an address share one connection.
+// watch makes the pool watch the addresses of servers whose sections ask for it. Sections that share an address share
+// one connection.
 func (e *examiner) watch(tasks []*schedule.Task) {
 	all := map[netip.AddrPort]*schedule.Watch{}
 	for _, t := range tasks {
@@ -169,10 +170,10 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 	}
 }
 
-// isWatched reports whether the section asks for an idle connection that shows when the server ends.
+// isWatched reports whether the section asks for an idle connection that shows when the server process ends.
 func (x user) isWatched() bool { return x.use().Check().Watches(x.s.entry.Real) }
 
-// attend has the address of a check watched after a success, while a server at that address is up.
+// attend has the address of a check watched after a success, and ends the watch when no server at that address is up.
 func (e *examiner) attend(c *check) {
 	w := c.watch
 	if w == nil {
@@ -204,7 +205,7 @@ func (e *examiner) unwatch(c *check, why string) {
 	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", after, why)
 }
 
-// share gives a judgement the earlier reports of servers with this check.
+// share copies to a judgement what another server with this check reported earlier.
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {

@@ -18,7 +18,8 @@ func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
 // entries returns the real servers and the fallback servers.
 func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers()) }
 
-// formerly returns this fallback server in a former plan; nil: it was not there, or only one of the two is checked.
+// formerly returns the same fallback server in a former plan. It returns nil if that plan did not have it, or if only
+// one of the two is checked.
 func (v *virtual) formerly(s *server) *server {
 	for _, old := range v.fallbackServers() {
 		if old.Dest.Addr == s.Dest.Addr && old.Unchecked == s.Unchecked {

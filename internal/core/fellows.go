@@ -25,24 +25,24 @@ const (
 // fewest is how many servers must show something before one of them can differ.
 const fewest = 3
 
-// shown is what a server shows of itself. If nothing is known of it, all fields are zero.
+// shown holds what the checks and the table show of a server. If nothing is known, all fields are zero.
 type shown struct {
 	known bool // its last checks passed
 	certs certificates
 	text  string // what same finds in its answer; "": nothing
 	took  uint32 // the mean time of its last answers, in microseconds; 0: not known
-	// its share of the new connections, in percent, and the share due to its weight; 0: not known
+	// its share of the new connections in percent, and the share that its weight should give it; 0 if not known
 	got, due uint8
 	fresh    bool // it has too few answers for a mean
 }
 
-// certificates are what the checks of a server see of its certificates.
+// certificates describes the certificates that the checks of a server see.
 type certificates struct {
 	sum  uint32 // a checksum; 0: there are none
 	ends int64  // when the first of them expires, as checker.Result.CertEnd
 }
 
-// answers are the times of the successes of a check, ten by ten, in microseconds.
+// answers averages how long successful checks take, ten at a time, in microseconds.
 type answers struct {
 	mean uint32 // of the last full ten; 0: there were fewer
 	sum  uint32 // of those since
@@ -57,13 +57,13 @@ func (a *answers) add(took time.Duration) {
 	}
 }
 
-// usual is what more than half of the servers show.
+// usual is the value that more than half of the servers show.
 type usual[T comparable] struct {
 	value   T // the zero value: no majority
 	has, of int
 }
 
-// usualOf finds what most of the servers show, among those that show something.
+// usualOf finds the value that more than half of the servers show. It ignores servers that show none.
 func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 	var none T
 	have := map[T]int{}
@@ -83,7 +83,7 @@ func usualOf[T comparable](all []shown, show func(*shown) T) (u usual[T]) {
 	return u
 }
 
-// lacks reports whether a server shows something other than the usual.
+// lacks reports whether a server shows a value other than the usual one.
 func (u usual[T]) lacks(one T) bool {
 	var none T
 	return one != none && u.value != none && one != u.value
@@ -96,7 +96,7 @@ type norm struct {
 	took  []uint32 // the times of all, sorted
 }
 
-// normOf works out the norm. times is memory for the times of all servers.
+// normOf computes the norm. times is a buffer for the times of all servers.
 func normOf(all []shown, times []uint32) norm {
 	for _, s := range all {
 		if s.took > 0 {
@@ -111,7 +111,7 @@ func normOf(all []shown, times []uint32) norm {
 	}
 }
 
-// differs describes each trait in which a server differs from the norm; "" where it does not.
+// differs describes each trait in which a server differs from the norm. The text is "" for the others.
 func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	if n.certs.lacks(s.certs) {
 		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.certs.has,

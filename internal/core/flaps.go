@@ -42,7 +42,7 @@ func (s *server) lately(now time.Time) int {
 	return n
 }
 
-// flaps describes the changes of a server that flaps; "" for others.
+// flaps describes the changes of a server that flaps, and returns "" for any other.
 func (a *subject) flaps() string {
 	n := a.s.lately(a.Now)
 	if n < flapsFrom {

@@ -21,8 +21,8 @@ type limit struct {
 
 func (l *limit) isFull() bool { return l != nil && l.full }
 
-// look notes a destination and its connections, as read from the table. full changes once the table has differed for an
-// interval.
+// look notes a destination and its connections, as read from the table. It changes full once the table has differed
+// from it for an interval.
 func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval time.Duration) (turned bool) {
 	was := l.reached > 0 && d.Upper <= l.reached // raising the limit makes the kernel forget it
 	if l.reached = 0; d.Full(was, connections) {
@@ -40,7 +40,7 @@ func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval tim
 	return false
 }
 
-// limits reports, after the table was read, which servers are full, and whether all that serve are full.
+// limits is called after the table was read. It reports which servers are full, and whether all servers in service are.
 func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	for _, s := range v.servers {
 		d, _ := have.At(s.Dest.Addr)

@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// holder returns the first directive that holds servers in service, or makes them wait to come back; "": none does.
+// holder returns the first directive that holds servers in service or delays their return, or "" if none does.
 func (v *virtual) holder() string {
 	switch {
 	case v.Quota() > 0:
@@ -56,7 +56,7 @@ var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subjec
 	return "by order, until every server is up: " + none + " server" + order.Remark("; order: ")
 }}
 
-// heldKind is reported once a checkinterval after servers are first held: by then all held servers are known.
+// heldKind is reported one checkinterval after the first server is held. By then all held servers are known.
 var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, news: &news{
 	count: func(a *subject) int { return len(a.v.held) },
 	after: func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
@@ -109,7 +109,7 @@ func (a *subject) heldBy() string {
 	return strings.Join(by, " and ") + " keep"
 }
 
-// listHeld names the held servers in one line, shortened.
+// listHeld names the held servers in one line, which it shortens if there are many.
 func (v *virtual) listHeld() string {
 	var names []string
 	for _, s := range v.held {

@@ -43,12 +43,12 @@ func (s *server) worst() *judgement {
 	return worst
 }
 
-// use returns the check as the plan has it.
+// use returns the check as the plan defines it.
 func (x user) use() plan.Use {
 	return plan.Use{Service: x.v.Service, Entry: x.s.entry, Line: x.s.entry.Line(int(x.j.k))}
 }
 
-// task returns the check as the pool has it; nil with checktype=off.
+// task returns the task by which the pool runs the check, or nil with checktype=off.
 func (x user) task() *schedule.Task { return x.s.entry.Line(int(x.j.k)).Task }
 
 // named adds the name of the check to a message if the server has several checks.
@@ -68,7 +68,7 @@ func (v *virtual) checks(s *server) iter.Seq[user] {
 	}
 }
 
-// cantJudge returns why the last answer of a check can't be judged; "" when it can.
+// cantJudge returns why the last answer of a check can't be judged, or "" if it can.
 func (j *judgement) cantJudge() string {
 	if j.unjudged == nil {
 		return ""

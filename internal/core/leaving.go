@@ -17,7 +17,7 @@ import (
 // LookInterval is the time between two looks at the connections of leaving servers.
 const LookInterval = time.Second
 
-// depart notes the names of servers that leave or rest from now.
+// depart notes the names of servers that have begun to drain.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
 		if l := v.Departure(s.Dest.Addr); l != nil && l.Name == "" {
@@ -26,7 +26,7 @@ func (v *virtual) depart(servers []*server) {
 	}
 }
 
-// whyOver returns why a departing server is removed now; "" while it stays.
+// whyOver returns why a departing server is removed now, or "" while it stays.
 func whyOver(l *judge.Departure) string {
 	switch l.Over {
 	case judge.Late:
@@ -44,7 +44,7 @@ type departures struct {
 	lookAt time.Time // the next look at their connections; zero while no server leaves
 }
 
-// records are one kind of facts that the next daemon has to know.
+// records holds facts of one kind that the next daemon has to know.
 type records struct {
 	last []judge.Record       // as last passed on
 	pass func([]judge.Record) // see World
@@ -70,8 +70,8 @@ func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	return serves
 }
 
-// record passes on the servers that leave, and those that moved away and are in maintenance. While a server leaves, it
-// starts the timer for the next look.
+// record passes on the servers that leave, and those that moved away and are in maintenance. While any server is
+// leaving, it sets the time of the next look.
 func (all *departures) record() {
 	now, leave := make([]judge.Record, 0, len(all.last)), false
 	for _, v := range all.ours {
@@ -95,7 +95,7 @@ func (all *departures) record() {
 	all.keep(now)
 }
 
-// look removes leaving servers whose connections have ended or whose time is over.
+// look removes leaving servers whose connections have ended or whose draintime is over.
 func (all *departures) look(w *writer) {
 	all.lookAt = time.Time{}
 	for _, v := range all.ours {

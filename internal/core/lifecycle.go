@@ -27,9 +27,9 @@ type Plan struct {
 // Ready prepares a plan. It does not need the core, and takes most of the time of a reload.
 func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
 
-// Begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail.
-// Unconfigured destinations of our virtual services are purged. first is the first reading of maintenancedir. Begin
-// fails only if it can't read the table.
+// Begin applies the first plan to the table as it finds it. Servers with a weight in the table count as up until their
+// checks fail. Unconfigured destinations of our virtual services are purged. first is the first reading of
+// maintenancedir. Begin fails only if it can't read the table.
 func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
 	c.tell.tick(now)
 	c.writer.use(t)
@@ -85,10 +85,11 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 // Replace puts a new plan in force, with the first reading of its maintenancedir. A server keeps its health if its
 // check stays the same. If its check changed, its entry in the table stays until the first result of the new check.
 //
-// refines: the plan differs only in the servers of lists, and in servers whose names now have an address. A server
-// without an address is unknown and in no table. It counts as down, so that the fallback server can serve. A
-// destination that was in the table at the start may be such a server, so it is kept as it is until every name has an
-// address. Servers that left the file when such a name was added stay too, and are checked. Overrides are kept.
+// refines says that the plan differs only in the servers of lists and in servers whose names now have an address. A
+// server without an address has the state unknown and is not in the table. It counts as down, so that the fallback
+// server can serve. A destination that was in the table at the start may be such a server, so it is kept as it is until
+// every name has an address. Servers that left the file when such a name was added stay too, and are checked. Overrides
+// are kept.
 func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
 	if c.tell.tick(now); !refines {
 		c.tell.enter(lvs.StatusReloading)
@@ -192,7 +193,7 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 	}
 }
 
-// usesOf yields the checks of virtual services in their plan.
+// usesOf yields the checks of virtual services as their plan defines them.
 func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 	return func(yield func(plan.Use) bool) {
 		for x := range checked(virtuals...) {
@@ -235,8 +236,8 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// predecessors returns the former entry of each entry; nil: it has none. Real servers at one address are paired first
-// if their lines are equal, then in the order of the file.
+// predecessors returns what each entry was before a reload, or nil for a new one. If several real servers have the same
+// address, those from the same line are paired first, and the others in the order of the file.
 func (v *virtual) predecessors(was *virtual, now []*server) []*server {
 	first, later := make(map[netip.AddrPort]int, len(was.servers)), make([]int, len(was.servers)) // counted from 1
 	for i, old := range slices.Backward(was.servers) {
@@ -263,7 +264,7 @@ func (v *virtual) isSameLine(s *server, was *virtual, old *server) bool {
 	return s.entry.IsNamedAs(old.entry) && (user{v, s, &s.first}).among(was, old) != nil
 }
 
-// judgement returns one of the server's judgements, by its place.
+// judgement returns the server's judgement number k, counted from 0.
 func (s *server) judgement(k int) *judgement {
 	j := &s.first
 	for range k {
@@ -272,8 +273,8 @@ func (s *server) judgement(k int) *judgement {
 	return j
 }
 
-// before returns the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task,
-// but the check stays the same.
+// before returns the judgement of the same server by the same check before a reload, or nil if there was none. A
+// renewed certificate makes a new task, but the check stays the same.
 func (x user) before(was *virtual) *judgement {
 	if x.s.Fallback {
 		return x.among(was, was.formerly(x.s))
@@ -286,7 +287,7 @@ func (x user) before(was *virtual) *judgement {
 	return nil
 }
 
-// among returns the judgement of a former server by the same check; nil: none.
+// among returns the judgement of a former server by the same check, or nil if there was none.
 func (x user) among(was *virtual, old *server) *judgement {
 	if old == nil {
 		return nil
@@ -300,7 +301,7 @@ func (x user) among(was *virtual, old *server) *judgement {
 }
 
 // install puts the plan's virtual services and checks in force. heirs maps each replaced check to the new one. owned
-// has the virtual services that may be in the table.
+// lists the virtual services that may be in the table.
 func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first maintenance.Reading, owned []*virtual) {
 	c.agenda.enter(p.virtuals, c.virtuals)
 	c.global, c.tls, c.virtuals = &p.Config.Global, p.TLS, p.virtuals
@@ -322,14 +323,14 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.observer.arm()
 }
 
-// End records what changes the weights of servers, for the next daemon. After it, no result of a check is handled.
+// End records what changes the weights of servers, for the next daemon. No result of a check is handled after End.
 func (c *Core) End(now time.Time) {
 	c.tell.tick(now)
 	c.movers.record(true)
 }
 
-// Stop begins the end: the virtual services with cleanstop are about to leave the table. Next, the addresses are
-// withdrawn, see Withdrawing. Then Clear removes the virtual services. t replaces the former table.
+// Stop begins the end. It reports the virtual services that cleanstop will remove from the table. Next, the addresses
+// are withdrawn, see Withdrawing. Then Clear removes the virtual services. t replaces the former table.
 func (c *Core) Stop(now time.Time, t Table) {
 	c.tell.tick(now)
 	c.tell.enter(lvs.StatusStopping)
@@ -367,13 +368,13 @@ func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	return left
 }
 
-// RulesLeft returns the mark rules that stay after a stop. any: rules have to be set or removed.
+// RulesLeft returns the mark rules that stay after a stop. any reports whether rules have to be set or removed.
 func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
 	stays := func(v *virtual) bool { return !v.Config.CleanStop && v.MayBeIn() }
 	return rulesOf(those(c.virtuals, stays)), !c.marker.now().IsClear()
 }
 
-// RulesSet does what Marked does, at a stop.
+// RulesSet handles the result of an order for mark rules at a stop.
 func (c *Core) RulesSet(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
 	c.tell.tick(now)
 	c.marker.took(rules, restored, err)

@@ -18,7 +18,7 @@ const (
 	machineQuiet = time.Minute // what may come and go at each look is over when not seen for this long
 )
 
-// machine has the conditions of the director.
+// machine holds the conditions of the director itself.
 type machine struct {
 	*services
 	held    []lack
@@ -27,13 +27,13 @@ type machine struct {
 	counted time.Time // the last of them
 }
 
-// lack is a condition, and when a look last found it.
+// lack is a condition, with the time at which a look last found it.
 type lack struct {
 	view.Condition
 	at time.Time
 }
 
-// Looked handles what a look at this machine has found: at most one condition of a kind.
+// Looked handles what a look at this machine has found. There is at most one condition of each kind.
 func (c *Core) Looked(now time.Time, found []view.Condition) {
 	c.tell.tick(now)
 	was := c.machine.withdraws()
@@ -70,7 +70,7 @@ func (m *machine) look(found []view.Condition) {
 	}
 }
 
-// withdraws returns why addresses go elsewhere; "": nothing of this machine withdraws them.
+// withdraws returns the fault of this machine because of which its addresses are withdrawn, or "" if there is none.
 func (m *machine) withdraws() string {
 	if m.global.WithdrawOn != "broken" || m.broken < enoughLooks {
 		return ""

@@ -26,7 +26,7 @@ func (m *maintainer) enter(first maintenance.Reading) {
 }
 
 // obey puts the servers that the folder names into maintenance. While the folder can't be read, no server leaves
-// maintenance. Each reason is reported once.
+// maintenance. Each reason why it can't be read is reported once.
 func (m *maintainer) obey(r maintenance.Reading) {
 	if r.Err == nil {
 		m.out = r.Out

@@ -22,18 +22,19 @@ func (m *marker) now() *judge.Marks {
 	return &m.rules
 }
 
-// order has the rules of all virtual services in the table checked and set, now or when the marker is free. It includes
-// virtual services that left the file, and those that a demotion left in the table.
+// order has the rules of all virtual services in the table checked and set, at once or when the order in progress has
+// ended. It includes virtual services that left the file, and those that a demotion left in the table.
 func (m *marker) order() {
 	m.want, m.due = rulesOf(slices.Concat(m.purges, those(m.virtuals, (*virtual).MayBeIn))), false
 	m.due = m.now().NeedsOrder()
 }
 
-// recheck has the rules checked again, unless an order is in progress. Otherwise orders that take longer than the time
-// between two comparisons would never end, and a caller would wait for that.
+// recheck has the rules checked again, unless an order is in progress. Otherwise, if an order takes longer than the
+// time between two comparisons, the next one would always be due, and a caller that waits until the marker is idle
+// would wait forever.
 func (m *marker) recheck() { m.due = m.due || !m.busy && m.now().NeedsLook() }
 
-// took handles the result of an order: the rules, and a line for each damaged rule that was restored.
+// took handles the result of an order, which is the list of rules and a line for each damaged rule that was restored.
 func (m *marker) took(rules []lvs.MarkRule, fixed []string, err error) {
 	m.busy = false
 	for _, what := range fixed {

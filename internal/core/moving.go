@@ -13,13 +13,13 @@ import (
 
 // This file records what changes the weights of servers, for the next daemon.
 
-// Two records are recordInterval apart for each server in them, at most maxRecordInterval.
+// The time between two records is recordInterval for each server in the record, but at most maxRecordInterval.
 const (
 	recordInterval    = 4 * time.Millisecond
 	maxRecordInterval = time.Second
 )
 
-// movers records the moving servers of all virtual services.
+// movers records the servers of all virtual services whose weights are changing.
 type movers struct {
 	*services
 	records
@@ -27,7 +27,7 @@ type movers struct {
 	at  time.Time // of the last record
 }
 
-// note records what the next daemon needs to continue, for each server of a virtual service whose weight is changing.
+// note records what the next daemon needs to continue the changes of weights in a virtual service.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
 		reported := judge.SpokenBy(s.Server)
@@ -46,7 +46,8 @@ func (all *movers) note(v *virtual) {
 	}
 }
 
-// record passes on the servers whose weights are changing. It is called before the table changes, and at the end.
+// record passes on the servers whose weights are changing. It is called before the table changes, and when the daemon
+// ends.
 func (all *movers) record(ends bool) {
 	now := all.tell.now()
 	if !ends && !isDue(all.due, now) {
@@ -64,8 +65,8 @@ func (all *movers) record(ends bool) {
 	all.keep(changing)
 }
 
-// resume continues where the previous daemon ended. A weight in the table that does not fit its record was changed by
-// hand meanwhile. A record without a server in the plan is ignored.
+// resume continues the changes of weights where the previous daemon stopped. A weight in the table that does not fit
+// its record was changed by hand in between. A record whose server is not in the plan is ignored.
 func (all *movers) resume(have lvs.Table) {
 	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {
@@ -84,14 +85,15 @@ func (all *movers) resume(have lvs.Table) {
 	}
 }
 
-// together returns the next whole second of the clock, so that the steps of all virtual services are made together.
+// together returns the next whole second of the clock, so that all virtual services make their steps at the same time.
 func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
 var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyWeight}
 
-// whyWeight describes what reduces the weight of a server in the table; "" if only an order or the file decides it.
+// whyWeight describes what reduces the weight of a server in the table. It returns "" if only an order or the file
+// decides the weight.
 func (a *subject) whyWeight() string {
 	var parts []string
 	v, s, view := a.v, a.s, a.View

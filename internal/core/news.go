@@ -9,10 +9,10 @@ import (
 
 // news is what is reported when a kind of condition begins and ends.
 type news struct {
-	// how often it began; 0 while it does not hold. nil: it can't begin again while it holds
+	// how often it began; 0 while it does not hold. nil if it can't begin again while it holds
 	count func(*subject) int
-	// begins is reported when the count rises, ends when it becomes 0; nil: nothing is reported. Nor is a notice
-	// without an event.
+	// begins returns the report for a rise of the count, and ends the one for its fall to 0. If the function is
+	// nil, or the notice has no event, nothing is reported.
 	begins, ends func(*subject) notice
 	after        func(*virtual) time.Duration // it is reported once it has held this long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
@@ -39,14 +39,14 @@ type begun struct {
 	reported bool      // false: it has not held long enough
 }
 
-// recent is what is remembered of a server or a virtual service that changes.
+// recent is what is remembered of the latest changes of a server or a virtual service.
 type recent struct {
 	begun  map[*news]begun // the conditions that hold
 	shifts []time.Time     // when the state of a server changed, see flapsKind
 	odd    *oddities       // nil: the server is like the others of its section
 }
 
-// memoryOf returns the memory of a server, or without a server that of the virtual service.
+// memoryOf returns what is remembered of s, or of v if s is nil.
 func memoryOf(v *virtual, s *server) *recent {
 	kept := &v.recent
 	if s != nil {
@@ -58,7 +58,7 @@ func memoryOf(v *virtual, s *server) *recent {
 	return *kept
 }
 
-// often returns how often a reported kind of condition has begun; 0 while it does not hold.
+// often returns how often a reported kind of condition has begun, or 0 while it does not hold.
 func (k *kind) often(a *subject) int {
 	if k.count != nil {
 		return k.count(a)
@@ -66,13 +66,13 @@ func (k *kind) often(a *subject) int {
 	return min(len(k.says(a)), 1)
 }
 
-// changed reports which conditions of a server, or without a server of the virtual service, have begun or ended since
-// the last call. It notes when time alone changes that.
+// changed reports which conditions of s, or of v if s is nil, have begun or ended since the last call. It also notes
+// when the next one will do so by time alone.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
-// known marks the conditions that hold as reported, because another daemon has the virtual service, or a former plan or
-// daemon reported them. A condition that is reported only after a while stays as it is: it may not have been reported
-// yet.
+// known marks the current conditions as reported. It is for those that a former plan or daemon reported, and for a
+// virtual service that another daemon has. It leaves out conditions that are reported only after a delay, because these
+// may not have been reported yet.
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {

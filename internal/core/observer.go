@@ -16,14 +16,15 @@ import (
 // while clients of the other servers do. The suspicion is reported, and the server is checked at once. judge decides
 // what happens to the server.
 
-// ObserveInterval is the time between two looks at the counters of the observed sections. The kernel renews the
-// counters of each server as often (net/netfilter/ipvs/ip_vs_est.c); newer kernels do not renew all of them together.
+// ObserveInterval is the time between two looks at the counters of the observed sections. The kernel updates each
+// server's counters at the same interval (net/netfilter/ipvs/ip_vs_est.c). Newer kernels don't update the counters of
+// all servers at the same moment.
 const ObserveInterval = 2 * time.Second
 
-// isSuspected reports whether the clients of a server get no answers.
+// isSuspected reports whether the clients of a server seem to get no answers.
 func (s *server) isSuspected() bool { return s.witness != nil && s.witness.Suspected }
 
-// suspicion returns why a server is suspected; "" if it is not.
+// suspicion returns why a server is suspected, or "" if it is not.
 func (s *server) suspicion() string {
 	if !s.isSuspected() {
 		return ""
@@ -35,14 +36,14 @@ func (s *server) suspicion() string {
 	return text
 }
 
-// observer looks at the counters of the sections with observe.
+// observer compares the counters of servers in sections with observe.
 type observer struct {
 	*services
 	examiner *examiner
 	lookAt   time.Time // of the counters; zero: nothing is observed
 }
 
-// arm starts the timer for the next look, while there is something to observe.
+// arm sets the time of the next look if there is something to observe.
 func (o *observer) arm() {
 	if o.lookAt.IsZero() && slices.ContainsFunc(o.virtuals, func(v *virtual) bool {
 		return v.Config.Observe != lvs.NotObserved || slices.ContainsFunc(v.servers, (*server).isSuspected)
@@ -51,7 +52,7 @@ func (o *observer) arm() {
 	}
 }
 
-// look reads the counters of the observed sections, and forgets what was seen of the others.
+// look reads the counters of the observed sections, and forgets what it has seen of other sections.
 func (o *observer) look(w *writer) {
 	o.lookAt = time.Time{}
 	found := w.counters(keysOf(those(o.virtuals, (*virtual).isObserved))...)
@@ -107,7 +108,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 	}
 }
 
-// ask has the checks of a server made at once.
+// ask has a server checked at once, by all its checks.
 func (e *examiner) ask(v *virtual, s *server) {
 	var tasks []*schedule.Task
 	for x := range v.checks(s) {

@@ -11,16 +11,16 @@ import (
 // This file reports which servers differ from the others of their section, once that has lasted for samewait. It
 // decides nothing.
 
-// oddities describe how a server differs from the others, by trait.
+// oddities describes how a server differs from the others, trait by trait.
 type oddities [traits]oddity
 
-// oddity is one difference; the zero value is none.
+// oddity is one difference. The zero value means that there is none.
 type oddity struct {
 	since time.Time
 	says  string
 }
 
-// company is memory for what the servers of a section show, reused for each section.
+// company is a buffer for what the servers of a section show. It is reused for each section.
 type company struct {
 	all   []shown
 	times []uint32
@@ -33,7 +33,7 @@ func (e *examiner) compare() {
 	}
 }
 
-// compare notes and reports which servers differ. It finds nothing new about servers that are not known.
+// compare notes and reports which servers differ. It changes nothing for a server whose last checks did not pass.
 func (c *company) compare(v *virtual, tell *teller) {
 	known, fresh := 0, false
 	c.all = c.all[:0]
@@ -114,7 +114,7 @@ func (r *recent) differs(says [traits]string, now time.Time) {
 
 func (s *server) isOdd() bool { return s.recent != nil && s.odd != nil }
 
-// odd describes how a server has differed in a trait for samewait; "" if it has not.
+// odd describes how a server differs in a trait, or returns "" if it has not differed for samewait.
 func (a *subject) odd(of trait) string {
 	wait := a.v.sameWait()
 	if !a.s.isOdd() || wait == 0 || a.Now.Sub(a.s.odd[of].since) < wait {

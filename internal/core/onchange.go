@@ -10,7 +10,7 @@ import (
 	"ldirectord/parser"
 )
 
-// message is a virtual service at one moment, as onchange and the webhook get it.
+// message is the state of a virtual service at one moment, in the form in which onchange and the webhook get it.
 type message struct {
 	Virtual   string           `json:"virtual"`
 	Available bool             `json:"available"`        // a server is up or held, and clients get to it
@@ -63,7 +63,7 @@ func (t *teller) tells(v *virtual) bool {
 	return v.Config.OnChange != "" || t.global.Channels != parser.Channels{}
 }
 
-// tellState reports the states of virtual services in the table, but not during a demotion.
+// tellState reports the states of those virtual services that are in the table, except during a demotion.
 func (m *marker) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
 		if v.Known {
@@ -72,7 +72,7 @@ func (m *marker) tellState(virtuals ...*virtual) {
 	}
 }
 
-// tellWritten reports the state of a virtual service that was written, although the table may refuse some servers.
+// tellWritten reports the state of a virtual service that was written, even if the table refused some of its servers.
 func (m *marker) tellWritten(v *virtual) {
 	if m.demotion == nil {
 		m.tell.state(v, m.now().Has(v.Marks), m.trouble)
@@ -80,7 +80,7 @@ func (m *marker) tellWritten(v *virtual) {
 }
 
 // state reports the state of a virtual service if it has changed. A service is not available before the rules that mark
-// its packets are set. If they can't be changed later, it stays available. trouble says why they can't be set.
+// its packets are set. If the rules can't be changed later, it stays available. trouble says why they can't be set.
 func (t *teller) state(v *virtual, marked bool, trouble string) {
 	if _, known := v.Available(); !t.tells(v) || !known {
 		return
@@ -96,7 +96,7 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 }
 
 // leaving reports virtual services that are about to leave the table: those with cleanstop for which no other daemon
-// waits. It returns whether a receiver is awaited.
+// waits. It reports whether the table must wait for a receiver.
 func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 	await := func() func() {
 		waits = true
@@ -113,8 +113,8 @@ func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 	return waits
 }
 
-// became reports the new state of a virtual service, if it differs from the last report. It calls await for each
-// receiver to wait for.
+// became reports the new state of a virtual service, if it differs from the last report. Each receiver that takes the
+// report calls await.
 func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)
 	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.reported.state.Text) {
@@ -126,7 +126,7 @@ func (t *teller) became(v *virtual, now message, up int, await func() (done func
 	t.tell(c)
 }
 
-// fallback reports when the last server is lost and when the first one is back, for fallbackcommand.
+// fallback reports to fallbackcommand when the last server is lost and when the first one is back.
 func (t *teller) fallback(v *virtual) {
 	up, known := v.Available()
 	state := "stop"

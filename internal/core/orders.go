@@ -17,11 +17,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// clockLook is the interval between looks at the wall clock while an order has an end. The clock may be set.
+// clockLook is how often the wall clock is read while an order has an end, because someone may set the clock.
 const clockLook = 10 * time.Second
 
-// Order puts these orders in force, and updates the table. ready has servers that no longer wait to come back, even
-// without an order.
+// Order puts these orders in force, and updates the table. ready lists servers that need not wait any longer to come
+// back. They need not have an order.
 func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
@@ -72,8 +72,8 @@ func (b *orderBook) end(now time.Time) {
 	b.say(over, notify.OrderEnded, "Order ended")
 }
 
-// say reports an event of orders. For a plain drain, the line about the weight is enough; for an order to obey, the
-// line of the guard.
+// say reports what happened to orders. It skips a plain drain, for which the line about the weight is enough, and an
+// order to obey, for which the guard has its own line.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	for _, at := range all.Sorted() {
 		o := all[at]
@@ -108,7 +108,7 @@ func (b *orderBook) orphans() orders.All {
 	return all
 }
 
-// orphaned reports the orders that have become orphans since there were these.
+// orphaned reports the orders that are orphans now and were not before.
 func (b *orderBook) orphaned(were orders.All) {
 	all := b.orphans()
 	maps.DeleteFunc(all, func(at lvs.Backend, _ orders.Order) bool { _, is := were[at]; return is })
@@ -133,7 +133,7 @@ func (b *orderBook) apply() {
 	}
 }
 
-// ordered returns the server's order, zero without one.
+// ordered returns the server's order, or the zero order if there is none.
 func (s *server) ordered() orders.Order {
 	if s.order == nil {
 		return orders.Order{}
@@ -141,7 +141,8 @@ func (s *server) ordered() orders.Order {
 	return *s.order
 }
 
-// suspended describes what puts the server into maintenance: a file, an order or its own report; "" for nothing.
+// suspended describes what puts the server into maintenance: a file, an order or its own report. It returns "" if
+// nothing does.
 func (s *server) suspended() string {
 	if s.maintenance == "" && s.Suspended() {
 		return s.note()
@@ -149,10 +150,10 @@ func (s *server) suspended() string {
 	return s.maintenance // "" for none
 }
 
-// note returns why the server gets no new connections, besides its checks; "" for nothing.
+// note returns a reason other than its checks why the server gets no new connections, or "" if there is none.
 func (s *server) note() string { return cmp.Or(s.rerouting(), s.command(), s.asks()) }
 
-// rerouting describes what a server waits for before it changes to gate; "" for nothing.
+// rerouting describes what a server waits for before it changes to gate, or returns "" if it is not about to change.
 func (s *server) rerouting() string {
 	if !s.Rerouted {
 		return ""
@@ -160,7 +161,7 @@ func (s *server) rerouting() string {
 	return "changes to gate, one server at a time, when its connections have ended: " + view.Carried(s.carries)
 }
 
-// command describes the server's order; "" without one.
+// command describes the server's order, or returns "" if there is none.
 func (s *server) command() string {
 	o := s.ordered()
 	if o.Kind == "" {
@@ -172,7 +173,7 @@ func (s *server) command() string {
 	return "order: " + o.String()
 }
 
-// asks describes what the server requests; "" for nothing.
+// asks describes the state that the server requests for itself, or returns "" if it requests none.
 func (s *server) asks() string {
 	if asks := s.Asks(); asks > health.NoAdmin {
 		return "reports " + asks.String()

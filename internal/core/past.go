@@ -35,7 +35,7 @@ func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	}
 }
 
-// turned reports that a server changed its state, and by which results.
+// turned reports that a server changed its state, and which results caused that.
 func (t *teller) turned(x user, was health.State, by history.Outcome) {
 	c := Change{user: x, Before: State{Health: was}, After: State{Health: x.s.Health()}}
 	up := c.After.Health == health.Up
@@ -52,7 +52,7 @@ func (t *teller) turned(x user, was health.State, by history.Outcome) {
 	t.tell(c)
 }
 
-// note records an act on servers. It skips nil.
+// note records what happened to servers. It skips nil.
 func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	for _, s := range servers {
 		if s != nil {
@@ -83,7 +83,8 @@ func whyHeld(v *virtual, s *server) string {
 	return "held: " + by + " keeps it in service although its checks fail"
 }
 
-// counted returns how many results of one check in a row count against the state, and how many are needed.
+// counted returns how many successive results of one check contradict its state, and how many it takes to change the
+// state.
 func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Outcome) {
 	if !before.Doubted(ok) {
 		return v
@@ -95,7 +96,7 @@ func counted(before, next health.Health, changed, ok bool, r health.Rule) (v his
 	return v
 }
 
-// ordered records that the server's order changed.
+// ordered records a change of the server's order.
 func (t *teller) ordered(s *server, o orders.Order) {
 	was, what := s.ordered(), "order undone: "
 	switch {
@@ -107,8 +108,9 @@ func (t *teller) ordered(s *server, o orders.Order) {
 	t.note(history.Order, what+was.String(), s)
 }
 
-// Why returns a Snapshot of only the servers that an operator names, with their full history. virtual and real are as
-// for Snapshot.Backends, but also name servers without an address, and those whose names have moved.
+// Why returns a Snapshot of only the servers that an operator names, with their full history. virtual and real have the
+// same meaning as for Snapshot.Backends, but may also name a server without an address or one whose name has moved to
+// another address.
 func (c *Core) Why(now time.Time, virtual, real string) (*view.Snapshot, error) {
 	found := c.Snapshot(now)
 	err := found.Called(&virtual)
@@ -121,7 +123,7 @@ func (c *Core) Why(now time.Time, virtual, real string) (*view.Snapshot, error) 
 	return found, err
 }
 
-// recall adds the history of the servers of a virtual service that an operator names.
+// recall adds the history of those servers of a virtual service that an operator names.
 func (c *Core) recall(now *view.Virtual, v *virtual, real string) {
 	for k, s := range v.entries() {
 		one := &view.Server{}

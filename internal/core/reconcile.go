@@ -10,9 +10,10 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
-// change is one request. It reads the table only if the contents are unknown, or if a change shows that they differ.
-// Then it removes virtual services that are no longer configured. have, if not nil, is the table as just read.
+// sync decides every virtual service that is due and updates the table. It works out the changes from what it last
+// wrote, so that one change takes only one request. It reads the table only if its contents are unknown, or if the
+// answer to a change shows that they differ from the last write. Then it removes virtual services that are no longer
+// configured. have, if not nil, is the table as just read.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -55,7 +56,7 @@ func (v *virtual) hasTurned() bool {
 	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }
 
-// succeeded notes a success, and reports that a failure is over.
+// succeeded notes that a change succeeded, and reports it if the change before failed.
 func (w *writer) succeeded(v *virtual) {
 	if v.retry.Succeeded() {
 		w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
@@ -89,7 +90,8 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.retry.Failed(o.Err.Error(), v.Config.CheckInterval.Duration(), w.tell.now())
 }
 
-// nextTry returns when a virtual service becomes due by time alone, or a failed change is tried again; zero: never.
+// nextTry returns the next time at which a virtual service becomes due or a failed change is tried again. Zero means
+// never.
 func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	next := w.agenda.next()
 	for _, list := range lists {
@@ -102,7 +104,7 @@ func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	return next
 }
 
-// triedAt returns when a virtual service that is due gets its change.
+// triedAt returns when a virtual service that is due is next written.
 func (w *writer) triedAt(v *virtual) time.Time {
 	return slices.MaxFunc([]time.Time{w.tell.now(), v.retry.Until, w.silence.Until}, time.Time.Compare)
 }

@@ -14,8 +14,8 @@ type remover struct {
 	writer *writer
 }
 
-// disown queues for removal the owned virtual services that the plan does not keep in the table. This director or the
-// previous daemon added them.
+// disown queues for removal the owned virtual services that the plan does not keep in the table. owned lists those that
+// this director or the previous daemon added.
 func (r *remover) disown(owned []*virtual) {
 	kept := byKey(those(r.virtuals, (*virtual).Keeps))
 	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
@@ -48,13 +48,13 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	return v
 }
 
-// mayGo reports whether a virtual service may be removed: the mark rules that replace it are set, and its addresses are
-// withdrawn.
+// mayGo reports whether a virtual service may be removed. Before that, the mark rules that replace it must be set, and
+// its addresses must be withdrawn.
 func (r *remover) mayGo(v *virtual) bool {
 	return r.announcer.atEnd || !r.marker.now().Holds(v.Key()) && !r.announcer.holds(v.addresses)
 }
 
-// purge removes the queued virtual services that no longer have to stay.
+// purge removes each queued virtual service that no longer has to stay.
 func (r *remover) purge() {
 	unmarked := false
 	for _, v := range r.purges {

@@ -73,7 +73,7 @@ func (e *examiner) answered(c *check, u *schedule.Update) {
 	}
 }
 
-// silentReport handles an agent that does not answer: what it reported no longer applies.
+// silentReport handles an agent that does not answer. Its last report no longer applies.
 func (e *examiner) silentReport(c *check, u *schedule.Update) {
 	c.last, c.at, c.began = u.Result, history.At(e.tell.now()), u.Began
 	e.tell.found(history.Unjudged, &u.Result, c.users...)
@@ -108,8 +108,8 @@ func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
 	e.hurry(c)
 }
 
-// silent handles checks that a reload replaced while they were under way. If as many of them end without an answer as
-// it takes failures to make a server down, the server is out before the new check has a result.
+// silent handles checks that a reload replaced while they were under way. If enough of them end without an answer to
+// make a server down, it leaves service before the new check has a result.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
 		if int(u.Silences) >= x.v.Rule.Limit() && x.v.Paths == nil {
@@ -144,7 +144,7 @@ func (e *examiner) hurry(c *check) {
 	e.attend(c)
 }
 
-// repeat has a check repeated after this time; 0: at its interval.
+// repeat has a check repeated after the given time. With 0, the check keeps to its usual interval.
 func (e *examiner) repeat(c *check, every time.Duration) {
 	if every != c.hurried && len(c.users) > 0 {
 		c.hurried = every
@@ -221,8 +221,8 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	}
 }
 
-// weighed makes the table follow the changed weight of a server: at the next step, or at once if the server is added or
-// removed.
+// weighed makes a virtual service due after the weight of a server changed. It is due at the next step, or at once if
+// the server is added or removed.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()
@@ -233,8 +233,8 @@ func (e *examiner) weighed(x user) {
 	}
 }
 
-// reported notes what the server reports with a result, and returns whether its weight may change. An event marks when
-// a reduction begins and ends, not each percentage.
+// reported notes what the server reports with a result, and returns whether its weight may change. There is an event
+// when a reduction begins and when it ends, but not for each new percentage.
 func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	if !r.OK && r.Report == (health.Report{}) {
 		return false // it failed before it could report anything
@@ -256,7 +256,7 @@ func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	return weighs
 }
 
-// arrived notes that nothing waits for the check any more.
+// arrived notes that nothing has to wait any longer for the check's first result.
 func (e *examiner) arrived(c *check) {
 	if !c.reported {
 		if c.isAwaited() {
@@ -270,7 +270,7 @@ func (e *examiner) arrived(c *check) {
 	}
 }
 
-// lossOf grades the failure of a check.
+// lossOf returns how far a failed check got.
 func lossOf(r checker.Result) judge.Loss {
 	switch {
 	case r.Stage == wire.AtConnect, r.Cause == checker.Refused, r.Cause == checker.Unreachable:

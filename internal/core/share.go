@@ -11,7 +11,7 @@ import (
 // minConnections is how many new connections a section needs before the shares of its servers are worked out.
 const minConnections = 100
 
-// window records what the servers of a section had when the count of new connections began.
+// window records the counters of a section's servers at the time when the count of new connections began.
 type window struct {
 	since time.Time
 	from  []tallied // by server
@@ -22,8 +22,8 @@ type tallied struct {
 	due         uint32 // its part of the new ones, relative to the other servers
 }
 
-// share works out the shares after a look at the table, once there are enough connections and a tenth of samewait is
-// over. A changed weight restarts the count.
+// share works out the shares after the table was read, once there are enough connections and a tenth of samewait has
+// passed. A changed weight restarts the count.
 func (v *virtual) share(have lvs.Dests, now time.Time) {
 	if v.window == nil || len(v.window.from) != len(v.servers) {
 		v.window = &window{from: make([]tallied, len(v.servers))}
@@ -53,13 +53,13 @@ func (v *virtual) share(have lvs.Dests, now time.Time) {
 	}
 }
 
-// count returns the connections that a server has had, and its part of the new ones.
+// count returns how many connections a server has had, and the part of the new ones that it should get.
 func (v *virtual) count(s *server, have lvs.Dests) tallied {
 	return tallied{s.carries.Traffic.Connections, dueBy(v.Settings.Scheduler, have.Weight(s.Dest.Addr))}
 }
 
-// dueBy returns how many of the new connections a server with this weight should get, relative to the others; 0 with
-// schedulers that follow something else.
+// dueBy returns how many of the new connections a server with this weight should get, relative to the other servers. It
+// returns 0 for schedulers that don't go by weight.
 func dueBy(scheduler string, weight uint32) uint32 {
 	switch scheduler {
 	case "wrr", "wlc", "sh", "mh", "twos":

@@ -22,7 +22,7 @@ func SnapshotOf(p *plan.Plan, now time.Time) *view.Snapshot {
 	return &view.Snapshot{Standby: true, Virtuals: describeAll(virtuals, nil, now), Announcements: a.describe()}
 }
 
-// Snapshot copies the state: one to three milliseconds for 10,000 servers.
+// Snapshot copies the state. With 10,000 servers this takes one to three milliseconds.
 func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 	c.tell.tick(now)
 	return &view.Snapshot{
@@ -36,7 +36,7 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 	}
 }
 
-// describeAll describes virtual services, with the orders in force.
+// describeAll describes virtual services. held are the orders in force.
 func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Virtual {
 	list, a := make([]view.Virtual, len(virtuals)), &subject{orders: held}
 	a.Now = now
@@ -93,7 +93,7 @@ func describeWaiting(w parser.Waiting, since time.Time) view.Server {
 // size returns the number of servers of a virtual service, including servers without an address.
 func (v *virtual) size() int { return len(v.servers) + len(v.Config.Waiting) }
 
-// describe describes a server in now.
+// describe writes the description of a server to now.
 func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	now.Real, now.Alias = s.entry.Names()
 	now.Addr, now.Weight, now.Tags = s.Dest.Addr, int(s.Dest.Weight), s.entry.Real.Tags

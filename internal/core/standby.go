@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// role is whether the core serves or is on standby.
+// role says whether the core serves or is on standby.
 type role struct {
 	standby  bool // another director or daemon has the table
 	demotion *demotion
@@ -22,10 +22,11 @@ type demotion struct {
 }
 
 const (
-	// HooksTimeout is how long virtual services that are to leave the table stay in it while commands run.
+	// HooksTimeout is the longest time for which virtual services stay in the table because commands about their
+	// removal still run.
 	HooksTimeout = 3 * time.Second
 
-	// the order for standby is answered within 5 s, and the next order waits for it
+	// the order to stand by must be answered within 5 s, and the next order waits for the answer
 	maxDemotionWait = 4 * time.Second
 )
 
@@ -65,7 +66,8 @@ func (c *Core) promote() {
 
 const standsBy = "Standing by: this director leaves the table alone"
 
-// demote removes everything from the table. Logs and mails show it as a stop.
+// demote ends this director's service: it removes its virtual services from the table if they have cleanstop. Logs and
+// mails show it as a stop.
 func (c *Core) demote() {
 	c.tell.enter(lvs.StatusStopping)
 	c.tell.line(notify.StandingBy, standsBy)
@@ -120,7 +122,7 @@ func (c *Core) HooksEnded(now time.Time) {
 	}
 }
 
-// demotionEnds returns when the table is emptied.
+// demotionEnds returns when the table is to be emptied.
 func (c *Core) demotionEnds() time.Time {
 	switch d := c.demotion; {
 	case d.hooks && c.announcer.withdraws:

@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// Effects are what there is to do after a step. The results of slow orders are events.
+// Effects tells what has to be done after a step. Slow orders return their results as events.
 type Effects struct {
 	SetRules bool // set exactly these mark rules; Marked takes the result
 	Rules    []lvs.MarkRule
@@ -23,7 +23,7 @@ type Effects struct {
 	Next     time.Time // when the next step is due by time alone; zero: never
 }
 
-// Step updates everything that events and time have made due: the table, addresses, mark rules, orders.
+// Step updates everything that events and time have made due: the table, addresses, mark rules and orders.
 func (c *Core) Step(now time.Time) Effects {
 	c.tell.tick(now)
 	if isDue(c.compared, now) {
@@ -87,7 +87,7 @@ func (c *Core) announce() {
 	}
 }
 
-// next returns when something becomes due by time alone; zero: never.
+// next returns when the next step is due even if no event happens. Zero means never.
 func (c *Core) next() time.Time {
 	next := c.writer.nextTry(c.agenda.open, those(c.purges, c.remover.mayGo))
 	if !c.ordered.next.IsZero() {
@@ -99,10 +99,10 @@ func (c *Core) next() time.Time {
 	return earliest(next, c.announcer.look, c.movers.due, c.departures.lookAt, c.observer.lookAt, c.compared)
 }
 
-// isDue reports whether a time has come; the zero time is never.
+// isDue reports whether a time has come. The zero time never comes.
 func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
-// earliest returns the first of these times. A zero time is never; if all are zero, so is the result.
+// earliest returns the first of these times. It ignores zero times. If all are zero, so is the result.
 func earliest(times ...time.Time) (first time.Time) {
 	for _, t := range times {
 		if first.IsZero() || !t.IsZero() && t.Before(first) {
@@ -124,16 +124,17 @@ func (c *Core) Maintained(now time.Time, r maintenance.Reading) {
 	c.folder.obey(r)
 }
 
-// Placed handles the places of addresses, after an order or its failure.
+// Placed handles the result of an order for addresses: where they are now, and the error if the order failed.
 func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 	c.tell.tick(now)
 	c.announcer.took(all, err)
 }
 
-// Recheck has the announced addresses examined, because something has changed on devices.
+// Recheck has the announced addresses examined, because network devices or their addresses have changed.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
-// Claimed handles a change in other daemons' claims. If a daemon has stopped, its virtual services are back at once.
+// Claimed handles a change in other daemons' claims. If another daemon has stopped, this one serves the shared virtual
+// services at once.
 func (c *Core) Claimed(now time.Time) {
 	c.tell.tick(now)
 	if c.demotion == nil {

@@ -9,7 +9,7 @@ import (
 	"ldirectord/parser"
 )
 
-// low returns LOW of minservers; 0 without the directive.
+// low returns LOW of minservers, or 0 without the directive.
 func (v *virtual) low() int {
 	if v.Config.MinServers.Low.N == 0 {
 		return 0
@@ -18,7 +18,7 @@ func (v *virtual) low() int {
 	return low
 }
 
-// minServers describes minservers; nil without the directive.
+// minServers describes minservers. It returns nil without the directive.
 func (v *virtual) minServers() *view.MinServers {
 	if v.Config.MinServers.Low.N == 0 {
 		return nil
@@ -29,12 +29,13 @@ func (v *virtual) minServers() *view.MinServers {
 	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: v.low()}
 }
 
-// servesNothing reports whether clients get nothing: nothing in the table has a weight, although servers are checked.
+// servesNothing reports whether clients get no answers because no server in the table has a weight, although servers
+// are checked.
 func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
-// isRefused reports whether the table refuses the servers, and has none in service, not even one that left the file.
+// isRefused reports whether the table refuses the servers and has none in service, not even one that has left the file.
 func (v *virtual) isRefused() bool {
 	serves := func(s *server) bool { return judge.InService(&v.Case, s.Server) }
 	return !v.Known && len(v.Found) == 0 && v.Unreplaced() == 0 && !slices.ContainsFunc(v.servers, serves)

@@ -12,11 +12,11 @@ import (
 // Table sends the requests of a core to IPVS. The core waits for each answer. A request that is not answered within its
 // limit may or may not be carried out.
 type Table interface {
-	// Do makes changes in their order.
+	// Do makes the changes in the given order.
 	Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome
 	Read(limit time.Duration) (lvs.Table, judge.Outcome)
-	// Services reads virtual services with the counters of their destinations. Those that could not be read are
-	// missing.
+	// Services reads virtual services with the counters of their destinations. It leaves out those that it could
+	// not read.
 	Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome)
 	// Timeouts sets the timeouts of idle connections that are not 0 in want, and returns the former ones.
 	Timeouts(limit time.Duration, want lvs.Timeouts) (was lvs.Timeouts, o judge.Outcome)
@@ -24,7 +24,7 @@ type Table interface {
 	Now() time.Time
 }
 
-// table sends requests to IPVS. While IPVS does not answer, results, orders and questions are still handled.
+// table sends requests to IPVS. While IPVS does not answer, check results, orders and queries are still handled.
 type table struct {
 	Table
 	silence  judge.Silence
@@ -33,10 +33,10 @@ type table struct {
 	asked    view.Operations
 }
 
-// use switches to another way to the same table, which is asked at once.
+// use switches to another connection to the same table, which may get requests at once.
 func (t *table) use(now Table) { t.Table, t.ends, t.silence = now, false, judge.Silence{} }
 
-// errSilent is the error while a table that did not answer gets no requests.
+// errSilent is the error for changes that are not sent because the table has not answered.
 var errSilent = errors.New("the table does not answer")
 
 // silent reports whether the table gets no request now, because it did not answer a moment ago.
@@ -45,7 +45,7 @@ func (w *writer) silent() bool { return w.silence.Holds(w.tell.now()) }
 // mayAsk reports whether the table may get a request now.
 func (w *writer) mayAsk() bool { return !w.silent() && !w.ends }
 
-// ended notes what became of requests, and that time has passed.
+// ended notes the outcomes of requests, and the time at which the last one ended.
 func (w *writer) ended(all ...judge.Outcome) {
 	w.tell.tick(w.Now())
 	silence := judge.Silence{}
@@ -70,7 +70,7 @@ func (w *writer) read() (lvs.Table, judge.Outcome) {
 	return have, o
 }
 
-// counters reads virtual services with the counters of their destinations. Those that could not be read are missing.
+// counters reads virtual services with the counters of their destinations. It leaves out those that it could not read.
 func (w *writer) counters(keys ...lvs.Key) lvs.Table {
 	if len(keys) == 0 || w.silent() {
 		return nil

@@ -47,7 +47,7 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
-// report is say with the text "what: the server or the virtual service" and then more.
+// report does what say does. Its text is what, a colon, the name of the server or virtual service, and more.
 func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
 	whose := v.label()
 	if s != nil {
@@ -56,7 +56,8 @@ func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, rea
 	t.say(v, s, kind, what+": "+whose+more, reason)
 }
 
-// about is report for a check, in the words of the Perl ldirectord. It names the check if the server has several.
+// about does what report does, but for a check and in the words of the Perl ldirectord. It names the check if the
+// server has several.
 func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 	if x.s.first.next != nil {
 		more += ": " + x.use().Name()
@@ -82,11 +83,11 @@ func (t *teller) tell(c Change) {
 
 func (t *teller) now() time.Time { return t.clock }
 
-// enter sets the status of the daemon, use the configuration in force.
+// enter sets the status of the daemon, and use sets the configuration in force.
 func (t *teller) enter(status lvs.Status)   { t.status = status }
 func (t *teller) use(global *parser.Global) { t.global = global }
 
-// tick sets the time: that of an event, or of an answer of the table.
+// tick sets the time to that of an event or of the table's answer.
 func (t *teller) tick(now time.Time) { t.clock = now }
 
 // trouble reports trouble once for each reason, and its end once. last points to the last reported reason.

@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// virtual is one virtual service: what is planned, its state, and the director's notes.
+// virtual is one virtual service, with its plan, its state and the director's notes.
 type virtual struct {
 	judge.Case
 	*plan.Service
@@ -35,7 +35,7 @@ type virtual struct {
 	waitingSince time.Time                       // since when servers have no address; zero when all have one
 }
 
-// acts are notes on a virtual service that survive a reload.
+// acts holds the notes on a virtual service that survive a reload.
 type acts struct {
 	reported reported
 	*recent
@@ -59,11 +59,11 @@ type server struct {
 	notes
 }
 
-// notes are what is known of a server besides its checks. They survive a reload.
+// notes holds what is known about a server apart from its checks. It survives a reload.
 type notes struct {
 	before  judge.Name // the previous state
 	counted bool       // the table had the server when it was last read
-	// its share of the section's new connections, in percent, and the share that it should get; 0: not known
+	// its share of the section's new connections in percent, and the share that it should get; 0 if not known
 	got, due uint8
 	lasted   uint32         // how many seconds the previous state lasted
 	carries  lvs.Counters   // its counters in the kernel
@@ -85,7 +85,7 @@ func virtualsOf(p *plan.Plan) []*virtual {
 	return list
 }
 
-// room is memory for servers and their states.
+// room is preallocated memory for servers and their states.
 type room struct {
 	servers []server
 	states  []judge.Server
@@ -137,7 +137,7 @@ func (s *server) sit(e *plan.Entry, state *judge.Server) {
 func (v *virtual) label() string  { return view.Label(v.Config.ID, v.Config.ServiceName) }
 func (v *virtual) called() string { return view.Label(v.Name(), v.Config.ServiceName) }
 
-// label returns the name of a server in the log: its name and its address.
+// label returns the name of a server in the log. If the address of its host name may change, the label gives that too.
 func (s *server) label() string {
 	if s.Fallback {
 		return "fallback server " + s.entry.Name()
@@ -148,8 +148,8 @@ func (s *server) label() string {
 	return s.entry.Name()
 }
 
-// serverAt returns the real server at an address of the table; nil for none. If several share it, it returns the one
-// that is up.
+// serverAt returns the real server at an address of the table, or nil if there is none. If several share the address,
+// it prefers one that is up.
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	if s := v.At(addr); s != nil {
 		return v.all[s.At]
@@ -157,8 +157,8 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
-// former returns the real server that another was before a reload: one at the same address, preferably with the same
-// names.
+// former returns the real server of this former plan that a server of a new plan replaces. It is one at the same
+// address, preferably with the same names.
 func (v *virtual) former(of *server) *server {
 	at := v.serverAt(of.Dest.Addr)
 	for one := range v.Sharing(of.Dest.Addr) {
@@ -169,8 +169,8 @@ func (v *virtual) former(of *server) *server {
 	return at
 }
 
-// services has the virtual services of the plan in force and those left of former plans, with the role and the teller.
-// All parts of the core share it.
+// services holds the virtual services of the plan in force and those left over from former plans, with the role and the
+// teller. All parts of the core share this struct.
 type services struct {
 	role
 	tell     teller
@@ -186,11 +186,12 @@ type services struct {
 // minDrift is the shortest time between two comparisons of the table.
 const minDrift = time.Second
 
-// watchedDrift is the longest interval of drift checks, in seconds, for watched servers, whose checkinterval may be
+// watchedDrift is the longest time between drift checks, in seconds, for watched servers, whose checkinterval may be
 // long.
 const watchedDrift = 10
 
-// driftInterval returns the shortest checkinterval, less a tenth, so that a removed entry is back within one interval.
+// driftInterval returns nine tenths of the shortest checkinterval, so that a removed entry is restored within one
+// checkinterval.
 func (all *services) driftInterval() time.Duration {
 	interval := all.global.CheckInterval
 	for _, v := range all.virtuals {
@@ -202,7 +203,7 @@ func (all *services) driftInterval() time.Duration {
 	return max(interval.Duration(), minDrift) * 9 / 10
 }
 
-// those returns the virtual services for which something holds.
+// those returns the virtual services for which holds returns true.
 func those(virtuals []*virtual, holds func(*virtual) bool) (list []*virtual) {
 	for _, v := range virtuals {
 		if holds(v) {

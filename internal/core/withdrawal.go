@@ -12,7 +12,7 @@ import (
 // This file withdraws addresses: by the operator's order, at a demotion, at a stop, and after they left the file.
 // Packets still arrive for a moment, so their virtual services continue to serve.
 
-// together returns the facts that decide about all addresses.
+// together returns the facts on which the places of all addresses depend.
 func (a *announcer) together() judge.Addressing {
 	return judge.Addressing{Stops: a.atEnd, Standby: a.standby || a.demotion != nil && !a.atEnd,
 		Withdraw: a.withdrawWait(), Repair: a.global.Repair, Fails: a.trouble != "",
@@ -20,7 +20,7 @@ func (a *announcer) together() judge.Addressing {
 }
 
 // withdrawWait returns how long the services of a withdrawn address continue to serve. The command that orders a
-// demotion waits that long, so it is short.
+// demotion waits as long, so the time is short then.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {
@@ -29,7 +29,7 @@ func (a *announcer) withdrawWait() time.Duration {
 	return wait
 }
 
-// isWithdrawn reports whether all withdrawn addresses are removed.
+// isWithdrawn reports whether all addresses that have to be withdrawn are gone, and need no longer be served.
 func (a *announcer) isWithdrawn(now time.Time) bool {
 	together := a.together()
 	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
@@ -49,13 +49,13 @@ func (a *announcer) lingers(one *announcement) bool {
 	return !one.gone && !isUsed && one.Lingers(a.busy, a.together(), a.tell.now())
 }
 
-// demote withdraws all addresses, until the role changes.
+// demote withdraws all addresses until the role changes.
 func (a *announcer) demote() {
 	a.followRole()
 	a.withdraws = len(a.list) > 0
 }
 
-// followRole has all places decided again after a change of the role. No demotion is in progress.
+// followRole has the place of each address decided again after a change of the role. After it, no demotion waits for addresses.
 func (a *announcer) followRole() { a.withdraws, a.stale = false, true }
 
 // Announces reports whether there are addresses to announce or to withdraw.
@@ -64,8 +64,8 @@ func (c *Core) Announces() bool { return len(c.announcer.list) > 0 }
 // WithdrawWait returns the longest time that it takes to withdraw addresses at a stop.
 func (c *Core) WithdrawWait() time.Duration { return c.announcer.withdrawWait() + announceTimeout }
 
-// Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew handles where they are
-// then.
+// Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew must then be called with
+// the places where they are.
 func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
 	c.tell.tick(now)
 	c.announcer.interrupt()
@@ -73,8 +73,8 @@ func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
 	return c.announcer.want
 }
 
-// Withdrew handles where the addresses are, at a stop. It returns when to try again, and whether all that have to be
-// withdrawn are.
+// Withdrew handles the places of the addresses at a stop. It returns when to try again, and whether all addresses that
+// have to be withdrawn are gone.
 func (c *Core) Withdrew(now time.Time, all []announce.Place, err error) (again time.Time, over bool) {
 	c.Placed(now, all, err)
 	c.announcer.decide(now)

@@ -30,7 +30,7 @@ type writer struct {
 	counted time.Time // when the counters of the servers were read
 }
 
-// writing is the writer's notes on a virtual service.
+// writing holds the writer's notes on a virtual service.
 type writing struct {
 	retry   judge.Retry
 	written lvs.Settings // as last written to the table; valid while Known
@@ -77,7 +77,7 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 	w.settle(changes)
 }
 
-// found notes the entry of a virtual service as read, if there was one, and returns the change to make.
+// found notes the entry of a virtual service as it was read, if there was one, and returns the change to make.
 func (w *writer) found(v *virtual, have lvs.VirtualService) *change {
 	was, known := v.last(), v.Known
 	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
@@ -94,8 +94,9 @@ func (w *writer) settle(changes []*change) {
 	}
 }
 
-// countRerouted reads the connections of servers if some are to change to gate. While the table gets no requests, the
-// last reading counts: otherwise all servers would seem to have no connections, and change to gate.
+// countRerouted reads the connections of servers if some are to change to gate. While the table gets no requests, it
+// keeps the numbers of the last reading. Otherwise all servers would seem to have no connections, and would change to
+// gate.
 func (w *writer) countRerouted(v *virtual) {
 	isRerouted := func(s *server) bool {
 		now, in := v.Have.At(s.Dest.Addr)
@@ -132,9 +133,10 @@ func (w *writer) conclude(c *change) {
 	}
 }
 
-// leave removes a virtual service for good, if cleanstop is yes. It reports the servers that are up, except resting
-// backup servers. If several virtual services have a server in the same way, it reports it only for the first, like the
-// Perl ldirectord. reported has the servers that were already reported, and gets those of this call.
+// leave removes a virtual service for good if cleanstop is yes. It reports the servers that are up, except resting
+// backup servers. If several virtual services check a server with the same settings, it reports the server only for the
+// first one, like the Perl ldirectord. reported holds the servers that were already reported, and leave adds those that
+// it reports.
 func (w *writer) leave(v *virtual, reported map[string]bool) judge.Outcome {
 	var leaving []*server
 	for _, s := range v.servers {
@@ -154,7 +156,7 @@ func (w *writer) leave(v *virtual, reported map[string]bool) judge.Outcome {
 	return w.remove(v, leaving...)
 }
 
-// remove removes a virtual service from the table, and reports these servers as removed.
+// remove removes a virtual service from the table, and reports the servers in leaving as removed.
 func (w *writer) remove(v *virtual, leaving ...*server) judge.Outcome {
 	op := lvs.Op{Kind: lvs.DelService, Key: v.Key()}
 	o := w.do(op)[0]

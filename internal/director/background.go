@@ -26,7 +26,8 @@ func (a *background[O, R]) start(ctx context.Context, order O) {
 	go func() { a.reports <- a.carryOut(context.WithoutCancel(ctx), order) }()
 }
 
-// wait waits, at a stop, for the order in progress, if any, and reports whether it ended before ctx.
+// wait waits for the order in progress at a stop, if there is one, and reports whether the order ended before ctx was
+// done.
 func (a *background[O, R]) wait(ctx context.Context) (r R, ended bool) {
 	if a.busy {
 		select {
@@ -77,7 +78,7 @@ type places struct {
 	err error
 }
 
-// place puts addresses on their devices. With a table in memory, it only notes their places.
+// place puts addresses on their devices. Without an Announcer, it returns the places where they should be.
 func (d *Director) place(ctx context.Context, want []lvs.Wanted) (r places) {
 	if d.deps.Announcer == nil {
 		return places{all: announce.Placed(want)}

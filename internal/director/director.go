@@ -20,16 +20,16 @@ import (
 // ErrHandover, as the cause of Run's context, makes Run leave the table as it is for the daemon that takes over.
 var ErrHandover = errors.New("handed over to another daemon")
 
-// Deps are the collaborators of a director.
+// Deps holds what a director works with.
 type Deps struct {
 	core.World
 	Table ipvsctl.Client // owned by the director while it runs
-	// Maintenance sends the servers that the files in dir put into maintenance: as soon as they are known, and then
-	// at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
+	// Maintenance sends the servers that the files in dir put into maintenance, first as soon as they are known and
+	// then at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
-	// Marks keeps the mark rules; nil: plans have none, or nothing keeps them.
+	// Marks keeps the mark rules. It is nil if plans have no mark rules, or if nothing keeps them.
 	Marks Marks
-	// Announcer puts addresses on devices; nil: the director only notes where they should be.
+	// Announcer puts addresses on devices. If it is nil, the director only notes where they should be.
 	Announcer Announcer
 	// Claims, if not nil, knows which virtual services other daemons have. After a crash or a handover, the last
 	// claims become World.Former of the next daemon.
@@ -40,7 +40,7 @@ type Deps struct {
 	Pulse time.Duration
 }
 
-// Claims are the claims of other daemons, see core.Claims.
+// Claims reports the claims of other daemons, see core.Claims.
 type Claims interface {
 	core.Claims
 	// Changed signals that the answers of Take may have changed.
@@ -99,7 +99,7 @@ func (d *Director) performers(watches core.Watches) core.Performers {
 // or the failure has been reported.
 func (d *Director) Started() <-chan struct{} { return d.started }
 
-// Settled returns a channel that is closed when the first result of every server is in the table.
+// Settled returns a channel that is closed when the table reflects the first result of every server.
 func (d *Director) Settled() <-chan struct{} { return d.settled }
 
 // Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services

@@ -11,8 +11,8 @@ import (
 )
 
 // folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir. The director's own
-// goroutine never waits. Without a reading, servers in maintenance stay there. At a start, no server is known to be in
-// maintenance, so only the checks decide until the folder answers.
+// goroutine never waits. Until there is a reading, servers in maintenance stay in maintenance. At a start, no server is
+// known to be in maintenance, so only the checks decide until the folder can be read.
 const folderWait = 3 * time.Second
 
 // folder is the maintenancedir of one plan.
@@ -22,7 +22,7 @@ type folder struct {
 	end      context.CancelFunc
 }
 
-// openFolder starts to watch the maintenancedir of a plan until Run ends, and waits for the first reading.
+// openFolder starts a watch of a plan's maintenancedir, which lasts until Run ends, and waits for the first reading.
 func (d *Director) openFolder(ctx context.Context, p *plan.Plan) folder {
 	f, dir := folder{end: func() {}}, p.Config.Global.MaintenanceDir
 	if dir == "" {

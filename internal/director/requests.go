@@ -17,11 +17,11 @@ import (
 // or when ctx is done.
 func (d *Director) Reload(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, false) }
 
-// Refine replaces the current plan by one that differs only in servers of lists and in addresses of names, see
-// core.Core.Replace. It waits as Reload does.
+// Refine replaces the current plan with one that differs only in the servers of lists and the addresses of names, see
+// core.Core.Replace. It waits in the same way as Reload.
 func (d *Director) Refine(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, true) }
 
-// replace hands a new plan to the core, with the contents of its maintenancedir.
+// replace hands a new plan to the core, with the first reading of its maintenancedir.
 func (d *Director) replace(ctx context.Context, p *plan.Plan, refines bool) error {
 	f, ready := d.openFolder(ctx, p), core.Ready(p)
 	err := d.asked.submit(ctx, func(done chan<- struct{}) {
@@ -37,7 +37,7 @@ func (d *Director) replace(ctx context.Context, p *plan.Plan, refines bool) erro
 }
 
 // SetStandby puts the director on standby, or makes it serve, see core.Core.SetStandby. It returns when the table and
-// the mark rules follow, or when ctx is done.
+// the mark rules have been changed accordingly, or when ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.core.SetStandby(time.Now(), standby)
@@ -45,8 +45,9 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// Order puts these orders in force. ready has servers that no longer wait to come back, even without an order. Order
-// returns when the change has been sent to the table, even if refused, or when ctx is done.
+// Order puts these orders in force. ready lists servers that need not wait any longer to come back. They need not have
+// an order. Order returns when the change has been sent to the table, even if the table refused it, or when ctx is
+// done.
 func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.core.Order(time.Now(), all, ready...)
@@ -69,7 +70,8 @@ func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
 	return d.look(ctx, func() *view.Snapshot { return d.core.Snapshot(time.Now()) })
 }
 
-// Why returns a Snapshot of only the servers that an operator names, see core.Core.Why. It waits as Snapshot does.
+// Why returns a Snapshot of only the servers that an operator names, see core.Core.Why. It waits in the same way as
+// Snapshot.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
 	var refused error
 	found, err := d.look(ctx, func() (found *view.Snapshot) {
@@ -99,10 +101,10 @@ func (d *Director) look(ctx context.Context, snapshot func() *view.Snapshot) (*v
 // errNotTaken is the error of a request that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
-// requests are carried out by the goroutine of Run.
+// requests passes requests to the goroutine of Run, which carries them out.
 type requests chan func()
 
-// submit hands a request to the director's goroutine and waits until that closes done, or until ctx is done.
+// submit hands a request to the director's goroutine and waits until that goroutine closes done, or until ctx is done.
 func (r requests) submit(ctx context.Context, request func(done chan<- struct{})) error {
 	done := make(chan struct{})
 	select {

@@ -15,7 +15,7 @@ const (
 	withdrawPause = 10 * time.Millisecond // the shortest
 )
 
-// stop cleans up, within stopTimeout: virtual services first, because mark rules may take long.
+// stop cleans up within stopTimeout. It removes virtual services first, because mark rules may take long.
 func (d *Director) stop(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
@@ -41,7 +41,7 @@ func (d *Director) stop(ended context.Context) {
 	}
 }
 
-// withdraw withdraws the addresses whose virtual services are about to be removed, and waits until they are withdrawn.
+// withdraw withdraws the addresses whose virtual services are about to be removed, and waits until this is done.
 func (d *Director) withdraw(ctx context.Context) {
 	if !d.core.Announces() {
 		return
@@ -64,8 +64,8 @@ func (d *Director) withdraw(ctx context.Context) {
 	}
 }
 
-// settle puts addresses where they belong at a stop. It returns when to try again, and whether all that have to be
-// withdrawn are.
+// settle puts addresses where they belong at a stop. It returns when to try again, and whether all addresses that have
+// to be withdrawn are gone.
 func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 	if !d.core.Announces() {
 		return again, true
@@ -80,7 +80,7 @@ type hooks struct {
 	ended chan struct{} // signals that one has ended
 }
 
-// await awaits one more receiver. The function that it returns ends that wait.
+// await adds a receiver to wait for. The receiver ends the wait by calling the returned function.
 func (h *hooks) await() (done func()) {
 	h.left.Add(1)
 	return func() {

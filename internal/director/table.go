@@ -21,7 +21,7 @@ type table struct {
 
 func (d *Director) table(ctx context.Context) core.Table { return table{ctx, d.deps.Table, d.alive} }
 
-// ask makes a request with a time limit, unless the director ends.
+// ask makes a request with a time limit, unless t.ctx is already done.
 func ask[A any](t table, limit time.Duration, request func(context.Context) (A, error)) (A, judge.Outcome) {
 	var answer A
 	err := t.ctx.Err()

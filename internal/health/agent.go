@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// agentWords are the words of HAProxy's agent-check, besides percentages and maxconn:N.
+// agentWords are the words of HAProxy's agent-check, other than percentages and maxconn:N.
 var agentWords = map[string]Report{
 	"ready":   {Admin: Ready},
 	"drain":   {Admin: Drain},
@@ -42,7 +42,7 @@ func ReadAgent(line string) (report Report, known bool) {
 	return report, known || !strange
 }
 
-// readPercent reads a number from 0 to 100 with a percent sign. More than 100 counts as 100.
+// readPercent reads a number with a percent sign. A number above 100 counts as 100.
 func readPercent(word string) (percent uint8, ok bool) {
 	digits, after, _ := strings.Cut(word, "%")
 	n, err := strconv.ParseUint(digits, 10, 64)

@@ -1,5 +1,5 @@
-// Package health decides, by counting the results of one check, whether one server is up: failurecount, risecount and
-// window.
+// Package health decides whether a server is up by counting the results of one check. It implements failurecount,
+// risecount and window.
 package health
 
 import (
@@ -24,15 +24,15 @@ func (s State) String() string {
 // MaxWindow is the largest M of a window rule N/M.
 const MaxWindow = 64
 
-// Rule defines when results change a state: after Fall failures or Rise successes in a row. With Of > 0, only the
-// window decides: up while at least Need of the last Of checks passed.
+// Rule defines when results change a state. Without a window, it takes Fall failures or Rise successes in a row. If Of
+// > 0, only the window decides: the server is up while at least Need of the last Of checks passed.
 type Rule struct {
 	Fall, Rise int // >= 1
 	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window
 }
 
-// Health is the state of one server with the results that led to it. The zero value is Unknown. It is a value: Next
-// returns the following one.
+// Health is the state of one server with the results that led to it. The zero value is Unknown. Next does not change a
+// Health but returns a new one.
 type Health struct {
 	State  State
 	of     uint8  // how many results are in window
@@ -44,7 +44,7 @@ type Health struct {
 // daemon.
 func Assume(s State) Health { return Health{State: s} }
 
-// Next returns the health after one more result. The first result decides an unknown server.
+// Next returns the health after one more result. The first result decides the state of an unknown server.
 func (h Health) Next(ok bool, r Rule) Health {
 	if h.State == Unknown {
 		return Health{State: stateOf(ok)}
@@ -65,7 +65,8 @@ func (h Health) Next(ok bool, r Rule) Health {
 	return Health{State: stateOf(ok)}
 }
 
-// slide is Next under a window rule. Results from before the window count like the state that they led to.
+// slide does what Next does, but under a window rule. Results that the window is too new to hold are assumed to agree
+// with the state.
 func (h Health) slide(ok bool, r Rule) Health {
 	mask := uint64(1)<<(r.Of-1)<<1 - 1
 	if h.State == Up {
@@ -99,7 +100,8 @@ func (r Rule) Limit() int {
 	return r.Fall
 }
 
-// Turns returns how many results against the state change it: failures if the server is up, otherwise successes.
+// Turns returns how many results it takes to change the state. These are failures if the server is up, otherwise
+// successes.
 func (h Health) Turns(r Rule) int {
 	if h.State == Up {
 		return r.Limit()

@@ -13,10 +13,10 @@ type Report struct {
 	State    State // Up, or Down for down, fail and stopped; Unknown: none of these words
 }
 
-// Admin is what a server requests, in the words of an administrator.
+// Admin is the administrative state that a server requests for itself.
 type Admin uint8
 
-// A larger value takes more away, except Ready, which ends the others.
+// A larger value restricts the server more, except for Ready, which ends the other two.
 const (
 	NoAdmin Admin = iota
 	Drain
@@ -26,14 +26,15 @@ const (
 
 func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready"}[a] }
 
-// Words are what a server reports with all its answers. Each word applies until another of its kind.
+// Words holds what a server has reported in all its answers. Each word applies until the server reports another of the
+// same kind.
 type Words struct {
 	Admin Admin // not Ready
 	Less  uint8 // the percentage of its weight that the server can't bear
 	Down  bool  // its answers count as failures
 }
 
-// min returns the part that two Words have in common.
+// min returns what two Words have in common.
 func (w Words) min(other Words) Words {
 	return Words{min(w.Admin, other.Admin), min(w.Less, other.Less), other.Down}
 }
@@ -53,7 +54,7 @@ func (w Words) String() string {
 	return w.Admin.String() + ", " + percent
 }
 
-// Asks returns Admin. A server that can bear nothing requests a drain.
+// Asks returns Admin, but at least Drain if the server can bear no load.
 func (w Words) Asks() Admin {
 	if w.Less == 100 {
 		return max(w.Admin, Drain)
@@ -61,8 +62,8 @@ func (w Words) Asks() Admin {
 	return w.Admin
 }
 
-// Telling records which of a server's words apply. More weight applies at once, less weight once enough answers in a
-// row agree. It is a value: Next returns the following one. The zero Telling reports nothing.
+// Telling records which of a server's words apply. A higher weight applies at once, a lower weight only once enough
+// answers in a row agree. Next does not change a Telling but returns a new one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // the words that apply
 	last     Words // what the last answer reported
@@ -109,7 +110,7 @@ func (t Telling) Next(report Report, r Rule) Telling {
 	return t
 }
 
-// note takes over the words of an answer.
+// note stores the words of an answer as the last words reported.
 func (t *Telling) note(report Report) {
 	switch report.Admin {
 	case Ready:

@@ -1,5 +1,6 @@
-// Package history keeps the recent history of one real server: results of its checks, and what followed. Equal results
-// in a row are one record, so months of successes take as much memory as one. The package decides nothing.
+// Package history keeps the recent history of one real server: the results of its checks, and what followed from them.
+// Equal results in a row are one record, so months of successes take as much memory as one. The package decides
+// nothing.
 package history
 
 import (
@@ -14,15 +15,15 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits of a History.
+// These constants limit the size of a History.
 const (
-	// the largest size of a History in bytes, see Size; as allocated, at most 2 kB
+	// Limit is the largest size of a History in bytes, as Size returns it. As allocated, it takes at most 2 kB.
 	Limit      = 1920
 	maxRecords = 18
 	maxText    = 160 // how many bytes of a text are kept
 )
 
-// History is the history of one real server. The zero value has no records. It is not safe for several goroutines.
+// History is the history of one real server. The zero value has no records. It is not safe for concurrent use.
 type History struct{ records []Record }
 
 // Moment is a time in nanoseconds since 1970, by the wall clock as in the log.
@@ -31,7 +32,7 @@ type Moment int64
 // At returns a time as a moment.
 func At(t time.Time) Moment { return Moment(t.UnixNano()) }
 
-// Time returns the moment in UTC; for the zero moment, the zero time.
+// Time returns the moment in UTC, or the zero time for the zero moment.
 func (m Moment) Time() time.Time {
 	if m == 0 {
 		return time.Time{}
@@ -39,11 +40,11 @@ func (m Moment) Time() time.Time {
 	return time.Unix(0, int64(m)).UTC()
 }
 
-// Kind is what happened: what a check found, or what was done with a server.
+// Kind is what happened: what a check found, or what was done to a server.
 type Kind uint8
 
-// The kinds of records. Nothing is never recorded. The next two kinds are results that count, the four after them
-// results that don't.
+// These are the kinds of records, except for Nothing, which is never recorded. Passed and Failed are results that
+// count. The four kinds after them are results that don't.
 const (
 	Nothing Kind = iota
 	Passed
@@ -77,13 +78,13 @@ func (k Kind) String() string {
 		"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
 }
 
-// Special values of Event.Check, other than the number of a check in the section.
+// These are special values of Event.Check. Other values are the number of a check in the section.
 const (
 	None   = 254 // no check: the event is not a result
 	Former = 255 // a check that is no longer configured
 )
 
-// Event is something that happens. All successes of a check are equal, whatever the server answered.
+// Event is something that happened to a server. All successes of a check are equal, whatever the server answered.
 type Event struct {
 	Kind   Kind
 	Check  uint8
@@ -92,7 +93,7 @@ type Event struct {
 	Text   string // depends on Kind; for a result, why it failed
 }
 
-// Record is a series of equal events, of one check or without a check.
+// Record is a series of equal events, either of one check or without any check.
 type Record struct {
 	Event
 	First, Last Moment
@@ -102,7 +103,8 @@ type Record struct {
 	Outcome                 // after the last result
 }
 
-// Outcome is how many results count against the state of a server, and how many change it; zero: none counts.
+// Outcome is how many results contradict the state of a server, and how many it takes to change the state. It is zero
+// if no result contradicts the state.
 type Outcome struct{ Count, Needed uint16 }
 
 // Words describes the outcome: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
@@ -121,7 +123,7 @@ func (v Outcome) Words(passed bool, window int) string {
 	}
 }
 
-// Result notes one result of a check, by its number in the section.
+// Result notes one result of the check with the given number in the section.
 func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Outcome) {
 	e := Event{Kind: k, Check: check}
 	if k != Passed {
@@ -132,12 +134,12 @@ func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v O
 	at.Stages, at.Outcome = r.Stages, v
 }
 
-// Do records something that was done. The meaning of text depends on Kind.
+// Do records something that was done. The meaning of text depends on k.
 func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
 	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
 }
 
-// note notes an event, and drops older ones if there are too many.
+// note notes an event, and drops older records if there are too many.
 func (h *History) note(now Moment, e Event) *Record {
 	e.Text = short(e.Text)
 	if at := h.last(e.Check); at == nil || at.Event != e {
@@ -155,7 +157,7 @@ func (h *History) note(now Moment, e Event) *Record {
 	return at
 }
 
-// last returns the last record of a check, or of events without a check; nil if there is none.
+// last returns the last record of a check, or of events without a check. It returns nil if there is none.
 func (h *History) last(check uint8) *Record {
 	for i := len(h.records) - 1; i >= 0; i-- {
 		if h.records[i].Check == check {
@@ -172,13 +174,13 @@ func (h *History) Order(now Moment, text string) {
 	}
 }
 
-// IsHeld reports whether the server is held, by the last record about that.
+// IsHeld reports whether the server is held according to the last record about it.
 func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
 
-// IsDown reports whether the server is down, by the last record about that.
+// IsDown reports whether the server is down according to the last record about it.
 func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }
 
-// lastOf returns the last record of these kinds, or an empty one.
+// lastOf returns the last record of one of these kinds, or an empty one.
 func (h *History) lastOf(kinds ...Kind) Record {
 	for _, r := range slices.Backward(h.records) {
 		if slices.Contains(kinds, r.Kind) {
@@ -197,13 +199,13 @@ func (h *History) Retire() {
 	}
 }
 
-// Records returns all records, in the order of their starts. The caller must not change them.
+// Records returns all records in the order in which they began. The caller must not change them.
 func (h *History) Records() []Record { return h.records }
 
-// Clone returns a copy that later records don't change. The copy has no room for more.
+// Clone returns a copy that later records don't change. The copy has no spare capacity.
 func (h *History) Clone() *History { return &History{slices.Clip(slices.Clone(h.records))} }
 
-// Size returns the size of the history in bytes, without rounding by the allocator.
+// Size returns the size of the history in bytes, not counting what the allocator adds by rounding up.
 func (h *History) Size() int {
 	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
 	for i := range h.records {
@@ -222,7 +224,7 @@ func (h *History) drop() {
 	h.records = slices.Delete(h.records, oldest, oldest+1)
 }
 
-// added returns a list with one more record. It grows in small steps: most lists stay short.
+// added returns a list with one more record. The list grows in small steps, because most lists stay short.
 func added(list []Record, one Record) []Record {
 	if n := len(list); n == cap(list) {
 		list = append(make([]Record, 0, n+min(max(n, 1), 2)), list...)
@@ -230,13 +232,13 @@ func added(list []Record, one Record) []Record {
 	return append(list, one)
 }
 
-// short returns a text as it is kept.
+// short returns a text shortened to what is kept.
 func short(text string) string {
 	start, more := printable.Cut(text, maxText)
 	return start + more
 }
 
-// own returns a text that keeps no larger text in memory: an equal text already kept, or a copy.
+// own returns an equal text that is already kept, or otherwise a copy, so that no larger text stays in memory.
 func (h *History) own(text string) string {
 	if i := slices.IndexFunc(h.records, func(r Record) bool { return r.Text == text }); i >= 0 {
 		return h.records[i].Text
