@@ -23,7 +23,7 @@ type post struct {
 	isOpen bool
 }
 
-// enter puts the virtual services of a plan on the agenda, and takes those of the former plan off.
+// enter puts the virtual services of a plan on the agenda, and takes the former plan's virtual services off it.
 func (a *agenda) enter(virtuals, former []*virtual) {
 	for _, v := range former {
 		v.post = post{}

@@ -14,7 +14,7 @@ type change struct {
 	*judge.Write
 }
 
-// newChange returns the change from the current table to the decision.
+// newChange returns the change that makes the table match the decision.
 func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.Decision) *change {
 	tellHeld(&w.tell, v)
 	want := lvs.VirtualService{Key: v.Key(), Settings: v.Settings, Dests: lvs.DestsOf(decision.Places)}
@@ -54,8 +54,8 @@ func (w *writer) carryOut(changes []*change) {
 	}
 }
 
-// weightAt returns the last known weight of a destination, and whether it exists. A failed change may still have been
-// carried out in part.
+// weightAt returns the last known weight of a destination, and whether the destination exists. A failed change may
+// still have been carried out in part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
 	if have == nil {

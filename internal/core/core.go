@@ -1,7 +1,8 @@
-// Package core decides what is done for all virtual services together, and in which order: it writes the table, moves
-// addresses, sets mark rules and sends messages. It asks judge what a single virtual service should have. Its methods
-// take events from checks, the table, operators and the clock. Step then does everything that is due. The package has
-// no clock and waits only for the table's answers, so a test can play any order of events in memory.
+// Package core decides what is done for all virtual services together, and in which order. This covers writes to the
+// table, addresses, mark rules and messages. The package asks judge what a single virtual service should have. Its
+// methods take the events: results of checks, changes of the table, requests of operators, and the time. Step then does
+// everything that is due. The package has no clock of its own and waits only for the table's answers, so a test can
+// play any order of events in memory.
 package core
 
 import (

@@ -61,7 +61,7 @@ type check struct {
 	watch     *schedule.Watch // nil: it is not watched
 }
 
-// isAwaited reports whether the start waits for its first result.
+// isAwaited reports whether the start waits for the check's first result.
 func (c *check) isAwaited() bool { return c.awaited && !c.reported }
 
 // user is a real server of a virtual service, or a fallback server, with one of its checks.

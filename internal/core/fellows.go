@@ -22,7 +22,7 @@ const (
 	traits
 )
 
-// fewest is how many servers must show something before one of them can differ.
+// fewest is the number of servers that must show a value before one of them can count as different.
 const fewest = 3
 
 // shown holds what the checks and the table show of a server. If nothing is known, all fields are zero.
@@ -136,7 +136,7 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 
 func inMillis(micros uint32) time.Duration { return time.Duration(micros/1000) * time.Millisecond }
 
-// ends returns in words when a certificate expires.
+// ends describes when a certificate expires, or that it has expired.
 func ends(at int64, now time.Time) string {
 	const day = 24 * time.Hour
 	left := time.Unix(at, 0).Sub(now)

@@ -30,7 +30,7 @@ func shift(c *Change) {
 	kept.shifts = append(kept.shifts, c.Time)
 }
 
-// lately counts the changes of a server within flapsIn.
+// lately counts the changes of a server within the last flapsIn.
 func (s *server) lately(now time.Time) int {
 	if s.recent == nil {
 		return 0

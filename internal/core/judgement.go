@@ -29,8 +29,8 @@ type unjudged struct {
 	at  time.Time // when it was last reported
 }
 
-// worst returns the judgement that decides the server's state: the first that is down, otherwise an unknown one,
-// otherwise the one with the most results against its state.
+// worst returns the judgement that decides the server's state. This is the first one that is down, otherwise the first
+// that is unknown, otherwise the one with the most results against its state.
 func (s *server) worst() *judgement {
 	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
 	worst := &s.first

@@ -58,8 +58,8 @@ func (r *records) keep(now []judge.Record) {
 	r.last = now
 }
 
-// mayServe reports whether a server that moved away was in service, as the table shows, or in maintenance when the
-// previous daemon ended.
+// mayServe reports whether a server that moved away may still serve. It may if it was in service, as the table shows,
+// or in maintenance when the previous daemon ended.
 func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {
@@ -70,7 +70,7 @@ func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	return serves
 }
 
-// record passes on the servers that leave, and those that moved away and are in maintenance. While any server is
+// record passes on the servers that are leaving, and those that moved away and are in maintenance. While any server is
 // leaving, it sets the time of the next look.
 func (all *departures) record() {
 	now, leave := make([]judge.Record, 0, len(all.last)), false

@@ -323,7 +323,7 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.observer.arm()
 }
 
-// End records what changes the weights of servers, for the next daemon. No result of a check is handled after End.
+// End records for the next daemon what is changing the weights of servers. No result of a check is handled after End.
 func (c *Core) End(now time.Time) {
 	c.tell.tick(now)
 	c.movers.record(true)

@@ -70,7 +70,7 @@ func (m *machine) look(found []view.Condition) {
 	}
 }
 
-// withdraws returns the fault of this machine because of which its addresses are withdrawn, or "" if there is none.
+// withdraws returns the fault of this machine that causes its addresses to be withdrawn, or "" if there is none.
 func (m *machine) withdraws() string {
 	if m.global.WithdrawOn != "broken" || m.broken < enoughLooks {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// maintainer puts servers into maintenance as the files in maintenancedir say.
+// maintainer puts servers into maintenance according to the files in maintenancedir.
 type maintainer struct {
 	*services
 	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading

@@ -19,7 +19,7 @@ const (
 	maxRecordInterval = time.Second
 )
 
-// movers records the servers of all virtual services whose weights are changing.
+// movers records which servers' weights are changing, for all virtual services.
 type movers struct {
 	*services
 	records

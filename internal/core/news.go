@@ -9,10 +9,11 @@ import (
 
 // news is what is reported when a kind of condition begins and ends.
 type news struct {
-	// how often it began; 0 while it does not hold. nil if it can't begin again while it holds
+	// count returns how often the condition began, or 0 while it does not hold. It is nil if the condition can't
+	// begin again while it holds.
 	count func(*subject) int
-	// begins returns the report for a rise of the count, and ends the one for its fall to 0. If the function is
-	// nil, or the notice has no event, nothing is reported.
+	// begins returns what to report when the count rises, and ends what to report when it falls to 0. If the
+	// function is nil, or its notice has no event, nothing is reported.
 	begins, ends func(*subject) notice
 	after        func(*virtual) time.Duration // it is reported once it has held this long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
@@ -67,12 +68,12 @@ func (k *kind) often(a *subject) int {
 }
 
 // changed reports which conditions of s, or of v if s is nil, have begun or ended since the last call. It also notes
-// when the next one will do so by time alone.
+// when the next condition will begin or end by time alone.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
-// known marks the current conditions as reported. It is for those that a former plan or daemon reported, and for a
-// virtual service that another daemon has. It leaves out conditions that are reported only after a delay, because these
-// may not have been reported yet.
+// known marks the current conditions as reported, without a report. It is called if a former plan or daemon has
+// reported them, or if another daemon has the virtual service. It leaves out conditions that are reported only after a
+// delay, because these may not have been reported yet.
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {

@@ -109,7 +109,7 @@ func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
 }
 
 // silent handles checks that a reload replaced while they were under way. If enough of them end without an answer to
-// make a server down, it leaves service before the new check has a result.
+// make a server down, it is taken out of service before the new check has a result.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
 		if int(u.Silences) >= x.v.Rule.Limit() && x.v.Paths == nil {
@@ -221,8 +221,8 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	}
 }
 
-// weighed makes a virtual service due after the weight of a server changed. It is due at the next step, or at once if
-// the server is added or removed.
+// weighed makes a virtual service due after the weight of a server changed. It becomes due at the next whole second, or
+// at once if the server is added or removed.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()

@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// role says whether the core serves or is on standby.
+// role reports whether the core serves or is on standby.
 type role struct {
 	standby  bool // another director or daemon has the table
 	demotion *demotion

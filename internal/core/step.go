@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// Effects tells what has to be done after a step. Slow orders return their results as events.
+// Effects lists what has to be done after a step. The results of slow orders come back as events.
 type Effects struct {
 	SetRules bool // set exactly these mark rules; Marked takes the result
 	Rules    []lvs.MarkRule
@@ -133,8 +133,8 @@ func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 // Recheck has the announced addresses examined, because network devices or their addresses have changed.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
-// Claimed handles a change in other daemons' claims. If another daemon has stopped, this one serves the shared virtual
-// services at once.
+// Claimed handles a change in other daemons' claims. If another daemon has stopped, this one takes over at once the
+// virtual services that it waited for.
 func (c *Core) Claimed(now time.Time) {
 	c.tell.tick(now)
 	if c.demotion == nil {

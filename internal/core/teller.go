@@ -38,7 +38,7 @@ func (t *reported) purge() string {
 	return "start"
 }
 
-// say reports an event of a virtual service, and of one of its servers, if not nil.
+// say reports an event of v, or of its server s if that is not nil.
 func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
 	e := notify.Event{Kind: kind, Virtual: v.Config.ID, Text: text, Reason: reason}
 	if s != nil {
@@ -47,7 +47,7 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
-// report does what say does. Its text is what, a colon, the name of the server or virtual service, and more.
+// report is like say, but its text consists of what, a colon, the name of the server or virtual service, and more.
 func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
 	whose := v.label()
 	if s != nil {
@@ -56,8 +56,8 @@ func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, rea
 	t.say(v, s, kind, what+": "+whose+more, reason)
 }
 
-// about does what report does, but for a check and in the words of the Perl ldirectord. It names the check if the
-// server has several.
+// about is like report, but for a check and in the words of the Perl ldirectord. It names the check if the server has
+// several.
 func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 	if x.s.first.next != nil {
 		more += ": " + x.use().Name()

@@ -133,7 +133,7 @@ func (s *server) sit(e *plan.Entry, state *judge.Server) {
 	}
 }
 
-// label and called name the virtual service in lines that the Perl ldirectord does not have.
+// label and called return names of the virtual service for lines that the Perl ldirectord does not have.
 func (v *virtual) label() string  { return view.Label(v.Config.ID, v.Config.ServiceName) }
 func (v *virtual) called() string { return view.Label(v.Name(), v.Config.ServiceName) }
 

@@ -191,7 +191,7 @@ func (d *Director) carryOut(ctx context.Context, e core.Effects) {
 	}
 }
 
-// alive shows that the director's goroutine does not hang.
+// alive signals that the director's goroutine does not hang.
 func (d *Director) alive() {
 	if d.deps.Alive != nil {
 		d.deps.Alive()

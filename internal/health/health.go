@@ -24,8 +24,8 @@ func (s State) String() string {
 // MaxWindow is the largest M of a window rule N/M.
 const MaxWindow = 64
 
-// Rule defines when results change a state. Without a window, it takes Fall failures or Rise successes in a row. If Of
-// > 0, only the window decides: the server is up while at least Need of the last Of checks passed.
+// Rule defines when results change a state. Without a window, the state changes after Fall failures or Rise successes
+// in a row. With a window, the server is up while at least Need of the last Of checks passed, and nothing else counts.
 type Rule struct {
 	Fall, Rise int // >= 1
 	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window

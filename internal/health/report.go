@@ -78,7 +78,7 @@ const Silences = 3
 // Tells returns a Telling with words from another source, such as the record of the previous daemon.
 func Tells(w Words) Telling { return Telling{Words: w, last: w} }
 
-// Next returns what applies after one more answer.
+// Next returns the Telling after one more answer.
 func (t Telling) Next(report Report, r Rule) Telling {
 	switch {
 	case report == (Report{}):
@@ -126,7 +126,7 @@ func (t *Telling) note(report Report) {
 	}
 }
 
-// IsDoubted reports whether the last answer requests a lower weight than applies.
+// IsDoubted reports whether the last answer requests a lower weight than the one that applies.
 func (t Telling) IsDoubted() bool { return t.streak > 0 }
 
 // IsSilent reports whether a server has not answered for so long that its percentage no longer applies.

@@ -134,7 +134,7 @@ func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v O
 	at.Stages, at.Outcome = r.Stages, v
 }
 
-// Do records something that was done. The meaning of text depends on k.
+// Do records an event that is not the result of a check. The meaning of text depends on k.
 func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
 	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
 }
