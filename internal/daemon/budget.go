@@ -13,10 +13,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// budgetInterval is the time between two looks of a waiting order at its budget.
+// budgetInterval is the time between two tries of an order that waits for its budget.
 const budgetInterval = 250 * time.Millisecond
 
-// shortWithout returns which virtual services would be short of servers without these, with the orders in force.
+// shortWithout returns which virtual services would be short of servers if these servers were taken out in addition to
+// those that the orders in force take out.
 func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
 	for _, short := range now.Short(servers, all.InForce()) {
 		texts = append(texts, short.String())
@@ -24,7 +25,7 @@ func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (te
 	return texts
 }
 
-// inBudget refuses an order that leaves a virtual service short.
+// inBudget refuses an order that leaves a virtual service short of servers.
 func inBudget(r orders.Request, short []string) error {
 	if len(short) == 0 || !r.TakesOut() || r.Force {
 		return nil
@@ -59,7 +60,7 @@ func (l *line) leave(p *place) {
 }
 
 // next returns an error if an earlier order waits for one of the same virtual services, or if this director has stopped
-// serving since the order came. An order without a place need not wait.
+// serving since the order entered the line. An order without a place need not wait.
 func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
 	if p == nil {
 		return nil

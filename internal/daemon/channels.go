@@ -16,7 +16,8 @@ import (
 	"ldirectord/parser"
 )
 
-// channels report events to the outside. This file opens, configures and closes them.
+// channels report events: to the log, by mail, to monitorfiles, to commands and to a webhook. This file opens,
+// configures and closes them.
 type channels struct {
 	journal *notify.Journal
 	mailer  *mail.Mailer
@@ -39,13 +40,13 @@ func (d *daemon) openChannels() []core.Receiver {
 	}
 }
 
-// setChannels gives the channels the receivers of a plan.
+// setChannels sets the mail addresses and the webhook of a plan.
 func (c *channels) setChannels(p *plan.Plan) {
 	c.mailer.Set(mailRules(p))
 	c.webhook.Set(p.Config.Global.Webhook)
 }
 
-// forget ends the failures of commands and monitorfiles that the plan in force no longer has.
+// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer has.
 func (c *channels) forget(p *plan.Plan) {
 	hooks, files := []notify.Hook{notify.Callback(p.Config.Global.Callback, "")}, []string{}
 	for _, s := range p.Services {
@@ -89,7 +90,8 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// settled reports the error of something that is done repeatedly. Without an error, it ends the last failure.
+// settled reports the error of something that is done repeatedly. If err is nil, it ends the failure that was reported
+// before.
 func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	if err == nil {
 		d.tally.over(kind, what)
@@ -97,8 +99,8 @@ func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	d.failed(kind, what, err)
 }
 
-// commandsEnd returns how long a daemon that ends waits for commands. After a handover nobody checks the servers until
-// the next daemon begins, and that daemon runs the commands again.
+// commandsEnd returns how long a daemon that is ending waits for its commands. After a handover it waits less: nobody
+// checks the servers until the next daemon begins, and that daemon runs the commands again.
 func commandsEnd(by endedBy) time.Duration {
 	if by == handedOver {
 		return closeTimeout

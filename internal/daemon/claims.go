@@ -21,12 +21,12 @@ import (
 
 const (
 	claimTimeout = time.Second // how long other processes may lock the run folders
-	// the time between two looks at other daemons while this one waits for a virtual service that one of them has
+	// the time between two looks at other daemons while this one waits for a virtual service that one of them owns
 	waitInterval = 300 * time.Millisecond
 )
 
-// claims are this daemon's claims on virtual services, for its director. A running daemon owns the virtual services
-// that it has recorded. Records are written while the run folders are locked.
+// claims decides which virtual services the director of this daemon may take. A running daemon owns the virtual
+// services that it has recorded. Records are written while the run folders are locked.
 type claims struct {
 	d       *daemon
 	changed chan struct{}
@@ -87,7 +87,7 @@ func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 	return taken, beside
 }
 
-// record saves which virtual services this daemon has and waits for, if that changed.
+// record saves which virtual services this daemon has, and which it waits for, if they have changed.
 func (c *claims) record(has, waits keySet, yields bool) {
 	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
 		return // mine stays as it is
@@ -139,7 +139,7 @@ func (c *claims) tell() {
 	c.reported = reported
 }
 
-// addresses returns the addresses that other daemons announce, see announce.Claims.
+// addresses returns the addresses that other daemons announce (see announce.Claims).
 func (c *claims) addresses(ctx context.Context) (taken map[netip.Addr]string, release func()) {
 	release = c.d.Instance.LockFolders(ctx)
 	c.mu.Lock()
@@ -180,7 +180,7 @@ func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	return pollInterval
 }
 
-// renew makes the next look read all command lines, because the file changed.
+// renew notes the sections of a changed file, and makes the next look read the command lines of all processes.
 func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -188,7 +188,7 @@ func (c *claims) renew(cfg *parser.Config) {
 	c.follows(cfg.Virtuals)
 }
 
-// follows notes the marks and names in the file in force.
+// follows notes which sections of the file in force set marks or have a servicename.
 func (c *claims) follows(virtuals []*parser.Virtual) {
 	c.marking, c.names = nil, map[lvs.Key]string{}
 	for _, v := range virtuals {

@@ -28,24 +28,25 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// EndTimeout is how long a command waits for a daemon to exit. A daemon never needs that long.
+// EndTimeout is how long a command waits for a daemon to exit. A daemon normally exits sooner.
 const EndTimeout = 40 * time.Second
 
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// Time limits for the shutdown of a daemon, counted from the signal. EndTimeout is longer than all of this.
+	// Time limits for the shutdown of a daemon, counted from the signal. EndTimeout is longer than the last two
+	// together.
 	directorTimeout = 25 * time.Second // until the director has cleaned up the table
 	saveTimeout     = time.Second      // at a handover, to save an unsaved role
 	hooksTimeout    = 30 * time.Second // until the last commands have exited
 	closeTimeout    = 5 * time.Second  // after that, until the last log lines and mails are sent
 )
 
-// SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal: it exits
-// at once, and leaves its table as well.
+// SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal, so it
+// exits at once and also leaves its table as it is.
 const SignalHandOver = syscall.SIGUSR1
 
-// ReadyLine is the last line that Options.Ready gets.
+// ReadyLine is the last line that is written to Options.Ready.
 const ReadyLine = "ready"
 
 // Options are the options of a daemon.
@@ -125,7 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	return d.finish(d.live(ctx))
 }
 
-// assemble makes the parts of the daemon. Only the journal already runs.
+// assemble makes the parts of the daemon. When it returns, only the journal is running.
 func (d *daemon) assemble() {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
@@ -275,7 +276,7 @@ func (d *daemon) record(change func(*instance.State)) {
 	d.failed(notify.StateFailed, "State file", d.lock.Update(change))
 }
 
-// recording returns a function that sets something in the state file.
+// recording returns a function that records its argument in the state file, by means of set.
 func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
 	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
 }
@@ -304,8 +305,8 @@ func (d *daemon) announce() {
 	}
 }
 
-// settle waits for the virtual services, and for the first results if they come soon. Then it starts the siblings, and
-// tells the starter that the daemon is ready.
+// settle waits until the virtual services are in the table, and for the first results if they come soon. Then it starts
+// the siblings, and tells the starter that the daemon is ready.
 func (d *daemon) settle(ctx context.Context, summary string) {
 	select {
 	case <-d.director.Started():
@@ -327,8 +328,8 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 	settleMemory()
 }
 
-// keepFiles restores lost files of the run folder, until ctx is done, and saves unsaved orders. It retries failures;
-// commands that need a missing file report it.
+// keepFiles restores lost files of the run folder, until ctx is done, and saves unsaved orders. After a failure it
+// tries again. Commands that need a missing file report it.
 func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - runfile.SinceBoot()
 	for runfile.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing

@@ -15,7 +15,7 @@ import (
 	"ldirectord/internal/viavip"
 )
 
-// Environment has the resources that the checks of a process share.
+// Environment holds the resources that all checks of this process share.
 type Environment struct {
 	User string // the user of a command that changes nothing; "" for root, and if a daemon starts
 
@@ -43,8 +43,8 @@ func (e *Environment) Close() {
 	e.pinger.Close()
 }
 
-// lacksRights returns the user if an error is only about this user's rights, else "". The daemon will have other
-// rights.
+// lacksRights returns the current user if an error only means that this user lacks a permission, or else "". The daemon
+// will run with other permissions.
 func (e *Environment) lacksRights(err error) string {
 	if errors.Is(err, syscall.EACCES) {
 		return e.User
@@ -52,8 +52,8 @@ func (e *Environment) lacksRights(err error) string {
 	return ""
 }
 
-// Builder returns the function that makes the checkers of one plan or one command. They share certificates, and read
-// Perl files and their modules anew.
+// Builder returns the function that makes the checkers of one plan or one command. These checkers share certificates.
+// They read Perl files and their modules again, instead of using what was read before.
 func (e *Environment) Builder() plan.Build {
 	e.perls.Renew()
 	env := &protocol.Env{
@@ -87,10 +87,11 @@ func (e *Environment) Builder() plan.Build {
 // forbidden is a check that needs a file which the current user may not read.
 type forbidden string
 
-// Check returns why it does not check the server.
+// Check returns why the server is not checked.
 func (f forbidden) Check(context.Context) checker.Result {
 	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
 }
 
-// SetVirtuals sets the virtual services whose redirects go to the server being checked.
+// SetVirtuals sets the virtual services of a plan: a check follows a redirect to one of them on the server being
+// checked.
 func (e *Environment) SetVirtuals(p *plan.Plan) { e.virtuals.Store(p.Virtuals()) }

@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// statePath returns where something about a file is kept across a reboot: in the folder of the unit, or in the usual
-// one.
+// statePath returns the path at which data about a file is kept across a reboot: in the unit's state folder if it has
+// one, and otherwise in the usual folder.
 func statePath(what, path string) string {
 	dir := "/var/lib/ldirectord"
 	if ofUnit := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(ofUnit) {
@@ -25,7 +25,7 @@ func statePath(what, path string) string {
 	return filepath.Join(dir, what+"-"+hex.EncodeToString(sum[:8]))
 }
 
-// keep writes what must survive a reboot, and a loss of power. Only root may read it.
+// keep writes a file that must survive a reboot or a loss of power. Only its owner may read it.
 func keep(path string, text []byte) error {
 	if was, err := runfile.Read(path); err == nil && was != nil && string(was) == string(text) {
 		return nil
@@ -80,7 +80,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	return l, nil
 }
 
-// LastGood returns since when the kept configuration of a file was in force; zero if none is kept.
+// LastGood returns when the kept configuration of a file came into force, or zero if none is kept.
 func LastGood(path string) time.Time {
 	info, err := os.Stat(statePath("config", path))
 	if err != nil || info.Size() == 0 { // a loss of power may leave an empty file

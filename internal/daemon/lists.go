@@ -17,18 +17,19 @@ import (
 	"ldirectord/parser"
 )
 
-// Limits of a list.
+// Limits of a list of real servers.
 const (
 	maxList   = 4 << 20 // bytes
 	fewListed = 4       // a list with fewer servers may shrink to any size
 )
 
-// lists are the lists of realfile, by path, and those of realnames, by the parser's name for them.
+// lists holds the lists of real servers: those of realfile by path, and those of realnames by the identifier that the
+// parser gives them.
 type lists map[string]parser.List
 
-// readLists reads the files that lines of realfile name, and looks up the names of realnames. A list that can't be used
-// is replaced by the one in force, or that of the last daemon. A guarded list must have at least half of the servers of
-// that one.
+// readLists reads the files that realfile lines name, and looks up the names in realnames lines. A list that can't be
+// used is replaced by the list in force or, without one, by the last good list from before the start. A guarded list
+// can be used only if it has at least half of the servers of the list that it would replace.
 func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool) lists {
 	uses, emptyOK := parser.RealLists(text)
 	due := map[string]bool{}
@@ -38,7 +39,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guard
 	return s.readDue(ctx, uses, emptyOK, inForce, due)
 }
 
-// readDue reads the lists that are due. Those that are true in due are guarded.
+// readDue reads the lists that are due. For each of them, due says whether it is guarded.
 func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emptyOK bool, inForce lists,
 	due map[string]bool) lists {
 	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })
@@ -79,7 +80,7 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 	return all
 }
 
-// lookUpLists looks up the names of lists.
+// lookUpLists looks up the names in realnames lines.
 func (s Source) lookUpLists(ctx context.Context, uses map[string]parser.ListUse) *resolve.Table {
 	names := resolve.NewTable(resolve.Source{Resolver: wholeNames{newSystemNames()}})
 	if s.Alone {
@@ -94,7 +95,7 @@ func (s Source) lookUpLists(ctx context.Context, uses map[string]parser.ListUse)
 	return names
 }
 
-// readList reads the list of a file, or the addresses of a name.
+// readList returns the servers that a file lists, or the addresses of a name.
 func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.ListedReal, error) {
 	if name.Host == "" {
 		text, err := readTrusted(id, maxList)
@@ -118,7 +119,7 @@ func whyEmpty(name resolve.Key, names *resolve.Table) error {
 	return errors.New("it has no server; with emptyok = yes it may be empty")
 }
 
-// shrunk returns an error for a list with fewer than half of the servers of another one.
+// shrunk returns an error if a list has fewer than half as many servers as before.
 func shrunk(was, now []parser.ListedReal) error {
 	before, left := distinct(was), distinct(now)
 	if before >= fewListed && 2*left < before {
@@ -137,7 +138,7 @@ func distinct(list []parser.ListedReal) int {
 	return len(targets)
 }
 
-// savedList returns the last good list from before the start.
+// savedList returns the last good list that was saved before this daemon started.
 func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	text, err := runfile.Read(statePath("list", id))
 	if err == nil && text != nil {
@@ -169,17 +170,18 @@ func newListWatch() listWatch {
 	return listWatch{seen: versions{}, read: versions{}, since: map[string]time.Time{}}
 }
 
-// isName reports whether a list is that of a name, not of a file.
+// isName reports whether a list comes from a name rather than from a file.
 func isName(id string) bool { return !filepath.IsAbs(id) }
 
-// now returns the versions of the lists' files. A name has none.
+// now returns the versions of the lists' files. A list that comes from a name has no version.
 func (w *listWatch) now() versions {
 	paths := slices.DeleteFunc(slices.Collect(maps.Keys(w.reported)), isName)
 	return w.files.now(versionsOf(paths))
 }
 
-// due returns the lists to read, and whether each is guarded: files that changed and then stayed the same, and, when it
-// is time, names and lists that could not be used. Lists that have lacked too many servers for wait are due unguarded.
+// due returns the lists that must be read, and whether each is guarded. A file must be read when it has changed and
+// then stayed the same. Names, and lists that could not be used, must be read when asks says so. A list that has lacked
+// too many servers for the time wait must be read too, and is not guarded.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.now()
@@ -195,7 +197,7 @@ func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	return due
 }
 
-// asks reports whether it is time to read lists again whose files have not changed.
+// asks reports whether it is time to read lists again even though their files have not changed.
 func (w *listWatch) asks(every time.Duration) bool {
 	wait := cmp.Or(w.retry, every)
 	if wait == 0 || time.Since(w.asked) < wait-pollInterval/2 { // a look is never quite on time
@@ -205,7 +207,7 @@ func (w *listWatch) asks(every time.Duration) bool {
 	return true
 }
 
-// lookAtLists begins to read lists again, in the background: a name server may be slow.
+// lookAtLists starts to read the lists that are due. It does so in the background, because a name server may be slow.
 func (f *configFile) lookAtLists(ctx context.Context) {
 	w, global := &f.lists, f.current.Config.Global
 	if w.reading != nil {
@@ -224,7 +226,7 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	}()
 }
 
-// takeLists takes lists that were read again and differ from those in force.
+// takeLists puts lists that were just read in force if they differ from the former ones.
 func (f *configFile) takeLists(ctx context.Context, read lists) {
 	w := &f.lists
 	w.reading = nil
@@ -278,15 +280,16 @@ func (f *configFile) reportLists(now lists) {
 	}
 }
 
-// adoptLists notes the lists in force, and keeps the good ones for the next start. A new list is soon read again: it
-// may have changed meanwhile.
+// adoptLists notes the lists in force, and keeps the good ones for the next start. A new list is soon read again,
+// because it may have changed since it was read.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
 	f.keepLists()
 	f.reportLists(f.current.Lists)
 }
 
-// keepLists keeps the good lists in force for the next start. Lists on trial may be in force only for now.
+// keepLists keeps the good lists in force for the next start. It does nothing during a trial, because lists on trial
+// may be in force only for now.
 func (f *configFile) keepLists() {
 	if f.trial != nil {
 		return

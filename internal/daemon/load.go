@@ -24,7 +24,7 @@ import (
 	"ldirectord/parser"
 )
 
-// Source is a configuration file, and how to read it.
+// Source names a configuration file, and says how to read it.
 type Source struct {
 	Path   string
 	Names  string // the file with the last addresses of host names
@@ -59,14 +59,14 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 	return s.load(ctx, text, nil, true), nil
 }
 
-// load reads the lists of a text and prepares it.
+// load reads the lists that the text of a configuration names, and prepares the configuration.
 func (s Source) load(ctx context.Context, text []byte, inForce lists, guarded bool) *Loaded {
 	o := s.parserOptions()
 	o.Lists = s.readLists(ctx, text, inForce, guarded)
 	return s.prepare(ctx, text, o)
 }
 
-// Read returns the text of the file, with its parts.
+// Read returns the text of the file, joined with the texts of its parts.
 func (s Source) Read() ([]byte, error) {
 	text, err := runfile.ReadFile(s.Path, parser.MaxSize)
 	if err == nil {
@@ -75,7 +75,8 @@ func (s Source) Read() ([]byte, error) {
 	return text, runfile.While("reading the configuration", err)
 }
 
-// prepare makes a configuration ready to run. A panic refuses it, so that a daemon keeps the configuration that it has.
+// prepare makes a configuration ready to run. If that panics, the configuration is refused, so that a daemon keeps the
+// one in force.
 func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *Loaded) {
 	l = &Loaded{Text: text, Lists: o.Lists}
 	defer func() {
@@ -117,10 +118,11 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	return l
 }
 
-// maxReported is how many errors of a file a command reports to the daemon: its socket takes no long request.
+// maxReported limits the errors in a file that a command reports to the daemon, because the daemon's socket accepts no
+// long request.
 const maxReported = 10
 
-// Refusals returns the errors of a refused configuration, in the order of reading. The first says how many there are.
+// Refusals returns the first errors of a refused configuration. The first one also says how many errors there are.
 func (l *Loaded) Refusals() (all []string) {
 	errors := l.Found.Errors()
 	for _, d := range errors[:min(len(errors), maxReported)] {
@@ -132,13 +134,13 @@ func (l *Loaded) Refusals() (all []string) {
 	return all
 }
 
-// fault describes a panic that is recovered from.
+// fault describes a recovered panic.
 func fault(p any) string {
 	return fmt.Sprintf("a fault in ldirectord: %v at %s", p, seal.PanicPlace())
 }
 
-// RefuseWhatNeverRuns refuses a configuration if something in it can't work here, as in an image without a shell. A
-// daemon only warns, because everything else works.
+// RefuseWhatNeverRuns refuses a configuration if something in it can't work here, such as a command in an image without
+// a shell. A daemon only warns, because everything else works.
 func (l *Loaded) RefuseWhatNeverRuns() {
 	for i := range l.Found {
 		if kind := l.Found[i].Kind; kind == doctor.NoShell || kind == doctor.NoOracle {
@@ -156,8 +158,8 @@ func (l *Loaded) Summary() string {
 	return fmt.Sprintf("Virtual services: %d, real servers: %d", len(l.Config.Virtuals), reals)
 }
 
-// forget drops what only messages about the file need: in a large file the positions take more memory than the
-// settings. It keeps the text if there are lists, or names that have no answer or are looked up again.
+// forget drops data that is needed only for messages about the file, because in a large file the positions take more
+// memory than the settings. It keeps the text if there are lists, or names that have no answer or are looked up again.
 func (l *Loaded) forget() {
 	if len(l.Lists)+len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
@@ -198,8 +200,8 @@ func isFolder(path string) bool {
 	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
 }
 
-// logOfUnit returns the default log file if systemd made a folder for it, as with the drop-in user.conf: only root may
-// write to the usual one. It ignores folders of other units.
+// logOfUnit returns the default log file if systemd made a folder for it, as with the drop-in user.conf, because only
+// root may write to the usual log file. It ignores the folders of other units.
 func logOfUnit() string {
 	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
 		return dir + "/ldirectord.log"
@@ -207,8 +209,8 @@ func logOfUnit() string {
 	return ""
 }
 
-// tryFile returns why a file can't be appended to, or, if it is missing, can't be made. It makes no file: the daemon
-// does so with its first line.
+// tryFile returns why a file can't be appended to or, if it is missing, can't be created. It does not create the file:
+// the daemon does that when it writes its first line.
 func tryFile(path string) error {
 	return runfile.Try(path, func() error { return tryAppending(path) })
 }
@@ -224,8 +226,8 @@ func tryAppending(path string) error {
 	return f.Close()
 }
 
-// tryMaking returns why a missing file can't be made. It follows a dangling link, as the kernel does when it makes the
-// file.
+// tryMaking returns why a missing file can't be created. It follows a dangling link, as the kernel does when it creates
+// the file.
 func tryMaking(path string) error {
 	if target, err := os.Readlink(path); err == nil {
 		if !filepath.IsAbs(target) {
@@ -248,7 +250,8 @@ func hostName() string {
 	return cmp.Or(os.Getenv("HOSTNAME"), name, "localhost")
 }
 
-// Message formats a diagnostic as the Perl ldirectord does, because tools grep for it. The column comes last.
+// Message formats a diagnostic as the Perl ldirectord does, because tools grep for that form. It adds the column at the
+// end.
 func Message(d parser.Diagnostic) string {
 	word := "Warning"
 	if d.Severity == parser.Error {

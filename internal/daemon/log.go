@@ -39,7 +39,7 @@ type logSink struct {
 	lost   int // lines lost since the last written one
 }
 
-// maxWrite is how long writing a line may take before that is reported.
+// maxWrite is how long writing a line may take before status shows it as a failure.
 const maxWrite = 2 * time.Second
 
 // newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
@@ -61,7 +61,8 @@ func newLogSink(o Options, global parser.Global) *logSink {
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
 // Notify writes one event to the log. If that fails, the event goes to standard error, and the next line reports how
-// many lines were lost. If the log can't be opened, as without its folder, the event goes to syslog if there is one.
+// many lines were lost. If the log can't be opened, for example because its folder is missing, the event goes to syslog
+// if there is one.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,7 +93,7 @@ func (l *logSink) failure(err error, at time.Time) *status.Failure {
 	return &status.Failure{Event: "log-failed", Text: text, At: at}
 }
 
-// put writes an event; mu is held.
+// put writes an event. The caller holds mu.
 func (l *logSink) put(e notify.Event) error {
 	target, line := *l.target.Load(), l.line(e)
 	if l.fixed == nil && !isPath(target) {
@@ -113,7 +114,7 @@ func (l *logSink) header(at time.Time) string {
 	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
 }
 
-// trouble returns why the log can't be written; nil: it can. It does not wait for a line that is being written.
+// trouble returns why the log can't be written, or nil if it can. It does not wait for a line that is being written.
 func (l *logSink) trouble() *status.Failure {
 	f := l.failed.Load()
 	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
@@ -149,8 +150,9 @@ func isNotOpened(err error) bool {
 	return is && of.Op == "open"
 }
 
-// logFile is an open log file. It stays open, so that lines can be written when descriptors run out. It is opened again
-// if its path leads to another file, as after a rotation, or to none: nobody would find lines in the old file.
+// logFile is an open log file. It stays open, so that lines can be written even when descriptors run out. It is opened
+// again if its path leads to another file, as after a rotation, or to no file, because nobody would find lines in the
+// old file.
 type logFile struct {
 	path   string
 	file   *os.File
@@ -178,7 +180,7 @@ func (f *logFile) write(path, line string) error {
 	return err
 }
 
-// isShort reports whether a file could not be opened because a resource is short.
+// isShort reports whether a file could not be opened because the system is short of a resource.
 func isShort(err error) bool {
 	errno, _ := errors.AsType[syscall.Errno](err)
 	switch errno {

@@ -8,7 +8,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// watchMachine checks in each checkinterval what this machine lacks to forward packets, until ctx is done.
+// watchMachine checks, once per checkinterval until ctx is done, whether this machine lacks anything that it needs to
+// forward packets.
 func (f *configFile) watchMachine(ctx context.Context) {
 	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
 	f.machine = machine

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// mailPort is the port of a mail server, unless the file has one.
+// mailPort is the port of a mail server, unless the configuration sets another.
 const mailPort = 25
 
 // mailRules returns the mail settings of each virtual service, from the configuration.

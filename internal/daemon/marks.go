@@ -13,10 +13,11 @@ import (
 	"ldirectord/parser"
 )
 
-// markInterval is the time between two looks at the rules of other programs. Each look runs programs.
+// markInterval is the time between two looks at the mark rules of other programs. It is long because each look runs
+// commands.
 const markInterval = time.Minute
 
-// markTimeout limits all programs that list the rules for marks.
+// markTimeout is how long all commands that list mark rules may take together.
 const markTimeout = 20 * time.Second
 
 // watchMarks watches the marks for which the file in force has no mark lines, until ctx is done. It notices when no
@@ -36,7 +37,8 @@ func (f *configFile) watchMarks(ctx context.Context) {
 	}()
 }
 
-// lookAtMarks reports what changed since all rules could last be read.
+// lookAtMarks reports which marks nothing sets any more, and which are set again, since the last time that all rules
+// could be read.
 func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()

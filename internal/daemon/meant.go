@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// alone refuses a waiting order for servers that have another order, because it would end that one.
+// alone refuses a waiting order for servers that already have an order, because the new order would end the old one.
 func alone(meant []lvs.Backend, all orders.All) error {
 	for _, p := range meant {
 		if o, has := all[p]; has {
@@ -24,8 +24,8 @@ func alone(meant []lvs.Backend, all orders.All) error {
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
 
-// meantBy returns the servers or virtual services that an order names. An order for a server that left the file can be
-// undone.
+// meantBy returns the servers or virtual services that an order names. An order for a server that is no longer in the
+// file can still be undone.
 func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
 	virtual := &r.Virtual
 	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // a single word, as for obey
@@ -58,7 +58,7 @@ func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) 
 	return found, nil
 }
 
-// guarded returns the virtual services that an order for obey names, or why there are none.
+// guarded returns the virtual services that an order of the command obey names, or why there are none.
 func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why string) {
 	name := strings.TrimSpace(r.Virtual + " " + r.Real)
 	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
@@ -77,7 +77,7 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 	return found, why
 }
 
-// announced returns the addresses that an order for withdraw names.
+// announced returns the addresses that an order of the command withdraw or announce names, or why there are none.
 func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
 	if address, err := lvs.ParseAddr(r.Virtual); err == nil {

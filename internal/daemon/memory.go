@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gcHeadroom is how many bytes the heap may grow between two collections. A percentage of the heap would waste memory
-// with a large configuration, and time with a small one, because checks leave little to collect.
+// gcHeadroom is by how many bytes the heap may grow between two collections. A percentage of the heap would waste
+// memory with a large configuration, and time with a small one, because checks leave little to collect.
 const gcHeadroom = 3 << 20
 
-// Limits of that growth, in percent of the heap. With the upper limit a small heap grows to 2 MB: Go takes the same
-// share of 4 MB.
+// Limits of that growth, in percent of the heap. With the upper limit a small heap grows to 2 MB, because Go first
+// collects a heap when it has reached that percentage of 4 MB.
 const (
 	minGCPercent = 20
 	maxGCPercent = 50
@@ -33,8 +33,8 @@ func collectAt(percent int) (before int) {
 	return debug.SetGCPercent(percent)
 }
 
-// settleMemory gives back the memory that reading a file took. From now on the heap may grow by about gcHeadroom
-// between two collections.
+// settleMemory gives back the memory that reading a file took. It then lets the heap grow by about gcHeadroom between
+// two collections.
 func settleMemory() {
 	debug.FreeOSMemory()
 	releaseProgram()
@@ -43,9 +43,9 @@ func settleMemory() {
 	collectAt(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
 }
 
-// releaseProgram gives back the pages of the program itself, most of which were only needed at the start. The kernel
-// maps the ones in use again from its cache of the file. Mappings with modified pages stay, because no file holds
-// those.
+// releaseProgram gives back the pages of the program itself, most of which were only needed at the start. When such a
+// page is used again, the kernel maps it from its cache of the file. Mappings with modified pages are left alone,
+// because no file holds those pages.
 func releaseProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {

@@ -40,7 +40,7 @@ type metricsServer struct {
 	traffic page.Traffic
 }
 
-// openMetrics starts to serve, until ctx is done.
+// openMetrics starts a server for metrics, which runs until ctx is done.
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes, scrapes, probes := http.NewServeMux(), socket.Limiter(maxScrapes), socket.Limiter(maxProbes)
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
@@ -69,7 +69,7 @@ func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 	}
 }
 
-// withPage adds the page, if statuspage allows it.
+// withPage adds the status page to the routes. The page is served only while statuspage allows it.
 func (m *metricsServer) withPage(routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), socket.Limiter(maxReaders)
 	pages := &page.Pages{Report: m.d.report, Why: m.d.why, Traffic: &m.traffic,
@@ -87,7 +87,8 @@ func (m *metricsServer) withPage(routes *http.ServeMux) http.HandlerFunc {
 	}
 }
 
-// follow serves metrics as a configuration says. When it returns, the daemon no longer listens on another address.
+// follow serves metrics on the listen address of a configuration. When it returns, the daemon has stopped listening on
+// any former address.
 func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	before := m.global.Swap(&global)
 	if before != nil && before.Listen == global.Listen {
@@ -103,7 +104,7 @@ func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	m.end = func() { cancel(); <-ended }
 }
 
-// run listens on an address until ctx is done. An address in use is reported once and tried again.
+// run listens on an address until ctx is done. If the address is in use, run reports that once and keeps trying.
 func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 	network := "tcp"
 	if addr.Addr().Is4() { // with tcp, 0.0.0.0 would include [::]
@@ -154,13 +155,13 @@ func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 	}
 }
 
-// alive is for a liveness probe: it succeeds if the director's goroutine answers.
+// alive returns an error for a liveness probe if the director's goroutine does not answer.
 func (d *daemon) alive(ctx context.Context) error {
 	_, err := d.director.Snapshot(ctx)
 	return err
 }
 
-// ready is for a readiness probe: it succeeds if the table is as it should be.
+// ready returns an error for a readiness probe if clients are not served as configured.
 func (d *daemon) ready(ctx context.Context) error {
 	select {
 	case <-d.director.Started():

@@ -16,8 +16,9 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// followNames looks names up again in the background, and stops the previous search. It looks up names without an
-// answer first after wait, and with resolve the other names at its intervals, counted from the reading of the file.
+// followNames looks names up again in the background, and stops the previous search. Names without an answer are first
+// looked up after the time wait. If resolve is set, the other names are looked up at that interval, counted from when
+// the file was adopted.
 func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
 	ctx, f.endLookups = context.WithCancel(ctx)
@@ -92,8 +93,8 @@ func (c *channels) sayName(before, now resolve.Name) {
 	c.say(kind, text, now.Host, before.Addr, now.Addr, now.Why)
 }
 
-// refine puts the configuration with these addresses in force. It does not read the file again, even if that has
-// changed. It reports whether the director has adopted the addresses.
+// refine puts the current configuration in force with new addresses of its names. It does not read the file again, even
+// if the file has changed. It reports whether the director has adopted the addresses.
 func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	o := f.d.Config.parserOptions()
 	o.Resolver, o.Last = knownNames{newSystemNames(), resolve.Index(list)}, f.inService(ctx).Last(o.Last)
@@ -112,7 +113,7 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	return true
 }
 
-// adoptServers begins to watch what depends on the servers of the configuration in force.
+// adoptServers makes the watches of names, TLS files and this machine follow the servers of the configuration in force.
 func (f *configFile) adoptServers() {
 	f.remember()
 	f.tls.follow(f.current)
@@ -126,8 +127,8 @@ func (f *configFile) remember() {
 	f.d.settled(notify.KeepFailed, "Addresses of names can't be kept", err)
 }
 
-// names returns the names of the configuration in force and, during a trial, of the one that comes back unless it is
-// confirmed.
+// names returns the names of the configuration in force and, during a trial, also those of the former one, which may
+// come back.
 func (f *configFile) names() []resolve.Name {
 	list := slices.Clone(f.current.Config.Names)
 	if f.trial == nil {
@@ -138,8 +139,8 @@ func (f *configFile) names() []resolve.Name {
 		func(n resolve.Name) bool { return known[n.Key].Addr.IsValid() })...)
 }
 
-// inService returns these names. Of their earlier addresses it keeps those that still have servers in service, or all
-// if that is unknown.
+// inService returns the result of names, without the earlier addresses that have no servers in service any more. If the
+// servers in service are unknown, it keeps all addresses.
 func (f *configFile) inService(ctx context.Context) resolve.Known {
 	list := f.names()
 	if len(resolve.Followed(list)) == 0 {

@@ -158,7 +158,7 @@ func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.
 	return shared, n.unknown
 }
 
-// Announcements returns an announcer for looking at the announced addresses of an instance.
+// Announcements returns an announcer that only looks at the announced addresses of an instance.
 func Announcements(i instance.Instance) *announce.Announcer {
 	last := i.State()
 	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {

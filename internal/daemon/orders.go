@@ -24,8 +24,9 @@ const (
 	beginTime = pollInterval / 4 // for waiting orders in one turn: other orders wait meanwhile
 )
 
-// standingOrders are what operators order besides the configuration: the role, and orders for servers. They are carried
-// out one after the other. Their files are for the next daemon, and for commands that got no answer.
+// standingOrders holds what operators order besides the configuration: the role, and orders for servers. Orders are
+// carried out one after the other. They are kept in files for the next daemon. A command that gets no answer also
+// records its order there.
 type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // has an element while an order is carried out, see inTurn
@@ -37,7 +38,7 @@ type standingOrders struct {
 	unsaved bool        // the role is not in its file
 	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
 	given   orders.All  // the orders that the director has, and those that still wait
-	// orders whose time has come but that still wait, by when they were given; true: for enough servers
+	// waiting orders whose time has come, by when they were given; true: they wait for enough servers
 	late map[time.Time]bool
 
 	known atomic.Pointer[orders.All] // a copy of given, for other goroutines
@@ -45,7 +46,7 @@ type standingOrders struct {
 
 const roleUnread = "The role can't be read"
 
-// newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
+// newOrders returns the orders that the previous daemon left. If the role can't be read, the daemon serves.
 func newOrders(d *daemon) *standingOrders {
 	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{}),
 		late: map[time.Time]bool{}}
@@ -63,13 +64,13 @@ func (o *standingOrders) know(all orders.All) {
 	o.known.Store(&all)
 }
 
-// follow carries out, until ctx is done, the recorded orders of commands that got no answer.
+// follow carries out the orders that are recorded by commands without an answer, until ctx is done.
 func (o *standingOrders) follow(ctx context.Context) {
 	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
 }
 
-// inOwnTurn carries out an order without a waiting command, and reports whether it succeeded.
+// inOwnTurn carries out an order for which no command waits, and reports whether it succeeded.
 func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
 	release, err := o.inTurn(ctx)
 	if err != nil {
@@ -79,7 +80,7 @@ func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Conte
 	return order(ctx)
 }
 
-// keep saves unsaved or lost files again, and drops orders whose time is over.
+// keep saves files that are unsaved or lost, drops orders that are over, and begins orders whose time has come.
 func (o *standingOrders) keep(ctx context.Context) {
 	o.inOwnTurn(ctx, func(ctx context.Context) bool {
 		if o.unsaved || o.role.Role != instance.NoRole && !runfile.Exists(o.d.lock.Role) {
@@ -104,7 +105,7 @@ func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error)
 func (o *standingOrders) orderFile() orders.File { return orders.File(o.d.lock.Drain) }
 
 // recorded returns the orders in the file, including those of commands that got no answer. If the file is lost while
-// the daemon runs, the orders stay.
+// the daemon runs, it returns the orders that the daemon has.
 func (o *standingOrders) recorded() (orders.All, error) {
 	all, err := o.orderFile().Read()
 	if !runfile.Exists(o.d.lock.Drain) || errors.Is(err, runfile.ErrForeign) {
@@ -128,8 +129,8 @@ func (o *standingOrders) followGiven(ctx context.Context) bool {
 	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
 }
 
-// keepGiven saves the orders if they were lost, and drops those that are over, which the director ends itself. It first
-// carries out orders that a command has just recorded.
+// keepGiven saves the orders if their file was lost, and drops those that are over, because the director has already
+// ended them. It does nothing while an order that a command has just recorded is not carried out yet.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
 	var now *view.Snapshot

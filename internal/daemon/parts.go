@@ -33,7 +33,7 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	return parser.Join(s.Path, text, parts)
 }
 
-// parts reads the parts of a file of this size. It stops after a part that can't be read.
+// parts reads the parts of a file, whose own size is given. It stops after a part that can't be read.
 func (s Source) parts(patterns []string, size int) (parts []parser.Part, err error) {
 	taken := map[string]bool{}
 	for i, pattern := range patterns {
@@ -76,7 +76,7 @@ func readPart(path string) (text []byte, left string) {
 	return text, ""
 }
 
-// reason returns why a file can't be read, without its path if that is only at the beginning.
+// reason returns why a file can't be read, without the file's path, with which most such errors begin.
 func reason(err error) string {
 	if about, is := errors.AsType[*fs.PathError](err); is {
 		err = about.Err
@@ -124,9 +124,9 @@ func differing(was, now versions) (paths []string) {
 	return paths
 }
 
-// vanished returns why a change of the parts is refused; "" if it is not. That is so if at least half of the virtual
-// services from parts are gone, as if a folder is not mounted, or if a part has lost all of its own, as if it is not
-// written yet.
+// vanished returns why a change of the parts is refused; "" if it is not. It is refused if at least half of the virtual
+// services from parts are missing, as when a folder is not mounted, or if a part no longer has any virtual service, as
+// when it is not written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}

@@ -27,8 +27,8 @@ import (
 // settleInterval is how long a changed file must stay unchanged before it is read: it may be written in several steps.
 const settleInterval = 200 * time.Millisecond
 
-// configFile keeps the file on disk in force. Its goroutine, run, does everything: it watches the file, its
-// certificates and its names, and reads the file after a change or at a command.
+// configFile keeps the configuration in force up to date with the file on disk. One goroutine, run, does all the work:
+// it watches the file, its certificates and its names, and reads the file after a change or when a command requests it.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // the configuration in force
@@ -54,7 +54,7 @@ type configFile struct {
 	machine    *doctor.Machine
 }
 
-// request asks to read the file again: by an order, unless auto is set.
+// request asks for the file to be read again. It comes from a command, unless auto is set.
 type request struct {
 	via    Via
 	auto   bool         // the file has changed, or a certificate was renewed
@@ -66,7 +66,7 @@ type request struct {
 	trial  *trial       // to begin; nil: none, or in trials an order that ends one
 }
 
-// refines reports whether only lists are taken, with the text in force.
+// refines reports whether only new lists are put in force, while the text stays the same.
 func (r request) refines() bool { return r.auto && r.lists != nil }
 
 func newConfigFile(d *daemon) *configFile {
@@ -80,7 +80,7 @@ func newConfigFile(d *daemon) *configFile {
 	}
 }
 
-// run follows the file until ctx is done. It looks when the system reports a change, and every second.
+// run follows the file until ctx is done. It looks at the file when the system reports a change, and every second.
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
@@ -150,8 +150,8 @@ func (f *configFile) lookAtParts() versions {
 	return f.partLooks.now(func() versions { return f.d.Config.partStamps(include) })
 }
 
-// look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
-// is reported and waited for.
+// look adopts a changed file, or reports that autoreload is off. A new time stamp alone does not count as a change. If
+// the file is missing, look reports that once, and the configuration in force stays.
 func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // even if the text changes nothing
 	parts := differing(f.partsRead, f.parts)
@@ -199,7 +199,7 @@ func (f *configFile) look(ctx context.Context) {
 	}
 }
 
-// sayIgnored reports that autoreload is off, and why the command reload would refuse the file; "" if it would not.
+// sayIgnored reports that autoreload is off and, unless refusal is "", why the command reload would refuse the file.
 func (f *configFile) sayIgnored(refusal string) {
 	f.d.say(notify.ConfigIgnored, " - ignore new configuration")
 	if refusal != "" {
@@ -268,8 +268,8 @@ func (f *configFile) answer(ctx context.Context, r request) {
 	}
 }
 
-// answerReload answers an order to reload when a file that was read after the order is adopted or refused. If the
-// command has refused the file, the daemon does not read it.
+// answerReload has the file read, and answers when it has been adopted or refused. If the command itself has refused
+// the file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
 	if words.Has("refused") {
 		if !f.d.metrics.global.Load().AutoReload { // look reports it as well
@@ -462,7 +462,8 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.adoptRefined(ctx)
 }
 
-// adoptRefined begins to watch what may be new in the configuration in force although its text is not.
+// adoptRefined begins to watch the servers, lists and names of the configuration in force, which may be new even if its
+// text is not.
 func (f *configFile) adoptRefined(ctx context.Context) {
 	f.adoptServers()
 	f.adoptLists()

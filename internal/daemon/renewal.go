@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/plan"
 )
 
-// tlsWatch notices, with autoreload, when a certificate, key, authority or password is renewed in place.
+// tlsWatch notices, if autoreload is on, when a certificate, key, authority or password is renewed in place.
 type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
 	files    []string
@@ -28,9 +28,9 @@ func (w *tlsWatch) follow(l *Loaded) {
 	}
 }
 
-// renewed returns, once, the files with new content, and those that are missing. It is called every second. A change
-// counts after a second without another one, because a certificate and its key are written one after the other. While a
-// file is missing, none is read.
+// renewed returns the files with new content, or those that are missing, and reports each change only once. It is
+// called every second. A change counts only after a second without a further change, because a certificate and its key
+// are written one after the other. While a file is missing, no file is read.
 func (w *tlsWatch) renewed() (renewed, missing []string) {
 	if w.plan == nil {
 		return nil, nil

@@ -17,16 +17,16 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// systemNames looks up names as the system does, in the hosts file, by a resolver, and in the services database.
+// systemNames looks up names as the system does: in the hosts file, through a resolver, and in the services database.
 type systemNames struct {
 	hosts func() hosts // the hosts file, if it is asked first
 }
 
-// hosts are the addresses of each name in a hosts file.
+// hosts maps each name in a hosts file to its addresses.
 type hosts map[string][]netip.Addr
 
-// newSystemNames returns look-ups for one reading of a file. They read the hosts file themselves: package net notices a
-// new one only after five seconds, and an earlier reload would keep the old addresses.
+// newSystemNames returns look-ups for one reading of a configuration. They read the hosts file themselves, because
+// package net notices a change of it only after five seconds: a reload before that would keep the old addresses.
 func newSystemNames() systemNames {
 	return systemNames{sync.OnceValue(func() hosts {
 		order, err := os.ReadFile("/etc/nsswitch.conf")
@@ -38,7 +38,7 @@ func newSystemNames() systemNames {
 	})}
 }
 
-// hostsFirst reports whether the name service switch asks the hosts file first.
+// hostsFirst reports whether names are looked up in the hosts file first, according to the text of nsswitch.conf.
 func hostsFirst(order string) bool {
 	for line := range strings.Lines(order) {
 		line, _, _ = strings.Cut(line, "#")
@@ -70,7 +70,7 @@ func hostsIn(text string) hosts {
 	return found
 }
 
-// hostKey returns a name in the form in which the hosts file compares it.
+// hostKey returns a name in the form in which names in the hosts file are compared.
 func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // Host returns the addresses of a host name in one family.
@@ -79,7 +79,7 @@ func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.
 	return addrs, brief(err)
 }
 
-// ask looks a name up in the hosts file, and then by a resolver.
+// ask looks a name up in the hosts file and, if it is not there, through a resolver.
 func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
 	other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
 	if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
@@ -92,8 +92,8 @@ func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv
 	return by.LookupNetIP(ctx, network, name)
 }
 
-// brief returns why a look-up failed, without the name, which the caller knows, and without our own port, which always
-// differs.
+// brief returns why a look-up failed, without the name, which the caller knows, and without our own port number, which
+// differs each time.
 func brief(err error) error {
 	failed, is := errors.AsType[*net.DNSError](err)
 	if !is || failed.Server == "" {
@@ -103,8 +103,8 @@ func brief(err error) error {
 	return fmt.Errorf("%s (asked %s)", strings.TrimSpace(why), failed.Server)
 }
 
-// Port returns the port of a service name; without a protocol, that of its first entry. It reads the services database
-// each time, because package net reads it only once, ignores case, and has some built-in names.
+// Port returns the port of a service name. If protocol is "", the first entry with that name counts. It reads the
+// services database each time, because package net reads it only once, ignores case, and has some built-in names.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
 	database, err := os.ReadFile("/etc/services")
 	if port, ok := portIn(string(database), service, protocol); err == nil && ok {
@@ -122,7 +122,7 @@ func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, 
 	return uint16(port), nil
 }
 
-// noNames looks up nothing. Each name gets an unused address of its own.
+// noNames looks up no host name. It gives each host name a made-up address of its own.
 type noNames struct{ systemNames }
 
 // Host implements resolve.Resolver.
@@ -132,8 +132,8 @@ func (noNames) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error
 	return []netip.Addr{netip.AddrFrom4([4]byte(a[:4])), netip.AddrFrom16([16]byte(a[:16]))}, nil
 }
 
-// portIn returns the port of a service from a services database: of the first entry with the name and the protocol.
-// protocol "" means any.
+// portIn returns the port in the first entry of a services database with this name and protocol. A protocol "" means
+// any.
 func portIn(database, service, protocol string) (uint16, bool) {
 	for line := range strings.Lines(database) {
 		line, _, _ = strings.Cut(line, "#")
@@ -149,8 +149,8 @@ func portIn(database, service, protocol string) (uint16, bool) {
 	return 0, false
 }
 
-// ownAddress returns a function that reports whether an address belongs to this machine. It reads the list when it is
-// first called.
+// ownAddress returns a function that reports whether an address belongs to this machine. The function reads the list of
+// addresses when it is first called.
 func ownAddress() func(netip.Addr) bool {
 	own := sync.OnceValue(func() map[netip.Addr]bool {
 		all, _ := net.InterfaceAddrs()
@@ -164,7 +164,8 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// knownNames is a Resolver with the addresses found before. It looks up only other names.
+// knownNames is a Resolver that returns the addresses found before for the names that it knows. It looks up only other
+// names.
 type knownNames struct {
 	systemNames
 	resolve.Known

@@ -22,8 +22,8 @@ type RoleAnswer struct {
 
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries out an order and saves it for the next daemon, even if the command was killed meanwhile: running
-// ends later than the request's ctx. It answers before an order stops the daemon.
+// answerRole carries out an order and saves it for the next daemon, even if the command is killed meanwhile, because
+// running ends later than the request's ctx. If the order stops the daemon, the answer is sent first.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
@@ -53,7 +53,7 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
 }
 
-// changeRole carries out an order in its turn, unless a later order was carried out before.
+// changeRole carries out an order in its turn, unless an order that was given later has already been carried out.
 func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration,
 	via Via) (RoleAnswer, error) {
 	release, err := o.inTurn(ctx)
@@ -84,13 +84,13 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	return err
 }
 
-// kept reports why the role is not kept for the next daemon, or ends this failure.
+// kept reports why the role can't be kept for the next daemon. If err is nil, it ends that failure.
 func (o *standingOrders) kept(err error) {
 	o.unkept.Store(err != nil)
 	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)
 }
 
-// setRole carries out an order, here and in the siblings. It fails only when ctx is done.
+// setRole carries out an order in this daemon and in the siblings. It fails only when ctx is done.
 func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
 	before := o.role.Role
 	o.role = now
@@ -111,7 +111,7 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	return nil
 }
 
-// followRole carries out a recorded order, unless a later order was carried out before.
+// followRole carries out a recorded order, unless an order that was given later has already been carried out.
 func (o *standingOrders) followRole(ctx context.Context) bool {
 	if !runfile.Exists(o.d.lock.Role) {
 		return true // a lost file is not an order

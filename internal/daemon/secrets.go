@@ -12,12 +12,12 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// maxSecret limits a file with a password, in bytes.
+// maxSecret is the maximum size of a file with a password, in bytes.
 const maxSecret = 4 << 10
 
 // readSecret returns the first line of a file with a password, or of a credential that systemd passes to the daemon
-// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns if they may read it. Only a
-// daemon needs its credentials.
+// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns if they may read it. If a
+// command finds no credentials, it only warns, because systemd passes them to the daemon alone.
 func (s Source) readSecret(path string) (secret, warning string, err error) {
 	if name, is := strings.CutPrefix(path, "credential:"); is {
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
@@ -48,8 +48,9 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	return secret, warning, err
 }
 
-// readTrusted returns the text of a file that did not change meanwhile. It refuses a file that other users may write,
-// or may replace in its folder or in that of a symbolic link's target, or whose file system hangs.
+// readTrusted returns the text of a file, unless the file changed while it was read. It refuses a file that other users
+// may write, or that they may replace in its folder or in the folder of a symbolic link's target. It also fails if the
+// file system hangs.
 func readTrusted(path string, limit int64) ([]byte, error) {
 	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
 }

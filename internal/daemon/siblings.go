@@ -11,14 +11,15 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// sibling is the part of a line for sh that calls this program with our options and the sibling's configuration.
+// sibling is the part of a shell command that calls this program with our options and the sibling's configuration.
 const sibling = `"$0" "$@" `
 
-// viaEnv holds Via, one file per line, for a command that a daemon runs and for the daemon that this command starts.
+// viaEnv is the environment variable that passes Via, one file per line, to a command that a daemon runs and to the
+// daemon that this command starts.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// Via are the files whose daemons have passed a command on to the files in their execute=. Files may name each other,
-// so a command is never passed on to a file in Via.
+// Via lists the files whose daemons have passed a command on to the daemons that their execute= names. Files may name
+// each other, so a command is never passed on to a file in Via.
 type Via []string
 
 // PassedOn returns the files whose daemons passed this command on.
@@ -32,7 +33,8 @@ func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
 // Env returns the variable that passes v to a command.
 func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 
-// Others returns the names in execute= whose files are not in v, as words of a command line that are not options.
+// Others returns the names in execute= whose files are not in v, as words of a command line. None of these words can be
+// mistaken for an option.
 func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	for _, name := range names {
 		path, err := dirs.Find(name)
@@ -48,7 +50,7 @@ func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	return words
 }
 
-// siblings are the daemons that execute= names. They follow this daemon.
+// siblings are the daemons that execute= names. They are started, reloaded and stopped together with this daemon.
 type siblings struct {
 	d *daemon
 
@@ -90,7 +92,8 @@ func (s *siblings) stop() {
 	s.run(s.names, sibling+"stop", nil)
 }
 
-// run runs a line of sh for each sibling: in sequence for one sibling, in parallel for different ones.
+// run runs a shell command for each sibling. Commands for the same sibling run in sequence, and those for different
+// siblings in parallel.
 func (s *siblings) run(names []string, line string, via Via) {
 	via = via.And(s.d.Config.Path)
 	self, err := os.Executable()
@@ -104,7 +107,7 @@ func (s *siblings) run(names []string, line string, via Via) {
 	}
 }
 
-// startLine returns the line that starts a sibling in a role.
+// startLine returns the shell command that starts a sibling in a role.
 func startLine(role instance.Role) string {
 	switch role {
 	case instance.Active:

@@ -14,7 +14,7 @@ import (
 // maxAnswers is the number of requests that are answered at once.
 const maxAnswers = 16
 
-// openSocket makes the control socket. The daemon can run without one.
+// openSocket creates the control socket. The daemon can run without one.
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
 	shows := func(path string, ask func(*http.Request) (any, error)) {
@@ -44,7 +44,7 @@ func (d *daemon) openSocket(ctx context.Context) {
 	d.listens(cmp.Or(err, allowed))
 }
 
-// listens reports the current trouble with the control socket, or its end.
+// listens reports why the control socket can't be used as configured. If err is nil, it ends that failure.
 func (d *daemon) listens(err error) {
 	d.settled(notify.ListenFailed, notListening, err)
 }

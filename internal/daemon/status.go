@@ -24,7 +24,7 @@ func (d *daemon) lacking(ctx context.Context) ([]int, error) {
 	return []int{report.Lacking(), len(report.Virtuals)}, nil
 }
 
-// report returns the current report.
+// report returns the current status of the daemon and of its servers.
 func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
@@ -40,8 +40,8 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	return status.NewReport(now, process, counted), nil
 }
 
-// why returns the history of the servers that a request names. Only root gets the conversations, because pages may be
-// confidential.
+// why returns the history of the servers that a request names. Only root gets the conversations with the servers,
+// because these may contain confidential pages.
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
 	now, err := d.director.Why(ctx, virtual, real)
 	if err != nil {
@@ -56,8 +56,8 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	return why, nil
 }
 
-// connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
-// the director's. With an error it returns those read so far.
+// connections reads the counters of all servers from the kernel. It has its own client for that, so that it never waits
+// for the director's client. If it fails, it also returns the counters that it has read so far.
 func (d *daemon) connections(ctx context.Context, now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
 	if d.Table.Live == nil {
 		return nil, nil

@@ -15,14 +15,14 @@ const (
 	syslogTimeout = time.Second
 )
 
-// syslogSockets are the sockets at which a syslog daemon may listen.
+// syslogSockets are the sockets on which a syslog daemon may listen.
 var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log"}
 
 // syslogConn sends lines to the local syslog daemon in the form of RFC 3164. It reconnects after a restart of that
 // daemon, and never waits longer than a second.
 type syslogConn struct{ conn net.Conn }
 
-// send sends a line to a facility; user, if syslog does not know the facility.
+// send sends a line to a facility, or to the facility user if syslog does not know the given one.
 func (c *syslogConn) send(facility, line string) error {
 	number, ok := parser.SyslogFacility(facility)
 	if !ok {

@@ -17,7 +17,7 @@ const (
 )
 
 // ServiceManager is systemd, or another program that started this process and speaks the protocol of sd_notify(3). The
-// zero value ignores everything.
+// zero value sends nothing.
 type ServiceManager struct {
 	socket string        // where it listens: a path, or @name in the abstract namespace
 	every  time.Duration // the longest time between two signs of life; 0: it needs none
@@ -61,7 +61,7 @@ func (m *ServiceManager) feed() {
 	m.send("WATCHDOG=1")
 }
 
-// ready reports that the daemon is ready, and what it does.
+// ready reports that the daemon is ready, with a line of status for operators.
 func (m *ServiceManager) ready(status string) { m.send("READY=1", "STATUS="+status) }
 
 // reloading reports that the configuration is being read. ready must follow.

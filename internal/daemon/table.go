@@ -10,7 +10,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// showTable has a table in memory written to the file of --ipvs, after each change and when show is called.
+// showTable makes sure that a table in memory is written to the file that --ipvs names, after each change and when show
+// is called.
 func showTable(table ipvsctl.Access, name string) (show func(), err error) {
 	m, inMemory := table.Client.(*ipvsctl.Memory)
 	_, file, _ := strings.Cut(name, ":")

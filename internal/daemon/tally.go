@@ -22,7 +22,7 @@ type tally struct {
 	list bool                     // the file was good, and is refused only because of a list
 }
 
-// failing identifies what fails, as one of several mail servers, commands or files.
+// failing identifies what fails, for example which of several mail servers, commands or files.
 type failing struct {
 	kind notify.Kind
 	key  string // of its events
@@ -31,7 +31,8 @@ type failing struct {
 // failureLasts is how long a failure is shown if no event reports its end.
 const failureLasts = 24 * time.Hour
 
-// newTally returns a tally. Counters for alerts begin at 0, so that their first event is a change.
+// newTally returns a tally. The counters that alerts use begin at 0, so that monitoring sees the first event as an
+// increase.
 func newTally(o Options) *tally {
 	now := time.Now().UTC()
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
@@ -77,10 +78,11 @@ func (t *tally) Notify(e notify.Event) {
 	}
 }
 
-// lastEvents is how many important events are shown.
+// lastEvents is how many important events status shows.
 const lastEvents = 5
 
-// happened keeps an event, and counts several of a kind at once as one. mu is held.
+// happened keeps an important event. Events of the same kind within a second are kept as one event with a count. The
+// caller holds mu.
 func (t *tally) happened(e notify.Event) {
 	all := t.is.Last
 	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At).Abs() < time.Second {
@@ -91,21 +93,21 @@ func (t *tally) happened(e notify.Event) {
 		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
 }
 
-// forget ends all failures of a kind.
+// forget drops all failures of a kind.
 func (t *tally) forget(kind notify.Kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	maps.DeleteFunc(t.last, func(f failing, _ notify.Event) bool { return f.kind == kind })
 }
 
-// over ends a failure.
+// over drops a failure that has ended.
 func (t *tally) over(kind notify.Kind, what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.last, failing{kind, what})
 }
 
-// setMissing notes whether the file is gone.
+// setMissing notes whether the file is missing.
 func (t *tally) setMissing(is bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,14 +128,15 @@ func (t *tally) setChanged(differs bool, refusal, back string) {
 	}
 }
 
-// setTrial notes until when the configuration in force must be confirmed; the zero time: it need not be.
+// setTrial notes until when the configuration in force must be confirmed; the zero time means that it need not be
+// confirmed.
 func (t *tally) setTrial(until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.is.Reloads.Until = until.UTC()
 }
 
-// setLists notes which lists are not in force.
+// setLists notes which lists can't be used, and since when.
 func (t *tally) setLists(all lists) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +171,8 @@ func (t *tally) reread(why string) {
 	t.corrected("the reload", now)
 }
 
-// tookLists is reread after only lists have changed. It leaves the refusal of a file as it is.
+// tookLists notes whether a configuration in which only lists have changed was refused. It leaves a refusal of the file
+// itself as it is.
 func (t *tally) tookLists(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -183,14 +187,14 @@ func (t *tally) tookLists(why string) {
 	}
 }
 
-// refused notes why the file was refused; mu is held.
+// refused notes why the file was refused. The caller holds mu.
 func (t *tally) refused(why string, now time.Time) {
 	t.is.Reloads.Error = why
 	t.is.Reloads.Refused++
 	t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
 }
 
-// corrected ends the refusal of the file; mu is held.
+// corrected notes that the file is no longer refused. The caller holds mu.
 func (t *tally) corrected(by string, now time.Time) {
 	t.is.Reloads.Error = ""
 	for i := range t.is.Last {
@@ -200,7 +204,7 @@ func (t *tally) corrected(by string, now time.Time) {
 	}
 }
 
-// setNames notes which names of the configuration in force can't be looked up, and the sum of the configuration.
+// setNames notes which names of the configuration in force can't be looked up, and the checksum of the configuration.
 func (t *tally) setNames(list []resolve.Name, sum string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,7 +215,7 @@ func (t *tally) setNames(list []resolve.Name, sum string) {
 	}
 }
 
-// process returns these facts as status shows them.
+// process returns the facts in the tally as status shows them.
 func (t *tally) process() status.Process {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -19,11 +19,11 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// rulesTimeout limits the programs that list uses of firewall marks.
+// rulesTimeout is how long the commands that list uses of firewall marks may take.
 const rulesTimeout = 5 * time.Second
 
-// startThrough lets checks go through virtual addresses, by private services in the kernel's table. It reuses or
-// removes private services of a killed daemon.
+// startThrough lets checks go through virtual addresses, by means of private services in the kernel's table. It reuses
+// or removes the private services that a killed daemon left.
 func (d *daemon) startThrough(ctx context.Context) {
 	if d.Table.Private == nil {
 		return
@@ -40,7 +40,8 @@ func (d *daemon) startThrough(ctx context.Context) {
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 
-// routedMarks returns a function that reports whether ip rule uses a mark: packets with it may take another route.
+// routedMarks returns a function that reports whether a routing rule uses a mark, because packets with such a mark may
+// take another route.
 func routedMarks(ctx context.Context) func(uint32) bool {
 	rules := sync.OnceValue(func() []fwmark.RoutingRule {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
@@ -55,8 +56,8 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	}
 }
 
-// diverters returns a function that names the rules that may divert packets with a mark. The rules are at most a minute
-// old.
+// diverters returns a function that names the rules that may divert packets with a mark. The function reads the rules
+// again if it read them more than a minute ago.
 func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	var m fwmark.Machine
 	var read time.Time
@@ -71,8 +72,8 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	}
 }
 
-// GoThrough runs checks through virtual addresses, by private services in the table. It removes these services at the
-// end. A signal ends the context of the checks and is returned as the error.
+// GoThrough runs checks through virtual addresses, by means of private services in the table. It removes these services
+// at the end. A signal ends the context of the checks and is returned as the error.
 func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *plan.Plan, ways []checker.Through,
 	do func(context.Context)) error {
 	if err := table.Connect(ctx); err != nil {

@@ -15,7 +15,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// trial is a configuration in force that is not confirmed yet. Without the command confirm the former one comes back.
+// trial is a configuration in force that is not confirmed yet. Unless the command confirm comes in time, the former
+// configuration is put in force again.
 type trial struct {
 	within time.Duration
 	text   []byte // its text
@@ -33,7 +34,7 @@ type trial struct {
 	pause  time.Duration        // before the next try, at until
 }
 
-// oneCheck is a check of a server. An only check has the name "".
+// oneCheck is a check of a server. If the server has only one check, the name is "".
 type oneCheck struct {
 	lvs.Backend
 	name string
@@ -49,7 +50,7 @@ func (t *trial) noteBefore(before *view.Snapshot) {
 	}
 }
 
-// note notes the first results since the configuration came into force.
+// note notes the first result of each check since the configuration came into force.
 func (t *trial) note(now *view.Snapshot) {
 	for v, s := range now.Each() {
 		checks := s.Checks
@@ -66,9 +67,9 @@ func (t *trial) note(now *view.Snapshot) {
 	}
 }
 
-// failure returns why the former configuration comes back; "" if it does not. Either more than half of a section's
-// servers that were up before fail by their first results, or the time is over. Servers that the file no longer names
-// don't count.
+// failure returns why the former configuration comes back; "" if it does not. It comes back if more than half of a
+// section's servers that were up before fail their first checks, or if the time to confirm is over. Servers that the
+// file no longer names don't count.
 func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
 	for v, s := range now.Each() {
@@ -89,8 +90,8 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	return ""
 }
 
-// TakenBack returns why only the command reload may put a text of the file in force: it was taken back, or was not
-// confirmed when its daemon ended. It is "" for other texts.
+// TakenBack returns why only the command reload may put a text of the file in force: the text was taken back, or was
+// not confirmed before its daemon ended. For other texts it returns "".
 func TakenBack(path string, text []byte) (why string) {
 	known, _ := runfile.Read(statePath("back", path)) // if it is missing, nothing is known
 	if len(known) < sha256.Size || [sha256.Size]byte(known) != sha256.Sum256(text) {
@@ -99,7 +100,7 @@ func TakenBack(path string, text []byte) (why string) {
 	return string(known[sha256.Size:])
 }
 
-// refuseAgain keeps why only the command reload may put a text in force.
+// refuseAgain records that only the command reload may put a text in force, and why.
 func (f *configFile) refuseAgain(text []byte, why string) error {
 	sum := sha256.Sum256(text)
 	return keep(statePath("back", f.d.Config.Path), append(sum[:], why...))
@@ -114,7 +115,7 @@ func (f *configFile) good() ([]byte, error) {
 	return text, runfile.While("reading the configuration in force, which might come back", err)
 }
 
-// answerTry is answerReload for a configuration that must be confirmed.
+// answerTry answers an order to reload a configuration that must be confirmed.
 func (f *configFile) answerTry(ctx context.Context, words url.Values) (any, error) {
 	within, err := time.ParseDuration(words.Get("within"))
 	if err != nil {
@@ -144,15 +145,15 @@ func (f *configFile) try(ctx context.Context, r request) error {
 	return f.reload(ctx, r)
 }
 
-// begin begins a trial right before its configuration comes into force. A daemon that starts meanwhile uses the former
-// one.
+// begin begins a trial right before its configuration comes into force. A daemon that starts during the trial uses the
+// former configuration.
 func (f *configFile) begin(t *trial, text []byte) error {
 	t.text, t.since = text, time.Now()
 	t.until = t.since.Add(t.within)
 	return f.refuseAgain(text, "it was not confirmed")
 }
 
-// confirm ends a trial. Its configuration stays.
+// confirm ends a trial, and its configuration stays in force.
 func (f *configFile) confirm() error {
 	t := f.trial
 	if t == nil {
@@ -166,7 +167,7 @@ func (f *configFile) confirm() error {
 	return nil
 }
 
-// follow begins a trial, or ends one.
+// follow begins a trial, or ends the current one if t is nil.
 func (f *configFile) follow(t *trial) {
 	f.trial = t
 	until := time.Time{}
@@ -176,7 +177,8 @@ func (f *configFile) follow(t *trial) {
 	f.d.tally.setTrial(until)
 }
 
-// lookAtTrial puts the former configuration in force again if it is time. If that is refused, it tries again later.
+// lookAtTrial puts the former configuration in force again if the trial has failed. If that configuration is refused,
+// lookAtTrial tries again later.
 func (f *configFile) lookAtTrial(ctx context.Context) {
 	t := f.trial
 	if t.why == "" {

@@ -13,7 +13,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// sayWaiting reports which waiting orders are new, and which are undone or over. The director does not know them.
+// sayWaiting reports which waiting orders are new, and which are undone or over. The director can't do so, because it
+// does not know waiting orders.
 func (o *standingOrders) sayWaiting(before orders.All) {
 	book := orders.Book{Held: before}
 	begun, undone := book.Given(o.waiting())
@@ -37,8 +38,8 @@ func (o *standingOrders) sayWaiting(before orders.All) {
 	}
 }
 
-// beginDue begins the orders whose time has come, for each command all or none: orders that would leave too few servers
-// wait. It stops after beginTime, and continues in the next turn.
+// beginDue begins the orders whose time has come. The orders of a command begin together, and wait while they would
+// leave too few servers. It stops after beginTime, and continues in the next turn.
 func (o *standingOrders) beginDue(ctx context.Context) {
 	commands := o.dueCommands()
 	var now *view.Snapshot
@@ -71,7 +72,7 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 	}
 }
 
-// dueCommands returns the orders whose time has come, by the time at which their command gave them.
+// dueCommands returns the orders whose time has come, grouped by the time at which their command gave them.
 func (o *standingOrders) dueCommands() map[time.Time]orders.All {
 	commands := map[time.Time]orders.All{}
 	for at, one := range o.given.Due(time.Now()) {
@@ -92,7 +93,8 @@ func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
 }
 
 // begin puts waiting orders in force, unless they can't be recorded. If the director does not take them, they are
-// carried out later from the file. Orders that a command has just recorded are carried out first.
+// carried out later from the file. begin does nothing while an order that a command has just recorded is not carried
+// out yet.
 func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	recorded, err := o.recorded()
 	if err != nil || !maps.Equal(recorded, o.given) {

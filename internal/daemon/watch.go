@@ -36,7 +36,7 @@ func followFile(ctx context.Context, path string, read func() bool) {
 }
 
 // watch signals changes in a folder until ctx is done. It watches folders instead of files, because editors and
-// configuration management replace files. If a folder can't be watched, the channel stays silent. All callers poll as
+// configuration management replace files. If a folder can't be watched, no change is signalled, so all callers poll as
 // well.
 func watch(ctx context.Context, dir string) <-chan struct{} {
 	changed := make(chan struct{}, 1)
@@ -66,7 +66,8 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
-// watchTarget watches the folder of a symbolic link's target, for ConfigMaps. For any other file it is silent.
+// watchTarget watches the folder of a symbolic link's target, because a ConfigMap is mounted as a link. For any other
+// file it signals nothing.
 func watchTarget(ctx context.Context, path string) <-chan struct{} {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil || filepath.Dir(target) == filepath.Dir(path) {
@@ -75,14 +76,14 @@ func watchTarget(ctx context.Context, path string) <-chan struct{} {
 	return watch(ctx, filepath.Dir(target))
 }
 
-// look looks at files, one look at a time. A file system that hangs delays the caller only once, and holds one
+// look looks at files, one look at a time. A file system that hangs delays the caller only once, and blocks only one
 // goroutine.
 type look[T any] struct {
 	last   T
 	coming chan T // the result of the look under way; nil: there is none
 }
 
-// now looks, or returns what was seen last while a look hangs.
+// now looks at the files. While an earlier look hangs, it returns what was seen last.
 func (l *look[T]) now(see func() T) T {
 	patience := time.Duration(0)
 	if l.coming == nil {
@@ -98,8 +99,9 @@ func (l *look[T]) now(see func() T) T {
 	return l.last
 }
 
-// fileStamp identifies the version of a file; nil without a file. Time and size are not enough: a new file may have
-// those of the old one. Another mode is another version, because the file may have been refused for its mode.
+// fileStamp identifies the version of a file. Without a file its FileInfo is nil. Time and size are not enough, because
+// a new file may have the time and size of the old one. A new mode makes a new version, because the file may have been
+// refused for its mode.
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {
@@ -117,10 +119,10 @@ func (s fileStamp) isOf(other fileStamp) bool {
 	return os.SameFile(s.FileInfo, other.FileInfo) // false without a file
 }
 
-// versions are the versions of files, by path.
+// versions maps the paths of files to their versions.
 type versions map[string]fileStamp
 
-// versionsOf returns a function that looks at files.
+// versionsOf returns a function that reads the versions of files.
 func versionsOf(paths []string) func() versions {
 	return func() versions {
 		all := versions{}

@@ -15,11 +15,12 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// wholeNames looks up names for lists. Half an answer is none, and the answer for a name without an address is empty.
-// If it is unknown whether a search domain has the name, the next domain is not asked: its name is a different one.
+// wholeNames looks up names for lists. An incomplete answer counts as a failure, and the answer for a name without an
+// address is empty. If it is unknown whether the name exists in a search domain, the next domain is not tried, because
+// the name there is a different one.
 type wholeNames struct{ systemNames }
 
-// Host implements resolve.Resolver. It returns resolve.ErrNoName if no search domain has the name.
+// Host implements resolve.Resolver. It returns resolve.ErrNoName if the name exists in no search domain.
 func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
 	var exists atomic.Bool
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -36,10 +37,10 @@ func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.A
 	return nil, resolve.ErrNoName
 }
 
-// dialWhole connects to a name server. Package net accepts a part of an answer, and after a refusal it asks for the
-// next search domain. After a server failure it does neither, so each answer that does not count becomes a server
-// failure. exists notes an answer that shows that the name exists: package net has the same error for no such name and
-// for no address.
+// dialWhole connects to a name server. Package net would accept an incomplete answer, and after a refusal it would try
+// the next search domain. After a server failure it does neither, so the connection turns each answer that can't be
+// used into a server failure. It sets exists when an answer shows that the name exists, because package net has the
+// same error for a missing name and for a missing address.
 func dialWhole(ctx context.Context, network, address string, exists *atomic.Bool) (net.Conn, error) {
 	dial := net.DefaultResolver.Dial
 	if dial == nil {
@@ -67,7 +68,7 @@ func (c wholePackets) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wholeStream is a connection to a name server over TCP, where each message has its length in front.
+// wholeStream is a connection to a name server over TCP, where each message is preceded by its length.
 type wholeStream struct {
 	net.Conn
 	exists *atomic.Bool
@@ -92,9 +93,9 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// failUnlessWhole makes an answer a server failure, unless it is whole, with or without addresses, or denies the name.
-// Package net asks again over TCP after a truncated answer, but accepts one that is truncated over TCP too. A whole
-// answer that shows that the name exists sets exists.
+// failUnlessWhole turns an answer into a server failure, unless the answer is complete, with or without addresses, or
+// says that the name does not exist. After a truncated answer over UDP, package net asks again over TCP, but it would
+// accept an answer that is truncated over TCP, too. A complete answer which shows that the name exists sets exists.
 func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)
