@@ -64,7 +64,7 @@ func (o *standingOrders) know(all orders.All) {
 	o.known.Store(&all)
 }
 
-// follow carries out the orders that are recorded by commands without an answer, until ctx is done.
+// follow carries out orders that commands recorded because they got no answer, until ctx is done.
 func (o *standingOrders) follow(ctx context.Context) {
 	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
@@ -129,8 +129,8 @@ func (o *standingOrders) followGiven(ctx context.Context) bool {
 	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
 }
 
-// keepGiven saves the orders if their file was lost, and drops those that are over, because the director has already
-// ended them. It does nothing while an order that a command has just recorded is not carried out yet.
+// keepGiven saves the orders if their file was lost, and drops those that are over. The director ends such orders by
+// itself. keepGiven does nothing while an order that a command has just recorded is not carried out yet.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
 	var now *view.Snapshot

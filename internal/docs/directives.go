@@ -1,4 +1,4 @@
-// Package docs has the texts about directives, and the tests that compare the documents with the code. The programs
+// Package docs holds the texts about directives, and the tests that compare the documents with the code. The programs
 // don't need it.
 package docs
 
@@ -10,7 +10,7 @@ import (
 	"ldirectord/parser"
 )
 
-// Directive is a row of the parser's table with what is written about it.
+// Directive is a row of the parser's table of directives, together with its documentation.
 type Directive struct {
 	parser.Directive
 	Chapter string
@@ -21,8 +21,9 @@ type Directive struct {
 //go:embed directives.txt
 var texts string
 
-// Directives are those of directives.txt, in its order. A paragraph of it is a chapter, or NAME = VALUE with the text
-// below. In both SERVICES is those for which the directive counts. One that the parser doesn't have has no name.
+// Directives returns the directives that directives.txt describes, in the same order. A paragraph of that file is
+// either the name of a chapter, or NAME = VALUE followed by a text. In VALUE and in the text, SERVICES is replaced by
+// the services for which the directive counts. A directive that the parser does not know gets no name.
 func Directives() (list []Directive) {
 	rows := map[string]parser.Directive{}
 	for _, row := range parser.Directives() {

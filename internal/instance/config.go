@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// ConfigDirs are the folders that are searched for a configuration. If none has it, its name is used as a path.
+// ConfigDirs are the folders that are searched for a configuration. If no folder has it, its name is used as a path.
 type ConfigDirs []string
 
 // Paths returns the possible paths of a configuration, in the order in which they are tried. The name "" means the

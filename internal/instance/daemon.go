@@ -29,7 +29,8 @@ func (d Daemon) isSame(other Daemon) bool {
 	return d.Table == other.Table && d.NetNS == other.NetNS && d.isOf(other.Path)
 }
 
-// isOf reports whether a path leads to the daemon's configuration. The recorded path does so even if the file is gone.
+// isOf reports whether a path leads to the daemon's configuration. The recorded path counts even if the file no longer
+// exists.
 func (d Daemon) isOf(path string) bool {
 	return d.Path == path || runfile.SameFile(d.Path, path)
 }
@@ -40,7 +41,7 @@ func (d Daemon) sharesNetNS(pid int) bool {
 	return n == 0 || n == d.NetNS
 }
 
-// suffix makes a name unique if another daemon has the same name.
+// suffix returns a suffix that makes the daemon's name unique if another daemon has the same name.
 func (d Daemon) suffix() string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%s\x00%s\x00%d", d.Path, d.Table, d.NetNS)

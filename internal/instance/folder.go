@@ -60,8 +60,8 @@ func (f folder) mayName(pid int) bool {
 	return len(ids) > 0 && ids[0] == strconv.FormatUint(uint64(owner), 10)
 }
 
-// checkOwner refuses to start a daemon of root in a folder of another user. Files there may name only processes of that
-// user, see mayName: no command would find the daemon.
+// checkOwner refuses to start a daemon of root in a folder of another user. Files in such a folder may name only
+// processes of that user (see mayName), so no command would find the daemon.
 func (f folder) checkOwner() error {
 	owner, err := runfile.Owner(string(f)) // Acquire reports the error
 	if err == nil && os.Geteuid() == 0 && owner != 0 {
@@ -72,7 +72,7 @@ func (f folder) checkOwner() error {
 	return nil
 }
 
-// LockFolder keeps other processes from changing the folder, see runfile.LockFolder.
+// LockFolder keeps other processes from changing the folder (see runfile.LockFolder).
 func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
 	return runfile.LockFolder(ctx, string(f))
 }

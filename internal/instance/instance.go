@@ -16,7 +16,7 @@ import (
 
 const prefix = "ldirectord."
 
-// The run folders: the usual one, and the one that systemd makes for a daemon with its own user.
+// Folder is the usual run folder. UnitFolder is the one that systemd makes for a daemon with its own user.
 const (
 	Folder     = "/run"
 	UnitFolder = "/run/ldirectord"
@@ -30,16 +30,16 @@ type Instance struct {
 }
 
 // New returns the instance with files in the folder dir. The names are the possible names of its pid file, one for each
-// spelling of the configuration. The first is by this command line.
+// spelling of the configuration. The first name follows from this command line.
 func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
 
-// Files returns the files of the daemon, whichever spelling of its configuration they are named by. The pid file may
-// have another name.
+// Files returns the files of the daemon, whichever spelling of its configuration's name they are named after. The pid
+// file may have another name.
 func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
 
-// PidFile returns the path of the pid file if this command line starts the daemon.
+// PidFile returns the path that the pid file gets if this command line starts the daemon.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
 // Found describes the running daemon.
@@ -49,7 +49,7 @@ type Found struct {
 	Stale   bool  // a pid file exists, but no daemon runs
 }
 
-// Find finds the daemon that runs for the file: this program's, or the Perl ldirectord.
+// Find finds the director that runs for the file: a daemon of this program, or the Perl ldirectord.
 func (i Instance) Find() Found {
 	all := i.records(nil)
 	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
@@ -74,8 +74,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// unrecorded returns the process that holds our lock but has no record, as on a full disk. It listens at the socket,
-// unless the folder became read-only.
+// unrecorded returns the process that holds our lock but has no record, for example because the disk is full. Such a
+// process listens on the socket, unless the folder has become read-only.
 func (i Instance) unrecorded(all []record) (p Process) {
 	f := i.files(i.baseName(all))
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
@@ -96,8 +96,8 @@ func (i Instance) unrecorded(all []record) (p Process) {
 	return p
 }
 
-// holder returns the daemon of this program that holds a lock, by its open files. Those of another user may be
-// unreadable.
+// holder returns the daemon of this program that holds a lock. It looks for the lock among the open files of each
+// daemon. The open files of another user may be unreadable.
 func (i Instance) holder(lock string) (p Process) {
 	path, err := filepath.EvalSymlinks(lock)
 	if err != nil {
@@ -119,8 +119,8 @@ func (i Instance) holder(lock string) (p Process) {
 	return p
 }
 
-// own returns the record of this daemon (zero for none), and whether it runs. Of several records it prefers that of a
-// running daemon, and then that of our path.
+// own returns the record of this daemon (zero for none), and whether it runs. If there are several records, it prefers
+// the record of a running daemon, and then a record with our path.
 func (i Instance) own(all []record) (own record, lives bool) {
 	for _, r := range all {
 		if !i.isSame(r.Daemon) {
@@ -135,8 +135,8 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// baseName returns the name of the daemon's files: their current name if any exists, or else the name by this command
-// line.
+// baseName returns the name of the daemon's files: their current name if any exists, or else the name that follows from
+// this command line.
 func (i Instance) baseName(all []record) string {
 	if r, _ := i.own(all); r.base != "" {
 		return r.base
@@ -153,7 +153,8 @@ func (i Instance) baseName(all []record) string {
 }
 
 // isTaken reports whether a name belongs to another daemon that runs, or that left services in the table and may be
-// started again. A container has a new network namespace at each start, and yet its daemon keeps its name.
+// started again. A daemon in a container keeps its name, although the container gets a new network namespace at each
+// start.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
 		if r.base != name || i.isSame(r.Daemon) {
@@ -197,8 +198,8 @@ func (i Instance) isDirector(pid int) bool {
 	return is && i.Table == Kernel && i.perlMeans(config)
 }
 
-// perlMeans reports whether a Perl ldirectord with this word on its command line has our configuration. A word without
-// a leading slash may be relative to an unknown folder, so its last part decides.
+// perlMeans reports whether a Perl ldirectord with this word on its command line uses our configuration. A word without
+// a leading slash may be relative to an unknown folder, so only its last part is compared.
 func (i Instance) perlMeans(config string) bool {
 	switch {
 	case config == "":
@@ -210,7 +211,8 @@ func (i Instance) perlMeans(config string) bool {
 	}
 }
 
-// Stays reports whether a daemon will continue. A daemon that was just ordered to stop takes a moment to record that.
+// Stays reports whether a daemon keeps running. It watches the daemon for a moment, because a daemon that was just
+// ordered to stop does not record that at once.
 func (i Instance) Stays(p Process) bool {
 	for range 15 {
 		now := i.Find()
@@ -222,8 +224,8 @@ func (i Instance) Stays(p Process) bool {
 	return true
 }
 
-// Chains returns the name of the daemon's mark rules. It changes only with the name of its files. It is the same in
-// both run folders, so that a daemon keeps its rules when it gets its own user.
+// Chains returns the name of the daemon's mark rules. That name changes only if the names of the daemon's files change.
+// It is the same in both run folders, so that a daemon keeps its rules when it gets its own user.
 func (i Instance) Chains() string {
 	pid := i.Files().Pid
 	if i.folder == UnitFolder {
@@ -232,7 +234,7 @@ func (i Instance) Chains() string {
 	return pid
 }
 
-// Elsewhere returns the daemons of this file on another table or in another network namespace.
+// Elsewhere returns the records of daemons that run for this file with another table or in another network namespace.
 func (i Instance) Elsewhere() (states []State) {
 	for _, r := range i.others(i.records(nil)) {
 		if i.isOf(r.Path) {

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// ErrRunning means that the daemon runs already.
+// ErrRunning means that the daemon is already running.
 var ErrRunning = errors.New("a daemon for this configuration is running")
 
 // errEnding means that the previous daemon has not exited yet.
@@ -22,7 +22,7 @@ var errEnding = errors.New("the previous daemon does not end")
 type Lock struct {
 	Files
 	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times in
-	// Departing and Moving are by the current clock.
+	// Departing and Moving are converted to the current clock.
 	Before State
 
 	lock *os.File
@@ -33,8 +33,8 @@ type Lock struct {
 	pidless   bool       // the same for the pid file
 }
 
-// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is stopping. If a
-// daemon runs, it returns ErrRunning.
+// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is stopping. If another
+// process is already the daemon, it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		l, err := i.tryAcquire(ctx, by)
@@ -44,7 +44,8 @@ func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	}
 }
 
-// tryAcquire holds the folder's lock, so that only one of several starts succeeds, however each spells the file.
+// tryAcquire makes this process the daemon, or returns why that is not possible now. It holds the folder's lock, so
+// that only one of several starts succeeds, however each of them spells the file's name.
 func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	folder, err := i.LockFolder(ctx)
 	if err != nil {
@@ -86,7 +87,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	return l, nil
 }
 
-// inherited returns what still counts of the previous daemon's record.
+// inherited returns the previous daemon's record without what is no longer valid.
 func (i Instance) inherited(before State) State {
 	if before.Phase == Ending {
 		before.Virtuals = nil // Departing is kept: cleanstop may have left these servers in the table
@@ -99,7 +100,7 @@ func (i Instance) inherited(before State) State {
 	return before
 }
 
-// taken returns the error for a name that the daemon of another file has.
+// taken returns the error for a name that the daemon of another file already has.
 func taken(name, path string, pid int) error {
 	return fmt.Errorf(
 		"the daemon of %s has the name %s already (pid %d): rename one of the files, or give one of them "+
@@ -114,14 +115,14 @@ func (i Instance) MayStart() error {
 	return i.NameTaken()
 }
 
-// NameTaken is the error if the daemon of another file runs under this name.
+// NameTaken returns an error if the daemon of another file runs under this name.
 func (i Instance) NameTaken() error {
 	_, err := i.name(i.records(nil))
 	return err
 }
 
-// name returns the future name of the pid file. If the name by this command line belongs to a daemon with another table
-// or in another network namespace, that daemon keeps it.
+// name returns the name that the pid file gets. If the name that follows from this command line belongs to a daemon
+// with another table or in another network namespace, that daemon keeps the name.
 func (i Instance) name(all []record) (string, error) {
 	name := i.names[0]
 	r, held := i.userOf(all, name)
@@ -159,7 +160,7 @@ func (l *Lock) Update(change func(*State)) error {
 	return l.write()
 }
 
-// write records the state.
+// write writes the state file.
 func (l *Lock) write() error {
 	text, err := json.Marshal(l.now)
 	if err == nil {
@@ -169,8 +170,9 @@ func (l *Lock) write() error {
 	return runfile.While("recording the state", err)
 }
 
-// Restore restores the state file and the lock file if they were removed: without them no command finds the daemon, and
-// a second one may start. It retries what could not be written, and leaves files of other users alone.
+// Restore restores the state file and the lock file if they were removed, because without them no command finds the
+// daemon, and a second daemon may start. It also writes what could not be written before, and leaves files of other
+// users alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -196,7 +198,7 @@ func (l *Lock) Restore() error {
 	return nil
 }
 
-// WritePid makes the pid file. If that fails, Restore tries again.
+// WritePid writes the pid file. If that fails, Restore tries again.
 func (l *Lock) WritePid() error {
 	err := runfile.Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
 	l.pidless = err != nil

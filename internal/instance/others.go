@@ -16,7 +16,7 @@ import (
 // Handover is how long a daemon that handed over keeps its virtual services for the next one.
 const Handover = 30 * time.Second
 
-// private is a table that only one process has.
+// private is the name of a table in memory that no other process shares.
 const private = "memory"
 
 // Other is the record of another daemon with the same table.
@@ -25,7 +25,7 @@ type Other struct {
 	Lives bool // it holds the lock on its file
 }
 
-// Has returns the virtual services that it owns while it runs.
+// Has returns the virtual services that the daemon owns while it runs.
 func (o *Other) Has() []lvs.Key {
 	if o.Yields {
 		return nil
@@ -39,8 +39,8 @@ func (s *State) IsHandedOver() bool {
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others returns the records of the other daemons with this table. known are the processes that are not strangers: this
-// one, its parent, and running daemons with a record.
+// Others returns the records of the other daemons with this table. known are the processes that don't count as
+// strangers: this process, its parent, and running daemons with a record.
 func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	for _, there := range i.folders() {
@@ -57,7 +57,8 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
-// PrivateMarks returns the marks of private services that daemons with this table recorded; true if the daemon runs.
+// PrivateMarks returns the marks of the private services that daemons with this table recorded. For each mark it
+// reports whether such a daemon is running.
 func (i Instance) PrivateMarks() map[uint32]bool {
 	marks := map[uint32]bool{}
 	for _, there := range i.folders() {
@@ -71,8 +72,8 @@ func (i Instance) PrivateMarks() map[uint32]bool {
 	return marks
 }
 
-// isProved reports whether the daemon of a record certainly runs. Its lock proves that even if this process can't see
-// others. Without access to the lock, a process with its number and start time proves it.
+// isProved reports whether the daemon of a record is certainly running. Its lock proves that even if this process can't
+// see other processes. If the lock can't be accessed, a process with the recorded number and start time proves it.
 func (f folder) isProved(r record) bool {
 	locked, err := runfile.IsLocked(f.files(r.base).Lock)
 	return locked || err != nil && r.Process.Lives()
@@ -97,8 +98,8 @@ func (i Instance) folders() []folder {
 	return list
 }
 
-// LockFolders keeps others from changing the run folders until unlock is called, except those that can't be locked in
-// time.
+// LockFolders keeps other processes from changing the run folders until unlock is called. It skips folders that can't
+// be locked in time.
 func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	var locks []*os.File
 	for _, there := range i.folders() {
@@ -113,7 +114,7 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	}
 }
 
-// NotOthers returns keys without those of other running daemons: a virtual service may have moved to another
+// NotOthers returns the keys that no other running daemon owns, because a virtual service may have moved to another
 // configuration.
 func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
 	taken := map[lvs.Key]bool{}

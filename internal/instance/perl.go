@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Stranger is another director with the kernel's table that has no record here: the Perl ldirectord, or a daemon of
+// Stranger is another director that uses the kernel's table but has no record here: the Perl ldirectord, or a daemon of
 // this program with its own run folder.
 type Stranger struct {
 	Process
@@ -27,8 +27,9 @@ func (s *Stranger) Lives() bool {
 	return s.Process.Lives() || slices.ContainsFunc(s.forked, Process.Lives)
 }
 
-// Strangers finds the Perl ldirectords that pid files in the run folders name. With everybody it reads all command
-// lines, and also finds daemons of this program without a record. It leaves out known processes.
+// Strangers finds the Perl ldirectords that pid files in the run folders name. If everybody is true, it reads the
+// command lines of all processes, and also finds daemons of this program that have no record here. It leaves out known
+// processes.
 func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil
@@ -54,8 +55,8 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 	return found
 }
 
-// isTrusted reports whether a process belongs to root or to our user. Other users can't change the table, whatever the
-// process's name.
+// isTrusted reports whether a process belongs to root or to our user. Processes of other users can't change the table,
+// whatever they are called.
 func isTrusted(pid int) bool {
 	ids := statusOf(pid, "Uid")
 	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))

@@ -16,10 +16,11 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// pollInterval is how often another process is looked at.
+// pollInterval is the time between two looks at another process.
 const pollInterval = 20 * time.Millisecond
 
-// Process identifies a process. Its number is used again after it exits; its start time is not.
+// Process identifies a process. The number may be used again after the process has exited, but not with the same start
+// time.
 type Process struct {
 	Pid   int
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
@@ -57,7 +58,8 @@ func (p Process) Await(ctx context.Context) error {
 	return nil
 }
 
-// isKilled reports whether a process got SIGKILL: it no longer runs, even if the kernel has not removed it yet.
+// isKilled reports whether a process got SIGKILL. Such a process no longer runs, even if the kernel has not removed it
+// yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
 	pending, _ := strconv.ParseUint(strings.Join(statusOf(pid, "ShdPnd"), ""), 16, 64) // 0 if it can't be read
@@ -86,7 +88,8 @@ func UserName(uid int) string {
 	return "user " + strconv.Itoa(uid)
 }
 
-// argv returns the command line of a process; one empty word for a process that is gone, or a zombie.
+// argv returns the words of a process's command line. For a zombie, or a process that no longer exists, it returns one
+// empty word.
 func argv(pid int) []string {
 	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
@@ -104,11 +107,11 @@ func isOurs(argv []string) bool {
 		slices.ContainsFunc(argv[1:], starts)
 }
 
-// onKernel reports whether a daemon of this program with this command line has the kernel's table.
+// onKernel reports whether a daemon of this program with this command line uses the kernel's table.
 func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
 
-// isFolderOf reports whether this is the run folder of a daemon with this command line. If not, the pid in a file
-// belongs to another process by now.
+// isFolderOf reports whether this is the run folder of a daemon with this command line. If it is not, the number in a
+// pid file of this folder now belongs to another process.
 func (f folder) isFolderOf(argv []string) bool {
 	switch dir := optionOf(argv, "--rundir", ""); {
 	case dir == "":
@@ -161,8 +164,8 @@ func withoutOptions(words []string) []string {
 	return words
 }
 
-// Forked lists the processes that the Perl ldirectord forked with fork=yes, one for each virtual service. They would
-// continue to change the table after it has exited.
+// Forked lists the processes that the Perl ldirectord forked with fork=yes, one for each virtual service. These
+// processes would continue to change the table after their parent has exited.
 func (p Process) Forked() (children []int) {
 	for _, child := range allPids() {
 		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {

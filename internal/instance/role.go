@@ -23,7 +23,7 @@ const (
 // StaysUp reports whether the daemon keeps running when it does not serve.
 func (r Role) StaysUp() bool { return r == Active || r == Standby }
 
-// RoleChange is a command's change of the role.
+// RoleChange is a change of the role that a command orders.
 type RoleChange string
 
 const (
@@ -35,7 +35,8 @@ const (
 // IsKnown reports whether c is one of the constants.
 func (c RoleChange) IsKnown() bool { return c == ToServe || c == ToLeave || c == ToStayUp }
 
-// After returns the role after a change. By ToLeave, a daemon that keeps running goes to standby, and any other stops.
+// After returns the role after a change. After ToLeave, a daemon that keeps running is on standby, and any other daemon
+// stops.
 func (c RoleChange) After(last Role) Role {
 	serve, stay := c == ToServe, last.StaysUp()
 	switch {
@@ -52,15 +53,15 @@ func (c RoleChange) After(last Role) Role {
 	}
 }
 
-// RoleOrder is a role, and when the command that ordered it began, as the time since boot (SinceBoot). The order that
-// was given last wins, whenever it arrives.
+// RoleOrder is a role, and the time at which the command that ordered it began, counted from boot (SinceBoot). The
+// order that was given last counts, even if it arrives before an older one.
 type RoleOrder struct {
 	Role  Role
 	Given time.Duration
 }
 
-// RoleFile is the path of the file with the last order: the role in the first line, then the format, and when the order
-// was given. The file survives the daemon, but not a reboot.
+// RoleFile is the path of the file with the last order: its first line has the role, and its second line has the format
+// and the time at which the order was given. The file survives the daemon, but not a reboot.
 type RoleFile string
 
 // Read returns the last order; the zero value if there is no file.
@@ -78,8 +79,8 @@ func (f RoleFile) Read() (RoleOrder, error) {
 		word[:min(len(word), 64)])
 }
 
-// givenIn reads the time from the line of the format. It is 0 without that line, and for a time in the future, which is
-// from before a reboot.
+// givenIn reads the time from the line of the format. It returns 0 if there is no such line, or if the time is in the
+// future, because then it was recorded before a reboot.
 func givenIn(line string) time.Duration {
 	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, runfile.Format)), 10, 64)
 	if given := time.Duration(ns); err == nil && given <= runfile.SinceBoot() {

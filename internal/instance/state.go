@@ -38,15 +38,16 @@ type State struct {
 	Phase      Phase
 	Supervisor Supervisor `json:",omitempty"`
 	Execute    []string   `json:",omitempty"` // the configurations of its siblings
-	// the virtual services that it may have in the table, unless it stops
+	// the virtual services that it may have in the table; they don't count while it is ending
 	Virtuals []lvs.Key `json:",omitempty"`
 	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
 	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
-	// Virtuals are reserved for its successor until this time since boot
+	// until when Virtuals are reserved for its successor, as a time since boot
 	Kept time.Duration `json:",omitempty"`
-	// the departing servers of those virtual services; times count from boot, because that clock can't be set
+	// the departing servers of those virtual services; their times count from boot, because nobody can set that
+	// clock
 	Departing []judge.Record `json:"Leavers,omitempty"`
-	// what changes the weights of its servers, by the same clock, and the boot from which that clock counts
+	// what changes the weights of its servers, with times that also count from boot; Boot says from which boot
 	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 
@@ -54,15 +55,15 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetDeparting sets the servers that leave the configuration. Their times are by the current clock.
+// SetDeparting sets the servers that leave the configuration. It takes times by the current clock.
 func (s *State) SetDeparting(all []judge.Record) { s.Departing = timed(all, toBoot) }
 
-// SetMoving does so for what changes the weights of servers.
+// SetMoving sets what changes the weights of servers. It also takes times by the current clock.
 func (s *State) SetMoving(all []judge.Record) {
 	s.Moving, s.Boot = timed(all, toBoot), runfile.BootID()
 }
 
-// timed returns records with times by another clock.
+// timed returns copies of records with their times converted to another clock.
 func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record {
 	all = slices.Clone(all)
 	for i := range all {
@@ -97,7 +98,8 @@ type keptState struct {
 	State
 }
 
-// read reads a record; without a cache (nil) each time. A record that can't be read is empty.
+// read returns the record in a file, and keeps it in the cache. If the cache is nil, it reads the file each time. A
+// record that can't be read is empty.
 func (all Kept) read(path string) (s State) {
 	file, err := os.Lstat(path)
 	if err != nil {
@@ -117,8 +119,8 @@ func (all Kept) read(path string) (s State) {
 	return s
 }
 
-// hasServices reports whether a record names services that may be in the kernel's table, and its configuration still
-// exists.
+// hasServices reports whether a record names services that may be in the kernel's table, and whether its configuration
+// still exists.
 func (r record) hasServices() bool {
 	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && runfile.Exists(r.Path)
 }

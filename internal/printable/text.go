@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Text escapes what is not printable, as Go does in a string: control characters, among them the terminals' eight-bit
-// ones, marks that turn the direction of writing, separators of lines, and bytes that are not UTF-8.
+// Text escapes what is not printable, as Go does in a string literal: control characters (including the eight-bit ones
+// of terminals), marks that change the direction of writing, line separators, and bytes that are not UTF-8.
 func Text(s string) string { return escaped(s, "") }
 
-// escaped is Text, with the characters of keep as they are.
+// escaped escapes as Text does, but leaves the characters of keep as they are.
 func escaped(s, keep string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return s // nearly every text
@@ -33,7 +33,7 @@ func escaped(s, keep string) string {
 	return b.String()
 }
 
-// Line is Text on one line: the control characters of ASCII become blanks.
+// Line escapes as Text does, but replaces ASCII control characters with blanks, so that the text is one line.
 func Line(s string) string {
 	line := []byte(s)
 	for i, c := range line {
@@ -44,7 +44,7 @@ func Line(s string) string {
 	return Text(string(line))
 }
 
-// Writer writes as Text does, but new lines and tabs as they are. Each call has whole characters.
+// Writer escapes as Text does, but leaves new lines and tabs as they are. Each call must write whole characters.
 type Writer struct{ To *bufio.Writer }
 
 func (w Writer) Write(text []byte) (int, error) {
@@ -55,7 +55,8 @@ func (w Writer) Write(text []byte) (int, error) {
 // Flush writes what was buffered.
 func (w Writer) Flush() error { return w.To.Flush() }
 
-// Cut is the beginning of a text, at most max bytes of it, and "…" if there is more. It ends with a whole character.
+// Cut returns the beginning of a text, at most max bytes of it, and "…" if the text is longer. The beginning ends with
+// a whole character.
 func Cut(s string, max int) (start, more string) {
 	if len(s) <= max {
 		return s, ""
@@ -63,7 +64,8 @@ func Cut(s string, max int) (start, more string) {
 	return s[:CharStart(s, max)], "…"
 }
 
-// CharStart is where the character starts that the byte at i belongs to; i itself where the text is not UTF-8.
+// CharStart returns the start of the character to which the byte at i belongs. If the text is not UTF-8 there, it
+// returns i.
 func CharStart(s string, i int) int {
 	for start := i; start > max(i-utf8.UTFMax, 0); start-- {
 		if utf8.RuneStart(s[start]) {

@@ -12,8 +12,8 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// OriginError is why a socket can't have its Origin: this machine lacks an address, a device or a right, which proves
-// nothing about a server.
+// OriginError says why a socket can't have its Origin: this machine lacks an address, a device or a permission. Such an
+// error proves nothing about a server.
 type OriginError struct {
 	Directive, Value string
 	Err              error
@@ -28,8 +28,8 @@ func (e *OriginError) Error() string {
 	return fmt.Sprintf("%s %s: %v", e.Directive, e.Value, e.Err)
 }
 
-// SetOrigin prepares a socket of a family before its first packet. A source of the other family is left out. The kernel
-// chooses a port at the connection, so that one port may serve many servers.
+// SetOrigin sets the Origin of a socket before its first packet. A source address of the other family is ignored. The
+// kernel chooses the port only when the socket is connected, so that one port may be used for many servers.
 func SetOrigin(fd int, ipv6 bool, o settings.Origin) error {
 	if o.CheckDevice != "" { // first, because a VRF decides which addresses there are
 		if err := unix.BindToDevice(fd, o.CheckDevice); err != nil {
@@ -54,7 +54,8 @@ func SetOrigin(fd int, ipv6 bool, o settings.Origin) error {
 	return nil
 }
 
-// TryOrigin reports whether this machine has the Origin, and the index of its device; 0 without one.
+// TryOrigin returns an error if this machine can't use the Origin. Otherwise it returns the index of the Origin's
+// device, or 0 if it has no device.
 func TryOrigin(ipv6 bool, o settings.Origin) (device uint32, err error) {
 	if o.IsUsual() {
 		return 0, nil

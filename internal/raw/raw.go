@@ -1,5 +1,5 @@
-// Package raw has system calls that never block. They bypass Go's scheduler, which would wake its monitor thread for
-// each group of checks: at 100 servers that costs a third of a connect check.
+// Package raw makes system calls that never block. They bypass Go's scheduler, which would wake its monitor thread for
+// each group of checks: with 100 servers that would cost a third of a connect check.
 package raw
 
 import (
@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Connect starts to connect a non-blocking socket, or returns the progress (connect(2)).
+// Connect starts to connect a non-blocking socket. When it is called again, it returns the state of the connection
+// (connect(2)).
 func Connect(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
 
 // Bind gives a socket its own address.
 func Bind(fd int, at netip.AddrPort) error { return withAddress(unix.SYS_BIND, fd, at) }
 
-// withAddress is a system call with a socket and an address.
+// withAddress makes a system call that takes a socket and an address.
 func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
 	if a := at.Addr().Unmap(); a.Is4() {
 		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(at.Port()), Addr: a.As4()}
@@ -44,7 +45,7 @@ func networkOrder(port uint16) uint16 {
 	return binary.NativeEndian.Uint16([]byte{byte(port >> 8), byte(port)})
 }
 
-// rawCall is a system call with three arguments, or with more that are 0.
+// rawCall makes a system call with three arguments. Any further arguments are 0.
 func rawCall(call uintptr, fd int, p unsafe.Pointer, n int) (int, error) {
 	done, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(p), uintptr(n), 0, 0, 0)
 	if errno != 0 {
