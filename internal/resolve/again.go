@@ -10,8 +10,8 @@ import (
 )
 
 // LookUp looks the names of a file up again, with the usual deadline. If the answer still contains a name's address,
-// the name keeps it, because the order of addresses means nothing. A name whose look-up fails also keeps its address,
-// and has Why. A followed name must not lead to a refused address.
+// the name keeps that address, because the order of addresses means nothing. A name whose look-up fails also keeps its
+// address, and its Why gives the reason. A followed name must not lead to a refused address.
 func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
 	before := Index(list)
 	s.Last = func(key Key) []netip.Addr { return before[key].addrs() }
@@ -27,8 +27,9 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 	return t.List()
 }
 
-// Await looks names up with lookUp until at least one has another address, gets an answer that it lacked, or loses its
-// answer. It returns these names. It first waits for wait, and then twice as long each time, within two limits.
+// Await looks names up with lookUp until the result of at least one name changes: its address, or whether there is an
+// answer. It returns the names with a new result. Before the first look-up it waits for the time wait, and before each
+// further one twice as long as before, but at least shortest and at most longest.
 func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name,
 	wait, shortest, longest time.Duration) []Name {
 	before := Index(list)

@@ -7,7 +7,7 @@ import (
 
 // This file decides which answers count.
 
-// Role is the use of a name.
+// Role says how a configuration uses a name.
 type Role uint8
 
 const (
@@ -16,7 +16,7 @@ const (
 	OfVirtual                  // a virtual service, whose address never changes either
 )
 
-// Use notes the role of those texts that were noted as names.
+// Use adds a role to each of the texts that was noted as a name.
 func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 	for _, text := range texts {
 		if key := (Key{text, ipv6}); t.hosts[key] != nil {
@@ -36,8 +36,8 @@ func (t *Table) earlier(key Key) []netip.Addr {
 	return slices.DeleteFunc(t.lastOf(key), func(a netip.Addr) bool { return a == t.hosts[key].Value })
 }
 
-// refusal returns why a name may not have an address; "" if it may. A name that is looked up again may lead to this
-// machine only if it did so when the file was read.
+// refusal returns why an address is refused for a name; "" if it is accepted. A name that is looked up again may lead
+// to this machine only if it did so when the file was read.
 func (t *Table) refusal(key Key, a netip.Addr) string {
 	what := NoHost(a)
 	if last := t.lastOf(key); what == "" && t.follows(key) {
@@ -55,7 +55,7 @@ func (t *Table) refusal(key Key, a netip.Addr) string {
 	return what
 }
 
-// near describes an address that leads to this machine, or to no other network; "" for other addresses.
+// near describes an address that belongs to this machine or is only valid on one link; "" for other addresses.
 func (t *Table) near(a netip.Addr) string {
 	switch {
 	case a.IsLoopback():
@@ -68,7 +68,7 @@ func (t *Table) near(a netip.Addr) string {
 	return ""
 }
 
-// NoHost describes an address that no server can have, which the kernel's table refuses; "" for other addresses.
+// NoHost describes an address that the kernel's table refuses, because no server can have it; "" for other addresses.
 func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():
@@ -83,8 +83,8 @@ func NoHost(a netip.Addr) string {
 	return ""
 }
 
-// Refuse takes back answers that lead a real server to one of these addresses, which are virtual, or to the address of
-// a name of a virtual service: packets to it would come back.
+// Refuse takes back answers that give a real server a virtual address: one of these addresses, or the address of a
+// virtual service that has a name. Packets to such a server would come back to this machine.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// File keeps the last address of each host name of a configuration, followed by earlier ones that may still be in
-// service. It survives the daemon, but not a reboot.
+// File is the path of a file with the last address of each host name of a configuration, followed by earlier addresses
+// that may still be in service. The file survives the daemon, but not a reboot.
 type File string
 
 const (
@@ -33,7 +33,7 @@ func (f File) read() map[string][]netip.Addr {
 	return kept.Names
 }
 
-// Write keeps only these names.
+// Write replaces the names in the file with these names.
 func (f File) Write(list []Name) error {
 	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
 	for _, n := range list {
@@ -54,8 +54,8 @@ func (f File) Write(list []Name) error {
 	return runfile.Write(string(f), append(text, '\n'), 0o644)
 }
 
-// Last returns a function for the addresses in the file, of both families. The file is read when the first address is
-// requested.
+// Last returns a function that finds the addresses of a name, of both families, in the file. The file is read when the
+// function is first called.
 func (f File) Last() Last {
 	read := sync.OnceValue(f.read)
 	return func(key Key) []netip.Addr { return read()[key.Host] }

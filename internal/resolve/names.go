@@ -9,27 +9,27 @@ import (
 	"slices"
 )
 
-// Resolver looks up names; the daemon gives the system's, tests give tables.
-// It must be safe for use by several goroutines.
+// Resolver looks up names. The daemon uses the resolver of the system, and tests use tables. A Resolver must be safe
+// for use by several goroutines.
 type Resolver interface {
-	// Host returns the addresses of a host name in the desired family. The first one counts.
+	// Host returns the addresses of a host name in the desired family. The first address is preferred.
 	Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error)
 	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry with any
 	// protocol.
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
 
-// ErrNoName is the answer that a name does not exist, if that counts as an answer without addresses.
+// ErrNoName means that a name does not exist. A Resolver returns it only if that counts as an answer without addresses.
 var ErrNoName = errors.New("the name does not exist")
 
-// Last returns the address that a host name had at its last look-up, and then those of Name.Earlier; none if it never
-// had an address. Addresses of the other family don't count.
+// Last returns the address that a host name had at its last look-up, followed by the addresses of Name.Earlier; none if
+// it never had an address. Addresses of the other family don't count.
 type Last func(Key) []netip.Addr
 
 // Source says where answers come from.
 type Source struct {
 	Resolver Resolver // nil: only numeric addresses and ports
-	// used, with a warning, if the look-up of a host name fails; nil: nothing is known
+	// finds the address to use, with a warning, if the look-up of a host name fails; nil: none is known
 	Last Last
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 }
@@ -47,14 +47,14 @@ type Name struct {
 	Why  string     // why the look-up failed; "" if it did not
 
 	Followed bool // it is looked up again, see Table.Again
-	// its earlier addresses, the latest first, where servers may still be in service; none unless Followed
+	// its earlier addresses at which servers may still be in service, the latest first; none unless Followed
 	Earlier []netip.Addr
 }
 
 // addrs returns the addresses of a name, the current one first.
 func (n Name) addrs() []netip.Addr { return append([]netip.Addr{n.Addr}, n.Earlier...) }
 
-// Known are names by their key.
+// Known maps keys to their names.
 type Known map[Key]Name
 
 // Index makes Known from a list.
@@ -66,7 +66,8 @@ func Index(list []Name) Known {
 	return k
 }
 
-// Last returns a function for the addresses that names have or had. It passes other names to otherwise.
+// Last returns a function that finds the addresses which a known name has or had. For other names the function calls
+// otherwise.
 func (k Known) Last(otherwise Last) Last {
 	return func(key Key) []netip.Addr {
 		if n := k[key]; n.Addr.IsValid() {

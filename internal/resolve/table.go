@@ -15,17 +15,18 @@ import (
 // LookupDeadline is how long all look-ups of a file together may take.
 const LookupDeadline = 5 * time.Second
 
-// The number of look-ups at once. A look-up that takes long makes room for the next: names in the hosts file must not
-// wait for a dead name server.
+// At most lookupsAtOnce look-ups run at the same time. A look-up that takes longer than lookupRoom no longer counts, so
+// that names in the hosts file need not wait for a dead name server.
 const (
 	lookupsAtOnce = 32
 	lookupRoom    = 100 * time.Millisecond
 )
 
-// Table has the names of a file, each once. It notes them when they are first requested, and then looks all of them up.
+// Table holds the names of a configuration, each once. It notes a name when the name is first requested. LookUp then
+// looks up all of them.
 type Table struct {
 	Source
-	// names are looked up again: if an answer contains the last address, that one is used
+	// names are looked up again, so if an answer contains the last address, that address stays in use
 	Again   bool
 	read    bool                // the file was read before
 	refused map[netip.Addr]bool // addresses to which a name that is looked up again may not lead
@@ -66,7 +67,7 @@ type PortLookup struct {
 
 const unknown = "names are not looked up here"
 
-// Host notes a host name, and returns what is known of it.
+// Host notes a host name, and returns what is known about it.
 func (t *Table) Host(name string, ipv6 bool) HostLookup {
 	key := Key{name, ipv6}
 	if t.hosts[key] == nil {
@@ -75,7 +76,7 @@ func (t *Table) Host(name string, ipv6 bool) HostLookup {
 	return *t.hosts[key]
 }
 
-// Port notes a service name, and returns what is known of it.
+// Port notes a service name, and returns what is known about it.
 func (t *Table) Port(name, protocol string) PortLookup {
 	key := portName{name, protocol}
 	if t.ports[key] == nil {
@@ -93,8 +94,8 @@ func (t *Table) Name(text string, ipv6 bool) *Name {
 	return nil
 }
 
-// LookUp looks up everything that was noted. It returns when all answers are in or the deadline is over, and reports
-// whether there was anything to look up.
+// LookUp looks up everything that was noted. It returns when all answers have arrived or the deadline has passed, and
+// reports whether there was anything to look up.
 func (t *Table) LookUp(ctx context.Context) bool {
 	if t.Resolver == nil || len(t.hosts)+len(t.ports) == 0 {
 		return false
@@ -164,7 +165,7 @@ func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	return t.failed(key, why)
 }
 
-// failed returns the result of a failed look-up: the last known address counts, if there is one.
+// failed returns the result of a failed look-up: the last known address stays in use, if there is one.
 func (t *Table) failed(key Key, why string) HostLookup {
 	l := HostLookup{Reason: why, Failure: why}
 	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {
@@ -173,7 +174,7 @@ func (t *Table) failed(key Key, why string) HostLookup {
 	return l
 }
 
-// lastOf returns the addresses that a name had, the last one first.
+// lastOf returns the addresses that a name had, the latest first.
 func (t *Table) lastOf(key Key) []netip.Addr {
 	if t.Last == nil {
 		return nil

@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockWait is how long to wait for the lock on the run folder. Others hold it for milliseconds.
+// lockWait is how long to wait for the lock on the run folder. Other processes hold the lock only for milliseconds.
 const lockWait = 5 * time.Second
 
-// OpenLock opens a lock file. Only its owner may: a user who can open it could hold the lock forever.
+// OpenLock opens a lock file. Only the owner may open the file, because a user who can open it could hold the lock
+// forever.
 func OpenLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
@@ -31,7 +32,8 @@ func OpenLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// isFresh reports whether a file may be given away: the owner of the folder can put another file of root there.
+// isFresh reports whether a lock file is empty and has no other name, so that it may be given to the owner of the
+// folder. Otherwise that owner could have put a hard link to another file of root there.
 func isFresh(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Size() == 0 && info.Sys().(*syscall.Stat_t).Nlink == 1
@@ -56,7 +58,7 @@ func IsLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder keeps other processes from changing a run folder until the returned file is closed. Hold it only for
+// LockFolder keeps other processes from changing a run folder until the returned file is closed. Hold the lock only for
 // milliseconds, to read files and write them again.
 func LockFolder(ctx context.Context, dir string) (*os.File, error) {
 	if err := CheckFolder(dir); err != nil {

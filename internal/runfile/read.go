@@ -30,7 +30,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 // ReadTimeout is how long a look at a file may take.
 const ReadTimeout = 5 * time.Second
 
-// ErrLate is the error for a file that takes longer, as on a file server that is gone. It is an os.ErrDeadlineExceeded.
+// ErrLate is the error for a look that takes longer than ReadTimeout, for example because a file server does not
+// answer. For errors.Is it is an os.ErrDeadlineExceeded.
 var ErrLate error = late{}
 
 type late struct{}
@@ -41,14 +42,14 @@ func (late) Error() string {
 
 func (late) Is(err error) bool { return err == os.ErrDeadlineExceeded }
 
-// hanging counts the late looks that have not ended, by path, because each holds a thread. It is global, like threads:
-// readers of files have no common owner.
+// hanging counts, by path, the late looks that have not ended, because each of them blocks a thread. It is a global
+// variable because readers of files have no common owner.
 var hanging = struct {
 	sync.Mutex
 	looks map[string]int
 }{looks: map[string]int{}}
 
-// hangs changes the number of looks that hang at a path, and reports whether there are any now.
+// hangs adds more to the number of looks that hang at a path, and reports whether any look hangs there now.
 func hangs(path string, more int) bool {
 	hanging.Lock()
 	defer hanging.Unlock()
@@ -59,8 +60,8 @@ func hangs(path string, more int) bool {
 	return now > 0
 }
 
-// InTime looks at a file. It abandons a look that does not end. Until that ends, others at the path fail at once as
-// late.
+// InTime looks at the file at path by calling look. It abandons a look that takes too long. Until that look ends,
+// further looks at the same path fail at once with ErrLate.
 func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
 	if hangs(path, 0) {
 		return seen, fmt.Errorf("%s: %w", path, ErrLate)
@@ -83,25 +84,26 @@ func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
 	}
 }
 
-// Try is InTime for a function that only returns an error.
+// Try does what InTime does, for a function that returns only an error.
 func Try(path string, do func() error) error {
 	_, err := InTime(path, func() (struct{}, error) { return struct{}{}, do() })
 	return err
 }
 
-// Stat is os.Stat, in time.
+// Stat calls os.Stat by means of InTime.
 func Stat(path string) (os.FileInfo, error) {
 	return InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
 }
 
-// SameFile reports whether two paths lead to the same file or folder now; false if one is gone, or not read in time.
+// SameFile reports whether two paths lead to the same file or folder now. It returns false if a file is missing, or
+// can't be looked at in time.
 func SameFile(path, other string) bool {
 	a, _ := Stat(path)
 	b, _ := Stat(other)
 	return os.SameFile(a, b)
 }
 
-// readAll reads a file that may grow meanwhile. It refuses one that is too large.
+// readAll reads a file, which may grow while it is read. It refuses a file that is too large.
 func readAll(f *os.File, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
 		return nil, tooLarge(f.Name(), limit)
@@ -109,7 +111,7 @@ func readAll(f *os.File, limit int64) ([]byte, error) {
 	return ReadUpTo(f, f.Name(), limit)
 }
 
-// ReadUpTo reads at most limit bytes. More are an error.
+// ReadUpTo reads at most limit bytes. If there are more, it returns an error.
 func ReadUpTo(r io.Reader, what string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {
@@ -122,7 +124,7 @@ func tooLarge(what string, limit int64) error {
 	return fmt.Errorf("%s is larger than %d bytes", what, limit)
 }
 
-// OpenFile opens a regular file, as os.OpenFile does. It does not wait for the writer of a pipe.
+// OpenFile opens a regular file, as os.OpenFile does. It refuses a pipe without waiting for its writer.
 func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
@@ -136,7 +138,7 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// TryRead returns why a regular file can't be read, in time.
+// TryRead returns why a regular file can't be opened for reading within ReadTimeout.
 func TryRead(path string) error {
 	return Try(path, func() error {
 		f, err := OpenFile(path, os.O_RDONLY, 0)
@@ -150,7 +152,7 @@ func TryRead(path string) error {
 // ErrForeign is the error for another user's file in the run folder. Such a file is ignored and replaced.
 var ErrForeign = errors.New("the file is ignored: it belongs to another user, or is not a regular file")
 
-// Read reads a file of the run folder; it returns nothing for a missing one. It follows no link. A file must belong to
+// Read reads a file of the run folder. For a missing file it returns nothing. It follows no link. A file must belong to
 // root, this process's user or the folder's owner; otherwise the error is ErrForeign.
 func Read(path string) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)

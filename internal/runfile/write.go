@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Format is the line with the format of a file of orders.
+// Format begins the line that names the format of a file of orders.
 const Format = "# ldirectord 2"
 
 // Write replaces a file of the run folder atomically: a reader sees the old file or the new one, and on a full disk the
@@ -20,10 +20,10 @@ func Write(path string, text []byte, mode os.FileMode) error {
 	return Replace(path, text, mode)
 }
 
-// Replace is Write for a file in any folder.
+// Replace does what Write does, for a file in any folder.
 func Replace(path string, text []byte, mode os.FileMode) error {
 	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
-	// left by a killed process that had our pid; if this fails, the next line fails
+	// a killed process with our pid may have left it; if this fails, the next line fails
 	_ = os.Remove(fresh)
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -40,8 +40,8 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	return nil
 }
 
-// Save is Replace for a file that an operator names, which may be /dev/null. It never replaces a device, pipe or
-// folder.
+// Save does what Replace does, for a file that an operator names. It refuses to replace a device such as /dev/null, a
+// pipe or a folder.
 func Save(path string, text []byte, mode os.FileMode) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("writing %s: it is not a regular file", path)
@@ -49,7 +49,7 @@ func Save(path string, text []byte, mode os.FileMode) error {
 	return Replace(path, text, mode)
 }
 
-// Sync returns when a file is on the disk, so that it survives a loss of power.
+// Sync waits until a file is on the disk, so that it survives a loss of power.
 func Sync(path string) error {
 	err := Try(path, func() error {
 		f, err := os.Open(path)
@@ -101,7 +101,8 @@ func Owner(path string) (uint32, error) {
 
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// trusted refuses a file of another user in the run folder. The error ends with what becomes of such a file.
+// trusted refuses a file of another user in the run folder. foreign, with which the error ends, says what happens to
+// such a file.
 func trusted(f *os.File, foreign error) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Refused is the reason for the operator why an order is not carried out.
+// Refused is the reason why an order is not carried out, in words for the operator.
 type Refused string
 
 func (r Refused) Error() string { return string(r) }
 
-// Early is why an order is not carried out yet: the same order may be carried out later.
+// Early is the reason why an order is not carried out now. The same order may be carried out later.
 type Early string
 
 func (e Early) Error() string { return string(e) }
 
-// IsAwaited returns an error if the command that gave an order has given up. It has then recorded the order, and the
-// file may already have later orders.
+// IsAwaited returns an error if the command that gave an order has given up. Such a command has recorded its order in a
+// file, which may already contain later orders.
 func IsAwaited(ctx context.Context) error {
 	if clientOf(ctx).hasGone() {
 		return errors.New("the command that gave the order has given up")
@@ -28,7 +28,7 @@ func IsAwaited(ctx context.Context) error {
 	return nil
 }
 
-// Answer makes a handler that carries out an order and answers with the outcome.
+// Answer returns a handler that carries out an order and answers with the outcome.
 func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !clientOf(r.Context()).isOwner() {
@@ -45,7 +45,7 @@ func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any
 	}
 }
 
-// Write answers with JSON, or with an HTTP status and an error.
+// Write writes an answer as JSON. If err is not nil, it writes the error instead, with the HTTP status failure.
 func Write(w http.ResponseWriter, answer any, err error, failure int) {
 	if err != nil {
 		http.Error(w, err.Error(), failure)
@@ -55,7 +55,8 @@ func Write(w http.ResponseWriter, answer any, err error, failure int) {
 	_ = json.NewEncoder(w).Encode(answer) // an error concerns only the client
 }
 
-// statusOf is the HTTP status for an order that was refused, came too early or too late, or takes too long.
+// statusOf returns the HTTP status for an order that was refused, came too early, or did not end before the daemon did
+// or before its time limit.
 func statusOf(ctx context.Context, err error) int {
 	_, refused := errors.AsType[Refused](err)
 	_, early := errors.AsType[Early](err)

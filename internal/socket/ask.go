@@ -1,5 +1,5 @@
-// Package socket has both ends of the control socket: the daemon's HTTP server for queries and orders, and the client
-// of the commands.
+// Package socket implements both ends of the control socket: the daemon's HTTP server for queries and orders, and the
+// client that commands use.
 package socket
 
 import (
@@ -21,7 +21,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// AskTimeout is how long the daemon may take to answer a query at the control socket.
+// AskTimeout is how long the daemon may take to answer a query on the control socket.
 const AskTimeout = 2 * time.Second
 
 const (
@@ -31,18 +31,18 @@ const (
 	maxRefusal = 64 << 10               // bytes of an error answer
 )
 
-// The reasons why an order gets no answer at the control socket.
+// These errors say why an order gets no answer on the control socket.
 var (
 	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, or it has no socket
 	ErrEnding     = errors.New("the daemon is ending")
 	ErrNoAnswer   = errors.New("the daemon does not answer")
 )
 
-// Socket is the path of a control socket. The daemon speaks HTTP there.
+// Socket is the path of a control socket. The daemon serves HTTP on it.
 type Socket string
 
-// Ask sends a query to the running daemon and returns the body of its answer. If the status is not 200, the error has
-// the daemon's reason.
+// Ask sends a query to the running daemon and returns the body of its answer. If the status is not 200, the error
+// contains the daemon's reason.
 func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	text, err := s.exchange(ctx, patience, http.MethodGet, path)
 	switch dial := unconnected(err); {
@@ -95,7 +95,7 @@ func (r *Refusal) Error() string {
 // IsEarly reports whether the same order may be carried out later.
 func (r *Refusal) IsEarly() bool { return r.Status == http.StatusTooEarly }
 
-// IsFinal reports whether the order is refused, and not only late.
+// IsFinal reports whether the order is refused, rather than only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
 // exchange sends a request and returns its answer. It repeats the request if the daemon closed the connection without
@@ -119,7 +119,7 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	}
 }
 
-// unconnected returns why no connection was accepted; nil: one was.
+// unconnected returns why no connection was accepted, or nil if there was a connection.
 func unconnected(err error) *net.OpError {
 	if dial, is := errors.AsType[*net.OpError](err); is && dial.Op == "dial" {
 		return dial

@@ -29,8 +29,8 @@ const (
 	crowdPause     = time.Millisecond       // the pause after a client from the network has replaced another
 )
 
-// NewServer returns an HTTP server that no client can occupy for long. If too many are connected, it disconnects the
-// one that has been silent, or waited for its turn, the longest. Requests end with ctx.
+// NewServer returns an HTTP server that no client can occupy for long. If too many clients are connected, it
+// disconnects the one that has been silent, or has waited for its turn, the longest. Requests end when ctx is done.
 func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 	all := &clients{}
 	s := &http.Server{
@@ -66,7 +66,7 @@ func (c *client) SetWriteDeadline(end time.Time) error {
 	return nil
 }
 
-// Write ends at the deadline, or when the client stops reading.
+// Write fails at the deadline, or when the client stops reading.
 func (c *client) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		end := time.Now().Add(stallTimeout)
@@ -136,15 +136,15 @@ func (c *client) hasGone() bool {
 	return gone
 }
 
-// clients are the connections of a server.
+// clients holds the connections of a server.
 type clients struct {
 	mu  sync.Mutex // guards the fields below, and asked of each client
 	all []*client  // the clients, oldest first
 }
 
-// follow notes the new state of a connection. The server calls it for a new connection before it accepts the next. In a
-// flood from the network the next connection waits a moment, so that each client has MaxClients moments for its request
-// before it is disconnected.
+// follow notes the new state of a connection. For a new connection, the server calls follow before it accepts the next
+// one. When too many clients connect from the network, follow makes the next connection wait a moment, so that each
+// client has MaxClients such moments to send its request before it is disconnected.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
@@ -190,7 +190,8 @@ func (a *clients) remove(c *client) {
 	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
 }
 
-// Limiter limits how many requests its handlers answer at once, plus one of the owner, and how long each may take.
+// Limiter limits how many requests its handlers answer at once, and how long each may take. One more request of an
+// owner is answered even when the others are at the limit.
 func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
 	return func(handler http.HandlerFunc) http.HandlerFunc {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPath is the longest path of a socket, unix(7).
+// maxPath is the maximum length of a socket's path, in bytes (unix(7)).
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
 // lastWords is how long pending answers may take after the socket is closed.
@@ -31,15 +31,15 @@ type Server struct {
 	group  atomic.Value // the group that may use it as well, a string
 }
 
-// Listen creates the control socket. Only the instance's daemon may call it: it replaces the socket of a previous
-// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx. The server can be used even
-// after an error: Restore tries again.
+// Listen creates the control socket. Only the instance's daemon may call it, because it replaces the socket of a
+// previous daemon in one step. Until Allow is called, only root and the daemon's user may use the socket. Requests end
+// when ctx is done. The server can be used even after an error: Restore tries again.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, runfile.While("making the control socket", c.bind(ctx))
 }
 
-// bind creates the socket and begins to serve there.
+// bind creates the socket and begins to serve requests on it.
 func (c *Server) bind(ctx context.Context) error {
 	fresh := c.path + ".new"
 	if len(fresh) > maxPath {
@@ -66,8 +66,8 @@ func (c *Server) bind(ctx context.Context) error {
 	return nil
 }
 
-// Restore creates the socket if it was lost, or could not be made before. It reports whether there is a new one. With a
-// new one, the error is that the group may not use it.
+// Restore creates the socket if it was lost, or could not be made before. It reports whether there is a new one. If
+// there is a new socket, an error means that the group can't use it.
 func (c *Server) Restore(ctx context.Context) (isNew bool, err error) {
 	if c.made && runfile.Exists(c.path) {
 		return false, nil
@@ -86,8 +86,8 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, mode)
 }
 
-// Allow lets the members of a group, given by name or number, use the socket too. With "" or an unknown group only the
-// owner may.
+// Allow lets the members of a group, given by name or number, use the socket too. If group is "" or unknown, only root
+// and the daemon's user may use it.
 func (c *Server) Allow(group string) error {
 	c.group.Store(group)
 	if err := inTheWay(c.path); err != nil {
@@ -109,8 +109,8 @@ func (c *Server) Allow(group string) error {
 	return runfile.While("statusgroup", err)
 }
 
-// Close closes the socket and removes it. An answer in progress, such as that to the order to leave, has lastWords to
-// finish.
+// Close closes the socket and removes it. An answer in progress, such as the answer to an order to leave, must be
+// finished within lastWords.
 func (c *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
@@ -118,7 +118,7 @@ func (c *Server) Close() error {
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-// inTheWay returns an error if the path is that of a file which is not a socket.
+// inTheWay returns an error if there is a file at the path that is not a socket.
 func inTheWay(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -132,7 +132,7 @@ func inTheWay(path string) error {
 	return nil
 }
 
-// removeSocket removes a socket, never anything else.
+// removeSocket removes a socket, but never any other file.
 func removeSocket(path string) error {
 	if inTheWay(path) != nil {
 		return nil

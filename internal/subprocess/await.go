@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// Patience is how far a program may exceed its limit on a busy machine.
+	// Patience is by how much a program may exceed its limit on a busy machine.
 	Patience = 5 * time.Second
 	// lookEvery is the time between two looks at a program that has exceeded its limit.
 	lookEvery = 20 * time.Millisecond
-	// maxDepth limits how deep descendants are searched.
+	// maxDepth is how many generations of processes are looked at.
 	maxDepth = 8
 )
 
-// Await waits for the result of a process, until ctx is done or the limit is reached, which is a TimeoutError. The time
-// in which the process and its descendants waited for a processor does not count, up to Patience. Await looks up the
-// earlier usage of the process only if the result takes a moment.
+// Await waits for the result of a process. When ctx is done, it returns the cause, and at the limit it returns a
+// TimeoutError. The time in which the process and its descendants waited for a processor does not count, up to
+// Patience. Await reads the usage of the process only if the result takes a moment.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
 	began, rest := time.Now(), min(limit, lookEvery)
 	var before usage
@@ -56,9 +56,10 @@ func used(pid int) (u usage, ok bool) {
 	return u, n == 2
 }
 
-// lacked returns how long a process, since the usage before, and its descendants waited for a processor, as a sum;
-// Patience if one still waits. A process that ran for the whole limit counts as not waiting, and one that has ended as
-// waiting until that is noticed. lacked returns 0 if the kernel does not report usage.
+// lacked returns how long a process has waited for a processor since the usage before. To this it adds the time of the
+// child, with its own children, that waited longest. It returns at least Patience if one of these processes is still
+// waiting. A process that ran for the whole limit does not count as waiting. A process that has ended counts as waiting
+// until its end is noticed. lacked returns 0 if the kernel does not report usage.
 func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience

@@ -17,8 +17,9 @@ import (
 var ErrEnded = errors.New("it ended")
 
 // Helper is a program that answers requests until it is idle or closed. It reads each request from descriptor 3, as a
-// line with a number and words, separated by tabs. It answers on standard output with lines of the number and words;
-// the last answer has more than one word. A line whose number belongs to no request reports that the helper is ready.
+// line with a number and words, separated by tabs. It answers on standard output with lines that consist of the same
+// number and of words. The last answer to a request has more than one word. A line whose number belongs to no request
+// reports that the helper is ready.
 type Helper struct {
 	Pid int
 	to  *os.File
@@ -52,7 +53,7 @@ func StartHelper(c Command) (*Helper, error) {
 	return h, nil
 }
 
-// run hands answers over until the helper exits.
+// run passes the helper's answers on, until the helper exits.
 func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
@@ -106,8 +107,8 @@ func (h *Helper) Ready() bool {
 // Close lets the helper exit after it has answered.
 func (h *Helper) Close() { h.to.Close() }
 
-// End kills a helper that does not answer, and returns why it ended: ErrEnded, or, if it was never ready, nil for
-// status 0 or an error like that of Run.
+// End returns why the helper ended. If why is not nil, End kills the helper first. The result is ErrEnded if the helper
+// was ever ready. Otherwise it is nil for status 0, or an error like one from Run.
 func (h *Helper) End(why error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

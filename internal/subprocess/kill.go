@@ -9,12 +9,13 @@ import (
 	"syscall"
 )
 
-// maxDescendants limits how many processes of one program are searched.
+// maxDescendants limits how many processes of one program are looked for.
 const maxDescendants = 10000
 
 // Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. It
-// does not find a process whose parent has exited, because that is a child of init. PR_SET_CHILD_SUBREAPER would make
-// it our child, but applies to our whole process: os/exec could no longer wait for its own children.
+// does not find a process whose parent has exited, because such a process is a child of init. PR_SET_CHILD_SUBREAPER
+// would make it our child. But that setting applies to our whole process, so that os/exec could no longer wait for its
+// own children.
 func Kill(pid int) {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// pipeDelay is how long to wait for remaining output after a program has exited: a process that it left running may
-// hold the pipe forever.
+// pipeDelay is how long to wait for remaining output after a program has exited, because a process that it left running
+// may hold the pipe forever.
 const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
@@ -28,7 +28,7 @@ type Command struct {
 	Stderr *Output       // may be the same as Stdout
 }
 
-// TimeoutError means that a program was killed at its time limit. It is a context.DeadlineExceeded.
+// TimeoutError means that a program was killed at its time limit. For errors.Is it is a context.DeadlineExceeded.
 type TimeoutError struct {
 	Limit   time.Duration
 	Starved bool // the program waited too long for a processor
@@ -42,10 +42,11 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("did not end in %v", e.Limit)
 }
 
-// Unwrap is for errors.Is.
+// Unwrap lets errors.Is treat the error as context.DeadlineExceeded.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// Find returns the path of a program. The search path of a daemon often lacks the administrator's directories.
+// Find returns the path of a program. It also searches the administrator's directories, which the search path of a
+// daemon often lacks.
 func Find(name string) (string, error) {
 	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} { // "" is the search path
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
@@ -65,10 +66,11 @@ func FindOwn(name string) (string, error) {
 	return Find(name)
 }
 
-// Run runs a program until it exits. At its limit, or when ctx is done, Run kills it with all that it started. The
-// error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause of
-// ctx when ctx is done, or the reason why the program could not be started. Run gives a script without #! to the shell,
-// as execvp(3) does. It does not return while the program's file can't be read or the program can't be killed.
+// Run runs a program until it exits. At its limit, or when ctx is done, Run kills the program and the processes that it
+// started. The error is an *exec.ExitError if the program ended with a status other than 0 or by a signal, a
+// *TimeoutError at the limit, the cause of ctx when ctx is done, or the reason why the program could not be started.
+// Run gives a script without #! to the shell, as execvp(3) does. It does not return while the program's file can't be
+// read or the program can't be killed.
 func Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -103,9 +105,9 @@ func Run(ctx context.Context, c Command) error {
 	return err
 }
 
-// touch reads the beginning of a program's file, and of its interpreter's. A folder or a disk that hangs then blocks
-// only this call. Within Start it would block the whole process, because Go can't stop a thread in vfork(2) for its
-// collector.
+// touch reads the beginning of a program's file, and the beginning of its interpreter's file. A folder or a disk that
+// hangs then blocks only this call. Within Start it would block the whole process, because Go can't stop a thread in
+// vfork(2) for a garbage collection.
 func touch(path string) {
 	for range 2 {
 		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
