@@ -16,8 +16,8 @@ import (
 // budgetInterval is the time between two tries of an order that waits for its budget.
 const budgetInterval = 250 * time.Millisecond
 
-// shortWithout returns which virtual services would be short of servers if these servers were taken out in addition to
-// those that the orders in force take out.
+// shortWithout returns which virtual services would be short if these servers were taken out in addition to those that
+// orders already take out.
 func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
 	for _, short := range now.Short(servers, all.InForce()) {
 		texts = append(texts, short.String())

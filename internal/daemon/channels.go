@@ -46,7 +46,7 @@ func (c *channels) setChannels(p *plan.Plan) {
 	c.webhook.Set(p.Config.Global.Webhook)
 }
 
-// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer has.
+// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains.
 func (c *channels) forget(p *plan.Plan) {
 	hooks, files := []notify.Hook{notify.Callback(p.Config.Global.Callback, "")}, []string{}
 	for _, s := range p.Services {
@@ -90,8 +90,8 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// settled reports the error of something that is done repeatedly. If err is nil, it ends the failure that was reported
-// before.
+// settled reports the error of something that is done repeatedly. If err is nil, the failure that was reported before
+// is over.
 func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	if err == nil {
 		d.tally.over(kind, what)

@@ -126,7 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	return d.finish(d.live(ctx))
 }
 
-// assemble makes the parts of the daemon. When it returns, only the journal is running.
+// assemble creates the parts of the daemon. When it returns, only the journal is running.
 func (d *daemon) assemble() {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
@@ -276,7 +276,7 @@ func (d *daemon) record(change func(*instance.State)) {
 	d.failed(notify.StateFailed, "State file", d.lock.Update(change))
 }
 
-// recording returns a function that records its argument in the state file, by means of set.
+// recording returns a function that calls set to record a value in the state file.
 func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
 	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
 }

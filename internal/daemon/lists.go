@@ -39,7 +39,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guard
 	return s.readDue(ctx, uses, emptyOK, inForce, due)
 }
 
-// readDue reads the lists that are due. For each of them, due says whether it is guarded.
+// readDue reads the lists that are due. due is true for those that are guarded.
 func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emptyOK bool, inForce lists,
 	due map[string]bool) lists {
 	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })

@@ -200,8 +200,8 @@ func isFolder(path string) bool {
 	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
 }
 
-// logOfUnit returns the default log file if systemd made a folder for it, as with the drop-in user.conf, because only
-// root may write to the usual log file. It ignores the folders of other units.
+// logOfUnit returns the default log file if systemd made a folder for it, as with the drop-in user.conf. A daemon
+// without root's permissions can't write to the usual log file. logOfUnit ignores the folders of other units.
 func logOfUnit() string {
 	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
 		return dir + "/ldirectord.log"

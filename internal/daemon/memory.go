@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gcHeadroom is by how many bytes the heap may grow between two collections. A percentage of the heap would waste
+// gcHeadroom is how much the heap may grow between two collections, in bytes. A percentage of the heap would waste
 // memory with a large configuration, and time with a small one, because checks leave little to collect.
 const gcHeadroom = 3 << 20
 

@@ -113,7 +113,8 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	return true
 }
 
-// adoptServers makes the watches of names, TLS files and this machine follow the servers of the configuration in force.
+// adoptServers records the addresses of names, and watches TLS files and this machine for the servers of the
+// configuration in force.
 func (f *configFile) adoptServers() {
 	f.remember()
 	f.tls.follow(f.current)

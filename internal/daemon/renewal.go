@@ -29,8 +29,8 @@ func (w *tlsWatch) follow(l *Loaded) {
 }
 
 // renewed returns the files with new content, or those that are missing, and reports each change only once. It is
-// called every second. A change counts only after a second without a further change, because a certificate and its key
-// are written one after the other. While a file is missing, no file is read.
+// called every second. A change counts after a second without a further change, because a certificate and its key are
+// written one after the other. While a file is missing, no file is read.
 func (w *tlsWatch) renewed() (renewed, missing []string) {
 	if w.plan == nil {
 		return nil, nil

@@ -114,8 +114,8 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.
 	return nil
 }
 
-// set carries out an order in its turn, with the configuration that is in force then. If the order asks for it, set
-// waits until the order's budget allows it. It records the order before it gives it to the director, and refuses an
+// set carries out an order in its turn, with the configuration that is in force then. If the order asks for that, set
+// first waits until enough servers would be left. It records the order before the director gets it, and refuses an
 // order that can't be recorded.
 func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := orders.Parse(words)

@@ -44,7 +44,7 @@ func (d *daemon) openSocket(ctx context.Context) {
 	d.listens(cmp.Or(err, allowed))
 }
 
-// listens reports why the control socket can't be used as configured. If err is nil, it ends that failure.
+// listens reports why the control socket can't be used as configured. If err is nil, that failure is over.
 func (d *daemon) listens(err error) {
 	d.settled(notify.ListenFailed, notListening, err)
 }

@@ -13,8 +13,8 @@ import (
 // connectionsTimeout is how long reading the connections of all servers may take.
 const connectionsTimeout = time.Second
 
-// lacking returns how many virtual services have no server, and how many there are. It does not read the kernel's
-// counters, because cluster managers ask every few seconds.
+// lacking returns how many virtual services have no server, and how many virtual services there are. It does not read
+// the kernel's counters, because cluster managers ask every few seconds.
 func (d *daemon) lacking(ctx context.Context) ([]int, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {

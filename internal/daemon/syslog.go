@@ -18,7 +18,7 @@ const (
 // syslogSockets are the sockets on which a syslog daemon may listen.
 var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log"}
 
-// syslogConn sends lines to the local syslog daemon in the form of RFC 3164. It reconnects after a restart of that
+// syslogConn sends lines to the local syslog daemon in the format of RFC 3164. It reconnects after a restart of that
 // daemon, and never waits longer than a second.
 type syslogConn struct{ conn net.Conn }
 

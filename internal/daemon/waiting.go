@@ -39,7 +39,7 @@ func (o *standingOrders) sayWaiting(before orders.All) {
 }
 
 // beginDue begins the orders whose time has come. The orders of a command begin together, and wait while they would
-// leave too few servers. It stops after beginTime, and continues in the next turn.
+// leave too few servers. beginDue stops after beginTime, and continues in the next turn.
 func (o *standingOrders) beginDue(ctx context.Context) {
 	commands := o.dueCommands()
 	var now *view.Snapshot

@@ -95,7 +95,7 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 
 // failUnlessWhole turns an answer into a server failure, unless the answer is complete, with or without addresses, or
 // says that the name does not exist. After a truncated answer over UDP, package net asks again over TCP, but it would
-// accept an answer that is truncated over TCP, too. A complete answer which shows that the name exists sets exists.
+// accept an answer that is truncated over TCP, too. exists is set when a complete answer shows that the name exists.
 func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)

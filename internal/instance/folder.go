@@ -77,7 +77,7 @@ func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
 	return runfile.LockFolder(ctx, string(f))
 }
 
-// readPid returns the number in a pid file's first line; 0 for none. An empty file counts as missing.
+// readPid returns the number in a pid file's first line, or 0 if there is none. An empty file counts as missing.
 func readPid(path string) (pid int, there bool) {
 	text, err := runfile.Read(path)
 	if err != nil || len(text) == 0 {

@@ -35,8 +35,8 @@ func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
 
-// Files returns the files of the daemon, whichever spelling of its configuration's name they are named after. The pid
-// file may have another name.
+// Files returns the files of the daemon, even if they are named after another spelling of its configuration. The pid
+// file may have a different name.
 func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
 
 // PidFile returns the path that the pid file gets if this command line starts the daemon.

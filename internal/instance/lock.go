@@ -87,7 +87,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	return l, nil
 }
 
-// inherited returns the previous daemon's record without what is no longer valid.
+// inherited returns the previous daemon's record without the parts that are no longer valid.
 func (i Instance) inherited(before State) State {
 	if before.Phase == Ending {
 		before.Virtuals = nil // Departing is kept: cleanstop may have left these servers in the table

@@ -72,8 +72,9 @@ func (i Instance) PrivateMarks() map[uint32]bool {
 	return marks
 }
 
-// isProved reports whether the daemon of a record is certainly running. Its lock proves that even if this process can't
-// see other processes. If the lock can't be accessed, a process with the recorded number and start time proves it.
+// isProved reports whether the daemon of a record is certainly running. The daemon's lock proves that, even if this
+// process can't see other processes. If the lock can't be accessed, a process with the recorded number and start time
+// proves it.
 func (f folder) isProved(r record) bool {
 	locked, err := runfile.IsLocked(f.files(r.base).Lock)
 	return locked || err != nil && r.Process.Lives()

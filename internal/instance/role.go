@@ -60,8 +60,8 @@ type RoleOrder struct {
 	Given time.Duration
 }
 
-// RoleFile is the path of the file with the last order: its first line has the role, and its second line has the format
-// and the time at which the order was given. The file survives the daemon, but not a reboot.
+// RoleFile is the path of the file with the last order. The first line of the file is the role, and the second line has
+// the format and the time at which the order was given. The file survives the daemon, but not a reboot.
 type RoleFile string
 
 // Read returns the last order; the zero value if there is no file.

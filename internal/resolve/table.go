@@ -85,7 +85,7 @@ func (t *Table) Port(name, protocol string) PortLookup {
 	return *t.ports[key]
 }
 
-// Name returns the result of the look-up of a host name; nil if the text was not noted as a name.
+// Name returns what is known about a host name; nil if the text was not noted as a name.
 func (t *Table) Name(text string, ipv6 bool) *Name {
 	key := Key{text, ipv6}
 	if l := t.hosts[key]; l != nil {
@@ -183,7 +183,7 @@ func (t *Table) lastOf(key Key) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(t.Last(key)), isOther)
 }
 
-// List returns the results of the look-ups of host names, sorted.
+// List returns the results for all host names, sorted by name.
 func (t *Table) List() (list []Name) {
 	for key := range t.hosts {
 		list = append(list, *t.Name(key.Host, key.IPv6))

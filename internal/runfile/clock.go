@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pause waits for a time, and reports whether ctx is still not done. Loops call it between two looks at a process, a
-// file or a table.
+// Pause waits for the time d. It returns false if ctx is done before that. Loops call it between two looks at a
+// process, a file or a table.
 func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -44,7 +44,7 @@ func TryLock(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }
 
-// IsLocked reports whether a process has the lock on a file. It fails if the file is missing, or we may not open it.
+// IsLocked reports whether a process has the lock on a file. It fails if the file is missing, or if we may not open it.
 func IsLocked(path string) (bool, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {

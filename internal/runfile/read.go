@@ -31,7 +31,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 const ReadTimeout = 5 * time.Second
 
 // ErrLate is the error for a look that takes longer than ReadTimeout, for example because a file server does not
-// answer. For errors.Is it is an os.ErrDeadlineExceeded.
+// answer. It matches os.ErrDeadlineExceeded.
 var ErrLate error = late{}
 
 type late struct{}
@@ -90,7 +90,7 @@ func Try(path string, do func() error) error {
 	return err
 }
 
-// Stat calls os.Stat by means of InTime.
+// Stat does what os.Stat does, with the time limit of InTime.
 func Stat(path string) (os.FileInfo, error) {
 	return InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
 }

@@ -101,7 +101,7 @@ func Owner(path string) (uint32, error) {
 
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// trusted refuses a file of another user in the run folder. foreign, with which the error ends, says what happens to
+// trusted refuses a file of another user in the run folder. The error ends with foreign, which says what happens to
 // such a file.
 func trusted(f *os.File, foreign error) error {
 	info, err := f.Stat()
@@ -136,7 +136,7 @@ func giveToFolder(f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// While adds to an error what was being done; nil stays nil.
+// While adds to an error what was being done when it occurred. For nil it returns nil.
 func While(doing string, err error) error {
 	if err == nil {
 		return nil

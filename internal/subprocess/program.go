@@ -28,7 +28,7 @@ type Command struct {
 	Stderr *Output       // may be the same as Stdout
 }
 
-// TimeoutError means that a program was killed at its time limit. For errors.Is it is a context.DeadlineExceeded.
+// TimeoutError means that a program was killed at its time limit. It matches context.DeadlineExceeded.
 type TimeoutError struct {
 	Limit   time.Duration
 	Starved bool // the program waited too long for a processor
@@ -42,7 +42,7 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("did not end in %v", e.Limit)
 }
 
-// Unwrap lets errors.Is treat the error as context.DeadlineExceeded.
+// Unwrap makes the error match context.DeadlineExceeded.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // Find returns the path of a program. It also searches the administrator's directories, which the search path of a
