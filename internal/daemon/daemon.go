@@ -39,7 +39,7 @@ const (
 	directorTimeout = 25 * time.Second // until the director has cleaned up the table
 	saveTimeout     = time.Second      // at a handover, to save an unsaved role
 	hooksTimeout    = 30 * time.Second // until the last commands have exited
-	closeTimeout    = 5 * time.Second  // after that, until the last log lines and mails are sent
+	closeTimeout    = 5 * time.Second  // after that, for the last log lines, and again for the last mails
 )
 
 // SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal, so it
