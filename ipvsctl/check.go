@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Check refuses what ipvsadm or the kernel refuses, and what the kernel would misread, so that both tables refuse the
-// same. Its errors wrap EINVAL or ERANGE.
+// Check refuses changes that ipvsadm or the kernel refuses or that the kernel would misread. Thus the kernel's table
+// and Memory refuse the same changes. Its errors wrap EINVAL or ERANGE.
 func Check(op lvs.Op) error {
 	if op.Kind > lvs.DelDest {
 		return invalid("unknown operation")
@@ -28,7 +28,7 @@ func Check(op lvs.Op) error {
 	return err
 }
 
-// invalid makes the error for what ipvsadm or the kernel refuses.
+// invalid returns an error that wraps EINVAL.
 func invalid(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, syscall.EINVAL)...)
 }
@@ -50,7 +50,7 @@ func checkKey(k lvs.Key) error {
 	}
 }
 
-// checkAddr refuses addresses that a message of IPVS can't carry as they are.
+// checkAddr refuses addresses that can't be sent to the kernel unchanged.
 func checkAddr(of string, addr netip.AddrPort) error {
 	a := addr.Addr()
 	switch {
@@ -65,7 +65,7 @@ func checkAddr(of string, addr netip.AddrPort) error {
 }
 
 // maxName is the maximum length of the name of a scheduler or a persistence engine (linux/ip_vs.h:
-// IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN, each with a zero byte).
+// IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN, less the zero byte at the end).
 const maxName = 15
 
 func checkSettings(s lvs.Settings, k lvs.Key) error {

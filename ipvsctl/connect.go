@@ -17,20 +17,20 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// Sizes of buffers for answers, in bytes. For each answer the kernel allocates and clears as much memory as the largest
-// buffer of the socket so far, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). With a buffer of shortAnswer or
-// more, an answer is never larger than the buffer.
+// These are sizes of buffers for answers, in bytes. For each answer the kernel allocates and clears as much memory as
+// the largest buffer with which the socket was read so far, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). If
+// the buffer has at least shortAnswer bytes, an answer always fits.
 const (
 	maxAnswer   = 1 << 16 // for whole tables
 	shortAnswer = 1 << 13 // for a service
 )
 
-// moduleTimeout is how long modprobe may take.
+// moduleTimeout is the time limit for modprobe.
 const moduleTimeout = 10 * time.Second
 
 var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
-// connect opens a line. timeout limits the wait for an answer, room its size.
+// connect opens sockets to the kernel. timeout limits the wait for an answer, and room the size of an answer.
 func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
 	g, err := openGenl(timeout, room)
 	if err != nil {
@@ -51,7 +51,7 @@ func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error
 	return c, nil
 }
 
-// using runs talk on a line. After an error, or if ctx ends first, it closes the line by end.
+// using runs talk, which uses open sockets. After an error, or when ctx ends, it calls end to close the sockets.
 func using(ctx context.Context, end func(), talk func() error) error {
 	uncut := context.AfterFunc(ctx, end)
 	err := talk()
@@ -64,7 +64,7 @@ func using(ctx context.Context, end func(), talk func() error) error {
 	return err
 }
 
-// openGenl opens the socket, see connect. The family is not looked up yet.
+// openGenl opens a socket, with the limits of connect. It does not look up the family yet.
 func openGenl(timeout time.Duration, room int) (*genl, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
 		unix.NETLINK_GENERIC)
@@ -74,7 +74,7 @@ func openGenl(timeout time.Duration, room int) (*genl, error) {
 	return &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: timeout, in: make([]byte, room)}, nil
 }
 
-// lookup finds the number of the family IPVS; ENOENT if the kernel does not have it.
+// lookup finds the number of the netlink family IPVS. It returns ENOENT if the kernel does not have that family.
 func (g *genl) lookup() error {
 	g.family = 0
 	g.wait()
@@ -89,8 +89,8 @@ func (g *genl) lookup() error {
 	return err
 }
 
-// lineFailed distinguishes failures of the line from refusals of the kernel. ENOENT may be either: it is also the error
-// after the module has been unloaded.
+// lineFailed reports whether an error may be a failure of the sockets. Other errors are refusals by the kernel. ENOENT
+// may mean a refusal, or that the module has been unloaded.
 func lineFailed(err error) bool {
 	errno, is := errors.AsType[syscall.Errno](err)
 	if !is {
@@ -110,8 +110,8 @@ func (c *conn) close() {
 	c.genl.close()
 }
 
-// findFamily finds IPVS before moby/ipvs is used, because that library looks only once, and without IPVS reads the
-// kernel's answers as success.
+// findFamily looks up IPVS before moby/ipvs is used, and loads the module if needed. The library itself looks up IPVS
+// only once. If it doesn't find it, it takes the kernel's answers for success.
 func findFamily(ctx context.Context, g *genl) error {
 	err := g.lookup()
 	if !errors.Is(err, syscall.ENOENT) {
@@ -124,7 +124,7 @@ func findFamily(ctx context.Context, g *genl) error {
 	return &absentError{cmp.Or(loading, errors.New("modprobe found nothing to do"))}
 }
 
-// absentError is the error of a kernel without IPVS. why is the reason why the module could not be loaded.
+// absentError means that the kernel has no IPVS. why is the reason why the module could not be loaded.
 type absentError struct{ why error }
 
 func (e *absentError) Error() string { return "the kernel has no IPVS" }
@@ -149,7 +149,7 @@ func loadModule(ctx context.Context) error {
 	return fmt.Errorf("modprobe: %w", err)
 }
 
-// openError adds advice to the error of a table that can't be opened.
+// openError adds advice to the error from opening a table.
 func openError(err error) error {
 	e := &OpError{Op: "open", Err: err}
 	var absent *absentError

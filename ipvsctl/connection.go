@@ -18,8 +18,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Connection is an entry of the kernel's table of connections (/proc/net/ip_vs_conn): one connection, or the
-// template that sends a client to the same server again.
+// Connection is an entry of the kernel's table of connections (/proc/net/ip_vs_conn): a connection, or a template that
+// sends later connections of a client to the same server.
 type Connection struct {
 	Protocol   lvs.Protocol   // 0 in the template of a mark service
 	Client     netip.AddrPort // in a template: port 0, and the address masked by the granularity
@@ -31,11 +31,12 @@ type Connection struct {
 	EngineData string         // the engine's key of the client; any bytes, because they come from the network
 }
 
-// Template reports whether c is a template. Except for FTP data connections whose port is not known yet, only templates
-// have no client port.
+// Template reports whether c is a template. The client port is 0 in templates, and else only in FTP data connections
+// whose port is not known yet.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
-// Mark returns the mark of a mark service's template, which it has in place of an address; 0 for any other entry.
+// Mark returns the mark in the template of a mark service, which contains the mark instead of an address. For any other
+// entry it returns 0.
 func (c Connection) Mark() uint32 {
 	if c.Protocol != lvs.Mark || !c.Template() {
 		return 0
@@ -43,16 +44,16 @@ func (c Connection) Mark() uint32 {
 	return binary.BigEndian.Uint32(c.Virtual.Addr().AsSlice())
 }
 
-// connectionsFile is the table in the namespace of the thread that opens the file.
+// connectionsFile shows the table of the network namespace of the thread that opens it.
 const connectionsFile = "/proc/thread-self/net/ip_vs_conn"
 
-// maxLine limits a line, in bytes. The kernel's are up to 160 bytes, and an engine's data adds up to 255
-// (linux/ip_vs.h: IP_VS_PEDATA_MAXLEN).
+// maxLine is the maximum length of a line, in bytes. The kernel's lines have up to 160 bytes, and up to 255 more with
+// the data of a persistence engine (linux/ip_vs.h: IP_VS_PEDATA_MAXLEN).
 const maxLine = 1024
 
-// EachConnection calls f for each entry of the kernel's table of connections, until f fails, and returns how many lines
-// could not be read. It reads the table in parts and never holds all of it; entries that change meanwhile may be
-// missing or appear twice.
+// EachConnection calls f for each entry of the kernel's table of connections, until f fails. It returns the number of
+// lines that could not be parsed. It reads the table in parts and never holds all of it. Entries that change meanwhile
+// may be missing or appear twice.
 func EachConnection(ctx context.Context, f func(Connection) error) (skipped int, err error) {
 	file, err := os.Open(connectionsFile)
 	if err != nil {
@@ -89,8 +90,8 @@ func readConnections(ctx context.Context, r io.Reader, f func(Connection) error)
 	}
 }
 
-// readLine returns the next line, which the next call overwrites. It returns nil for a line that is too long, or cut
-// off by the end. At the end it fails with io.EOF.
+// readLine returns the next line, in memory that the next call overwrites. For a line that is too long or has no
+// newline, it returns nil. At the end of the file it fails with io.EOF.
 func readLine(r *bufio.Reader) (line []byte, err error) {
 	line, err = r.ReadSlice('\n')
 	short := err == nil && len(line) <= maxLine
@@ -107,8 +108,8 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// parseConnection reads a line: protocol, three addresses and ports in hexadecimal, state, seconds, and
-// after a space each an engine and its data, if there is one.
+// parseConnection parses a line. It has a protocol, three addresses with ports in hexadecimal, the state, and the
+// seconds. The name of a persistence engine and its data may follow, each after a space.
 func parseConnection(line []byte) (c Connection, ok bool) {
 	var words [9]string
 	rest := string(line)
@@ -127,7 +128,7 @@ func parseConnection(line []byte) (c Connection, ok bool) {
 	return c, sameFamily && c.State != "" && errs == [5]error{}
 }
 
-// parseProtocol reads a name of the kernel's ip_vs_proto_name: one of those below, or IP_47.
+// parseProtocol parses a name from the kernel's ip_vs_proto_name, which is in protocols or has the form IP_47.
 func parseProtocol(name string) (lvs.Protocol, error) {
 	if p, ok := protocols[name]; ok {
 		return p, nil
@@ -139,7 +140,8 @@ func parseProtocol(name string) (lvs.Protocol, error) {
 var protocols = map[string]lvs.Protocol{"IP": lvs.Mark, "TCP": lvs.TCP, "UDP": lvs.UDP, "SCTP": lvs.SCTP, "ICMP": 1,
 	"ICMPv6": 58}
 
-// parseHex reads C000020A, or eight groups of four digits with colons, and a port.
+// parseHex parses an address and a port in hexadecimal. The address has the form C000020A (IPv4), or eight groups of
+// four digits with colons (IPv6).
 func parseHex(addr, port string) (netip.AddrPort, error) {
 	p, noPort := strconv.ParseUint(port, 16, 16)
 	if n, err := strconv.ParseUint(addr, 16, 32); err == nil && len(addr) == 8 {

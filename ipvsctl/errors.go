@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// OpError is a failed request to a table. errors.Is finds the kernel's errno in it.
+// OpError is a failed request to a table. It wraps the kernel's errno.
 type OpError struct {
 	Op   string // the change as arguments of ipvsadm, or "open" or "read"
 	Err  error
@@ -25,7 +25,7 @@ func (e *OpError) Error() string {
 
 func (e *OpError) Unwrap() error { return e.Err }
 
-// refused returns the error of Do for op; nil for a nil err.
+// refused wraps err, the result of op, in an OpError. It returns nil if err is nil.
 func refused(op lvs.Op, err error) error {
 	if err == nil {
 		return nil
@@ -33,7 +33,7 @@ func refused(op lvs.Op, err error) error {
 	return &OpError{Op: op.String(), Err: err, Hint: hint(err)}
 }
 
-// hint explains an errno: the kernel uses few of them for everything.
+// hint explains an error of the kernel, which uses only a few errnos.
 func hint(err error) string {
 	var open *OpError
 	var module absentModule
@@ -52,11 +52,11 @@ func hint(err error) string {
 	return ""
 }
 
-// absentModule is a module of a scheduler or a persistence engine that the kernel could not load.
+// absentModule is the error for a scheduler or a persistence engine whose module the kernel could not load.
 type absentModule string
 
-// lacking names the missing kernel module for s. The kernel looks for the scheduler first. Built-in modules are not in
-// the list of loaded ones.
+// lacking names the module that the kernel lacks for s. If it found neither module loaded, it names both, because one
+// of them may be built in.
 func lacking(s lvs.Settings, hasScheduler, hasEngine bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {
@@ -75,7 +75,7 @@ func (m absentModule) Unwrap() error { return syscall.ENOENT }
 const hintPermission = "this needs root, or the capability CAP_NET_ADMIN"
 
 // IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
-// It is also true if the kernel has lost IPVS; the next reading of the table reports that.
+// It is also true if the module ip_vs was unloaded. Then the next Read fails.
 func IsMissing(err error) bool {
 	var module absentModule
 	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)

@@ -19,7 +19,7 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// answerTimeout is the longest wait for the kernel's answer to a request or a batch.
+// answerTimeout is the time limit for the kernel's answer to a request or a batch.
 const answerTimeout = 10 * time.Second
 
 var (
@@ -27,28 +27,30 @@ var (
 	errPending  = errors.New("not asked yet")
 )
 
-// kernel is the table of the network namespace in which it is opened. The first request opens the zero kernel.
-// Goroutines may share it: one request is under way at a time, because moby/ipvs would mix up the answers of two.
+// kernel is the table of the network namespace in which it is opened. The zero kernel is ready to use: its first
+// request opens it. Several goroutines may share it. It sends one request at a time, because moby/ipvs would mix up the
+// answers to two.
 type kernel struct {
-	// raw: it reads counters by raw system calls, which bypass Go's scheduler. That would wake a thread each time,
-	// the largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits.
-	// Answers are short: they are about one service at a time.
+	// raw makes it read counters by raw system calls, which bypass Go's scheduler. The scheduler would wake a
+	// thread for each call, which costs more than anything else. In return, a processor of the Go runtime (a P) is
+	// blocked while another program holds the kernel's lock of IPVS. raw also makes the buffer for answers smaller,
+	// because each answer is about one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
-	conn *conn      // nil if the next request must open a new line
+	conn *conn      // nil if the next request must open new sockets
 }
 
-// conn is an open line to the kernel: moby/ipvs for services, our own messages for everything else.
+// conn is a pair of open sockets to the kernel: moby for changes of services, genl for everything else.
 type conn struct {
 	moby moby
 	genl *genl
 }
 
-// genl is a socket for the parts that moby/ipvs gets wrong or leaves out: the library does not know the family of a
-// destination, tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. It is not for
-// several goroutines at once.
+// genl is a socket for the requests that moby/ipvs lacks or gets wrong. The library does not know the family of a
+// destination, tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. Only one
+// goroutine at a time may use a genl.
 type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait
@@ -62,13 +64,13 @@ type genl struct {
 	in     []byte // room for answers
 }
 
-// Connect opens the kernel's table, and loads the module ip_vs if it is missing. The error for a kernel without IPVS,
-// or for missing rights, is an *OpError.
+// Connect opens the kernel's table, and loads the module ip_vs if it is missing. If the kernel has no IPVS, or the
+// process lacks the rights, the error is an *OpError.
 func (k *kernel) Connect(ctx context.Context) error {
 	return k.request(ctx, func(*conn) error { return nil })
 }
 
-// Close closes the sockets; the table stays as it is.
+// Close closes the sockets. It does not change the table.
 func (k *kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -76,7 +78,7 @@ func (k *kernel) Close() error {
 	return nil
 }
 
-// Do makes changes, see Client: services one by one, destinations in batches.
+// Do makes changes, see Client. It changes services one by one, and destinations in batches.
 func (k *kernel) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
 	for len(ops) > 0 {
 		n := min(lvs.Batch, len(ops))
@@ -116,8 +118,8 @@ func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
 	return results
 }
 
-// request runs talk on the line to the kernel, and closes the line if ctx ends first: moby/ipvs would wait for a lost
-// answer forever. After a failure of the line the next request opens a new line.
+// request runs talk with the open sockets. It closes them if ctx ends first, because moby/ipvs would wait for a lost
+// answer forever. After a failure of the sockets, the next request opens new ones.
 func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -150,7 +152,7 @@ func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	return err
 }
 
-// drop closes the line; mu is held.
+// drop closes the sockets. The caller holds mu.
 func (k *kernel) drop() {
 	if k.conn != nil {
 		k.conn.close()
@@ -171,17 +173,17 @@ func (c *conn) changeService(op lvs.Op) error {
 	return err
 }
 
-// isLoaded reports whether a module is in the kernel, unless it is built in.
+// isLoaded reports whether a module is loaded. It may return false for a built-in module.
 func isLoaded(module string) bool {
 	_, err := os.Stat("/sys/module/" + module)
 	return err == nil
 }
 
-// destCommands are the commands that change destinations.
+// destCommands maps changes of destinations to commands.
 var destCommands = map[lvs.OpKind]uint8{lvs.AddDest: cmdNewDest, lvs.EditDest: cmdSetDest, lvs.DelDest: cmdDelDest}
 
-// changeDests makes the pending changes of destinations in one send. In another it makes additions of existing
-// destinations, as edits. The error is about the line: changes without a result are still pending.
+// changeDests sends the pending changes of destinations together. Then it sends the additions that failed with EEXIST
+// again, as edits. The error is a failure of the sockets. Changes that have no result by then are still pending.
 func (g *genl) changeDests(ops []lvs.Op, results []error) error {
 	for range 2 {
 		var asked []int
@@ -223,21 +225,22 @@ func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
 	g.out = append(g.out, request.Serialize()...)
 }
 
-// wait sets the deadline of the next answers. On some machines this takes as long as an answer.
+// wait sets the deadline for the next answers. On some machines, setting it takes as long as an answer, so it is not
+// set for every request.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
-// ask sends one request.
+// ask sends one request and waits for its end.
 func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error, attrs ...*nl.RtAttr) error {
 	g.queue(family, cmd, flags, attrs...)
 	ended, err := g.exchange(answer)
 	return cmp.Or(err, ended[0])
 }
 
-// exchange sends the queued requests, and calls answer with the attributes of each message that answers one. It returns
-// how each request ended. err is about the line.
+// exchange sends the queued requests, and calls answer with the attributes of each message that answers one. ended has
+// the result of each request. err is a failure of the sockets.
 //
-// The kernel handles the requests one after the other, reports each failure, and acknowledges the last. All others
-// succeeded.
+// The kernel handles the requests one after the other, reports each failure, and acknowledges the last request. All
+// others succeeded.
 func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	if g.queued == 0 {
 		return nil, nil
@@ -256,7 +259,7 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	return ended, err
 }
 
-// call sends or receives, by a raw system call if the line is raw, see kernel.
+// call sends or receives a message, by a raw system call if g.raw is set, see kernel.
 func (g *genl) call(sends bool, p []byte) (n int, err error) {
 	wait, scheduled, direct := syscall.RawConn.Read, g.file.Read, raw.Read
 	if sends {
@@ -273,8 +276,8 @@ func (g *genl) call(sends bool, p []byte) (n int, err error) {
 	return n, cmp.Or(waited, err)
 }
 
-// receive reads the kernel's next messages about the requests that begin with number first, and reports whether the
-// last request has ended.
+// receive reads the kernel's next messages, and reports whether the last request has ended. first is the number of the
+// first request.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
 	n, err := g.call(false, g.in)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Memory is a table without load balancing, for trials, tests and measurements. It answers like the kernel, with the
-// same errnos. It may be read while another goroutine changes it.
+// Memory is a table that balances no load, for trials, tests and measurements. It returns the same errnos as the
+// kernel. It may be read while another goroutine changes it.
 type Memory struct {
 	// OnChange, if set before the first use, is called after each change, by the goroutine that made the change. It
 	// may call Read.
@@ -24,7 +24,7 @@ type Memory struct {
 	idle  lvs.Timeouts
 }
 
-// NewMemory returns a table with the initial content t.
+// NewMemory returns a table that initially has the content of t.
 func NewMemory(t lvs.Table) *Memory {
 	return &Memory{table: cloneOf(t), idle: lvs.Timeouts{900, 120, 300}} // as in a new kernel
 }
@@ -42,7 +42,7 @@ func (m *Memory) Read(ctx context.Context) (lvs.Table, error) {
 	return cloneOf(m.table), nil
 }
 
-// cloneOf returns a copy of a table, with its own destinations and without counters.
+// cloneOf returns a copy of a table, without counters. The copy shares no destinations with the table.
 func cloneOf(t lvs.Table) lvs.Table {
 	own := make(lvs.Table, len(t))
 	for key, s := range t {
@@ -94,7 +94,7 @@ func (m *Memory) do(ctx context.Context, op lvs.Op) error {
 	return err
 }
 
-// Close does nothing: the table lives as long as its Memory.
+// Close does nothing: the table remains in its Memory.
 func (m *Memory) Close() error { return nil }
 
 func (m *Memory) apply(op lvs.Op) (changed bool, err error) {
@@ -147,8 +147,8 @@ func changeDest(service *lvs.VirtualService, op lvs.Op, exists bool) error {
 	return nil
 }
 
-// schedulers are those of Linux 6.1. A service may also have none.
+// schedulers are the schedulers of Linux 6.1. With none, a service has no scheduler.
 var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos none")
 
-// engines are the persistence engines; most services have none.
+// engines are the persistence engines. With "", a service has no engine.
 var engines = []string{"", "sip"}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The commands of linux/ip_vs.h (IPVS_CMD_*), in the order of its enumeration, as are all constants below.
+// These are commands of linux/ip_vs.h (IPVS_CMD_*). They and all constants below are in the order of its enumerations.
 const (
 	cmdGetService = iota + 4
 	cmdNewDest
@@ -20,7 +20,7 @@ const (
 	cmdGetDest
 )
 
-// The attributes of linux/ip_vs.h (IPVS_CMD_ATTR_*, IPVS_SVC_ATTR_*, IPVS_DEST_ATTR_*).
+// These are attributes of linux/ip_vs.h (IPVS_CMD_ATTR_*, IPVS_SVC_ATTR_*, IPVS_DEST_ATTR_*).
 const (
 	cmdAttrService = iota + 1
 	cmdAttrDest
@@ -58,7 +58,7 @@ const (
 	destAttrTunnelFlags
 )
 
-// The attributes of linux/ip_vs.h in destAttrStats (IPVS_STATS_ATTR_*).
+// These are the attributes within destAttrStats (IPVS_STATS_ATTR_* in linux/ip_vs.h).
 const (
 	statsConnections = iota + 1
 	statsPacketsIn
@@ -72,11 +72,11 @@ const (
 	forwardMask lvs.Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
-// attrs are the values of attributes by type, without the flag bits; nil for a missing one. The types used here are
-// below 16.
+// attrs has the values of attributes, indexed by type without its flag bits. The value of a missing attribute is nil.
+// All types that are used here are below 16.
 type attrs [16][]byte
 
-// readAttrs reads a list of attributes. (nl.ParseRouteAttr panics on a truncated list.)
+// readAttrs parses a list of attributes. Unlike nl.ParseRouteAttr, it does not panic if the list is truncated.
 func readAttrs(b []byte) (list attrs) {
 	for len(b) >= unix.NLA_HDRLEN {
 		size := int(binary.NativeEndian.Uint16(b))
@@ -143,7 +143,7 @@ func parseService(b []byte) (s lvs.VirtualService, err error) {
 	return s, err
 }
 
-// parseDest reads a destination and its counters, for a service of the given family.
+// parseDest parses a destination and its counters. ipv6 is the family of its service.
 func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c lvs.Counters, err error) {
 	a := readAttrs(b)
 	if family := a[destAttrFamily]; family != nil { // since Linux 3.18
@@ -183,7 +183,7 @@ func parseTraffic(b []byte) lvs.Traffic {
 	}
 }
 
-// parseAddr reads an address and a port; an address of IPv4 fills the first four of sixteen bytes.
+// parseAddr parses an address and a port. An IPv4 address is in the first four of sixteen bytes.
 func parseAddr(b, port []byte, ipv6 bool) (netip.AddrPort, error) {
 	switch {
 	case ipv6 && len(b) >= 16:
@@ -207,7 +207,7 @@ func family(ipv6 bool) uint16 {
 	return unix.AF_INET
 }
 
-// number reads the value of an attribute; 0 if it is too short.
+// number reads a number from the value of an attribute. If the value is too short, the number is 0.
 func number[T uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
 	if len(b) >= size {
 		n = read(b)

@@ -17,11 +17,12 @@ import (
 // moby changes virtual services through the library moby/ipvs.
 type moby struct{ *ipvs.Handle }
 
-// setUp runs the set-up of moby/ipvs once. That calls modprobe again, and logs if there is none.
+// setUp makes openMoby trigger the one-time initialization of moby/ipvs, which runs modprobe again, and logs an error
+// if there is no modprobe.
 var setUp sync.Once
 
-// openMoby opens the library's socket, and keeps the library from logging. Only its first handle logs. The level of a
-// logger may be changed while others use it.
+// openMoby opens the library's socket, and keeps the library from logging. Only the first handle of the library logs.
+// The level of a logger may be changed while other goroutines use the logger.
 func openMoby() (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()
@@ -54,8 +55,9 @@ func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
 	return was, m.SetConfig(&ipvs.Config{TimeoutTCP: at(0), TimeoutTCPFin: at(1), TimeoutUDP: at(2)})
 }
 
-// probe requests an impossible service. Any error other than ESRCH means missing rights, or a wrong family number: the
-// library never looks it up again, and a reloaded module gets a new one.
+// probe requests a service that can't exist, for which the kernel returns ESRCH. EPERM means missing rights. Any other
+// error means that the library uses an outdated family number: a reloaded module gets a new number, but the library
+// never looks it up again.
 func (m moby) probe() error {
 	_, err := m.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
 	switch {
@@ -79,7 +81,7 @@ func (m moby) put(op lvs.Op) error {
 	return m.UpdateService(s)
 }
 
-// remove removes a service. It succeeds if there is none.
+// remove removes a service. It succeeds if the service does not exist.
 func (m moby) remove(op lvs.Op) error {
 	err := m.DelService(mobyService(op))
 	if errors.Is(err, syscall.ESRCH) {

@@ -9,25 +9,26 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Kernel is the kernel's table, as --ipvs names it.
+// Kernel is the name of the kernel's table in --ipvs.
 const Kernel = "kernel"
 
-// Access has the clients of one table. Connect or the first request opens each client, and none waits for another.
-// Parts that a table does not have are nil.
+// Access has the clients of one table. Each client is opened by Connect or by its first request, and none waits for
+// another. The fields that a table does not support are nil.
 type Access struct {
 	Client         // the client of the director, or of a command
 	Live    Client // reads counters, for several goroutines; nil: only this process has the table
 	Private Client // for the private services of a daemon's checks; nil with Live
-	// Connections is EachConnection; nil with Live.
+	// Connections is EachConnection, or nil if Live is nil.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)
-	// InOrder returns the destinations of a service in the order of the kernel's list; nil with Live.
+	// InOrder returns the destinations of a service in the order of the kernel's list. It is nil if Live is nil.
 	InOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)
-	// Absent returns why there is no table yet, although Connect would load it; nil with Live.
+	// Absent returns why there is no table yet. It returns nil if there is one, and it does not load the module, as
+	// Connect does. It is nil if Live is nil.
 	Absent  func() error
 	Machine bool // mark rules and addresses of this machine belong to it
 }
 
-// Open returns the table of a name that --ipvs takes: kernel, memory or memory:FILE. It sends no request.
+// Open returns access to the table with a name that --ipvs accepts: kernel, memory or memory:FILE. It sends no request.
 func Open(name string) (Access, error) {
 	if name == Kernel {
 		own := &kernel{}

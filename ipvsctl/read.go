@@ -74,8 +74,8 @@ func (k *kernel) inOrder(ctx context.Context, key lvs.Key) (all []lvs.Dest, err 
 	return all, nil
 }
 
-// read requests the services, then the destinations of each: the kernel lists destinations of one service at a time,
-// and accepts no second such request before it has answered the first.
+// read requests the services, and then the destinations of each service, one service at a time: the kernel accepts no
+// further request for a list before it has answered the last.
 func (g *genl) read(table lvs.Table) error {
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])
@@ -96,7 +96,7 @@ func (g *genl) read(table lvs.Table) error {
 	return nil
 }
 
-// dests reads the destinations of a service; none if the service is missing.
+// dests reads the destinations of a service. A missing service has none.
 func (g *genl) dests(s *lvs.VirtualService) error {
 	if g.seq%lvs.Batch == 0 { // one of many
 		g.wait()

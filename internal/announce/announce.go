@@ -21,7 +21,7 @@ type Place struct {
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
-// Placed returns the places of addresses that are all where they are wanted.
+// Placed returns the places of addresses if each of them is where it is wanted.
 func Placed(want []lvs.Wanted) []Place {
 	places := make([]Place, len(want))
 	for i, w := range want {
@@ -40,30 +40,31 @@ type Announcer struct {
 	mu       sync.Mutex // guards what follows
 	recorded Record
 	mine     Record // the records of this daemon
-	// where Sync put or found an address, by device index: if it is missing there later, it was removed by hand
+	// where Sync put or found an address, by device index: an address that is missing there later was removed by
+	// hand
 	placed map[netip.Addr]int
 }
 
-// Claims returns the addresses of other daemons on this machine, each with its daemon. No daemon writes its record
-// before release is called.
+// Claims returns the addresses of other daemons on this machine, each with the name of its daemon. Until release is
+// called, no daemon writes its record.
 type Claims func(context.Context) (foreign map[netip.Addr]string, release func())
 
-// Record has the devices on which this daemon or its predecessors may have put an address, for the next daemon. It is
-// written before any change. The device "" is the local route. A desired address without a device is recorded too, as
-// claimed.
+// Record lists, for each address, the devices on which this daemon or its predecessors may have put it. The next daemon
+// reads the record. It is written before any change. The device "" represents the local route. A desired address is
+// recorded even without a device, to claim it.
 type Record = map[netip.Addr][]string
 
-// New returns the announcer of a daemon. before is the record of the previous daemon. save replaces the record.
+// New returns the announcer of a daemon. before is the record of the previous daemon, and save writes a new one.
 func New(before Record, claims Claims, save func(Record) error) *Announcer {
 	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
 
-// Sync compares the desired places with the kernel, and changes what differs. It adds a route before its address,
-// removes an address before its route, and removes an address from one device before it adds it to another. It returns
-// a place for each desired address, in the order of want. It adds an address that was removed by hand again only with
-// Repair, or after the address was wanted elsewhere. An address whose new device is missing or down stays where it is.
-// Sync withdraws recorded addresses that no service wants; if that fails, their places follow the others. ctx ends Sync
-// between two addresses.
+// Sync compares the desired places with the kernel's state, and corrects differences. It adds a route before its
+// address, removes an address before its route, and removes an address from one device before it adds it to another. It
+// returns a place for each desired address, in the order of want. If an address was removed by hand, Sync adds it again
+// only with Repair, or after the address was wanted elsewhere. An address whose new device is missing or down stays
+// where it is. Sync withdraws recorded addresses that no service wants; if that fails, it returns their places after
+// those of the desired addresses. When ctx ends, Sync stops before the next address.
 func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -94,8 +95,7 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 	return places, a.record(next)
 }
 
-// claim plans the change of each address and records it. It leaves addresses that another daemon has recorded to that
-// daemon.
+// claim plans and records the change of each address. It does not change addresses that another daemon has recorded.
 func (a *Announcer) claim(now state, foreign map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)

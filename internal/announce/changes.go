@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventBuffer is how many bytes of changes may wait: enough for some thousand addresses.
+// eventBuffer is how many bytes of unread changes the socket holds: enough for a few thousand addresses.
 const eventBuffer = 4 << 20
 
-// Changes reports changes of the machine's addresses and devices, including those by Sync. It ends with ctx; the
-// channel is not closed. Missed changes are reported later as one change.
+// Changes reports changes of the machine's addresses and devices, including those that Sync makes. It stops when ctx
+// ends, without closing the channel. Missed changes are reported later as one change.
 func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	go func() {
@@ -28,7 +28,7 @@ func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// follow reports changes until the first error, such as more changes than the socket holds.
+// follow reports changes until an error, for example because the socket can't hold all of them.
 func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
 		unix.RTNLGRP_IPV6_IFADDR)
@@ -54,7 +54,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive takes one change. It waits for the change; unless wait is 0, for at most that time.
+// receive waits for one change. If wait is not 0, it waits no longer than that.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // this has no error
@@ -68,8 +68,8 @@ func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error 
 	return err
 }
 
-// forget drops the addresses of devices that went down. The kernel removes their IPv6 addresses, so nobody removed them
-// by hand. IPv4 addresses stay.
+// forget drops the IPv6 addresses of devices that went down: the kernel removes them, so nobody removed them by hand.
+// IPv4 addresses stay.
 func (a *Announcer) forget(isDown func(device int) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -14,14 +14,14 @@ import (
 type Fault struct {
 	Device string
 	Addr   netip.Prefix // the zero Prefix if the fault is the device's
-	// "device lvs0 is down"; for an address: "was announced by a daemon that no longer runs"
+	// for a device: "device lvs0 is down"; for an address: "was announced by a daemon that no longer runs"
 	Text    string
 	Command string // the command that fixes it; "" if no command does
 }
 
 // Inspect finds devices that can't have their addresses, desired addresses that are on other devices too, and addresses
-// with our label that belong to no running daemon. It changes nothing. New needs no save for an Announcer that only
-// looks, and its claims are those of all running daemons.
+// with our label that belong to no running daemon. It changes nothing. For an Announcer that only inspects, New needs
+// no save, and claims must return the addresses of all running daemons.
 func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 }
 
 // Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
-// in unwanted places. An address with only Local is withdrawn by order.
+// in unwanted places. An address that has Local but no Device is withdrawn because an administrator ordered that.
 func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil

@@ -26,7 +26,7 @@ const (
 	loopback    = 1  // the index of lo in every network namespace
 )
 
-// kernel has the requests to rtnetlink(7).
+// kernel sends requests to rtnetlink(7).
 type kernel interface {
 	LinkList() ([]netlink.Link, error)
 	AddrList(netlink.Link, int) ([]netlink.Addr, error)
@@ -48,7 +48,7 @@ func openKernel() (kernel, error) {
 	return k, runfile.While("opening a socket for addresses", err)
 }
 
-// state is what the kernel has now.
+// state is the kernel's current state.
 type state struct {
 	devices map[string]device     // by name
 	routed  map[netip.Prefix]bool // the addresses with our local route
@@ -60,7 +60,8 @@ type device struct {
 	held      map[netip.Addr][]netlink.Addr // several if their prefix lengths differ
 }
 
-// unfit returns why a device can't have announced addresses, and the command that fixes that; nil if it can.
+// unfit returns why a device can't have announced addresses, and the command that fixes that. It returns nil if the
+// device can have addresses.
 func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {
@@ -107,8 +108,8 @@ func readState(k kernel) (state, error) {
 	return s, runfile.While("reading devices and addresses", err)
 }
 
-// find finds an address on its devices. It returns the device that is up, our entries by device, and an error if
-// another program put it there.
+// find looks for an address on its devices. It returns the device with our entry that is up, all our entries by device,
+// and an error if another program put the address on one of the devices.
 func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
@@ -127,7 +128,7 @@ func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string
 	return at, ours, foreign
 }
 
-// prefixOf returns the prefix of a route; the zero Prefix for a default route.
+// prefixOf returns n as a prefix, or the zero Prefix if n is nil, as for a default route.
 func prefixOf(n *net.IPNet) netip.Prefix {
 	if n == nil {
 		return netip.Prefix{}
@@ -140,9 +141,9 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 // isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
-// addressOn returns the address as it is on its device. IPv4 has no broadcast address, because with one FRR keeps an
-// address that was removed. A label has 15 bytes at most. IPv6 is without duplicate address detection, and never the
-// source of this machine's own packets (preferred for 0 seconds).
+// addressOn returns the address in the form in which it is added to its device. An IPv4 address gets no broadcast
+// address: with a broadcast address, FRR keeps it after its removal. A label has 15 bytes at most. An IPv6 address
+// skips duplicate address detection, and is never the source of this machine's own packets (preferred for 0 seconds).
 func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {

@@ -42,10 +42,10 @@ func (a *Announcer) plan(now state, s *settling) {
 	}
 }
 
-// isOthers reports whether another daemon has the address.
+// isOthers reports whether the address belongs to another daemon.
 func (s *settling) isOthers() bool { return s.owner != "" }
 
-// recordIn records the devices on which we may have put the address, including its next one.
+// recordIn records the devices on which we may have put the address, including its next device.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
@@ -62,7 +62,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 	}
 }
 
-// carryOut moves the address to its desired place. It adds nothing without a record.
+// carryOut moves the address to its desired place. It adds nothing that could not be recorded.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	if s.isOthers() {
 		return fmt.Errorf("belongs to %s", s.owner)

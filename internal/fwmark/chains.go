@@ -9,7 +9,7 @@ import (
 )
 
 // The name of a chain consists of everyDaemon, a hash of the daemon's name, and the number of the generation:
-// LDIRECTORD-1f3a5c7e-1. It may have 28 characters (XT_EXTENSION_MAXNAMELEN less its end).
+// LDIRECTORD-1f3a5c7e-1. It may have 28 characters (XT_EXTENSION_MAXNAMELEN without the terminating NUL).
 const (
 	everyDaemon = "LDIRECTORD-"
 	prerouting  = "PREROUTING"
@@ -40,10 +40,10 @@ func parseListing(output string) listing {
 	return chains
 }
 
-// target returns the chain or target of a rule, or "".
+// target returns the chain or target to which a rule jumps, or "".
 func target(rule string) string { return after(rule, "-j", "-g") }
 
-// after returns the word after the first of some options in a rule, or "".
+// after returns the word that follows the first occurrence of one of the options in a rule, or "".
 func after(rule string, options ...string) string {
 	before := ""
 	for _, word := range words(rule) {
@@ -67,8 +67,8 @@ type state struct {
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
-	// the position of a new jump in PREROUTING: after our last jump that only jumps of daemons precede, or else the
-	// first
+	// the position for a new jump in PREROUTING: after our last jump that no rules but jumps of daemons precede. If
+	// we have no such jump, it is the first position
 	jumpAt int
 }
 
@@ -113,8 +113,8 @@ func (s *state) readJumps(rules []string) {
 	}
 }
 
-// current returns the generation that is as wanted; "" for none. It has these rules, and one jump that only jumps of
-// other daemons precede.
+// current returns the chain of the generation that is as wanted, or "". Such a generation has exactly the rules of want
+// and one jump, which no rules but jumps of other daemons precede.
 func (s *state) current(want []string) string {
 	for _, g := range s.generations {
 		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
@@ -125,9 +125,9 @@ func (s *state) current(want []string) string {
 	return ""
 }
 
-// changes returns the commands that leave exactly the desired rules in our chains; none if nothing differs. They add a
-// generation with the desired rules, unless there is one, and then remove the others. The new jump comes after the old
-// ones, so that the new generation sets the mark while both exist.
+// changes returns the commands after which our chains have exactly the desired rules, or none if they have them
+// already. The commands add a generation with the desired rules, unless there is one, and then remove the other
+// generations. The new jump comes after the old ones, so that the new generation sets the mark while both exist.
 func (s *state) changes(prefix string, want []string) (commands []command) {
 	keep := s.current(want)
 	if keep == "" && len(want) > 0 {
@@ -164,7 +164,7 @@ func (s *state) unused(prefix string) string {
 
 func jumpTo(chain string) string { return "-j " + chain }
 
-// number returns the number of a generation with this daemon's prefix; 0 for other chains.
+// number returns the number of a generation of this daemon, or 0 for other chains.
 func number(chain, prefix string) int {
 	n, _ := strconv.ParseUint(strings.TrimPrefix(chain, prefix), 10, 16) // if it fails, the name is not ours
 	if chain != prefix+strconv.FormatUint(n, 10) {
@@ -173,7 +173,7 @@ func number(chain, prefix string) int {
 	return int(n)
 }
 
-// leading returns a chain other than PREROUTING with a rule that jumps to one of our chains; "" for none.
+// leading returns a chain other than PREROUTING with a rule that jumps to the chain to, or "".
 func (l listing) leading(to string) string {
 	for chain, rules := range l {
 		leads := func(rule string) bool { return target(rule) == to }
@@ -184,7 +184,7 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns a chain, such as PREROUTING, and the chains that a packet in it can reach.
+// reachable returns the chain from, such as PREROUTING, and all chains that its packets can reach.
 func (l listing) reachable(from string) []string {
 	chains := []string{from}
 	for i := 0; i < len(chains); i++ {

@@ -10,8 +10,8 @@ type report []string
 
 func (r *report) add(format string, args ...any) { *r = append(*r, fmt.Sprintf(format, args...)) }
 
-// damage describes changes by other programs, by hand, or by an interrupted run. If the rules of the last Sync are
-// known, they are in set. Otherwise damage reports only states that no Sync leaves.
+// damage describes changes by other programs, by hand, or by an interrupted run. If known is true, set has the rules of
+// the last Sync. Otherwise damage reports only states that Sync never leaves.
 func damage(now state, known bool, set []string) []string {
 	var lines report
 	used := now.used()
@@ -47,7 +47,7 @@ func damage(now state, known bool, set []string) []string {
 	return append(lines, rulesDamage(used, set)...)
 }
 
-// used returns the first generation with a jump, or else the first.
+// used returns the first generation that has a jump, or else the first one of all.
 func (s *state) used() (first generation) {
 	for i, g := range s.generations {
 		if len(g.jumps) > 0 {

@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// BackEnd is the part of the kernel in which a program keeps its rules. Programs of one back end do not see the rules
-// of another, but packets pass all of them.
+// BackEnd is the part of the kernel in which a program keeps its rules. A program doesn't see rules in the back ends of
+// others, but packets pass the rules of all back ends.
 type BackEnd string
 
 // The back ends.
@@ -21,10 +21,10 @@ const (
 	Native BackEnd = "nft" // rules that nft made, in tables that iptables does not read
 )
 
-// backEnds are those of iptables.
+// backEnds are the back ends of iptables.
 var backEnds = []BackEnd{Legacy, NFT}
 
-// Machine has the rules that set and use firewall marks on this machine.
+// Machine lists the rules on this machine that set or use firewall marks.
 type Machine struct {
 	BackEnd  BackEnd   // the back end of iptables; empty: not installed
 	Settings []Setting // rules for incoming packets
@@ -35,15 +35,15 @@ type Machine struct {
 	Unread   []string // what could not be read, with reasons
 }
 
-// NothingSets reports whether no rule on this machine gives packets of a family that mark or a bit of it. It is false
-// if some rules could not be read.
+// NothingSets reports whether no rule on this machine sets that mark, or a bit of it, for packets of a family. It is
+// false if some rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	return len(m.Unread) == 0 &&
 		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
 }
 
-// Setting is a rule that sets the mark of packets. It is in PREROUTING or OUTPUT of the mangle table, in a chain that
-// these reach, or in a chain of nft at the same hook.
+// Setting is a rule that sets the mark of packets. It is in the chain PREROUTING or OUTPUT of the mangle table, in a
+// chain that can be reached from there, or in a chain of nft at the same hooks.
 type Setting struct {
 	BackEnd    BackEnd
 	IPv6       bool   // with Native: in an ip6 table
@@ -54,18 +54,18 @@ type Setting struct {
 	Restores   bool   // the bits in Mask are set as in the connection's mark
 }
 
-// Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are as in the mark,
-// and at least one of them is 1.
+// Gives reports whether this rule may be the reason why packets of a family have that mark: the rule sets bits as they
+// are in the mark, and at least one of them to 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
 	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
 }
 
-// isOf reports whether a rule sees packets of a family.
+// isOf reports whether packets of a family reach a rule.
 func (s Setting) isOf(ipv6 bool) bool {
 	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
 }
 
-// Reaches reports whether this rule may give packets of a family a mark that has these bits of mark.
+// Reaches reports whether this rule may set some of these bits as they are in mark, for packets of a family.
 func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
 	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
 	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
@@ -85,7 +85,8 @@ func (s Setting) String() string {
 	return fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule)
 }
 
-// Diverts names a rule that may keep this machine's marked packets from the service for that mark; "" for none.
+// Diverts describes a rule that may keep this machine's marked packets from the service for that mark. It returns "" if
+// there is none.
 func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 	for _, s := range m.Outgoing {
 		if s.isOf(ipv6) {
@@ -116,8 +117,8 @@ func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
 // Owns reports whether a rule is in a chain of this daemon.
 func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
 
-// Inspect reads the rules of this machine, and changes nothing. What it can't read, as after the end of ctx, is in
-// Unread.
+// Inspect reads the rules of this machine, and changes nothing. Unread names what it can't read, for example because
+// ctx ended.
 func Inspect(ctx context.Context) (m Machine) {
 	if path, err := subprocess.Find("iptables"); err == nil {
 		m.BackEnd = backEndOf(ctx, path)
@@ -134,7 +135,7 @@ func Inspect(ctx context.Context) (m Machine) {
 	return m
 }
 
-// backEndOf returns the back end of a program; empty if unknown. Before version 1.8 there was only one.
+// backEndOf returns the back end of a program, or "" if it is unknown. Before version 1.8 iptables had only one.
 func backEndOf(ctx context.Context, path string) BackEnd {
 	version, err := run(ctx, path, "--version")
 	switch {
@@ -182,7 +183,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	}
 }
 
-// settings returns the rules that set marks in a chain and in the chains that it jumps to.
+// settings returns those rules of a chain, and of the chains that can be reached from it, that set marks.
 func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	for _, chain := range l.reachable(from) {
 		for _, rule := range l[chain] {
@@ -196,7 +197,7 @@ func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	return list
 }
 
-// filters returns the commands in Filters for a table of ip6tables.
+// filters returns the commands for Machine.Filters that concern a table of ip6tables.
 func (l listing) filters(table string) (list []string) {
 	looksBack := func(rule string) bool { return slices.Contains(words(rule), "rpfilter") }
 	for _, chain := range l.reachable(prerouting) {
@@ -207,7 +208,7 @@ func (l listing) filters(table string) (list []string) {
 	return list
 }
 
-// markOf returns the effect of a rule of `iptables -S` on the mark.
+// markOf returns the effect that a rule of `iptables -S` has on the mark.
 func markOf(rule string) (s Setting, ok bool) {
 	switch target(rule) {
 	case "MARK", "TPROXY":

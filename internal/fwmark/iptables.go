@@ -17,13 +17,13 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. idle means that there were never any rules. Then the listing is empty if no table is
-	// possible.
+	// list reads every chain. If idle, no rules are wanted, now or before. Then a machine that can't have the table
+	// gives an empty listing.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }
 
-// A command is one change of the table, as in iptables.
+// A command is one change of the table, in the terms of iptables.
 type command struct {
 	option   string // -N, -A, -I, -D, or -X, which empties the chain first
 	chain    string
@@ -65,8 +65,8 @@ func iptablesOf(ipv6 bool) string {
 }
 
 // xtables changes the table with go-iptables, which runs iptables for each rule. The library has no deadline and can't
-// be stopped: a run that exceeds patience is left alone, and the next run waits for its end. To list, xtables runs
-// iptables directly, with a time limit.
+// be stopped: after patience, xtables stops waiting for a run, and the next run first waits until that one has ended.
+// To list rules, xtables runs iptables itself, with a time limit.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
@@ -105,7 +105,7 @@ func list(ctx context.Context, path, table string) (listing, error) {
 	return parseListing(out), nil
 }
 
-// listPresent lists a table if it exists. To list a missing table, iptables-legacy would load the table's module.
+// listPresent lists a table if it exists. If it doesn't, iptables-legacy would load its module to list it.
 func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6 bool) (listing, error) {
 	if b == Legacy {
 		if there, err := legacyTable(os.DirFS("/"), table, ipv6); !there || err != nil {
@@ -115,8 +115,8 @@ func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6
 	return list(ctx, path, table)
 }
 
-// passing reports whether a failure may be temporary. Other failures mean that this kernel or this user can have no
-// table.
+// passing reports whether a failure may be temporary. After any other failure, this kernel has no table or this user
+// can't read it.
 func passing(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		strings.Contains(err.Error(), "xtables lock")
@@ -188,7 +188,7 @@ func complaint(err error) error {
 // lacksModule matches the errors of both back ends if the kernel has no module for a match or target.
 var lacksModule = regexp.MustCompile(`No chain/target/match|missing kernel module|No such file or directory`)
 
-// hint adds what is missing if the error of iptables does not say it.
+// hint adds the cause, such as a missing module, to an error of iptables that does not name it.
 func hint(err error, table, command string) error {
 	text := err.Error()
 	switch {
@@ -203,7 +203,7 @@ func hint(err error, table, command string) error {
 	return err
 }
 
-// modules returns the modules that a rule needs. Back ends report missing modules at different times.
+// modules returns all modules that a rule needs, because the error does not name the missing one.
 func modules(rule string) string {
 	needs := "xt_mark"
 	if strings.Contains(rule, "multiport") {

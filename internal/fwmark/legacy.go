@@ -9,7 +9,7 @@ import (
 )
 
 // legacyTable reports whether iptables-legacy has a table of that name in this network namespace. Only root can read
-// that. For a daemon with its own user the presence of the module decides.
+// the list of tables. Under another user, legacyTable reports whether the table's module is present.
 func legacyTable(root fs.FS, name string, ipv6 bool) (bool, error) {
 	family := "ip"
 	if ipv6 {
@@ -25,7 +25,7 @@ func legacyTable(root fs.FS, name string, ipv6 bool) (bool, error) {
 	return slices.Contains(strings.Fields(string(tables)), name), err
 }
 
-// hasModule reports whether the kernel has loaded a module, or was built with it.
+// hasModule reports whether a module is loaded or built into the kernel.
 func hasModule(root fs.FS, name string) bool {
 	if _, err := fs.Stat(root, "sys/module/"+name); err == nil {
 		return true

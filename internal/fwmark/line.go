@@ -14,8 +14,8 @@ import (
 // (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
 const wholeMark = 0xffffffff
 
-// linesOf makes lines from the rules of one family. A line that comes twice is set once, at its last place: the later
-// of two rules sets the mark.
+// linesOf converts the rules of one family to lines. A line that occurs twice stays only in its last place: if two
+// rules match a packet, the later one sets the mark.
 func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 	for _, r := range rules {
 		if r.Dest.Addr().Is6() != ipv6 {
@@ -50,8 +50,8 @@ func lineOf(l lvs.MarkRule) string {
 	return strings.Join(words, " ")
 }
 
-// normal returns a rule of `iptables -S` in the form of lineOf, so that equal rules are equal texts, whichever back end
-// and version printed them. A rule that is not ours stays as printed.
+// normal returns a rule of `iptables -S` in the form of lineOf, so that equal rules have equal texts, whichever back
+// end and version of iptables printed them. It does not change a rule that is not ours.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
@@ -100,7 +100,7 @@ func parseDest(text string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// protocols maps what iptables prints to a protocol: a name, or the number if /etc/protocols has no name.
+// protocols maps the protocol that iptables prints (a number if /etc/protocols has no name for it) to its name.
 var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp",
 	"all": "all", "0": "all"}
 
@@ -121,7 +121,7 @@ func parsePorts(text string) ([]lvs.Ports, bool) {
 	return mergePorts(ports), true
 }
 
-// parseMark reads VALUE or VALUE/MASK, decimal or hexadecimal. Without MASK it is the whole mark.
+// parseMark reads VALUE or VALUE/MASK, decimal or hexadecimal. Without MASK, VALUE replaces the whole mark.
 func parseMark(text string) (mark, mask uint32, ok bool) {
 	value, rest, masked := strings.Cut(text, "/")
 	m := uint64(wholeMark)
@@ -137,7 +137,8 @@ var (
 	quoting = regexp.MustCompile(`(?s)\\(.)|"`)
 )
 
-// words splits a rule of `iptables -S`, which quotes words with spaces and escapes quotes and backslashes.
+// words splits a rule of `iptables -S` into words. iptables quotes words with spaces, and escapes quotes and
+// backslashes.
 func words(rule string) []string {
 	if !strings.ContainsAny(rule, `"\`) { // nearly all; ten times as fast
 		return strings.Fields(rule)

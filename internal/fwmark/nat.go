@@ -10,7 +10,7 @@ import (
 )
 
 // SourceNAT returns a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
-// iptables prints it; "" for none. It reads existing tables, and loads none.
+// iptables prints it, or "". It reads only tables that exist, and loads no module.
 func SourceNAT(ctx context.Context) (rule string, err error) {
 	_, noNFT := os.Stat("/sys/module/nf_tables")
 	for _, b := range backEnds {

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// readJSON runs a program that prints JSON, and parses its output. If the kernel has no such rules, the program prints
-// nothing.
+// readJSON runs a program that prints JSON, and parses its output. A program that finds no rules may print nothing.
 func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) error, path string, args ...string) {
 	out, err := run(ctx, path, args...)
 	if err == nil && out != "" {
@@ -32,7 +31,7 @@ type nftObject struct {
 // path names a chain in the object's table.
 func (r nftObject) path(chain string) string { return r.Family + " " + r.Table + " " + chain }
 
-// nftExpression is a step of a rule that matters here: it jumps, or sets a mark.
+// nftExpression is a part of a rule. Only jumps, matches and set marks are read.
 type nftExpression struct {
 	Jump, Goto struct{ Target string }
 	Match      struct{ Left json.RawMessage }
@@ -69,15 +68,15 @@ func (m *Machine) parseNFT(out []byte) error {
 	return nil
 }
 
-// looksBack reports whether a rule looks up the interface towards an address.
+// looksBack reports whether a rule looks up the interface on the route to an address.
 func (e nftExpression) looksBack() bool {
 	var left struct{ Fib struct{ Result string } }
 	bad := json.Unmarshal(e.Match.Left, &left)
 	return bad == nil && left.Fib.Result != "" && left.Fib.Result != "type"
 }
 
-// nativeSettings returns the rules that set marks in these chains and the chains that they jump to, except MARK targets
-// of iptables, which iptables lists itself.
+// nativeSettings returns those rules of these chains, and of the chains to which they jump, that set marks. MARK
+// targets of iptables are not among them: iptables lists them itself.
 func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
 	for i := 0; i < len(chains); i++ {
 		for _, r := range rules[chains[i]] {
@@ -94,7 +93,7 @@ func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setti
 	return list
 }
 
-// setting returns the effect of a rule on the mark.
+// setting returns the effect of an expression of the rule on the mark.
 func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	if e.Mangle.Key.Meta.Key != "mark" {
 		return s, false
@@ -112,7 +111,7 @@ func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	}, ok || restores
 }
 
-// nativeMark reads a value: a number, or the mark with some bits cleared (&) and set (|).
+// nativeMark reads the value to which a mark is set: a number, or the mark itself with bits cleared (&) or set (|).
 func nativeMark(value json.RawMessage) (mark, mask uint32, ok bool) {
 	if json.Unmarshal(value, &mark) == nil {
 		return mark, wholeMark, true

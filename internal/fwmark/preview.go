@@ -6,7 +6,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Preview returns the iptables commands that Sync would run. It runs none and loads no module.
+// Preview returns the iptables commands that Sync would run. It runs none of them, and loads no module.
 func (f *Firewall) Preview(ctx context.Context, want []lvs.MarkRule) ([]string, error) {
 	var lines []string
 	for _, fam := range f.families {

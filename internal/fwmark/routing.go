@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// ReadRouting reads the rules of `ip -json rule` (ip-rule(8)).
+// ReadRouting reads the routing rules that `ip -json rule` prints (ip-rule(8)).
 func (m *Machine) ReadRouting(ctx context.Context) {
 	path, err := subprocess.Find("ip")
 	if err != nil {

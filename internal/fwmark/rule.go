@@ -1,5 +1,5 @@
-// Package fwmark keeps the mangle rules that set the firewall marks of packets (iptables-extensions(8), MARK), in its
-// own chain.
+// Package fwmark keeps rules in the mangle table that set the firewall marks of packets (iptables-extensions(8), MARK).
+// They are in a chain of the daemon's own.
 package fwmark
 
 import (
@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// mergePorts sorts ranges and joins overlapping ones; nil means every port.
+// mergePorts sorts ranges of ports and joins overlapping ones. The result nil means every port.
 func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	sorted := slices.SortedFunc(slices.Values(ports),
 		func(a, b lvs.Ports) int { return cmp.Compare(a.First, b.First) })
@@ -27,8 +27,8 @@ func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	return merged
 }
 
-// splitPorts splits a list by the limit of multiport: 15 ports, where a range counts as two (XT_MULTI_PORTS in
-// linux/netfilter/xt_multiport.h). An empty list gives one empty part.
+// splitPorts splits a list into parts that fit a multiport match: at most 15 ports, where a range counts as two
+// (XT_MULTI_PORTS in linux/netfilter/xt_multiport.h). An empty list gives one empty part.
 func splitPorts(ports []lvs.Ports) [][]lvs.Ports {
 	const maxSlots = 15
 	parts, used := [][]lvs.Ports{nil}, 0

@@ -20,7 +20,7 @@ const (
 	maxError  = 1 << 10
 )
 
-// run runs a program and returns its output. The error has the program's error text.
+// run runs a program and returns its output. The error contains the text that the program wrote to its standard error.
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	out := &subprocess.Output{Max: maxOutput}
 	complaint := &subprocess.Output{Max: maxError}
@@ -40,7 +40,7 @@ func run(ctx context.Context, path string, args ...string) (string, error) {
 	return string(out.Text), nil
 }
 
-// oneLine formats a program's error text for a message: its lines joined, cut to maxError bytes.
+// oneLine formats a program's error text for a message: it joins the lines, and cuts the text to maxError bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "; ")
 	start, _ := printable.Cut(text, maxError)

@@ -8,11 +8,11 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Firewall keeps the mark rules of one daemon. Its methods must not be called at the same time.
+// Firewall keeps the mark rules of one daemon. Its methods must not be called concurrently.
 type Firewall struct{ families [2]*family }
 
-// Open returns the firewall of the daemon with this name, which is part of the names of its chains. It does nothing
-// yet: iptables is searched when it is first needed.
+// Open returns the firewall of the daemon with this name, which is part of the names of its chains. Open itself runs
+// nothing: iptables is looked up when it is first needed.
 func Open(name string) *Firewall {
 	return open(name, &xtables{program: iptablesOf(false)}, &xtables{program: iptablesOf(true), ipv6: true})
 }
@@ -26,13 +26,14 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 }
 
 // Sync sets exactly the desired rules, in their order: if two rules match a packet, the later one sets its mark.
-// Without desired rules it removes our chains. Packets that are marked before and after are also marked meanwhile, even
-// if the daemon is killed at any moment. The next Sync then finishes the change.
+// Without desired rules it removes our chains. Packets that both the old and the new rules mark are marked during the
+// change too, even if the daemon is killed. In that case the next Sync finishes the change.
 //
-// It returns a line for each difference from the last Sync, or, at the first Sync, for remains of an interrupted run.
-// It tries both families independently. If a rule can't be set, nothing of its family changes. A family without rules
-// that can't be read fails no Sync of the other's rules: the next one looks for remains there. Reading takes 2 ms; a
-// change runs iptables for every rule, 1000 of them take 3 to 6 s.
+// It returns a line for each difference from what the last Sync left. The first Sync returns a line for each remainder
+// of an interrupted run. It tries both families independently. If a rule can't be set, no rule of its family changes.
+// If one family needs no rules and its table can't be read, Sync of the other family's rules still succeeds, and the
+// next Sync tries to read that table again. Reading takes 2 ms. A change runs iptables once for each rule, which takes
+// 3 to 6 s for 1000 rules.
 func (f *Firewall) Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error) {
 	var (
 		found    []string
@@ -52,7 +53,7 @@ func (f *Firewall) Sync(ctx context.Context, want []lvs.MarkRule) ([]string, err
 	return found, errors.Join(failures...)
 }
 
-// family is a firewall's IPv4 or IPv6 half.
+// family is the IPv4 or the IPv6 part of a firewall.
 type family struct {
 	name   string
 	ipv6   bool
@@ -63,10 +64,11 @@ type family struct {
 	set   []string // what the last successful Sync left
 }
 
-// isIdle reports whether there are to be no rules, as before.
+// isIdle reports whether no rules are wanted and the last Sync left none.
 func (f *family) isIdle(want []string) bool { return len(want) == 0 && len(f.set) == 0 }
 
-// sync reads the table, changes it and reads it again, until it is right. Usually one reading is enough.
+// sync reads the table, changes it and reads it again, until it is as wanted. If nothing differs, it reads the table
+// once.
 func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	known, idle := f.known, f.isIdle(want)
 	if known && idle {
@@ -101,8 +103,8 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	return found, errors.New("the rules are not as they were set")
 }
 
-// run runs commands until one fails, and returns that one. It then removes a new chain without a jump, even after the
-// time limit.
+// run runs commands until one fails, and returns the failed command. In that case it removes a new chain that has no
+// jump yet, even if ctx has ended.
 func (f *family) run(ctx context.Context, commands []command) (failed command, err error) {
 	begun := ""
 	for _, c := range commands {

@@ -11,25 +11,25 @@ import (
 	"ldirectord/checker/perlre"
 )
 
-// check is a check of a real server, as lines of ldirectord.cf.
+// check is a check of a real server, in the form of lines of an ldirectord.cf.
 type check struct {
 	lines
 	kind
 	from    *statement
 	differs string // how it differs from the checker in keepalived; "" if it does the same
-	// its times: in keepalived words of a checker, here of a section
+	// the check interval, the retries and their delay. keepalived sets them for a checker, ldirectord for a section
 	timing [3]*statement // nil for the usual values
 	times  [3]float64
 }
 
-// kind is a type or a service of checks, with the defaults of retry and delay_before_retry. A delay of 0 lasts until
-// the next delay_loop.
+// kind is a checktype or a service of ldirectord, with the defaults of keepalived for retry and delay_before_retry. A
+// delay of 0 means the value of delay_loop.
 type kind struct {
 	name         string
 	retry, delay float64
 }
 
-// kinds are the checkers that have an equivalent. UDP_CHECK has none: a ping replaces it.
+// kinds are the checkers that can be converted. UDP_CHECK has no equivalent: a ping replaces it.
 var kinds = map[string]kind{
 	"TCP_CHECK":  {"connect", 1, 1},
 	"HTTP_GET":   {"http", 1, 3},
@@ -41,7 +41,7 @@ var kinds = map[string]kind{
 	"UDP_CHECK":  {"ping", 1, 1},
 }
 
-// checker converts a checker to checks: one, or one for each url.
+// checker converts a checker to one check, or to one check for each url.
 func (c *converter) checker(s *statement, r server, protocol string) []check {
 	own := newScope(s.block, r.scope)
 	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
@@ -87,10 +87,11 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	return []check{k}
 }
 
-// shortest is the shortest time of ldirectord, in seconds.
+// shortest is the shortest interval that ldirectord accepts, in seconds.
 const shortest = 0.1
 
-// retries notes if retries come earlier or later than in keepalived, which makes no other checks between them.
+// retries adds a comment if ldirectord retries a check earlier or later than keepalived, which makes no other checks
+// between retries.
 func (c *converter) retries(k *check) {
 	loop, retry, s := k.times[0], k.times[1], cmp.Or(k.timing[2], k.timing[0])
 	if retry == 0 || loop < shortest { // ldirectord refuses such a checkinterval
@@ -114,13 +115,14 @@ var (
 	// argument matches a word of a command: parts without blanks, and parts in quotes.
 	argument   = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+|["']`)
 	innerQuote = strings.NewReplacer(`\"`, `"`, `\'`, `'`)
-	// unwritable matches what no word of checkargs can have, what looks like a placeholder, and what versions of
-	// keepalived read differently.
+	// unwritable matches text that a word of checkargs can't contain, that looks like a placeholder, or that
+	// versions of keepalived read differently.
 	unwritable = regexp.MustCompile(`^'$|["\\]|\{[^{}\s]*\}`)
 )
 
-// program reads the command of MISC_CHECK, if it has an equivalent: words, or one quoted text with words. It writes
-// {address} in checkargs for the address of the server, so that several servers have the same lines.
+// program converts the command of MISC_CHECK, which is several words, or a quoted text that contains them. It reports
+// whether the command has an equivalent. In checkargs it replaces the address of the server by {address}, so that the
+// lines are the same for several servers.
 func (c *converter) program(k *check, own *scope, r server) bool {
 	path := own.find("misc_path")
 	text := unquote(path.arg(1))
@@ -165,11 +167,12 @@ var (
 	// escape matches a backslash that keepalived rightly removes, an escape that it replaces by the character that
 	// the pattern means, and a backslash that it removes although the pattern needs it.
 	escape = regexp.MustCompile(`\\(["'\\/#])|(\\(?:[afnrt]|x[01][[:xdigit:]]|c[A-Z]))|(\\.)`)
-	// a # would begin a comment
+	// hash replaces each #, which would begin a comment.
 	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)
 )
 
-// pattern reads a regex; s is nil for none. It keeps backslashes that keepalived loses, because the author meant them.
+// pattern converts the regex of a line. s may be nil. It keeps backslashes that keepalived removes although the pattern
+// needs them.
 func (c *converter) pattern(s *statement) string {
 	text := unquote(s.arg(1))
 	for _, m := range escape.FindAllStringSubmatch(text, -1) {
@@ -214,7 +217,7 @@ func (c *converter) pages(k check, own *scope) (all []check) {
 	return all
 }
 
-// statuses returns those of all lines of a url.
+// statuses returns the status codes in all lines of a url.
 func statuses(url []*statement) (all []string) {
 	for _, s := range url {
 		if s.name() == "status_code" {
@@ -224,8 +227,8 @@ func statuses(url []*statement) (all []string) {
 	return all
 }
 
-// checks returns the lines of a section about its checks, which are those of the first real server, and the blocks of
-// its further checks. The times are those of the check with the most retries.
+// checks returns a section's lines for the checks of its first real server. blocks has the checkdef blocks for the
+// second and later checks. Interval, retries and delay come from the check with the most retries.
 func (c *converter) checks(servers []server) (all lines, blocks string) {
 	want := servers[0].checks
 	var most check
@@ -256,9 +259,9 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 	return all, blocks
 }
 
-// compare notes how a server's checks differ from the section's, and times that differ from those of most, the check
-// with the most retries. If a server has several checks, their default times count too. A server with one check of
-// another kind has a comment about that already.
+// compare adds comments about differences between a server's checks and the section's, and about times that differ from
+// those of most, the check with the most retries. Default times that differ get a comment only if the section has
+// several checks. If it has one, a check with other defaults is of another kind, which gets a comment anyway.
 func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
 		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))
@@ -284,7 +287,7 @@ func (c *converter) compare(r server, want []check, most check) {
 	}
 }
 
-// names returns the types and services of checks, as in the section.
+// names lists the checktypes and services of checks, as the section names them.
 func names(checks []check) string {
 	var all []string
 	for _, k := range checks {

@@ -14,9 +14,9 @@ import (
 	"ldirectord/parser"
 )
 
-// Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf. Each line without an equivalent
-// there, or with a different one, gets a comment; missing is their number. Lines that begin with @ count if their word
-// is id. An error has the position of what can't be read or understood.
+// Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf. Each line that has no equivalent,
+// or an equivalent that behaves differently, gets a comment; missing is the number of comments. Lines that begin with
+// @WORD are read only if WORD is id. An error names the position of the text that can't be read or understood.
 func Convert(path, id string) (text string, missing int, err error) {
 	statements, err := read(path, id)
 	if err != nil {
@@ -55,7 +55,7 @@ func Convert(path, id string) (text string, missing int, err error) {
 	return c.out.String(), c.missing, c.err
 }
 
-// converter writes one section after the other.
+// converter writes the sections of an ldirectord.cf.
 type converter struct {
 	err     error
 	out     strings.Builder
@@ -68,7 +68,7 @@ type converter struct {
 	written map[string]bool         // headers of sections, and comments
 }
 
-// noEqual adds a comment about a line without an equivalent. The reason, if there is one, begins with a semicolon.
+// noEqual adds a comment about a line without an equivalent. why is "" or begins with a semicolon.
 func (c *converter) noEqual(s *statement, why string) { c.note(s, "no equal"+why) }
 
 // differs adds a comment about a line whose equivalent behaves differently.
@@ -82,7 +82,7 @@ func (c *converter) note(s *statement, text string) {
 	}
 }
 
-// writeNotes writes the comments about the next section.
+// writeNotes writes the pending comments before the next section.
 func (c *converter) writeNotes() {
 	if c.notes != nil {
 		c.out.WriteString("\n")
@@ -98,7 +98,7 @@ func (c *converter) comment(parts ...string) {
 	c.out.WriteString("# " + printable.Text(strings.Join(parts, "")) + "\n")
 }
 
-// unknown notes the words of a block, and of blocks in it, that are not converted.
+// unknown adds a comment for each word, in a block or in its inner blocks, that is not converted.
 func (c *converter) unknown(block []*statement) {
 	for _, s := range block {
 		if !slices.Contains(converted, s.name()) {
@@ -112,7 +112,7 @@ func (c *converter) unknown(block []*statement) {
 	}
 }
 
-// timeouts reads lvs_timeouts of global_defs. keepalived sets them only while it has virtual servers.
+// timeouts reads lvs_timeouts of global_defs. keepalived sets the kernel's timeouts only while it has virtual servers.
 func (c *converter) timeouts(globals []*statement) {
 	for _, s := range globals {
 		if s.name() != "lvs_timeouts" {
@@ -141,7 +141,7 @@ func (c *converter) virtualServer(s *statement) {
 	}
 }
 
-// services writes the sections of a virtual server for one family and one protocol.
+// services writes those sections of a virtual server that have one family and one protocol.
 func (c *converter) services(s *statement, own *scope, six string, headers []string, protocol string) {
 	if c.err != nil || headers == nil {
 		return
@@ -165,7 +165,7 @@ func (c *converter) services(s *statement, own *scope, six string, headers []str
 	}
 }
 
-// lossy matches a line if ldirectord would read a part of it as a comment.
+// lossy matches a line of which ldirectord would read a part as a comment.
 var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#`)
 
 // sections writes a section for each header, if the parser accepts it.
@@ -199,7 +199,7 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 	}
 }
 
-// flags returns the flags that a virtual server has and its scheduler accepts.
+// flags returns those flags of a virtual server that its scheduler accepts.
 func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 	for flag := range strings.FieldsSeq(schedulerFlags) {
 		if !own.has(flag) {
@@ -214,7 +214,7 @@ func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 	return taken
 }
 
-// service returns the lines of a virtual server about the kernel's service.
+// service returns the lines that set the properties of the virtual service in the kernel.
 func (c *converter) service(own *scope, protocol string) (all lines) {
 	scheduler := cmp.Or(own.text("lb_algo"), "wlc")
 	all.set("protocol", protocol)
@@ -268,14 +268,15 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 	return all
 }
 
-// inhibits reports whether the server stays in the table when it fails. Only a real server may say no.
+// inhibits reports whether the server stays in the table when it fails. Only in the block of a real server can
+// inhibit_on_failure have the value no.
 func (r server) inhibits() bool {
 	own := newScope(r.of.block, nil)
 	return own.yes("inhibit_on_failure") || !own.has("inhibit_on_failure") && r.scope.has("inhibit_on_failure")
 }
 
-// whole are the lines that count for all servers together: quiescent, and minservers, which counts servers where
-// quorum counts weights.
+// whole returns the lines that apply to all servers together: quiescent and minservers. minservers counts servers,
+// whereas quorum counts weights.
 func (c *converter) whole(own *scope, servers []server) (all lines) {
 	quiescent := servers[0].inhibits()
 	if quiescent {

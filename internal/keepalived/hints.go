@@ -2,8 +2,8 @@ package keepalived
 
 import "strings"
 
-// converted are the words that have an equivalent, or need none, and those of UDP_CHECK, which has one comment as a
-// whole.
+// converted are the words that have an equivalent or need none. The words of UDP_CHECK are included, because the whole
+// block gets one comment.
 var converted = strings.Fields(`
 	virtual_server real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK MISC_CHECK PING_CHECK url
 	lb_algo lvs_sched lb_kind lvs_method ops
@@ -14,15 +14,15 @@ var converted = strings.Fields(`
 	UDP_CHECK payload require_reply min_reply_length max_reply_length
 	type name misc_path misc_timeout misc_dynamic ` + schedulerFlags)
 
-// several are the converted words that may have several values.
+// several are those converted words that may have more than one value.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
 
-// escaped are the converted words whose values keep their quotes: keepalived reads backslashes in them.
+// escaped are those converted words whose values keep their quotes, because keepalived interprets backslashes in them.
 var escaped = []string{"regex", "misc_path"}
 
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
 
-// hints says what ldirectord has instead of words without an equivalent, for noEqual.
+// hints maps words without an equivalent to what ldirectord offers instead, for noEqual.
 var hints = map[string]string{
 	"certificate":          "; tlscert has the certificate of a section",
 	"ip_family":            "; a mark is of the address family of its first server",

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// maxServices limits the virtual services of a group.
+// maxServices is the maximum number of virtual services in a group.
 const maxServices = 4096
 
-// group keeps the entries of a group.
+// group stores the entries of a virtual_server_group.
 func (c *converter) group(s *statement) {
 	if c.groups[s.arg(1)] != nil {
 		c.noEqual(s, "; keepalived takes the first of this name")
@@ -19,7 +19,7 @@ func (c *converter) group(s *statement) {
 	c.groups[s.arg(1)] = s.block
 }
 
-// headers returns the first lines of the sections of a virtual server: one, or those of its group.
+// headers returns the first lines of a virtual server's sections. There is one, or one for each entry of its group.
 func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {
 	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):min(3, len(s.words))]}}
 	if s.arg(1) == "group" {
@@ -42,14 +42,14 @@ func (c *converter) headers(s *statement, own *scope) (addresses, marks []string
 	return addresses, marks
 }
 
-// taken notes if a line has more words than these.
+// taken adds a comment if a line has more than this number of words.
 func (c *converter) taken(s *statement, words int) {
 	if len(s.words) > words {
 		c.differs(s, fmt.Sprintf("only its first %d words are taken", words))
 	}
 }
 
-// mark reads a firewall mark, and its address family or else that of the servers.
+// mark reads a firewall mark and its address family. Without a family, the family of the servers decides.
 func (c *converter) mark(s *statement, own *scope) []string {
 	switch family := s.arg(2); {
 	case family == "inet6", family == "" && strings.Contains(own.text("real_server"), ":"):
@@ -61,7 +61,7 @@ func (c *converter) mark(s *statement, own *scope) []string {
 	return nil
 }
 
-// of returns the headers of an address family.
+// of returns those headers that belong to an address family.
 func of(family string, headers []string) (all []string) {
 	for _, header := range headers {
 		if strings.HasPrefix(header, family) {
@@ -71,7 +71,7 @@ func of(family string, headers []string) (all []string) {
 	return all
 }
 
-// addresses reads an address, a network or a range of addresses, with a port.
+// addresses reads an address, a network or a range of addresses, and a port, and returns a header for each address.
 func (c *converter) addresses(s *statement) (all []string) {
 	from, to, isRange := strings.Cut(s.name(), "-")
 	if isRange && !strings.ContainsAny(to, ".:") {

@@ -9,14 +9,14 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Limits of a configuration, which no real one reaches.
+// These limits are higher than any real configuration needs.
 const (
 	maxSize   = 4 << 20  // bytes of all files
 	maxEffort = 64 << 20 // bytes written to replace parameters
 	maxDepth  = 64       // of blocks in blocks, of definitions in definitions
 )
 
-// statement is a line: its words, and the block that follows it.
+// statement is a line's words and the block that follows them.
 type statement struct {
 	words  []string
 	at     position
@@ -26,7 +26,7 @@ type statement struct {
 
 func (s *statement) name() string { return s.words[0] }
 
-// arg returns a word after the first; "" if there is none, or no line.
+// arg returns word n, where 0 is the first. It returns "" if there is no such word, or if s is nil.
 func (s *statement) arg(n int) string {
 	if s != nil && n < len(s.words) {
 		return s.words[n]
@@ -34,7 +34,7 @@ func (s *statement) arg(n int) string {
 	return ""
 }
 
-// reader reads a file, and the files that it includes, into statements.
+// reader converts a file, and the files that it includes, to statements.
 type reader struct {
 	defined map[string]string // the values of parameters
 	files   []string          // those that are being read
@@ -43,7 +43,7 @@ type reader struct {
 	blocks  []*statement // the open ones; the first is the whole configuration
 }
 
-// read reads a file and what it includes. Of the lines that begin with @ it reads those for id.
+// read reads a file and the files that it includes. It skips lines that begin with @ and another word than id.
 func read(path, id string) ([]*statement, error) {
 	r := &reader{blocks: []*statement{{}},
 		defined: map[string]string{"_INSTANCE": id, "_HASH": "#", "_BANG": "!"}}
@@ -56,7 +56,7 @@ func read(path, id string) ([]*statement, error) {
 	return r.blocks[0].block, nil
 }
 
-// file reads a file whose name is at a position.
+// file reads a file. at is the position of its name.
 func (r *reader) file(path string, at position) error {
 	if slices.Contains(r.files, path) {
 		return at.wrong("%s includes itself", path)
@@ -78,7 +78,8 @@ var (
 	parameter  = regexp.MustCompile(`\$(?:\{\w+\}|\w+(?:\s|$))`)
 )
 
-// lines reads a file, or, if nested > 0, a definition of several lines, whose position is that of its use.
+// lines reads the text of a file, or, if nested > 0, a definition of several lines. Then at is the position where the
+// definition is used.
 func (r *reader) lines(text string, at position, nested int) error {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -114,7 +115,8 @@ func (r *reader) lines(text string, at position, nested int) error {
 	return nil
 }
 
-// line reads a line. It replaces parameters one after the other: a definition of several lines may define others.
+// line reads a line. It replaces parameters one after the other, because the lines of a definition may define further
+// parameters.
 func (r *reader) line(line string, at position, nested int) error {
 	r.defined["_PWD"] = filepath.Dir(at.file)
 	for from := 0; ; {
@@ -150,7 +152,7 @@ func (r *reader) line(line string, at position, nested int) error {
 	return r.add(words)
 }
 
-// include reads the files that a pattern matches. A name without wildcards must be that of a file.
+// include reads the files that a pattern matches. A name without wildcards must name a file that exists.
 func (r *reader) include(pattern word) error {
 	path := pattern.text
 	if !filepath.IsAbs(path) {

@@ -11,17 +11,17 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// scope has the words of a block, and the scope around it, which counts for words that the block does not have.
+// scope holds the words of a block. Words that are not in the block are looked up in the outer scope.
 type scope struct {
 	words map[string]*statement
 	outer *scope
 }
 
-// synonyms are words that mean the same as another.
+// synonyms maps words to words with the same meaning.
 var synonyms = map[string]string{"lvs_sched": "lb_algo", "lvs_method": "lb_kind", "nb_get_retry": "retry"}
 
-// newScope takes the words of a block. If a word comes several times, the last one counts, as in keepalived. Of the
-// names in DNS_CHECK the first counts. A sorry_server_lvs_method is for the sorry_server before it.
+// newScope returns the scope of a block. As in keepalived, the last of several lines with the same word counts, except
+// that the first name in DNS_CHECK counts. A sorry_server_lvs_method applies to the sorry_server before it.
 func newScope(block []*statement, outer *scope) *scope {
 	words := map[string]*statement{}
 	for _, s := range block {
@@ -37,7 +37,7 @@ func newScope(block []*statement, outer *scope) *scope {
 	return &scope{words, outer}
 }
 
-// find returns the innermost line with one of these words; nil if there is none.
+// find returns the innermost line with one of these words, or nil.
 func (s *scope) find(names ...string) *statement {
 	for ; s != nil; s = s.outer {
 		for _, name := range names {
@@ -49,25 +49,25 @@ func (s *scope) find(names ...string) *statement {
 	return nil
 }
 
-// text returns what comes after a word; "" for nothing.
+// text returns the value of a word, or "".
 func (s *scope) text(name string) string { return s.find(name).arg(1) }
 
-// has reports whether a word is there. Of most words that say yes keepalived ignores the value.
+// has reports whether a word occurs. keepalived ignores the value of most words that switch something on.
 func (s *scope) has(name string) bool { return s.find(name) != nil }
 
-// yes reports whether a word is there, and not with the value no.
+// yes reports whether a word occurs with a value other than no.
 func (s *scope) yes(name string) bool {
 	return s.has(name) && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }
 
-// fail notes the first line that can't be understood.
+// fail records an error about a line that can't be understood, if it is the first.
 func (c *converter) fail(s *statement, what string) {
 	if c.err == nil {
 		c.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), what)
 	}
 }
 
-// number reads what comes after a word; usual if s is nil.
+// number returns the number in a line, or usual if s is nil.
 func (c *converter) number(s *statement, usual float64) float64 {
 	if s == nil {
 		return usual
@@ -81,7 +81,7 @@ func (c *converter) number(s *statement, usual float64) float64 {
 
 var methods = map[string]string{"": "masq", "NAT": "masq", "DR": "gate", "TUN": "ipip"}
 
-// method reads a forwarding method; masq if s is nil.
+// method returns the forwarding method in a line, or masq if s is nil.
 func (c *converter) method(s *statement) string {
 	if methods[s.arg(1)] == "" {
 		c.fail(s, "NAT, DR or TUN")
@@ -89,7 +89,7 @@ func (c *converter) method(s *statement) string {
 	return methods[s.arg(1)]
 }
 
-// host reads the address and the port of a server. Under a firewall mark servers have no port.
+// host returns the address of a server, with its port. Servers of a firewall mark have no port.
 func (c *converter) host(s *statement, protocol string) string {
 	address, err := netip.ParseAddr(s.arg(1))
 	if err != nil {
@@ -124,7 +124,7 @@ func (l *lines) quote(name, value string) {
 	}
 }
 
-// under returns the lines below the header of a section or a block.
+// under returns the header of a section or a block, followed by the lines.
 func (l lines) under(header string) string {
 	return header + "\n        " + strings.Join(l, "\n        ") + "\n"
 }

@@ -6,18 +6,18 @@ import (
 	"regexp"
 )
 
-// position is a place in a file. Line and column count from 1, the column in bytes.
+// position is a place in a file. Lines and columns are counted from 1, and columns in bytes.
 type position struct {
 	file         string
 	line, column int
 }
 
-// wrong returns an error about something that can't be understood.
+// wrong returns an error with the position.
 func (p position) wrong(format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s", p.file, p.line, p.column, fmt.Sprintf(format, args...))
 }
 
-// word is a word of a line without its quotes, or a brace.
+// word is a brace, or a word of a line.
 type word struct {
 	text  string
 	raw   string // with its quotes
@@ -25,7 +25,7 @@ type word struct {
 	brace bool
 }
 
-// inQuotes matches a text in quotes, where a quote may follow a backslash.
+// inQuotes matches a quoted text, which may contain quotes escaped by a backslash.
 const inQuotes = `"((?:\\[\\"]|[^"[:cntrl:]\x{fffd}])*)"|'((?:\\[\\']|[^'[:cntrl:]\x{fffd}])*)'`
 
 var (
@@ -34,14 +34,14 @@ var (
 	quotes  = regexp.MustCompile(inQuotes)
 )
 
-// unquote returns a text without the quotes of its parts.
+// unquote removes the quotes from all quoted parts of a text.
 func unquote(text string) string { return quotes.ReplaceAllString(text, "$1$2") }
 
 // cutComment cuts a line at the first # or ! that is not in quotes.
 func cutComment(line string) string { return comment.ReplaceAllString(line, "$1") }
 
-// split returns the words of a line that begins at a position. Quotes join what is between them, which may have braces
-// and backslashes. A brace without quotes is a word of its own.
+// split returns the words of a line that begins at a position. Text between quotes belongs to one word, even with
+// blanks or braces in it. A brace outside quotes is a word of its own.
 func split(line string, at position) (words []word, err error) {
 	for _, m := range token.FindAllStringSubmatchIndex(line, -1) {
 		text, here := line[m[0]:m[1]], at
