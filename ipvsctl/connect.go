@@ -111,7 +111,7 @@ func (c *conn) close() {
 }
 
 // findFamily looks up IPVS before moby/ipvs is used, and loads the module if needed. The library itself looks up IPVS
-// only once. If it doesn't find it, it takes the kernel's answers for success.
+// only once. If the library doesn't find IPVS, it takes the kernel's answers for success.
 func findFamily(ctx context.Context, g *genl) error {
 	err := g.lookup()
 	if !errors.Is(err, syscall.ENOENT) {

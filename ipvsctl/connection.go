@@ -31,8 +31,8 @@ type Connection struct {
 	EngineData string         // the engine's key of the client; any bytes, because they come from the network
 }
 
-// Template reports whether c is a template. The client port is 0 in templates, and else only in FTP data connections
-// whose port is not known yet.
+// Template reports whether c is a template. The client port is 0 in templates, and otherwise only in FTP data
+// connections whose port is not known yet.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
 // Mark returns the mark in the template of a mark service, which contains the mark instead of an address. For any other

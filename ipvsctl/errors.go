@@ -55,8 +55,8 @@ func hint(err error) string {
 // absentModule is the error for a scheduler or a persistence engine whose module the kernel could not load.
 type absentModule string
 
-// lacking names the module that the kernel lacks for s. If it found neither module loaded, it names both, because one
-// of them may be built in.
+// lacking names the module that the kernel lacks for s. If neither module seems to be loaded, it names both, because
+// one of them may be built in.
 func lacking(s lvs.Settings, hasScheduler, hasEngine bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {

@@ -32,9 +32,9 @@ var (
 // answers to two.
 type kernel struct {
 	// raw makes it read counters by raw system calls, which bypass Go's scheduler. The scheduler would wake a
-	// thread for each call, which costs more than anything else. In return, a processor of the Go runtime (a P) is
-	// blocked while another program holds the kernel's lock of IPVS. raw also makes the buffer for answers smaller,
-	// because each answer is about one service.
+	// thread for each call, which costs more than anything else. On the other hand, a processor of the Go runtime
+	// (a P) is blocked while another program holds the kernel's lock of IPVS. raw also makes the buffer for answers
+	// smaller, because each answer is about one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
@@ -226,7 +226,7 @@ func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
 }
 
 // wait sets the deadline for the next answers. On some machines, setting it takes as long as an answer, so it is not
-// set for every request.
+// set for each message.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request and waits for its end.

@@ -17,8 +17,7 @@ import (
 // moby changes virtual services through the library moby/ipvs.
 type moby struct{ *ipvs.Handle }
 
-// setUp makes openMoby trigger the one-time initialization of moby/ipvs, which runs modprobe again, and logs an error
-// if there is no modprobe.
+// setUp initializes moby/ipvs once. The initialization runs modprobe again, and logs an error if there is no modprobe.
 var setUp sync.Once
 
 // openMoby opens the library's socket, and keeps the library from logging. Only the first handle of the library logs.

@@ -20,10 +20,11 @@ type Access struct {
 	Private Client // for the private services of a daemon's checks; nil with Live
 	// Connections is EachConnection, or nil if Live is nil.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)
-	// InOrder returns the destinations of a service in the order of the kernel's list. It is nil if Live is nil.
+	// InOrder returns the destinations of a service in the order of the kernel's list. The field is nil if Live is
+	// nil.
 	InOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)
-	// Absent returns why there is no table yet. It returns nil if there is one, and it does not load the module, as
-	// Connect does. It is nil if Live is nil.
+	// Absent returns why there is no table yet, or nil. Unlike Connect, it does not load the module. The field is
+	// nil if Live is nil.
 	Absent  func() error
 	Machine bool // mark rules and addresses of this machine belong to it
 }

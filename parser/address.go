@@ -17,7 +17,7 @@ type header struct {
 	port    string // number or service name
 }
 
-// read reads an address and port, or a mark. It warns of text after it, which the Perl ldirectord ignores.
+// read reads an address and port, or a mark. It warns of text after the value, which the Perl ldirectord ignores.
 func (h *header) read(v *value) {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
@@ -80,7 +80,7 @@ func (h *header) readAddress(v *value, word string) {
 	}
 }
 
-// portOf cuts a port off its tail. The Perl ldirectord ignores text after the port.
+// portOf returns the port at the start of a text. It warns of text after the port, which the Perl ldirectord ignores.
 func (v *value) portOf(text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
@@ -92,7 +92,7 @@ func (v *value) portOf(text string) string {
 // maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
 const maxHostLength = 255
 
-// readsIPv6 reports whether a text is an IPv6 address, without a scope and not IPv4-mapped.
+// readsIPv6 reports whether a text is an IPv6 address that has no scope and is not IPv4-mapped.
 func readsIPv6(s string) bool {
 	a, _ := netip.ParseAddr(s)
 	return isIPv6(a)
@@ -100,11 +100,11 @@ func readsIPv6(s string) bool {
 
 func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && a.Zone() == "" }
 
-// looksLikeIPv6 reports whether a text is an IPv6 address without its brackets, maybe with a port.
+// looksLikeIPv6 reports whether a text is an IPv6 address without brackets, with or without a port.
 func looksLikeIPv6(s string) bool {
 	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
-// numeric matches hosts that the C library reads as an address without a look-up: numbers with dots, whether decimal,
-// octal or hexadecimal.
+// numeric matches hosts that the C library reads as an address without a look-up: decimal, octal or hexadecimal
+// numbers, separated by dots.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// advise warns of accepted settings that are surely mistakes.
+// advise warns of settings that are accepted but surely mistakes.
 func (a adviser) advise() {
 	a.phase = advice
 	for _, check := range a.Checks() {
@@ -41,15 +41,17 @@ type adviser struct {
 	global *Global
 }
 
-// place is the directive's place in the section, or else the section's header.
+// place returns the position of the directive in the section, or else of the section's header.
 func (a adviser) place(directive string) Position { return cmp.Or(a.At[directive], a.At["virtual"]) }
 
-// remark warns of a directive of the section, or of its header if the directive is not written.
+// remark adds a warning at the directive in the section, or at the section's header if the directive is not written
+// there.
 func (a adviser) remark(directive, kind, format string, args ...any) {
 	a.warn(kind, a.place(directive), format, args...)
 }
 
-// refuse refuses a directive of the section, or else the global one, or else the section's header.
+// refuse adds an error at the directive in the section, or else at the global directive, or else at the section's
+// header.
 func (a adviser) refuse(directive, kind, format string, args ...any) {
 	a.error(kind, cmp.Or(a.At[directive], a.global.At[directive], a.At["virtual"]), format, args...)
 }
@@ -110,7 +112,7 @@ func (a adviser) commands() {
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
 }
 
-// useless warns of a global directive without effect, if it is written.
+// useless warns that a global directive has no effect, if the directive is written.
 func (r *resolver) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
 		r.on(int(pos.Line)).warn(noEffect, pos, "%s", text)
@@ -127,14 +129,14 @@ func (r *resolver) pageAdvice(g *Global) {
 	}
 }
 
-// idle lists directives that may be global or in a section. why returns why the directive has no effect in a section;
-// "" if it has one, or is off.
+// idle lists directives, global or in a section, that may have no effect. why returns why the directive has no effect
+// in a section, or "" if it has an effect or is off.
 var idle = []struct {
 	name string
 	why  func(*Virtual) string
 }{{"fastinterval", (*Virtual).neverFast}, {"fallbackcheck", (*Virtual).neverChecksFallback}}
 
-// idle warns of directives of the section without an effect.
+// idle warns of directives in the section that have no effect.
 func (a adviser) idle() {
 	for _, d := range idle {
 		text := d.why(a.Virtual)
@@ -173,7 +175,8 @@ func (v *Virtual) neverFast() string {
 	return ""
 }
 
-// ports warns of marked ports that no check uses. If there is one check, its checkport may choose a port.
+// ports warns of marked ports that no check uses. It does not warn if the section's only check has a checkport, which
+// may choose the port on purpose, or if a check runs a command.
 func (a adviser) ports() {
 	checks := a.Checks()
 	if len(a.AlsoChecks) == 0 && a.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
@@ -205,7 +208,7 @@ func (a adviser) ports() {
 		strings.Join(unasked, " or "))
 }
 
-// askedPorts returns the ports of the servers that checks use.
+// askedPorts returns the server ports that checks use.
 func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	for _, check := range checks {
 		if check.CheckType != Connect &&
@@ -222,8 +225,8 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	return ports
 }
 
-// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0: these schedulers choose
-// by the client's address, and use the weight only with their flag.
+// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0: sh and mh choose a
+// server by the client's address, and avoid one of weight 0 only with their fallback flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
 	flags := strings.Split(v.SchedFlags, ",")
 	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") &&
@@ -255,7 +258,7 @@ func (a adviser) kernel() {
 	}
 }
 
-// isListed reports whether a server comes from a list.
+// isListed reports whether a server comes from a list (realfile or realnames).
 func (a adviser) isListed(real *Real) bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.list != "" && l.At == real.At })
 }
@@ -328,10 +331,10 @@ func (a adviser) server(real *Real) {
 	a.keptPort(noEffect, "server", real)
 }
 
-// MasqLoopback begins a warning that doctor gives too.
+// MasqLoopback is the beginning of a warning, which ldirectord doctor prints too.
 const MasqLoopback = "with masq clients of other machines do not reach"
 
-// own counts the servers of a section that are not backups, and those with a weight among them.
+// own counts the servers of a section that are not backups, and how many of them have a weight above 0.
 func (v *Virtual) own() (servers, weighted int) {
 	count := func(isBackup bool, weight int) {
 		if !isBackup {
@@ -348,7 +351,7 @@ func (v *Virtual) own() (servers, weighted int) {
 	return servers, weighted
 }
 
-// guard warns of a keepserving by which checks can remove no server. It accepts 100%, which is explicit.
+// guard warns of a keepserving that lets checks remove no server at all. It accepts 100%, because that is explicit.
 func (a adviser) guard() {
 	keeps := a.KeepServing
 	_, servers := a.own()
@@ -357,7 +360,8 @@ func (a adviser) guard() {
 			"server is never added; if you want that, write 100%%", keeps, servers)
 }
 
-// checkVIP warns of the first server to which checkvip does not apply, and of an address from outside the section.
+// checkVIP warns of the first server to which checkvip does not apply, and of a checkvip that is not an address of the
+// section.
 func (a adviser) checkVIP() {
 	vip, addresses := a.CheckVIP, a.Addresses()
 	if !vip.IsValid() {
@@ -374,8 +378,9 @@ func (a adviser) checkVIP() {
 		vip, a.ID)
 }
 
-// keptPort warns if the kernel does not use a server's port: direct routing and tunnelling leave the packet as it is.
-// A virtual service at a loopback address is a trial on one machine.
+// keptPort warns if the kernel does not use the port that is written for a server, because direct routing and
+// tunnelling do not change packets. It does not warn if the virtual service has a loopback address, which is a trial on
+// one machine.
 func (a adviser) keptPort(kind, what string, real *Real) {
 	if !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && real.Addr.Port() != 0 && a.EntryOf(real) != real.Addr {
 		a.warn(kind, real.At, "with %s clients reach the %s at port %d, not %d; only masq changes the port",

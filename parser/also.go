@@ -12,7 +12,7 @@ import (
 
 // This file reads further checks of a section. One that fails takes the server down or lowers its weight.
 
-// AlsoCheck is one line of alsocheck.
+// AlsoCheck is an alsocheck line.
 type AlsoCheck struct {
 	Name    string // of a checkdef; "" for none
 	Type    string // connect, ping, external or a service; with a checkdef its checktype
@@ -28,7 +28,7 @@ type AlsoCheck struct {
 	check *section // with the lines of its checkdef; nil without one
 }
 
-// maxAlsoChecks limits the checks of one server.
+// maxAlsoChecks is the maximum number of alsocheck lines in a section.
 const maxAlsoChecks = 16
 
 var alsoTypes = append([]string{Connect, Ping, External}, serviceNames...)
@@ -82,7 +82,7 @@ func (c *AlsoCheck) readWeight(v *value, text string) {
 	c.Weight = uint8(part.N)
 }
 
-// readPort reads the words between the type and the strings.
+// readPort reads the port from the words between the type and the strings.
 func (c *AlsoCheck) readPort(v *value, list []string) {
 	switch {
 	case len(list) == 0:
@@ -125,7 +125,7 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 // hasPort reports whether the check uses a port of the server.
 func (c *AlsoCheck) hasPort() bool { return c.Type != Ping && c.Type != External }
 
-// furtherChecks makes the checks of the alsocheck lines, once the rest of the section is known.
+// furtherChecks adds the checks of the alsocheck lines and of agentport, after the rest of the section has been read.
 func (a adviser) furtherChecks(hostName string) {
 	for i := range a.AlsoChecks {
 		c := &a.AlsoChecks[i]
@@ -149,8 +149,8 @@ func (a adviser) furtherChecks(hostName string) {
 	}
 }
 
-// with returns the section with an alsocheck line as its check, and without real servers. The section's request and
-// dialogue apply only to its own check.
+// with returns a copy of the section that has no real servers, and the check of an alsocheck line instead of the
+// section's own. The section's request and dialogue apply only to its own check.
 func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
 	one := *a.Virtual
 	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
@@ -187,11 +187,11 @@ func (v *Virtual) asWritten(c *AlsoCheck) {
 	}
 }
 
-// Checks returns the checks of a section, each as a section with only that check: its own, those of alsocheck, and that
-// of agentport.
+// Checks returns the checks of a section: its own check, and then the checks of alsocheck and agentport. Each is a
+// section that has only that check.
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
-// Check returns one of Checks.
+// Check returns element n of Checks.
 func (v *Virtual) Check(n int) *Virtual {
 	if n == 0 {
 		return v

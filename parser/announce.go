@@ -18,7 +18,7 @@ const (
 
 var deviceForm = regexp.MustCompile(`^[\w.-]+$`)
 
-// parseDevice reads a device; no means none.
+// parseDevice parses the name of a device. The word no means no device.
 func parseDevice(text string) (name string, ok bool) {
 	if name = unquote(text); name == "no" {
 		return "", true
@@ -51,7 +51,8 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// limits refuses numbers of servers that the section cannot reach. If its lists may grow again, it only warns.
+// limits refuses a minservers or backupbelow that needs more servers than the section has. If the section has lists,
+// which may grow again, limits only warns.
 func (a adviser) limits() {
 	servers, _ := a.own()
 	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
@@ -133,7 +134,7 @@ func (r *resolver) oneDevice(c *Config) {
 
 const onlyWithAnnounce = " has an effect only with announce"
 
-// announcesNothing warns of global directives that need an announced address.
+// announcesNothing warns of global directives that have no effect because no section announces an address.
 func (r *resolver) announcesNothing(c *Config) {
 	announces := func(v *Virtual) bool { return v.Announce != "" }
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {

@@ -7,7 +7,7 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// OverTLS reports whether the check uses TLS. It does so with http_proxy for an https URL, too.
+// OverTLS reports whether the check uses TLS. A check of http_proxy uses TLS if its request is an https URL.
 func (v *Virtual) OverTLS() bool {
 	s := settings.ServiceOf(v.Service)
 	secure := v.Service == "http_proxy" && strings.HasPrefix(v.Request, "/https://")
@@ -29,12 +29,12 @@ func servicesThatTake(directive string) string {
 	return enumerate(settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) }))
 }
 
-// isUsedBy reports whether a section's check, which speaks the section's service, uses the directive.
+// isUsedBy reports whether a check that negotiates uses the directive.
 func (d *Directive) isUsedBy(check *Virtual) bool {
 	return settings.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
 
-// enumerate formats a list for a sentence: "a, b and c"; "" for an empty one.
+// enumerate formats a list for a sentence, such as "a, b and c". An empty list gives "".
 func enumerate(list []string) string {
 	last := len(list) - 1
 	if last < 1 {
@@ -43,8 +43,8 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// unused warns of directives that no check of the section uses. It does not warn about a check that is switched off,
-// which may be switched on again, or about a service that was refused, because another one was meant.
+// unused warns of directives that no check of the section uses. It does not warn if the check is switched off, because
+// it may be switched on again, or if the service was refused, because another service was meant.
 func (a adviser) unused() {
 	refused := a.has("service") && a.s.v.Service == ""
 	if a.checksNothing() || refused {

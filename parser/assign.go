@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// assign reads a value and sets it, in the globals when s is nil.
+// assign reads a value and sets it in section s, or in the globals if s is nil.
 func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := r.read(l, d, s)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
@@ -23,7 +23,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	at.given(written, l, d)
 }
 
-// given notes where a directive is written, and warns if it is written again.
+// given records where a directive is written, and warns if it is written again.
 func (f finder) given(written map[string]Position, l line, d *Directive) {
 	if before, again := written[d.Name]; again && !d.Repeats {
 		f.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name, before.Line)
@@ -40,8 +40,9 @@ func (r *reader) read(l line, d *Directive, s *section) *value {
 	return v
 }
 
-// compare reads the value again as the Perl ldirectord does, if that reads it differently. If only the Perl ldirectord
-// refuses the value, the layout is the problem. If both refuse it, the error has the kind of the Perl ldirectord's.
+// compare reads literal, the text that the Perl ldirectord takes for the value v. If the Perl ldirectord refuses it
+// although v is right, compare reports the layout. If both are refused, the error gets the kind that it has in the Perl
+// ldirectord.
 func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
@@ -59,7 +60,7 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	}
 }
 
-// layoutOf describes why the Perl ldirectord refuses a value.
+// layoutOf describes the layout because of which the Perl ldirectord refuses a value.
 func layoutOf(v *value, literal string) string {
 	switch {
 	case len(literal) < len(v.text):
@@ -73,7 +74,7 @@ func layoutOf(v *value, literal string) string {
 	}
 }
 
-// tolerate reports a layout that the Perl ldirectord refuses, once for each line.
+// tolerate reports a layout that the Perl ldirectord refuses, at most once for each line.
 func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 	if f.reportedLine != l.order {
 		f.reportedLine, f.refusal = l.order, refusal
@@ -81,8 +82,8 @@ func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 	}
 }
 
-// told reports the notes about a value, and its problem. A problem of a real server is reported with the server's
-// names.
+// told reports the notes about a value, and its problem. The problem of a real server is reported later, when its names
+// are looked up.
 func (f finder) told(v *value) {
 	f.notes(v)
 	if v.form != RealServer {

@@ -13,10 +13,10 @@ import (
 
 // This file reads blocks of `defaults` and `checkdef`, and gives their lines to the sections that use them.
 
-// blockID is a block's directive, `defaults` or `checkdef`, and its name.
+// blockID identifies a block by its directive, `defaults` or `checkdef`, and its name.
 type blockID struct{ kind, name string }
 
-// block is a section whose lines are for other sections.
+// block is a section whose lines are used by other sections.
 type block struct {
 	*section // where the lines are read; of its virtual service only the places of lines and `use` count
 	blockID
@@ -37,14 +37,15 @@ func readBlockName(v *value) string {
 
 func readBlock(v *value) { v.section.block.blockID = blockID{v.name, readBlockName(v)} }
 
-// instead maps a directive of a block to those that exclude it: a section that has one of them does not take it.
+// instead maps a directive to the directives that exclude it. A section that has one of these does not take the
+// directive from a block.
 var instead = map[string][]string{
 	"window": {"failurecount", "risecount"}, "failurecount": {"window"}, "risecount": {"window"},
 	"request": {"send", "expect"}, "receive": {"send", "expect"},
 	"send": {"request", "receive"}, "expect": {"request", "receive"},
 }
 
-// openBlock opens a block without a name.
+// openBlock opens a block. Its name is read later.
 func (r *reader) openBlock(l line) *block {
 	b := &block{section: &section{header: header{line: l}}}
 	b.block = b
@@ -74,7 +75,7 @@ func (r *reader) blockLine(l line) {
 	r.inOrder = append(r.inOrder, b)
 }
 
-// inBlock keeps a line of a block, and reports what is wrong with it in any section.
+// inBlock stores a line of a block, and reports what would be wrong with the line in every section.
 func (r *reader) inBlock(at finder, l line, d *Directive) {
 	b := r.current.block
 	switch isServers := strings.HasPrefix(d.Name, "real"); {
@@ -102,12 +103,12 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 	at.refused(v)
 }
 
-// trial returns a section for which a value of a block is read.
+// trial returns a section into which a value of a block is read only to check it.
 func (b *block) trial(ipv6 bool) *section {
 	return &section{header: header{Key: lvs.Key{IPv6: ipv6}}, from: b.blockID}
 }
 
-// takeDefaults gives each section the lines of the block that it uses, and of the block that this block uses.
+// takeDefaults gives each section the lines of the block that it uses, and of the block that this block uses in turn.
 func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
 		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
@@ -135,7 +136,7 @@ func (r *reader) takeDefaults() {
 	}
 }
 
-// usedBy returns the block that a section or a block uses; nil for none.
+// usedBy returns the block that a section or a block uses, or nil.
 func (r *reader) usedBy(s *section) *block {
 	if s.v.Use == "" {
 		return nil
@@ -150,7 +151,7 @@ func (r *reader) usedBy(s *section) *block {
 	return b
 }
 
-// take reads the lines of a block for a section, except directives that the section has itself.
+// take reads the lines of a block into a section, except for directives that the section has itself.
 func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
@@ -165,7 +166,7 @@ func (r *reader) take(s *section, b *block) {
 	}
 }
 
-// takeLine reads a line of a block for a section, unless all sections together have more text than a file may have.
+// takeLine reads a line of a block into a section, unless all sections together have more text than a file may have.
 func (r *reader) takeLine(s *section, b *block, l line) {
 	if r.taken > MaxSize {
 		return
@@ -185,9 +186,9 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 	}
 }
 
-// isReported reports whether a finding about a line of a block was reported for another section. It also suppresses
-// findings that a line has no effect in one section, or another for the Perl ldirectord: the block is for other
-// sections too.
+// isReported reports whether a finding about a line of a block was reported for another section. It is also true for
+// advice that the line has no effect in this section, or a different effect in the Perl ldirectord, because other
+// sections use the block too.
 func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
 		return false
@@ -198,14 +199,14 @@ func (f finder) isReported(d Diagnostic) bool {
 	return known
 }
 
-// reportedText is the text of a finding, and its line.
+// reportedText identifies a finding by its line and its text.
 type reportedText struct {
 	line int
 	text string
 }
 
-// Taken describes what a virtual service has from blocks: "block web: request (line 3), scheduler (line 4)"; "" without
-// a block.
+// Taken describes the values that a virtual service takes from blocks, such as "block web: request (line 3), scheduler
+// (line 4)". It returns "" if the service uses no block.
 func (c *Config) Taken(v *Virtual) string {
 	names, blocks := v.blockNames(), "block "
 	if len(names) == 0 {
@@ -228,7 +229,7 @@ func (v *Virtual) blockNames() []string {
 	return slices.DeleteFunc([]string{v.CheckName, v.Use}, func(name string) bool { return name == "" })
 }
 
-// blockAt returns the block at a place; zero for none.
+// blockAt returns the block that contains a position, or the zero blockID.
 func (c *Config) blockAt(at Position) blockID {
 	if at.File != c.Name {
 		return blockID{}
@@ -236,7 +237,7 @@ func (c *Config) blockAt(at Position) blockID {
 	return c.blocks[int(at.Line)]
 }
 
-// from returns the places of a virtual service's values, except the program's defaults.
+// from returns where the values of a virtual service are written. It omits values that are the program's defaults.
 func (c *Config) from(v *Virtual) jsonObject {
 	all := jsonObject{}
 	for _, d := range directives {

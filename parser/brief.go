@@ -19,17 +19,17 @@ const (
 // differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise the same.
 var differing = regexp.MustCompile(`\b(lines?|ports?) \d+|\[?[0-9a-fA-F]*([.:][0-9a-fA-F]*){2,}\]?(:\d+)?`)
 
-// quotedName is a name in a finding about names.
+// quotedName matches a name in the text of a finding.
 var quotedName = regexp.MustCompile(`"[^"]*"`)
 
-// WithoutPlaces is the common part of similar findings: the text without lines, ports and addresses.
+// WithoutPlaces returns the text that similar findings have in common, without lines, ports and addresses.
 func WithoutPlaces(text string) string { return differing.ReplaceAllString(text, "…") }
 
-// Places are the lines, ports and addresses in a text.
+// Places returns the lines, ports and addresses in a text.
 func Places(text string) []string { return differing.FindAllString(text, -1) }
 
-// AtStart reports whether start and reload print a finding: errors, what the Perl ldirectord prints, and what is an
-// error only for check.
+// AtStart reports whether start and reload print a finding. They print errors, warnings that the Perl ldirectord prints
+// too, and findings that are errors only for ldirectord check.
 func (d Diagnostic) AtStart() bool {
 	return d.Severity == Error || d.IsPerls() || d.Severity == Warning && d.Kind == nameInVain
 }
@@ -39,7 +39,7 @@ func (d Diagnostic) IsPerls() bool {
 	return d.Severity == Warning && slices.Contains([]string{deprecated, missingDir, ownInterval}, d.Kind)
 }
 
-// common returns what findings of one kind have in common.
+// common returns a text that is the same for similar findings.
 func (d Diagnostic) common() string {
 	text := WithoutPlaces(cmp.Or(d.shape, d.Text))
 	if slices.Contains([]string{realHost, realPort, nameInVain}, d.Kind) {
@@ -48,11 +48,12 @@ func (d Diagnostic) common() string {
 	return fmt.Sprintln(d.Severity, d.Kind, text)
 }
 
-// Brief returns the findings for a person: the first of each kind, with the number and the first lines of the others.
-// Each list of allowed values appears once.
+// Brief shortens the findings for a person. It keeps the first of similar findings, and adds the number of the others
+// and their first lines. A list of allowed values appears only once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(false) }
 
-// ForLog is Brief without notes, in the order of the file, and with all lines that the Perl ldirectord also has.
+// ForLog is like Brief, but omits notes, keeps the order of the file, and keeps all warnings that the Perl ldirectord
+// prints too.
 func (ds Diagnostics) ForLog() Diagnostics {
 	isNote := func(d Diagnostic) bool { return d.Severity == Note }
 	return slices.DeleteFunc(ds.ByPosition(), isNote).brief(true)
@@ -83,7 +84,7 @@ func (ds Diagnostics) brief(keepsPerls bool) (brief Diagnostics) {
 // lists matches the allowed values at the end of a text.
 var lists = regexp.MustCompile(`; (it must be one of|known are) .*`)
 
-// Within returns at most this many findings, the gravest, and how many are left out.
+// Within returns the gravest findings, but at most this many, and the number of findings that it omits.
 func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	if len(ds) <= most {
 		return ds, 0
@@ -92,7 +93,8 @@ func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	return gravest[:most].ByPosition(), len(ds) - most
 }
 
-// others returns how many other findings there are, and the first of their lines. A line of another file has its name.
+// others describes how many similar findings there are, and in which lines the first of them are. For a line in another
+// file it names that file.
 func others(file string, list []Diagnostic) string {
 	if len(list) == 0 {
 		return ""
@@ -114,7 +116,7 @@ func others(file string, list []Diagnostic) string {
 	return fmt.Sprintf("; and %d more%s", len(list), listed(what, lines, maxLines))
 }
 
-// Listed returns the first of some places, after a title; "" without places.
+// Listed returns a title followed by the first of some places, or "" if there are none.
 func Listed(what string, places []string) string { return listed(what, places, maxListed) }
 
 func listed(what string, places []string, most int) string {

@@ -4,7 +4,7 @@ import "strings"
 
 // Like the Perl ldirectord, this file works on bytes and knows only the classes of ASCII.
 
-// isSpace is Perl's \s.
+// isSpace reports whether a byte matches \s in Perl.
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -13,7 +13,7 @@ func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
 
 func isLetter(c byte) bool { return isLower(c | 0x20) }
 
-// isWordByte is Perl's \w.
+// isWordByte reports whether a byte matches \w in Perl.
 func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
 
 // isNameByte reports whether a byte may be in a directive, a service name or a check type.
@@ -26,10 +26,10 @@ func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 // isGroupByte reports whether a byte may be in an IPv6 address.
 func isGroupByte(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' || c == ':' }
 
-// all reports whether s consists of certain bytes, and is not empty.
+// all reports whether s is not empty and has only bytes for which in is true.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
 
-// leading returns the start of s that consists of certain bytes.
+// leading returns the bytes at the start of s for which in is true.
 func leading(s string, in func(byte) bool) string {
 	end := 0
 	for end < len(s) && in(s[end]) {
@@ -38,7 +38,7 @@ func leading(s string, in func(byte) bool) string {
 	return s[:end]
 }
 
-// firstRun is the first part of s that consists of certain bytes.
+// firstRun returns the first run of bytes in s for which in is true.
 func firstRun(s string, in func(byte) bool) string { return leading(s[len(leading(s, not(in))):], in) }
 
 func not(in func(byte) bool) func(byte) bool {
@@ -60,7 +60,7 @@ func cutWord(s string) (word, rest string) {
 	return word, s[len(word):]
 }
 
-// words are the parts of s between white space.
+// words returns the parts of s that are separated by white space.
 func words(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(blanks, r) })
 }

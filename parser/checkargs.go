@@ -8,12 +8,12 @@ import (
 
 // This file reads the arguments of external checks.
 
-// placeholders are the words of checkargs that are replaced.
+// placeholders are the texts in checkargs that are replaced by values.
 var placeholders = []string{"{address}", "{port}", "{virtual}", "{virtualport}", "{name}"}
 
 var braced = regexp.MustCompile(`\{[^{}\s]*\}`)
 
-// readCheckArgs reads words. Parts of them in double quotes may have blanks.
+// readCheckArgs reads words. A part of a word in double quotes may contain blanks.
 func readCheckArgs(v *value) string {
 	text := optionallyQuoted(v)
 	for _, found := range braced.FindAllString(text, -1) {
@@ -31,7 +31,7 @@ func readCheckArgs(v *value) string {
 	return v.notEmpty(text, `words such as "-H {address} -p {port}"`)
 }
 
-// argument matches a word: parts without blanks, and parts in double quotes.
+// argument matches a word, which consists of parts without blanks and parts in double quotes.
 var argument = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 
 // Arguments returns the words of checkargs, with these values in place of the placeholders.

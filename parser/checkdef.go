@@ -16,7 +16,7 @@ func (d *Directive) isOfCheck() bool { return d.Services != "" || d.is("check") 
 // opensCheck matches the line that opens a checkdef.
 var opensCheck = regexp.MustCompile(`(?m)^\x{feff}?[ \t]*checkdef[ \t]*=[ \t]*"?(\w[\w.-]*)`)
 
-// nameChecks notes the names of the checkdefs, which may be below the sections that use them.
+// nameChecks records the names of all checkdefs in advance, because a checkdef may be below the sections that use it.
 func (r *reader) nameChecks(text string) {
 	r.globals.checks = map[string]bool{}
 	if !strings.Contains(text, "checkdef") { // this is faster
@@ -30,7 +30,8 @@ func (r *reader) nameChecks(text string) {
 // definesCheck reports whether the value's line is in a checkdef.
 func (v *value) definesCheck() bool { return v.section.from.kind == "checkdef" }
 
-// readService reads the name of a checkdef or a protocol. The checkdef takes precedence.
+// readService reads the name of a checkdef or a protocol. A checkdef takes precedence over a protocol with the same
+// name.
 func readService(v *value) string {
 	text := unquote(v.text)
 	if !v.definesCheck() {
@@ -49,8 +50,8 @@ func readService(v *value) string {
 	return word
 }
 
-// takeOwnCheck gives a section the lines of the checkdef that its service names. A section without a service has that
-// of the block that it uses.
+// takeOwnCheck gives a section the lines of the checkdef that its service names. A section without a service takes the
+// service of the block that it uses.
 func (r *reader) takeOwnCheck(s *section, used *block) {
 	for b := used; b != nil && !s.v.has("service"); b = b.next {
 		for _, l := range b.lines {
@@ -74,7 +75,8 @@ func (r *reader) takeOwnCheck(s *section, used *block) {
 	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
 }
 
-// checkdef returns the block of a name; nil for "", and if the block's heading was refused.
+// checkdef returns the checkdef with that name. It returns nil if the name is "" or the first line of the checkdef was
+// refused.
 func (r *reader) checkdef(name string) *block {
 	b := r.blocks[blockID{"checkdef", name}]
 	if b != nil {
@@ -103,8 +105,8 @@ func (r *reader) takeFurtherChecks(s *section) {
 	}
 }
 
-// define gives a further check the values of its checkdef, and the global ones. The section's values are for its own
-// check.
+// define gives a further check the values of its checkdef, and global values. The section's values apply only to its
+// own check.
 func (a adviser) define(check *Virtual, s *section) {
 	own, port := s.v, check.CheckPort
 	own.Key = check.Key

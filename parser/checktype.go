@@ -9,7 +9,7 @@ import (
 
 // This file reads check types, and works out what follows from them.
 
-// The check types. Combined is `checktype=N`: one negotiate check, then N connects.
+// The check types. Combined is `checktype=N`: after each negotiate check, the next N checks only connect.
 const (
 	Negotiate    = "negotiate"
 	Connect      = "connect"
@@ -19,7 +19,7 @@ const (
 	On           = "on"
 	Off          = "off"
 	Combined     = "combined"
-	// Agent is the type of the further check that agentport adds. A file can't name it.
+	// Agent is the type of the further check that agentport adds. It can't be written in a file.
 	Agent = "agent"
 )
 
@@ -28,7 +28,8 @@ var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, 
 // definedTypes are the check types that a checkdef may have.
 var definedTypes = []string{Negotiate, Connect, Ping, External}
 
-// readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
+// readCheckType reads a check type or the number of connects. The Perl ldirectord reads any value that contains a digit
+// as a number of connects.
 func readCheckType(v *value) {
 	virtual := &v.section.v
 	first, _ := cutWord(unquote(v.text))
@@ -52,7 +53,7 @@ func readCheckType(v *value) {
 	}
 }
 
-// Negotiates reports whether the check of a section speaks its service.
+// Negotiates reports whether the check of a section uses the protocol of its service.
 func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
 func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
@@ -69,7 +70,7 @@ func (v *Virtual) Pings() bool {
 // PingsTheSilent reports whether a server that does not answer the check's datagram is judged by a ping instead.
 func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
 
-// asksByDatagram reports whether the check sends a datagram, so that silence can decide.
+// asksByDatagram reports whether the check sends a datagram, so that the directive silence applies.
 func (v *Virtual) asksByDatagram() bool {
 	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
 }

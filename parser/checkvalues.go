@@ -28,7 +28,7 @@ func parseWindow(text string) (Window, bool) {
 	return Window{int(n), int(m)}, err == nil && err2 == nil && 1 <= n && n <= m && m <= maxWindow
 }
 
-// silence is the state of a server that does not answer datagrams: true is up.
+// silence is the state of a server that does not answer datagrams: true means up.
 type silence bool
 
 func parseSilence(text string) (s silence, ok bool) {
@@ -50,7 +50,8 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 	return lvs.Share{N: int32(n), Percent: percent && n > 0}, ok && (!percent || n <= 100)
 }
 
-// readRequest puts a slash before every request, including queries and URLs. Checks remove it.
+// readRequest puts a slash before each request that does not begin with one, even before queries and URLs. Checks
+// remove that slash.
 func readRequest(v *value) string { return withSlash(quoted(v)) }
 
 func withSlash(request string) string {
@@ -98,14 +99,14 @@ func readMonitorFile(v *value) string {
 		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
 }
 
-// withoutFolder says what happens while the folder of a file is missing.
+// withoutFolder maps kinds of findings to what happens while the folder of the file is missing.
 var withoutFolder = map[string]string{
 	logfileClosed:     "until it can be, the log goes to syslog, or to standard error",
 	monitorfileClosed: "until it can be, nothing is written to it",
 }
 
-// try tests access to a file, if Options allows it, and returns its path. The format is for the error. If only the
-// current user lacks the rights, it warns: the configuration is right.
+// try tests access to a file, if Options allows it, and returns its path. format is the format of the error. If only
+// the current user lacks the rights, try just warns, because the configuration is right.
 func (v *value) try(open func(path string) error, path, kind, format string) string {
 	if open == nil || v.problem != nil {
 		return path

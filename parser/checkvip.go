@@ -21,7 +21,7 @@ func readCheckVIP(v *value) string {
 	return dest.Addr().String()
 }
 
-// fillCheckVIP finds the virtual address for checks, and refuses checks that can't go through it.
+// fillCheckVIP determines the virtual address for checks, and refuses checks that can't go through it.
 func (a adviser) fillCheckVIP() {
 	switch a.WrittenVIP {
 	case "no":
@@ -52,7 +52,7 @@ func (a adviser) fillCheckVIP() {
 	}
 }
 
-// WhyNotVIP returns why the check of a section does not go through the virtual address; "" if it does.
+// WhyNotVIP returns why the check of a section does not go through the virtual address, or "" if it does.
 func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():

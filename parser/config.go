@@ -1,7 +1,7 @@
 // Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config.
 //
-// It has no side effects: bytes in, a configuration and diagnostics out. Names are looked up and files are tried only
-// through the functions given in Options.
+// It has no side effects: it takes bytes, and returns a configuration and diagnostics. It looks up names and opens
+// files only through the functions in Options.
 package parser
 
 import (
@@ -32,7 +32,7 @@ type Config struct {
 	blocks       map[int]blockID // the block of each of their lines
 }
 
-// Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
+// Position is a place in a file. Lines and columns are counted from 1. Line 0 means the file as a whole.
 type Position struct {
 	File   string
 	Line   int32
@@ -42,11 +42,11 @@ type Position struct {
 // Settings are the values of directives that may be global or in a section. In Global they are the global values. In
 // Virtual they are the section's own, or else the global ones.
 type Settings struct {
-	// effective: negotiatetimeout if only that is written
+	// if only negotiatetimeout is written, it has that value
 	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
 	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // effective: checktimeout if only that is written
 	CheckInterval    Seconds `cf:"checkinterval=10"`
-	// the interval while a server's state is in doubt; 0: unchanged
+	// the interval while a server's state is in doubt; 0: checkinterval
 	FastInterval Seconds `cf:"fastinterval=0,extension"`
 	Watch        Watch   `cf:"watch=no,extension"`
 	CheckCount   int     `cf:"checkcount=1"`
@@ -59,14 +59,14 @@ type Settings struct {
 	SameWait int32 `cf:"samewait=600,extension,as-seconds"`
 	lvs.Policy
 	HoldDowns holdDown `cf:"holddown,extension"` // becomes Virtual.HoldDown and HoldDownMax
-	// how long a server that left the file may keep its connections; 0: not at all
+	// how long a server that was removed from the file may keep its connections; 0: not at all
 	DrainTime       Seconds `cf:"draintime=0,extension"`
 	FallbackCommand string  `cf:"fallbackcommand"`
 	FallbackCheck   string  `cf:"fallbackcheck=no,extension"` // no, connect or section, see Fallbacks
 	OnChange        string  `cf:"onchange,extension"`         // a command line to run at each change
 	// the device on which the address is announced; "" for none
 	Announce string `cf:"announce,extension"`
-	// the device for the address while another director should have it; "" for none
+	// the device for the address while another director should announce it; "" for none
 	LastResort string `cf:"lastresort,extension"`
 	Mail
 
@@ -84,19 +84,19 @@ func (s *Settings) has(directive string) bool {
 // number.
 type Seconds float64
 
-// Duration returns the time as a Duration, to the nanosecond, at most maxTime.
+// Duration returns the time as a Duration, rounded to nanoseconds and limited to maxTime.
 func (s Seconds) Duration() time.Duration {
 	whole, fraction := math.Modf(float64(min(s, maxTime)))
 	return time.Duration(whole)*time.Second + time.Duration(math.Round(fraction*float64(time.Second)))
 }
 
-// Window is the rule that a server is up while Need of its last Of checks passed; 1 <= Need <= Of <= 64.
+// Window is the rule that a server is up while at least Need of its last Of checks passed, with 1 <= Need <= Of <= 64.
 type Window struct{ Need, Of int }
 
-// String is the rule as in the file: 7/10.
+// String returns the rule as it is written in the file: 7/10.
 func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
 
-// Global holds what is outside the virtual sections.
+// Global holds the values of directives outside of sections.
 type Global struct {
 	Channels
 	Include    []string        `cf:"include,extension,repeats,as-text"` // patterns of paths, in file order
@@ -110,7 +110,7 @@ type Global struct {
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
 	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list may be empty
-	// how long a list must stay below half of its servers before it is taken
+	// how long a list must have less than half of its former servers before the new list is used
 	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
 	MaintenanceDir string  `cf:"maintenancedir"`
 	Supervised     bool    `cf:"supervised=no"`
@@ -121,12 +121,12 @@ type Global struct {
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
 	// how long the services of a withdrawn address still serve; up to 10
 	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
-	// broken: while this machine can't forward, addresses are announced as by lastresort; or no
+	// "broken": while this machine can't forward packets, addresses are announced as by lastresort; or "no"
 	WithdrawOn string         `cf:"withdrawon=no,extension"`
 	Listen     netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
-	// full, or small, without most series of each real server
+	// full, or small to omit most series of each real server
 	Metrics string `cf:"metrics=full,extension"`
-	// whether a page for browsers is served there too
+	// whether Listen also serves a page for browsers
 	StatusPage bool   `cf:"statuspage=no,extension"`
 	StatusHost string `cf:"statushost,extension"` // a host name of that page; "" for none
 	// group that may use the control socket; "" for none
@@ -140,15 +140,15 @@ type GlobalFallback struct {
 	HasPort  bool // false: the port of each virtual service
 }
 
-// Virtual is one virtual service with every value effective: its own, the global one, or the default.
+// Virtual is one virtual service with its effective values: its own, or else the global ones, or else the defaults.
 type Virtual struct {
 	Settings
 	lvs.Key
 	ID   string // of the Key
 	Part string // the path of the part that it is in; "" for the file itself
-	// the block of defaults whose lines it has, "" for none
+	// the block of defaults whose lines it uses; "" for none
 	Use string `cf:"use,extension"`
-	// the checkdef that is the section's own check, "" for none
+	// the checkdef that is the section's own check; "" for none
 	CheckName string
 	// the packets to mark, in file order; none: another program sets the mark
 	Marking []Marking `cf:"mark,extension,repeats"`
@@ -163,7 +163,7 @@ type Virtual struct {
 	// persistence engine (sip), "" for none; only with Persistent
 	PEName string `cf:"pename,extension"`
 
-	// one of the check types; a file can't have Agent
+	// one of the check types; Agent is never written in a file
 	CheckType    string `cf:"checktype=negotiate,as-words,check"`
 	NumConnects  int    // Combined only
 	CheckCommand string `cf:"checkcommand=/bin/true,check"`
@@ -222,17 +222,17 @@ type Virtual struct {
 	also []*Virtual // see Checks
 }
 
-// Tells is how the servers of a section report their weight; an extension.
+// Tells says how the servers of a section report their weight, which is an extension.
 type Tells struct {
 	AgentPort uint16 `cf:"agentport,extension"` // the port that is asked; 0: none
 	// the exit status of checkcommand is a weight
 	ExternalWeight bool   `cf:"externalweight=no,extension"`
 	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes
-	// http, https: with one of these a server wants no new clients; none of them is in HTTPStatus
+	// the statuses of http and https by which a server asks for no new clients; none of them is in HTTPStatus
 	DrainStatus settings.HTTPStatuses `cf:"drainstatus,extension"`
 }
 
-// Addresses returns the destination addresses of a virtual service's packets; none if the file does not name them.
+// Addresses returns the destination addresses of a virtual service's packets, if the file names them.
 func (v *Virtual) Addresses() []netip.Prefix {
 	if v.Mark == 0 {
 		return []netip.Prefix{netip.PrefixFrom(v.Addr.Addr(), v.Addr.Addr().BitLen())}
@@ -244,7 +244,7 @@ func (v *Virtual) Addresses() []netip.Prefix {
 	return addresses
 }
 
-// Announced returns the addresses that are announced for a virtual service; none without `announce`.
+// Announced returns the addresses that are announced for a virtual service. Without `announce` there are none.
 func (v *Virtual) Announced() (addresses []netip.Addr) {
 	switch {
 	case v.Announce == "":
@@ -266,8 +266,8 @@ type Marking struct {
 	At Position
 }
 
-// Real is one real server of a virtual service, or its fallback server. One server may be in a virtual service more
-// than once (with a warning); the kernel holds it once, so the last one counts.
+// Real is one real server of a virtual service, or its fallback server. A server may be in a virtual service more than
+// once, with a warning. The kernel has only one entry for it, so its last line counts.
 type Real struct {
 	Addr     netip.AddrPort // port 0 when none was written
 	Forward  lvs.Forward
@@ -288,7 +288,7 @@ type Real struct {
 // Exchange is a request, and the pattern that its answer must match.
 type Exchange struct{ Request, Receive string }
 
-// Named has further facts of a real server with a host name.
+// Named has the host name of a real server, and its earlier addresses.
 type Named struct {
 	Host string // as written
 	// its address may change while the daemon runs, so messages use the name; see Global.Resolve
@@ -296,7 +296,7 @@ type Named struct {
 	Earlier  []Real // the same server at its former addresses, Name.Earlier
 }
 
-// Waiting is a line of real servers that counts as soon as its host name has an address.
+// Waiting is a line of real servers that takes effect as soon as its host name has an address.
 type Waiting struct {
 	Name    string // the name of one server in orders, web1:80; a range as written
 	IsRange bool
@@ -306,7 +306,7 @@ type Waiting struct {
 	Backup  bool
 }
 
-// Mail has the addresses for mail about changes, and when to send it.
+// Mail says where and when mail about changes is sent.
 type Mail struct {
 	To   string  `cf:"emailalert"`                  // "" for none; as written
 	Freq Seconds `cf:"emailalertfreq=0,as-seconds"` // between reminders; 0: none

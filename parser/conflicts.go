@@ -26,12 +26,12 @@ func (a adviser) conflicts() {
 	}
 }
 
-// hasBackups reports whether the section has backup servers, including those of lists.
+// hasBackups reports whether the section has backup servers, including backup servers in lists.
 func (a adviser) hasBackups() bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.Backup })
 }
 
-// misplaced refuses directives that make no sense with others of the section.
+// misplaced refuses directives that make no sense together with other directives of the section.
 func (a adviser) misplaced() {
 	off := a.checksNothing()
 	overHTTP := a.Negotiates() && (a.Service == "http" || a.Service == "https")
@@ -81,7 +81,7 @@ func logsIn(header string) bool {
 	return strings.EqualFold(name, "authorization")
 }
 
-// oneRule refuses a window together with a count at the same level.
+// oneRule refuses window together with failurecount or risecount, if both are global or both are in the section.
 func (f finder) oneRule(s *Settings) {
 	if !s.has("window") {
 		return
@@ -95,7 +95,8 @@ func (f finder) oneRule(s *Settings) {
 	}
 }
 
-// oneDialogue refuses a dialogue together with a single request and answer, of the section or of a real server.
+// oneDialogue refuses a dialogue together with a single request and answer, whether these are the section's or a real
+// server's.
 func (a adviser) oneDialogue() {
 	const both = "%s and %s (line %d) exclude each other; a check with send and expect has no request and no " +
 		"receive"

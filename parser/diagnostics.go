@@ -9,10 +9,10 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Severity of a diagnostic.
+// Severity is the severity of a diagnostic.
 type Severity uint8
 
-// An Error refuses the configuration. A Note recommends something.
+// With an Error the configuration is refused. A Note is a recommendation.
 const (
 	Warning Severity = iota
 	Error
@@ -73,8 +73,8 @@ type Diagnostic struct {
 	Pos      Position
 	Text     string // the mistake, then what is allowed
 
-	// cause is the position to show if it differs from Pos: the Perl ldirectord reports a duplicate at the line
-	// after its section.
+	// cause is the position to show to a person if it differs from Pos. Pos of a duplicate is the line after its
+	// section, where the Perl ldirectord reports it.
 	cause Position
 
 	order
@@ -85,11 +85,12 @@ type Diagnostic struct {
 	tolerated bool   // … only the Perl ldirectord refuses it
 }
 
-// At is the position to show to a person.
+// At returns the position to show to a person.
 func (d Diagnostic) At() Position { return cmp.Or(d.cause, d.Pos) }
 
-// Diagnostics are the findings of one file in the order of reading: globals line by line; of a section first the lines,
-// then their names and addresses. The Perl ldirectord would stop at the first error.
+// Diagnostics are the findings of one file in the order of reading. Findings about globals come line by line. Findings
+// about the lines of a section come before those about its names and addresses. The Perl ldirectord would stop at the
+// first error.
 type Diagnostics []Diagnostic
 
 // HasErrors reports whether the file is refused.
@@ -97,13 +98,13 @@ func (ds Diagnostics) HasErrors() bool {
 	return len(ds.Errors()) > 0
 }
 
-// OnlyLookups reports whether failed look-ups are the only errors: another try may succeed.
+// OnlyLookups reports whether failed look-ups are the only errors. Then another try may succeed.
 func (ds Diagnostics) OnlyLookups() bool {
 	errors := ds.Errors()
 	return len(errors) > 0 && !slices.ContainsFunc(errors, func(d Diagnostic) bool { return !d.lookup })
 }
 
-// Errors returns the findings that refuse the file.
+// Errors returns the findings because of which the file is refused.
 func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
 // Warnings returns the warnings, without errors and notes.
@@ -113,7 +114,7 @@ func (ds Diagnostics) only(s Severity) Diagnostics {
 	return slices.DeleteFunc(slices.Clone(ds), func(d Diagnostic) bool { return d.Severity != s })
 }
 
-// ByPosition returns the diagnostics in the order of the file, followed by those without a line.
+// ByPosition returns the diagnostics in the order of the file, followed by the diagnostics that have no line.
 func (ds Diagnostics) ByPosition() Diagnostics {
 	sorted := slices.Clone(ds)
 	slices.SortStableFunc(sorted, func(a, b Diagnostic) int {
@@ -151,10 +152,11 @@ type report struct {
 	refusal      string // how the Perl ldirectord refuses that line
 }
 
-// maxFindings bounds the errors and the warnings that are kept. A file with more is not a configuration.
+// maxFindings is the maximum number of errors, and of warnings, that are kept. A file with more of them can't be a
+// configuration.
 const maxFindings = 10000
 
-// phase is the order in which the Perl ldirectord finds the errors of one section.
+// phase is a stage in the reading of a section. The stages are in the order in which the Perl ldirectord finds errors.
 type phase int
 
 const (
@@ -166,14 +168,14 @@ const (
 	advice
 )
 
-// order is where a finding belongs in the order of reading.
+// order is the place of a finding in the order of reading.
 type order struct {
 	block int // the line that opens the section, or the global line
 	late  int // a line that, for the Perl ldirectord, is outside its section and is read alone; or 0
 	phase phase
 }
 
-// turn is the line at which the Perl ldirectord would report a finding.
+// turn returns the line at which the Perl ldirectord would report a finding.
 func (o order) turn() int { return cmp.Or(o.late, o.block) }
 
 // finder reports findings at a place in the order of reading.
@@ -195,7 +197,7 @@ func (f finder) of(l line) finder {
 	return f
 }
 
-// on returns a finder for a line outside the sections; 0: for the whole file.
+// on returns a finder for a line outside of sections, or for the whole file if line is 0.
 func (r *report) on(line int) finder { return finder{r, order{block: line}} }
 
 func (f finder) add(d Diagnostic) {
@@ -216,7 +218,7 @@ func (f finder) warn(kind string, pos Position, format string, args ...any) {
 	f.tell(Warning, kind, pos, format, args...)
 }
 
-// tell adds a finding with its shape. The words of a shape stay: they are directives and values.
+// tell adds a finding with its shape. A shape keeps strings, because they are directives and values.
 func (f finder) tell(s Severity, kind string, pos Position, format string, args ...any) {
 	text := say(format, args...)
 	for i, arg := range args {
@@ -227,7 +229,8 @@ func (f finder) tell(s Severity, kind string, pos Position, format string, args 
 	f.add(Diagnostic{Severity: s, Kind: kind, Pos: pos, Text: text, shape: say(format, args...)})
 }
 
-// layout reports an accepted layout that the Perl ldirectord refuses with this kind of error.
+// layout reports a layout that the Perl ldirectord refuses with this kind of error. The finding is an error if strict
+// is set, or else a warning.
 func (f finder) layout(refusal string, pos Position, text string) {
 	if f.strict {
 		f.error(refusal, pos, "%s", text)

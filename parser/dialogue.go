@@ -31,7 +31,8 @@ func readStep(v *value) {
 // readEscaped reads a text to send, and returns its bytes.
 func readEscaped(v *value) string { return v.unescape(quoted(v)) }
 
-// escapes match the escapes in a text to send. Outside them a text has no backslash and no double quote.
+// escapes matches an escape in a text to send, and unescaped matches the text before the first mistake. Outside of
+// escapes, a text must have no backslash and no double quote.
 var (
 	escapes   = regexp.MustCompile(`\\(?:[rnt0\\"]|x[0-9A-Fa-f]{2})`)
 	unescaped = regexp.MustCompile(`^(?:[^\\"]|` + escapes.String() + `)*`)

@@ -34,7 +34,7 @@ type Directive struct {
 //	as-…                         see forms
 //
 // A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both
-// places for Settings. A section takes the global value if it has none.
+// places for Settings. A section that has no value of its own takes the global value.
 func newDirective(tag string, form Form) *Directive {
 	words := strings.Split(tag, ",")
 	d := &Directive{words: words[1:], Form: form, read: of(yesNo), kept: map[reflect.Type][]int{}}
@@ -49,18 +49,18 @@ func newDirective(tag string, form Form) *Directive {
 	return d
 }
 
-// forms are the words that give a value another form than its type has.
+// forms maps words of a tag to the form of the value, which otherwise depends on the value's type.
 var forms = map[string]Form{"as-words": Words, "as-seconds": WholeSeconds, "as-server": RealServer,
 	"as-strings": Strings, "as-escaped": EscapedText, "as-text": Text, "as-free": FreeText}
 
-// is reports whether the directive has a word.
+// is reports whether the directive's tag has a word.
 func (d *Directive) is(word string) bool { return slices.Contains(d.words, word) }
 
-// Directives returns the table of all directives. Their texts are in internal/docs/directives.txt.
+// Directives returns the table of all directives. Their descriptions are in internal/docs/directives.txt.
 func Directives() []*Directive { return slices.Clone(directives) }
 
-// Limits that the Perl ldirectord leaves to others: ipvsadm refuses a longer persistence, the kernel's
-// fields end there, and a health window is a word of bits.
+// These are limits that the Perl ldirectord does not check. ipvsadm refuses a longer persistence, the kernel's fields
+// hold no larger weights, thresholds and ports, and a health window must fit into 64 bits.
 const (
 	maxPersistence = 31 * 24 * 60 * 60 // seconds
 	maxWeight      = 1<<31 - 1
@@ -70,7 +70,7 @@ const (
 	maxExpiryWarn  = 3650 // days
 )
 
-// Texts that messages share with internal/docs/directives.txt.
+// Messages share these texts with internal/docs/directives.txt.
 const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ` +
 		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order] [tags=NAME,…]`
@@ -88,7 +88,8 @@ type Channels struct {
 	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
 }
 
-// withoutField are directives whose values no field keeps as written. Words say where they may be written.
+// withoutField lists directives without a field, because none stores their values as written. The words after a name
+// say, among other things, where the directive may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"checkdef,header,extension",
@@ -104,7 +105,7 @@ var withoutField = []string{
 	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
 }
 
-// readers read the values of these directives. All others are yes or no.
+// readers maps directives to the functions that read their values. All other directives are yes or no.
 var readers = map[string]reading{
 	// Global
 	"include":        alone(readInclude),
@@ -254,7 +255,7 @@ func index() (list []*Directive, byName map[string]*Directive, names []string) {
 	return list, byName, names
 }
 
-// removed are directives of old releases and their replacements.
+// removed maps directives of old releases to their replacements.
 var removed = map[string]struct {
 	instead string
 	section bool // refused as removed in a section too; otherwise unknown there

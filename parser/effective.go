@@ -123,7 +123,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 // hasHeader reports whether the header was accepted.
 func (v *Virtual) hasHeader() bool { return v.Mark > 0 || v.Addr.IsValid() }
 
-// fillTimeouts copies a timeout to the other one if only one is written.
+// fillTimeouts copies checktimeout or negotiatetimeout to the other if only one of them is written.
 func (s *Settings) fillTimeouts() {
 	switch check, negotiate := s.has("checktimeout"), s.has("negotiatetimeout"); {
 	case check && !negotiate:
@@ -133,7 +133,7 @@ func (s *Settings) fillTimeouts() {
 	}
 }
 
-// fillService decides the protocol of a negotiate check, and its default log-in.
+// fillService sets the service of a negotiate check, and its default log-in, if they are not written.
 func (v *Virtual) fillService(hostName string) {
 	v.Service = cmp.Or(v.Service, guessService(v.Addr.Port()))
 	switch v.Service {
@@ -145,7 +145,8 @@ func (v *Virtual) fillService(hostName string) {
 	}
 }
 
-// fallbackOf returns the global fallback server for a virtual service; nil for none. A mark has that of tcp.
+// fallbackOf returns the global fallback server for a virtual service, or nil. A service for a mark gets the fallback
+// server of tcp.
 func (g *Global) fallbackOf(v *Virtual) *Real {
 	f := g.Fallback
 	if v.IPv6 {
@@ -164,7 +165,7 @@ func (g *Global) fallbackOf(v *Virtual) *Real {
 	return &one
 }
 
-// PortOf returns the port at which a real server is checked; 0 for none.
+// PortOf returns the port at which a real server is checked, or 0 if it has none.
 func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(settings.ServiceOf(v.Service).Port))
 }
@@ -189,8 +190,8 @@ func (v *Virtual) Asks(real *Real) (request, receive string) {
 
 func (v *Virtual) takesOwn(real *Real) bool { return real.Own != nil && !v.isAlso }
 
-// URL returns the URL of an http check. A whole URL is used as written for http_proxy, or if it is in the server's own
-// line; otherwise the request is only a path.
+// URL returns the URL of an http check. A request that is a whole URL is used as written if it is for http_proxy or in
+// the server's own line. Any other request is only a path.
 func (v *Virtual) URL(real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {
@@ -208,7 +209,7 @@ func (v *Virtual) URL(real *Real) string {
 	return scheme + "://" + lvs.FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
 }
 
-// guessService returns the usual service of a port, or "none", as the Perl ldirectord does.
+// guessService returns the service that the Perl ldirectord assumes for a port, or "none".
 func guessService(port uint16) string {
 	for s := range settings.Services() {
 		if s.Port == port && port != 0 && !s.Is(settings.Extension) {

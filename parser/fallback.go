@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
-// the earlier one.
+// readFallback reads the last two words, server and method, as the Perl ldirectord does. If it refuses a value, an
+// earlier value stays.
 func readFallback(v *value) {
 	list := words(v.text)
 	f := &realLine{line: v.line, Real: Real{Forward: lvs.Route, Weight: 1, At: v.position()}}
@@ -53,10 +53,11 @@ func readFallback(v *value) {
 	}
 }
 
-// maxAlsoFallbacks limits the further fallback servers of one section.
+// maxAlsoFallbacks is the maximum number of alsofallback lines in a section.
 const maxAlsoFallbacks = 16
 
-// moreFallbacks sets the fallback servers of alsofallback. Equal addresses are no error if one came from a name server.
+// moreFallbacks sets the fallback servers of alsofallback. If two addresses are equal, that is an error unless one of
+// them was looked up.
 func (r *resolver) moreFallbacks(a adviser) {
 	lines := []*realLine{r.fallbackLine(a.s)} // the lines of AllFallbacks
 	if lines[0] == nil && len(a.s.moreFallbacks) > 0 {
@@ -81,7 +82,7 @@ func (r *resolver) moreFallbacks(a adviser) {
 	}
 }
 
-// fallbackLine returns the line of a section's fallback server, or else the global one; nil for none.
+// fallbackLine returns the line of a section's fallback server, or else of the global one, or nil.
 func (r *resolver) fallbackLine(s *section) *realLine {
 	switch {
 	case s.fallback != nil:
@@ -93,7 +94,7 @@ func (r *resolver) fallbackLine(s *section) *realLine {
 	}
 }
 
-// AllFallbacks returns the fallback servers in their order; none without a fallback.
+// AllFallbacks returns the fallback servers in the order in which they serve.
 func (v *Virtual) AllFallbacks() []Real {
 	if v.Fallback == nil {
 		return nil
@@ -118,7 +119,7 @@ func (v *value) brackets(host string) string {
 	}
 }
 
-// cutPort splits ADDRESS:PORT, if the end can be a port.
+// cutPort splits ADDRESS:PORT. If the text after the last colon can't be a port, port is "".
 func cutPort(s string) (host, port string) {
 	colon := strings.LastIndexByte(s, ':')
 	if colon < 0 || !all(s[colon+1:], isNameByte) {

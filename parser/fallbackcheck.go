@@ -9,8 +9,9 @@ import (
 
 // This file decides how fallback servers are checked, by fallbackcheck.
 
-// Fallbacks returns a section whose real servers are the fallback servers of this one. It has one check, and no
-// settings for the table. It is nil if they are not checked; why says if fallbackcheck has no effect.
+// Fallbacks returns a section whose real servers are the fallback servers of this one. The returned section has one
+// check, and no settings for the table. It is nil if the fallback servers are not checked. why is the reason why
+// fallbackcheck has no effect, if it has none.
 func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	switch {
 	case v.FallbackCheck != Connect && v.FallbackCheck != "section":

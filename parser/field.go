@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// reading reads a value, and keeps it in the field of its directive.
+// reading reads a value, and stores it in the field of its directive.
 type reading func(v *value, field reflect.Value)
 
 // of makes a reading that stores what read returns for one line. A refused value changes nothing.
@@ -17,7 +17,7 @@ func of[V any](read func(*value) V) reading {
 	}
 }
 
-// alone makes a reading from a function that stores the values itself.
+// alone makes a reading from a function that stores the value itself.
 func alone(read func(*value)) reading {
 	return func(v *value, _ reflect.Value) { read(v) }
 }
@@ -47,7 +47,7 @@ func (d *Directive) set(v *value) {
 	d.read(v, field)
 }
 
-// defaults sets the globals and the section to the defaults.
+// defaults sets the globals, and the section from which all others are copied, to the defaults.
 func (r *resolver) defaults() {
 	for _, d := range directives {
 		if d.Default == "" {
@@ -63,7 +63,7 @@ func (r *resolver) defaults() {
 	}
 }
 
-// inherit copies the global values of directives that the section does not have.
+// inherit copies to v the global values of directives that the section does not have.
 func inherit(global *Global, v, own *Virtual) {
 	v.Settings = global.Settings
 	v.At = own.At
@@ -79,10 +79,10 @@ func inherit(global *Global, v, own *Virtual) {
 	}
 }
 
-// Form says how a directive's value is written: quotes, comments and blanks.
+// Form says how quotes, comments and blanks in a directive's value are read.
 type Form uint8
 
-// The forms of values. With EscapedText and the forms after it, a value is kept as written.
+// The forms of values. Values with the form EscapedText or a later one are kept as written.
 const (
 	Words        Form = iota
 	WholeSeconds      // a number
@@ -94,7 +94,7 @@ const (
 	FreeText          // the same, with blanks at the end
 )
 
-// formOf returns the form for a type of value.
+// formOf returns the form of values of a type.
 func formOf(value any) Form {
 	switch value.(type) {
 	case string:

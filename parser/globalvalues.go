@@ -11,13 +11,14 @@ import (
 
 // This file reads global directives with special rules.
 
-// facilities are those of syslog(3) in the order of their numbers, from 0 to 11 and from firstLocal to 23.
+// facilities are the facilities of syslog(3) in the order of their numbers, which are 0 to 11 and firstLocal to 23.
 var facilities = strings.Fields("kern user mail daemon auth syslog lpr news uucp cron authpriv ftp " +
 	"local0 local1 local2 local3 local4 local5 local6 local7")
 
 const firstLocal = 16
 
-// readLogFile tests the file, unless an earlier line directs the log to standard output.
+// readLogFile reads logfile. It tests whether the file can be opened, unless an earlier line directs the log to
+// standard output.
 func readLogFile(v *value) string {
 	text := inQuotes(v)
 	switch {
@@ -38,7 +39,7 @@ func readLogFile(v *value) string {
 	return text
 }
 
-// SyslogFacility is the number of a facility of syslog(3).
+// SyslogFacility returns the number of a facility of syslog(3).
 func SyslogFacility(name string) (number int, ok bool) {
 	number = slices.Index(facilities, name)
 	if local := slices.Index(facilities, "local0"); number >= local {
@@ -47,7 +48,7 @@ func SyslogFacility(name string) (number int, ok bool) {
 	return number, number >= 0
 }
 
-// readExecute adds the name of another configuration, unless it is there.
+// readExecute adds the name of another configuration, unless it has been added already.
 func readExecute(v *value) {
 	name := textOrNone(v)
 	switch {
@@ -71,7 +72,8 @@ func readMaintenanceDir(v *value) string {
 	return path
 }
 
-// readListen reads a numeric address and port: a name could resolve to another interface.
+// readListen reads an address and a port. It accepts no names, because a name could resolve to the address of another
+// interface.
 func readListen(v *value) netip.AddrPort {
 	const allowed = "it must be an address and port such as 127.0.0.1:9797 or [::1]:9797"
 	text := unquote(v.text)
@@ -105,7 +107,7 @@ func readTimeouts(v *value) (all lvs.Timeouts) {
 	return all
 }
 
-// readFallbackCommand takes empty quotes outside sections as no value.
+// readFallbackCommand reads a command. Outside of sections, empty quotes mean no command.
 func readFallbackCommand(v *value) string {
 	if v.section == nil {
 		return textOrNone(v)
@@ -113,7 +115,7 @@ func readFallbackCommand(v *value) string {
 	return optionallyQuoted(v)
 }
 
-// readWebhook reads a URL. No message shows it, because it may contain a token.
+// readWebhook reads a URL. No message shows the URL, because it may contain a token.
 func readWebhook(v *value) string {
 	text := unquote(v.text)
 	u, err := url.Parse(text)

@@ -7,7 +7,8 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// readHost reads an address, IPv6 in brackets, or notes a name to look up.
+// readHost reads an address, with IPv6 in brackets. For a host name it returns what t knows of the name, which t looks
+// up later if it is new.
 func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
@@ -33,7 +34,7 @@ func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 
 const bracketsMissing = "an IPv6 address is written in brackets"
 
-// notLookedUp returns why a text is not a host name; "" if it may be.
+// notLookedUp returns why a text is not a host name, or "" if it may be one.
 func notLookedUp(text string) string {
 	switch {
 	case numeric.MatchString(text):
@@ -51,7 +52,8 @@ func notLookedUp(text string) string {
 	return ""
 }
 
-// readPort reads a port number, 0 where none is written, or notes a service name to look up.
+// readPort reads a port number, which is 0 if none is written. For a service name it returns what t knows of the name,
+// like readHost.
 func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	if text != "" && !all(text, isDigit) {
 		return t.Port(text, protocol)
@@ -63,7 +65,8 @@ func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	return resolve.PortLookup{Value: uint16(number)}
 }
 
-// OwnAddresses are the virtual addresses of the file.
+// OwnAddresses returns the virtual addresses of the file. The value is false for an address that is only written as a
+// network.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}
 	for _, v := range c.Virtuals {

@@ -10,10 +10,10 @@ import (
 
 // This file reads the extensions for http checks.
 
-// httpStatus matches a status of HTTP (RFC 9110, section 15).
+// httpStatus matches an HTTP status code (RFC 9110, section 15).
 var httpStatus = regexp.MustCompile(`^[1-5][0-9]{2}$`)
 
-// overlap reports whether a status that means up is in another list too.
+// overlap reports whether the other list contains a status that means up.
 func overlap(up, other settings.HTTPStatuses) bool {
 	for status := 100; status < 600 && other != ""; status++ {
 		if other.Has(status) && cmp.Or(up, "200-299").Has(status) {
@@ -27,7 +27,7 @@ func readStatuses(v *value) settings.HTTPStatuses {
 	return settings.HTTPStatuses(strings.Join(readList(v, unquote(v.text), v.readStatusRange), ","))
 }
 
-// readStatusRange reads one status or a range of them.
+// readStatusRange reads a status or a range of statuses.
 func (v *value) readStatusRange(item, _ string) string {
 	first, last, isRange := strings.Cut(item, "-")
 	if !isRange {
@@ -46,8 +46,8 @@ func (v *value) readStatusRange(item, _ string) string {
 	return first
 }
 
-// readHTTPHeader reads a field as in RFC 9110, section 5, and writes one blank after its colon. Its value may be
-// secret, so no message shows it.
+// readHTTPHeader reads a header field (RFC 9110, section 5), and stores it with one blank after the colon. The value
+// may be secret, so no message shows it.
 func readHTTPHeader(v *value) {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
 	hint := ownHeaders[strings.ToLower(name)]
@@ -66,7 +66,7 @@ func readHTTPHeader(v *value) {
 	}
 }
 
-// readReceiveHeader reads the name of a field, and the pattern for its value.
+// readReceiveHeader reads the name of a header field, and the pattern for its value.
 func readReceiveHeader(v *value) string {
 	text := quoted(v)
 	name, pattern, found := strings.Cut(text, ":")
@@ -77,7 +77,7 @@ func readReceiveHeader(v *value) string {
 	return name + ": " + trim(pattern)
 }
 
-// ownHeaders are the headers that the check writes itself, in lower case, and what to use instead.
+// ownHeaders maps each header that the check writes itself, in lower case, to a hint.
 var ownHeaders = map[string]string{
 	"host":              "use virtualhost",
 	"content-length":    "the check writes it, for httpbody",
@@ -91,7 +91,8 @@ func isTokenByte(c byte) bool {
 	return isWordByte(c) || strings.IndexByte("!#$%&'*+-.^`|~", c) >= 0
 }
 
-// isControl reports whether a character is forbidden in a field and in a log-in: CTL of RFC 5234.
+// isControl reports whether a character is a control character (CTL in RFC 5234), which header fields and log-ins must
+// not contain.
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func readHTTPUser(v *value) string {
@@ -102,7 +103,7 @@ func readHTTPUser(v *value) string {
 	return user
 }
 
-// readLogin reads one half of a log-in (RFC 7617, section 2).
+// readLogin reads the user or the password of a log-in (RFC 7617, section 2).
 func readLogin(v *value) string {
 	text := quoted(v)
 	if strings.ContainsFunc(text, isControl) {

@@ -17,14 +17,15 @@ type Part struct {
 	Left string // why the file is not read; "" if it is
 }
 
-// IsCopy is the reason for skipping a file that an editor or a package has left. Any other reason is an error.
+// IsCopy is the reason why a file is skipped that looks like a copy made by an editor or a package manager. Any other
+// reason why a file is not read is an error.
 const IsCopy = "its name is that of a copy"
 
-// A line of the joined text that begins with partMark is the heading of a part. Separated by tabs, it has the path in
-// quotes, the line of include, and in quotes why the part is not read.
+// A line of the joined text that begins with partMark is the heading of a part. It contains, separated by tabs, the
+// quoted path, the number of the line of include, and the quoted reason why the part is not read.
 const partMark = "\x00"
 
-// Join makes one text of a file and its parts, for Parse. It refuses a text that looks joined already.
+// Join joins a file and its parts to one text for Parse. It refuses a file that has a line that begins with partMark.
 func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	all := &bytes.Buffer{}
 	add := func(path string, text []byte) error {
@@ -74,7 +75,7 @@ func Includes(text []byte) (patterns []string) {
 	return r.globals.Include
 }
 
-// readInclude adds a pattern. Only the name may have wildcards: a search of folders could take long.
+// readInclude adds a pattern. Only the file name may have wildcards, because searching through folders could take long.
 func readInclude(v *value) {
 	pattern := plainText(v)
 	if _, err := filepath.Match(pattern, ""); err != nil {
@@ -89,7 +90,7 @@ func readInclude(v *value) {
 	}
 }
 
-// heading begins a part if the line is a heading. last is the number of the line before it.
+// heading begins a part if the line is a heading, and reports whether it is one. last is the number of the line before.
 func (r *reader) heading(text string, last int) bool {
 	var path, left string
 	var number int
@@ -114,7 +115,7 @@ func (r *reader) heading(text string, last int) bool {
 	return true
 }
 
-// notInPart reports a line that belongs in the main file.
+// notInPart reports whether a line of a part belongs in the main file, and adds an error if so.
 func (r *reader) notInPart(l line, d *Directive) bool {
 	if !r.inPart || d.Section() && (!d.Global() || l.indent > 0 && r.current != nil) {
 		return false
@@ -127,7 +128,8 @@ func (r *reader) notInPart(l line, d *Directive) bool {
 	return true
 }
 
-// seenFrom names a line in a finding about another: "line 5", with the file if that is another.
+// seenFrom describes the line at p for a finding about another line: "line 5", with the file if the other line is in
+// another file.
 func (p Position) seenFrom(other Position) string {
 	text := fmt.Sprintf("line %d", p.Line)
 	if p.File != other.File {

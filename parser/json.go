@@ -13,14 +13,16 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// MarshalJSON gives the effective configuration under the names of the file: "global" and "virtuals", the latter with
-// their "reals". Unset values are null. Passwords are included; see WithoutSecrets.
+// MarshalJSON returns the effective configuration as an object with "global" and "virtuals". Each virtual has its
+// "reals". Values have the names of their directives. Unset values are null. The object contains passwords, see
+// WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
 	s := shown{c}
 	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": each(c.Virtuals, s.virtual)})
 }
 
-// each returns what a function makes of each item of a list; [] for none.
+// each applies a function to each item of a list, and returns the results. For an empty list, the result is empty but
+// not nil.
 func each[T, R any](list []T, of func(T) R) []R {
 	all := make([]R, len(list))
 	for i, one := range list {
@@ -56,7 +58,7 @@ func (s shown) addAll(o jsonObject, of any, at *Settings) {
 	}
 }
 
-// value converts a value for JSON: yes or no, and strings to text.
+// value converts a value for JSON. For example, it converts a bool to yes or no, and a string to text.
 func (s shown) value(value any) any {
 	switch value := value.(type) {
 	case bool:
@@ -78,7 +80,7 @@ func (s shown) value(value any) any {
 	return value
 }
 
-// text is text of the file. Invalid UTF-8 is shown as Latin-1, as in the corpus of the Perl ldirectord.
+// text is a text from the file. Invalid UTF-8 is shown as Latin-1, as in the corpus of the Perl ldirectord.
 type text string
 
 func (t text) MarshalJSON() ([]byte, error) {
@@ -133,7 +135,7 @@ func (g *GlobalFallback) json() any {
 	return jsonObject{"tcp": tcp, "udp": udp}
 }
 
-// json returns what the table holds of a server.
+// json returns the properties of a server that the kernel's table has.
 func (r *Real) json() jsonObject {
 	if r == nil {
 		return nil
@@ -184,7 +186,7 @@ func (s shown) ownValues(v *Virtual) jsonObject {
 	return own
 }
 
-// ipvsadm returns the arguments that describe the service to ipvsadm(8), after -A or -E.
+// ipvsadm returns the arguments for ipvsadm(8) that describe the service and follow -A or -E.
 func (v *Virtual) ipvsadm() string {
 	text := v.Key.String()
 	if v.Protocol == lvs.UDP && v.OnePacket {

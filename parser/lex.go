@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// line is one line of the file, split.
+// line is a line of the file, split into its parts.
 type line struct {
 	file   string
 	number int
@@ -16,7 +16,7 @@ type line struct {
 	value  int      // offset of the value
 }
 
-// sectionIndent is the smallest indentation of a line in a section, as for the Perl ldirectord.
+// sectionIndent is the smallest indentation of a line in a section, as in the Perl ldirectord.
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {
@@ -50,8 +50,9 @@ func (l line) position() Position {
 	return l.begin
 }
 
-// literal returns the value as the Perl ldirectord reads it. In a section that cuts the value at the first #, even in
-// quotes, and reads a tab as four spaces. Outside it changes nothing. Trailing blanks stay.
+// literal returns the value as the Perl ldirectord reads it. In a section, the Perl ldirectord cuts the value at the
+// first #, even in quotes, and reads a tab as four spaces. Outside of sections it does not change the value. Trailing
+// blanks stay.
 func (l line) literal(section bool) string {
 	v := l.text[l.value:]
 	if !section {
@@ -61,8 +62,8 @@ func (l line) literal(section bool) string {
 	return expandTabs(v)
 }
 
-// takeMeant sets the value as the author meant it: without the comment, which a # in quotes does not begin, and without
-// trailing blanks except in free text.
+// takeMeant sets the value as the author meant it: without a comment and, except in free text, without trailing blanks.
+// A # in quotes does not begin a comment.
 func (v *value) takeMeant() {
 	inSection := v.section != nil
 	v.text = strings.TrimSuffix(v.line.text[v.line.value:], "\r")
@@ -81,9 +82,9 @@ func (v *value) takeMeant() {
 	}
 }
 
-// commentStart finds the # that begins a comment after a value; -1 for none. In a section the # may follow the value
-// directly. Outside it needs a blank before it. A # in a quoted string begins a comment only if the part before it is a
-// complete value for the Perl ldirectord.
+// commentStart returns the index of the # that begins a comment after a value, or -1. In a section the # may follow the
+// value directly. Outside of sections there must be a blank before the #. A # in a quoted string begins a comment only
+// if the part before it is a complete value for the Perl ldirectord.
 func commentStart(v string, section bool, form Form) int {
 	last := strings.LastIndexByte(v, '"')
 	quotes := 0
@@ -101,8 +102,8 @@ func commentStart(v string, section bool, form Form) int {
 	return -1
 }
 
-// opened reports whether a string is open after this many quotes. A string may follow other words only in a line of a
-// real server or of a further check.
+// opened reports whether the text after this many quotes is in a quoted string. A string may follow other words only in
+// a line of a real server or of a further check.
 func opened(v string, quotes int, form Form) bool {
 	if form == RealServer || form == Strings {
 		return quotes%2 == 1

@@ -28,7 +28,7 @@ const (
 
 var mailTLS = []string{"no", "offered", "required"}
 
-// String is the value as in the file.
+// String returns the value as it is written in the file.
 func (m MailTLS) String() string { return mailTLS[m] }
 
 func parseMailTLS(text string) (MailTLS, bool) {

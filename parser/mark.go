@@ -11,7 +11,7 @@ import (
 
 // This file reads the rules that give packets their firewall mark.
 
-// markLine is one line of mark as written. The names of its ports are looked up after the whole file is read.
+// markLine is a mark line as written. The names of its ports are looked up after the whole file is read.
 type markLine struct {
 	line
 	length   int // offset in the value, in bytes
@@ -52,8 +52,8 @@ func readMark(v *value) {
 	}
 }
 
-// destination reads the address of a host or a network, of the section's family. Names are not looked up: a rule must
-// not depend on the current answer of DNS.
+// destination reads the address of a host or a network. It must be of the section's family. Names are refused, because
+// a rule must not depend on the current answer of DNS.
 func (v *value) destination(text string) (none netip.Prefix) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
@@ -93,7 +93,7 @@ func (v *value) destination(text string) (none netip.Prefix) {
 
 const portListForm = "it must be a list of ports and ranges such as 80,443,10000:20000, or all"
 
-// portList reads what follows the protocol.
+// portList reads the ports that follow the protocol.
 func (v *value) portList(protocol, text string) []markPorts {
 	switch {
 	case text == "":
@@ -108,7 +108,7 @@ func (v *value) portList(protocol, text string) []markPorts {
 	return nil
 }
 
-// readPorts reads one port or a range of them.
+// readPorts reads a port or a range of ports.
 func (v *value) readPorts(item, from string) markPorts {
 	first, last, isRange := strings.Cut(item, ":")
 	if a, b, dashed := strings.Cut(item, "-"); dashed && all(a, isDigit) && all(b, isDigit) {
@@ -126,10 +126,11 @@ func (v *value) readPorts(item, from string) markPorts {
 	return markPorts{length: len(from), first: first, last: last}
 }
 
-// maxMarkPorts limits the ports and ranges in the mark lines of a file: each may be tested for every packet.
+// maxMarkPorts is the maximum number of ports and ranges in all mark lines of a file, because the kernel may test each
+// of them for every packet.
 const maxMarkPorts = 1 << 14
 
-// markings returns the rules of a section.
+// markings returns the mark rules of a section.
 func (r *resolver) markings(s *section) (list []Marking) {
 	at := r.in(s, wholeSection)
 	for i := range s.marks {
@@ -160,7 +161,8 @@ func (r *resolver) markings(s *section) (list []Marking) {
 	return list
 }
 
-// resolve looks up names for the protocol. Few service names are known for sctp, so it accepts those of any protocol.
+// resolve returns the numbers of the ports. It looks up service names for the protocol. For sctp, for which few names
+// are known, it accepts the names of any protocol.
 func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""
@@ -185,7 +187,7 @@ func (v *value) packetPort(t *resolve.Table, name, protocol string) uint16 {
 	return port.Value
 }
 
-// AllPorts reports whether every port is marked, however the file writes it.
+// AllPorts reports whether every port is marked, in whatever form the file says so.
 func (m Marking) AllPorts() bool {
 	next := 1 // the first port not known to be marked
 	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)),

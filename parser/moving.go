@@ -12,7 +12,7 @@ import (
 
 // This file reads the directives that say when and how gently servers are added and removed.
 
-// parsePace reads N/TIME or N%/TIME; 0 means none.
+// parsePace reads N/TIME or N%/TIME. The text 0 means no pace.
 func parsePace(text string) (none lvs.Pace, ok bool) {
 	if text == "0" {
 		return none, true
@@ -26,10 +26,10 @@ func parsePace(text string) (none lvs.Pace, ok bool) {
 // holdDown is a value of holddown.
 type holdDown struct{ first, most time.Duration }
 
-// String returns the value as in the file: 30s,240s.
+// String returns the value as it may be written in the file: 30s,240s.
 func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
 
-// usualDoubling times the first hold-down is the longest one, unless the file gives it.
+// usualDoubling is the longest hold-down, as a multiple of the first, if the file does not set it.
 const usualDoubling = 8
 
 func parseHoldDown(text string) (h holdDown, ok bool) {
@@ -42,7 +42,7 @@ func parseHoldDown(text string) (h holdDown, ok bool) {
 	return holdDown{low.Duration(), high.Duration()}, text == "0" || ok && inRange
 }
 
-// parseOnFail reads keep, cut or a time in whole seconds; 0 means none.
+// parseOnFail reads keep, cut or a time in whole seconds. With 0, quiescent decides.
 func parseOnFail(text string) (lvs.OnFail, bool) {
 	words := map[string]lvs.OnFail{"0": lvs.ByQuiescent, lvs.Keep.String(): lvs.Keep, lvs.Cut.String(): lvs.Cut}
 	if o, ok := words[text]; ok {
@@ -54,7 +54,7 @@ func parseOnFail(text string) (lvs.OnFail, bool) {
 
 const usesNoWeight = "it ignores weights other than 0"
 
-// unmoved says why weights should not change, for the schedulers that this concerns.
+// unmoved maps schedulers with which weights should not change to the reason.
 var unmoved = map[string]string{
 	"sh":  "a changed weight sends clients to other servers",
 	"mh":  "a changed weight sends clients to other servers",
@@ -65,8 +65,8 @@ var unmoved = map[string]string{
 	"ovf": "a weight is the number of connections after which the next server gets clients",
 }
 
-// moves refuses, or warns of, directives that change weights if the scheduler does not suit that. A global slowstart is
-// dropped.
+// moves refuses or warns of directives that change weights, if the scheduler does not suit such changes. In such a
+// section it ignores a global slowstart.
 func (a adviser) moves() {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	moving := map[string]Position{}
@@ -104,7 +104,7 @@ func (a adviser) moves() {
 	}
 }
 
-// steps warns of a weight that is too small to change in steps. Backups don't matter if only slowstart changes weights.
+// steps warns of a weight that is too small to change in steps. It ignores backups if only slowstart changes weights.
 func (a adviser) steps(bySlowStart bool) {
 	moved := slices.Clone(a.Reals)
 	if bySlowStart {
@@ -118,10 +118,11 @@ func (a adviser) steps(bySlowStart bool) {
 	}
 }
 
-// maxPacedOut is how long the last server may wait for paceout without a warning.
+// maxPacedOut is the longest wait of the last server for paceout that gets no warning.
 const maxPacedOut = time.Minute
 
-// pacesOut notes how long paceout would keep the last server in service if all fail together, or warns if that is long.
+// pacesOut adds a note about how long paceout would keep the last server in service if all servers fail together. If
+// that time is long, it adds a warning instead.
 func (a adviser) pacesOut() {
 	_, servers := a.own()
 	removed, each := servers-a.KeepServing.Of(servers), a.PaceOut.Of(servers)
@@ -144,7 +145,8 @@ func (a adviser) pacesOut() {
 	a.add(d)
 }
 
-// ends warns if a single failed check ends connections by onfail, and notes what clients see with onfail.
+// ends warns if, with onfail, a single failed check ends connections. It also adds notes about the effects of onfail on
+// clients.
 func (r *resolver) ends(c *Config) {
 	reported := map[Diagnostic]bool{}
 	for _, v := range c.Virtuals {

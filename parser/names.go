@@ -12,19 +12,19 @@ import (
 
 // This file replaces names by addresses, and reports those without one.
 
-// lookup looks up names of one address family, and reports findings about them at one place.
+// lookup looks up names of one address family, and reports findings about them.
 type lookup struct {
 	*resolver
 	finder
 	ipv6 bool
 }
 
-// namesOf looks up the names in a line of a section.
+// namesOf returns a lookup for the names in a line of a section.
 func (r *resolver) namesOf(s *section, l line, p phase) lookup {
 	return lookup{r, r.in(s, p).of(l), s.IPv6}
 }
 
-// host returns the address of a host as written, if it has one. If only the last known address is available, it warns,
+// host returns the address of a host as written, if it has one. If only the last known address is available, it warns
 // once for each name.
 func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	var p *Diagnostic
@@ -51,7 +51,7 @@ func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	return host.Value, p == nil
 }
 
-// warnOf warns of a look-up that failed, once for each name.
+// warnOf warns of a failed look-up, but only once for each name.
 func (u lookup) warnOf(l line, name, follows, why string) {
 	if key := (resolve.Key{Host: name, IPv6: u.ipv6}); !u.warned[key] {
 		u.warned[key] = true
@@ -62,7 +62,7 @@ func (u lookup) warnOf(l line, name, follows, why string) {
 // isName reports whether a host is a name that was looked up.
 func (u lookup) isName(host string) bool { return u.names.Name(host, u.ipv6) != nil }
 
-// hasNumber reports whether a port as written has a number, and adds an error if not.
+// hasNumber reports whether the number of a port is known, and adds an error if not.
 func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLookup) bool {
 	if port.Reason != "" {
 		f.error(kind, l.around(text), "the port %q cannot be used: %s", text, port.Reason)
@@ -70,7 +70,7 @@ func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLoo
 	return port.Reason == ""
 }
 
-// address returns the address of a section's header; invalid if it has none.
+// address returns the address and port in a section's header, or an invalid address if there is none.
 func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
@@ -84,7 +84,7 @@ func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPo
 	return netip.AddrPortFrom(addr, port.Value)
 }
 
-// effectiveProtocol returns the protocol. The default is udp for the port of dns, otherwise tcp.
+// effectiveProtocol returns the protocol of a section. The default is udp for the port of dns, and tcp for others.
 func (s *section) effectiveProtocol() lvs.Protocol {
 	switch {
 	case s.Mark > 0 || s.v.Protocol != lvs.Mark:
@@ -96,8 +96,9 @@ func (s *section) effectiveProtocol() lvs.Protocol {
 	}
 }
 
-// fallbackOf returns a fallback server of a section; nil if it has no address. Without a port it has the section's. A
-// mark has no protocol, so a service name means its first entry.
+// fallbackOf returns a fallback server of a section, or nil if it has no address. A server without a port gets the
+// section's port. Since a mark has no protocol, a service name under a mark means the name's first entry for any
+// protocol.
 func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	protocol := v.Protocol.String()
 	if s.Mark > 0 {
@@ -110,8 +111,8 @@ func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	return r.namesOf(s, f.line, fallbackNames).fallback(f, port)
 }
 
-// globalFallback returns the fallback server for all sections of a family. A service name that is known for only one
-// protocol means the same port for the other.
+// globalFallback returns the global fallback server of a family. A service name that is known for only one protocol
+// means the same port for the other.
 func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
@@ -131,7 +132,7 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	return g
 }
 
-// fallback returns a fallback server with its address; nil if it has none.
+// fallback returns a fallback server with its address, or nil if it has none.
 func (u lookup) fallback(f *realLine, port resolve.PortLookup) *Real {
 	addr, ok := u.host(fallbackHost, f.line, f.hosts[0])
 	if !u.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
@@ -142,7 +143,7 @@ func (u lookup) fallback(f *realLine, port resolve.PortLookup) *Real {
 	return &server
 }
 
-// servers makes the real servers of a line: one, or those of a range.
+// servers adds the real server of a line, or the servers of a range, to v.
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	u := r.namesOf(s, line.line, realNames)
 	if r.opts.Wait && line.problem == nil {
@@ -188,7 +189,8 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 }
 
-// named returns the further facts of a line's server; nil without a host name, and for a range.
+// named returns the host name and the earlier addresses of a line's server. It returns nil for a range, and for a
+// server without a host name.
 func (u lookup) named(line *realLine, server Real, port uint16) *Named {
 	name := u.names.Name(line.hosts[0], u.ipv6)
 	if line.isRange() || name == nil {
@@ -203,7 +205,8 @@ func (u lookup) named(line *realLine, server Real, port uint16) *Named {
 }
 
 // keepLeaving keeps the servers of the previous configuration if a new name has no address. They stay until all names
-// of the section have one, or until the next reload. The result includes the servers of this configuration.
+// of the section have an address, or until the next reload. Virtual.Staying may also contain servers that are in this
+// configuration.
 func (c *Config) keepLeaving(before *Config, refines bool) {
 	if before == nil {
 		return
@@ -231,7 +234,7 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 	}
 }
 
-// eachOnce drops all but the first server of an address.
+// eachOnce keeps only the first server of each address and port.
 func eachOnce(servers []Real) []Real {
 	seen := map[netip.AddrPort]bool{}
 	return slices.DeleteFunc(servers, func(r Real) bool {
@@ -241,7 +244,8 @@ func eachOnce(servers []Real) []Real {
 	})
 }
 
-// waiting returns a line whose only trouble is a look-up that failed.
+// waiting returns what is known of a line. ok is true if the line is right except that its names could not be looked
+// up.
 func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 	port := readPort(u.names, line.port, "")
 	if port.Reason != "" {

@@ -6,11 +6,12 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// Options has the functions and facts that the parser needs. The zero value resolves and opens nothing.
+// Options has the functions and facts that the parser needs. With the zero value it looks up no names and opens no
+// files.
 type Options struct {
 	Resolver resolve.Resolver // nil: only numeric addresses and ports
 	Alone    bool             // Resolver invents addresses, so the size of a range between two names is unknown
-	// the last known address, used with a warning if a look-up fails; nil: none is known
+	// returns the last known address, which is used with a warning if a look-up fails; nil: none is known
 	Last resolve.Last
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 	// a real server whose host name has no address waits for one, see Virtual.Waiting
@@ -19,11 +20,11 @@ type Options struct {
 	Refines bool                    // the file is Before, with new addresses of names
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
-	// returns the first line of a password file or credential:NAME, a warning, or why it can't be used; nil: there
-	// are no such files
+	// returns the first line of a password file or of credential:NAME, and maybe a warning; err is why the file
+	// can't be used. nil: there are no such files
 	ReadSecret func(path string) (secret, warning string, err error)
-	// names the user if an error of TryFile or TryRead only concerns this user's rights, which is a warning; "" or
-	// nil: an error
+	// returns the name of the user if an error of TryFile or TryRead only means that this user lacks rights, which
+	// is just a warning. "" or nil: it is an error
 	User     func(error) string
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord

@@ -9,7 +9,7 @@ import (
 
 // This file reads the origin of check packets: the words of settings.Origin.
 
-// readCheckSource reads an address of this machine.
+// readCheckSource reads the address of this machine from which checks are sent.
 func readCheckSource(v *value) netip.Addr {
 	text := unquote(v.text)
 	if inside, ok := strings.CutPrefix(text, "["); ok {
@@ -32,7 +32,7 @@ func readCheckDevice(v *value) string {
 	return name
 }
 
-// readCheckMark reads a mark as `ip rule` does, in decimal or with 0x.
+// readCheckMark reads a mark in decimal, or in hexadecimal with 0x, as `ip rule` does.
 func readCheckMark(v *value) uint32 {
 	digits, hex := strings.CutPrefix(strings.ToLower(unquote(v.text)), "0x")
 	if !hex {
@@ -45,7 +45,8 @@ func readCheckMark(v *value) uint32 {
 	return uint32(n)
 }
 
-// origin refuses these words for checks whose sockets are not ours, and a source of the other family.
+// origin refuses checksource, checkdevice and checkmark for a check by a program, which opens its own sockets. It also
+// refuses a checksource of the other address family.
 func (a adviser) origin() {
 	for _, name := range []string{"checksource", "checkdevice", "checkmark"} {
 		if a.has(name) && a.runsCommand() {

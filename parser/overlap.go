@@ -10,8 +10,9 @@ import (
 
 // This file finds mark lines for the same packets.
 
-// overlaps warns of mark lines that take packets from each other, or from a virtual service with an address. It looks
-// up each line under the networks that contain it, so the time grows with the number of lines, not of pairs.
+// overlaps warns of mark lines that take packets from each other, or from a virtual service with an address. It
+// compares each line only with lines for networks that contain the line's network. So the time grows with the number of
+// lines, and not with the number of pairs.
 func (r *resolver) overlaps(c *Config) {
 	var lines []markedLine
 	for i, s := range r.sections {
@@ -118,7 +119,7 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	}
 }
 
-// find looks for a line for some of the same packets, to a network that contains this one.
+// find returns an added line that marks some of these packets, and whose network contains dest.
 func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports) (markedLine, bool) {
 	protocols := []string{protocol, allPorts}
 	if protocol == allPorts {

@@ -12,10 +12,10 @@ import (
 // MaxSize is the largest size of a file, in bytes.
 const MaxSize = 64 << 20
 
-// Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. With errors
-// the Config has only the sections without one: it must not be run, but it can be examined, so that all mistakes of a
-// file are reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the
-// file and of its ranges. All look-ups together take at most five seconds.
+// Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. If there are
+// errors, the Config has only the sections without errors. Such a Config must not be run, but it can be examined, so
+// that all mistakes in a file are reported at once. The Config is nil if there is nothing to examine. Time and memory
+// grow linearly with the size of the file and of its ranges. All look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{
 		resolver: resolver{
@@ -76,7 +76,8 @@ type reader struct {
 	inPart  bool     // that is a part
 	current *section // the last section; unlike in Perl, no blank line or global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
-	// the blank or global line at which the Perl ldirectord ended the section; 0: none, or the section continued
+	// the blank or global line at which the Perl ldirectord ended the section; 0 if there is none, or if the
+	// section continued after it
 	gap        int
 	crReported bool // the carriage returns were reported
 
@@ -87,7 +88,7 @@ type reader struct {
 	value value // of the current line
 }
 
-// byteOrderMark may be before the first line of a file or a part.
+// byteOrderMark is accepted before the first line of a file or a part.
 const byteOrderMark = "\ufeff"
 
 func (r *reader) readAll(text string) {
@@ -128,7 +129,7 @@ func (r *reader) line(l line) {
 	}
 }
 
-// leave notes that the section ends for the Perl ldirectord.
+// leave records that the section ends for the Perl ldirectord. number is the line at which it ends.
 func (r *reader) leave(number int) {
 	if r.open {
 		r.open = false
@@ -136,8 +137,8 @@ func (r *reader) leave(number int) {
 	}
 }
 
-// blank handles a line of white space. In one of more than four blanks the Perl ldirectord sees a directive without a
-// name.
+// blank handles a line of white space. If the line has more than four blanks, the Perl ldirectord takes it for a
+// directive without a name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && len(expandTabs(l.text)) > sectionIndent {
 		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
@@ -162,8 +163,7 @@ func (r *reader) header(l line) {
 	at.notes(v)
 }
 
-// opens reports whether a line names the section or block that it opens. It also adds a finding if the line is
-// indented.
+// opens reports whether a line that opens a section or block has an =. It also adds a finding if the line is indented.
 func (f finder) opens(l line, what string) bool {
 	if l.indent > 0 {
 		f.tolerate(l, unknownDirective, l.begin, l.name+" is indented; "+what+" begins in the first column")
@@ -189,7 +189,7 @@ func (r *reader) begin(s *section) {
 	r.current, r.open, r.gap = s, true, 0
 }
 
-// closeSection reports the layout of a section once it is complete.
+// closeSection reports mistakes in the layout of a section, once all its lines have been read.
 func (r *reader) closeSection() {
 	s := r.current
 	if s == nil || s.underIndent == nil {
@@ -235,7 +235,7 @@ func (r *reader) directive(l line) {
 	}
 }
 
-// at returns the finder for a line that is global, or that may not belong to the section.
+// at returns the finder for a line that is global, or that may be outside of the section.
 func (r *reader) at(l line) finder {
 	if l.indent > 0 && r.current != nil {
 		return r.in(r.current, inLines).of(l)
@@ -249,7 +249,8 @@ func (r *reader) global(l line, d *Directive) {
 	r.assign(at, l, d, nil)
 }
 
-// place notes where a global directive is: in the first column it ends the section for the Perl ldirectord.
+// place checks where a global directive begins. In the first column it ends the section for the Perl ldirectord.
+// Elsewhere place reports it.
 func (r *reader) place(at finder, l line) {
 	if l.indent > 0 {
 		at.tolerate(l, unknownDirective, l.begin, l.name+
@@ -296,7 +297,8 @@ func (r *reader) inSection(l line, d *Directive) {
 	r.assign(at, l, d, s)
 }
 
-// ofOtherFamily reports whether a directive is for the other address family, and returns the one for this family.
+// ofOtherFamily reports whether a directive is for the other address family, and returns the name of the directive for
+// this family.
 func ofOtherFamily(s *section, name string) (right string, mixed bool) {
 	right, _ = strings.CutSuffix(name, "6")
 	hasBoth := right == "real" || right == "fallback"

@@ -8,10 +8,10 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// maxQuote limits quotations of the file in messages, in bytes.
+// maxQuote is the maximum length of a quotation from the file in a message, in bytes.
 const maxQuote = 80
 
-// say formats a message. %q quotes a piece of the file, as quote does; the texts in args become pieces.
+// say formats a message. It converts strings in args to pieces of the file, which %q quotes as quote does.
 func say(format string, args ...any) string {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
@@ -31,8 +31,8 @@ func (p piece) Format(w fmt.State, verb rune) {
 	io.WriteString(w, text)
 }
 
-// quote formats a piece of the file for a message: in quotes that do not occur in it, with control characters escaped,
-// and shortened if it is long.
+// quote formats a piece of the file for a message. It encloses the piece in quotes that do not occur in it, if
+// possible, escapes control characters, and shortens a long piece.
 func quote(s string) string {
 	mark := `"`
 	if strings.Contains(s, mark) {

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// realLine is one line of real servers, or of a fallback server, as written. The problems of real servers are reported
+// realLine is a line of real servers, or of a fallback server, as written. The problems of real servers are reported
 // after the section, because the Perl ldirectord reads real servers last.
 type realLine struct {
 	line    line
@@ -33,7 +33,7 @@ func readReal(v *value) {
 	s.reals = append(s.reals, v.realLine(v.name == "backup"))
 }
 
-// realLine reads a line of real servers, and notes its problem if it has one.
+// realLine reads a line of real servers, and records its problem if it has one.
 func (v *value) realLine(isBackup bool) realLine {
 	r := realLine{line: v.line, Real: Real{Backup: isBackup, At: v.position()}}
 	if r.readEndpoint(v); v.problem == nil {
@@ -62,7 +62,7 @@ func (r *realLine) readEndpoint(v *value) {
 	}
 }
 
-// splitEndpoint splits off the port. An IPv6 address without brackets stays whole.
+// splitEndpoint splits a word into hosts and a port. It does not split an IPv6 address without brackets.
 func splitEndpoint(word string) (hosts []string, port string) {
 	hosts = strings.SplitN(word, "->", 2)
 	switch last := &hosts[len(hosts)-1]; {
@@ -94,7 +94,7 @@ func endpointHint(word string) string {
 }
 
 // readSettings reads the words after the address: method, weight, strings, thresholds. The Perl ldirectord searches for
-// each of them and skips other words, so readSettings warns of the others.
+// each of them and skips other words, of which readSettings warns.
 func (r *realLine) readSettings(v *value) {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
@@ -121,10 +121,11 @@ func (r *realLine) readSettings(v *value) {
 	r.readOptions(v, rest)
 }
 
-// quoteBeforeMore matches the closing quote of a method. The Perl ldirectord skips the quote only if more follows.
+// quoteBeforeMore matches the quote that closes a forwarding method. The Perl ldirectord skips that quote only if more
+// words follow.
 var quoteBeforeMore = regexp.MustCompile(`^"[\s\v,]+[^\s\v,]`)
 
-// methodHint suggests a method for its name in other tools.
+// methodHint suggests the forwarding method that has the name word in other tools.
 func methodHint(word string) string {
 	switch strings.ToLower(word) {
 	case "gate", "dr", "droute", "route", "direct":
@@ -155,7 +156,7 @@ func (r *realLine) readOptions(v *value, text string) {
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
-// readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the text
+// readExtensions reads those words at the end of the line that the Perl ldirectord does not know, and returns the text
 // before them.
 func (r *realLine) readExtensions(v *value, text string) string {
 	for {
@@ -179,7 +180,7 @@ func (r *realLine) readExtensions(v *value, text string) string {
 	}
 }
 
-// trailer refuses a part of the line after the method.
+// trailer refuses a part of the line after the forwarding method.
 func (v *value) trailer(text string) {
 	text = trim(text)
 	v.refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
@@ -187,11 +188,11 @@ func (v *value) trailer(text string) {
 		text).part = text
 }
 
-// twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes; the last possible
-// separator counts.
+// twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes. If there are several
+// possible separators, the last one counts.
 var twoStrings = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
 
-// splitPair splits two strings with one twoStrings.
+// splitPair splits a text into two strings. It fails if there is more than one way to split the text.
 func splitPair(text string) (request, receive string, ok bool) {
 	pair := twoStrings.FindStringSubmatch(text)
 	if pair == nil || twoStrings.MatchString(`"`+pair[1]+`"`) {
@@ -200,7 +201,8 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return pair[1], pair[2], true
 }
 
-// parts splits a text into words. Commas at the end of a word become a word that is skipped: they may separate parts.
+// parts splits a text into words. A comma at the end of a word becomes a word of its own, which is skipped, because
+// commas may separate parts.
 func parts(text string) []string {
 	return words(strings.ReplaceAll(text, ", ", " , "))
 }
@@ -252,13 +254,13 @@ func (v *value) bounded(what, text, word string, high uint64) int {
 	return n
 }
 
-// Real servers are limited to plausible numbers: a range to a /16, a file to as many servers as can be checked.
+// The numbers of real servers are limited. A range may have as many as a /16, and a file as many as can be checked.
 const (
 	maxRange = 1 << 16
 	maxReals = 1 << 18
 )
 
-// rangeSize counts the addresses from first to last, inclusive; 0 if there are too many.
+// rangeSize returns the number of addresses from first to last, inclusive, or 0 if there are too many.
 func rangeSize(first, last netip.Addr) int {
 	size := 1
 	for ; first != last; first = first.Next() {

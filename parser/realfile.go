@@ -18,14 +18,14 @@ import (
 
 // This file reads lines of `realfile` and `realnames`, and the lists that they name.
 
-// List is a list of real servers: those of a file, or the addresses of a name.
+// List is a list of real servers, which come from a file or are the addresses of a name.
 type List struct {
 	Servers []ListedReal
 	Trouble string // why the list can't be used, and what is in force instead; "" if it is used
 	Shrunk  bool   // the trouble: it has lost more than half of its servers, or all of a family
 }
 
-// ListedReal is one server of a list.
+// ListedReal is a server in a list.
 type ListedReal struct {
 	Target string `json:"target"` // ADDRESS[:PORT] or NAME[:PORT]
 	Method string `json:"method,omitempty"`
@@ -34,10 +34,10 @@ type ListedReal struct {
 	Tags   string `json:"tags,omitempty"` // with commas in between, as in a line
 }
 
-// maxOfList is how many servers a list may have.
+// maxOfList is the maximum number of servers in a list.
 const maxOfList = 10000
 
-// ListUse is how the sections of a file use a list.
+// ListUse says how the sections of a configuration file use a list.
 type ListUse struct {
 	Name      resolve.Key  // that of realnames; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
@@ -45,8 +45,8 @@ type ListUse struct {
 	NeedsPort bool         // one of them has a firewall mark, so no port; nor has its line
 }
 
-// RealLists returns how a file uses the lists of its lines of realfile and realnames, by path or name, and whether
-// lists may be empty.
+// RealLists returns the lists that the realfile and realnames lines of a file use, by path or name, and whether lists
+// may be empty.
 func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	if !bytes.Contains(text, []byte("realfile")) && !bytes.Contains(text, []byte("realnames")) {
 		return nil, false
@@ -75,7 +75,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	return lists, r.globals.EmptyOK
 }
 
-// with adds the use by one more section.
+// with returns the use of a list by one more section, whose header is h.
 func (u ListUse) with(h header, name resolve.Key) ListUse {
 	own, _ := ListedReal{Target: h.host}.address()
 	u.Name, u.Virtuals = name, append(u.Virtuals, own)
@@ -84,7 +84,8 @@ func (u ListUse) with(h header, name resolve.Key) ListUse {
 	return u
 }
 
-// Check returns why a list can't be used like this: a server is the virtual address itself, or lacks its port.
+// Check returns an error if these sections can't use a list, because a server is the virtual address itself or has no
+// port although it needs one.
 func (u ListUse) Check(list []ListedReal) error {
 	for _, one := range list {
 		addr, isNumber := one.address()
@@ -98,8 +99,8 @@ func (u ListUse) Check(list []ListedReal) error {
 	return nil
 }
 
-// Lost returns an error if a list has lost all its servers of a family that virtual services use. A server with a name
-// counts for both families.
+// Lost returns an error if a list has lost all its servers of a family that virtual services use. A server with a host
+// name counts for both families.
 func (u ListUse) Lost(was, now []ListedReal) error {
 	for i, family := range [2]string{"IPv4", "IPv6"} {
 		isOf := func(l ListedReal) bool {
@@ -126,8 +127,8 @@ func readRealFile(v *value) {
 	v.readListed(path, "", rest)
 }
 
-// readListed adds the servers of a list, each as if written in a line of real or backup, with this port if it has none.
-// It reads the remainder of the line even if there are no servers.
+// readListed adds each server of a list as if it were written in a line of real or backup. A server without a port gets
+// port. readListed reads rest, the remainder of the line, even if the list is empty.
 func (v *value) readListed(list, port, rest string) {
 	if v.problem == nil {
 		v.listed(ListedReal{Target: "192.0.2.1"}, rest, list)
@@ -164,7 +165,7 @@ func (v *value) addListed(path, port, rest string) {
 	}
 }
 
-// listed returns a server of a list as a line of real servers.
+// listed converts a server of a list to a line of real servers.
 func (v *value) listed(one ListedReal, rest, path string) realLine {
 	method, options := cutWord(trimLeft(rest))
 	if one.Method != "" {
@@ -189,8 +190,8 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	return r
 }
 
-// dropListed drops servers of lists that a line of the section names too, and all but the first of equal servers. It
-// does not know the port of a service name, which is looked up later.
+// dropListed drops listed servers that a line of the section names too. Of equal listed servers it keeps only the
+// first. It can't compare the port of a service name that has not been looked up.
 func (r *reader) dropListed() {
 	for _, s := range r.sections {
 		r.dropListedOf(s)
@@ -223,7 +224,7 @@ func (r *reader) dropListedOf(s *section) {
 	})
 }
 
-// endpoint identifies the server of a line in its section, however its address and port are written.
+// endpoint identifies the server of a line in its section, regardless of how its address and port are written.
 func (r *reader) endpoint(s *section, l *realLine) string {
 	port := cmp.Or(l.port, s.port)
 	if number := readPort(r.names, port, ""); number.Reason == "" {
@@ -238,8 +239,8 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	return strings.Join(hosts, "->") + " " + port
 }
 
-// ReadList reads a list: JSON as in file_sd of Prometheus, or one server per line. Lines without a final line feed are
-// refused: the list may be incomplete.
+// ReadList reads a list, which is JSON in the format of Prometheus's file_sd, or has one server per line. If the last
+// line has no line feed, the list may be incomplete, so it is refused.
 func ReadList(text []byte) ([]ListedReal, error) {
 	read := listLines
 	if isJSON.Match(text) {
@@ -252,7 +253,7 @@ func ReadList(text []byte) ([]ListedReal, error) {
 	return list, err
 }
 
-// AddressList makes a list of addresses.
+// AddressList returns a list of servers with these addresses.
 func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 	for _, addr := range all {
 		if list, err = add(list, ListedReal{Target: addr.String()}); err != nil {
@@ -271,7 +272,7 @@ func add(list []ListedReal, one ListedReal) ([]ListedReal, error) {
 	return append(list, one), nil
 }
 
-// isJSON matches a list of groups; [fe00::1] begins an address.
+// isJSON matches the beginning of a list of groups, but not an IPv6 address in brackets.
 var isJSON = regexp.MustCompile(`^\s*\[\s*[{\]]`)
 
 func listLines(text []byte) (list []ListedReal, err error) {
@@ -360,7 +361,7 @@ func (l ListedReal) address() (netip.Addr, bool) {
 	return addr.Unmap(), err == nil
 }
 
-// canonical returns the target as in a line of real servers: IPv6 in brackets.
+// canonical returns the target as it is written in a line of real servers, with an IPv6 address in brackets.
 func (l ListedReal) canonical() string {
 	addr, isNumber := l.address()
 	if !isNumber {

@@ -2,7 +2,7 @@ package parser
 
 import "ldirectord/internal/resolve"
 
-// readRealNames adds a server for each address that a name has.
+// readRealNames adds a server for each address of a name.
 func readRealNames(v *value) {
 	word, rest := cutWord(v.text)
 	name, port := readListName(word, v.section.IPv6)
@@ -22,7 +22,7 @@ func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
 	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port
 }
 
-// listOf returns what the list of a name's addresses is called.
+// listOf returns the name of the list that has the addresses of a host name.
 func listOf(name resolve.Key) string {
 	if name.IPv6 {
 		return name.Host + " (IPv6)"

@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Render returns String, and below it the line of the file with a caret under the position. It masks secrets, and
-// values that may be secret.
+// Render returns the text of String, followed by the line of the file and a caret under the position. It masks values
+// that are or may be secret.
 func (d Diagnostic) Render(src []byte) string {
 	text := d.String() + "\n"
 	at := d.At()
@@ -25,10 +25,10 @@ func (d Diagnostic) Render(src []byte) string {
 	return text + excerpt(string(line), int(at.Column)-1)
 }
 
-// maxBeside is how much of the line is shown on each side of the caret, in bytes.
+// maxBeside is the maximum length of the text that is shown on each side of the caret, in bytes.
 const maxBeside = 60
 
-// excerpt returns a line of the file, masked, and a line with a caret under the byte at offset.
+// excerpt returns a line of the file, with secrets masked, and below it a caret under the byte at offset.
 func excerpt(line string, offset int) string {
 	line = masked(strings.TrimSuffix(line, "\r"))
 	offset = min(max(offset, 0), len(line))
@@ -41,10 +41,10 @@ func excerpt(line string, offset int) string {
 	return "  " + before + after + "\n  " + notTab.ReplaceAllLiteralString(before, " ") + "^\n"
 }
 
-// notTab matches what becomes a blank in the line of the caret.
+// notTab matches the characters that become blanks in the line of the caret.
 var notTab = regexp.MustCompile(`[^\t]`)
 
-// visible replaces control characters.
+// visible replaces a control character by a visible one.
 func visible(r rune) rune {
 	if r == '\t' || unicode.IsPrint(r) {
 		return r
@@ -52,7 +52,7 @@ func visible(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// masked hides the value of a secret directive, and of an unknown directive that resembles no other.
+// masked hides the value of a secret directive, and of an unknown directive that resembles no known one.
 func masked(text string) string {
 	l := readLine("", 1, text)
 	d := byName[l.name]

@@ -13,7 +13,7 @@ const secretFileForm = "a path that begins with /, or credential:NAME"
 // credential is the prefix of a systemd credential's name.
 const credential = "credential:"
 
-// readSecretFile reads the path of a password file, and gives the section its password.
+// readSecretFile reads the path of a password file, and gives the section the password in that file.
 func readSecretFile(v *value) string {
 	path := optionallyQuoted(v)
 	name, isCredential := strings.CutPrefix(path, credential)
@@ -50,7 +50,7 @@ func readSecretFile(v *value) string {
 	return path
 }
 
-// mailLogin refuses half of a log-in, and a log-in in clear text, at the place of one of its directives.
+// mailLogin refuses a user without a password file, a password file without a user, and a log-in without TLS.
 func (f finder) mailLogin(s *Settings) {
 	for _, name := range []string{"smtpuser", "smtppasswdfile", "smtptls"} {
 		at, is := s.At[name]
@@ -67,10 +67,11 @@ func (f finder) mailLogin(s *Settings) {
 	}
 }
 
-// inFiles are the directives whose value may be in a file instead.
+// inFiles lists the directives whose value may be in a password file instead.
 var inFiles = []string{"passwd", "secret", "httppasswd"}
 
-// SecretAt returns the position of the section's first password in the configuration itself; zero for none.
+// SecretAt returns the position of the section's first password that is in the configuration itself, or the zero
+// Position.
 func (v *Virtual) SecretAt() (at Position) {
 	for _, name := range inFiles {
 		if v.At[name] != v.At[name+"file"] {
@@ -80,7 +81,8 @@ func (v *Virtual) SecretAt() (at Position) {
 	return at
 }
 
-// oneSecret refuses a password that is both in the configuration and in a file. One in a file counts as written.
+// oneSecret refuses a password that is both in the configuration and in a file. A password in a file counts as written
+// in the section.
 func (a adviser) oneSecret() {
 	for _, name := range inFiles {
 		at, inFile := a.At[name+"file"]

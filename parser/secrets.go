@@ -11,8 +11,8 @@ const hidden = "…"
 // login matches the user and password within a URL.
 var login = regexp.MustCompile(`://[^/?#\s]*@`)
 
-// WithoutSecrets returns the configuration for output: its JSON hides written values of secret directives, and log-ins
-// in URLs.
+// WithoutSecrets returns the configuration for output. Its JSON hides the written values of secret directives, and
+// log-ins in URLs.
 func (c *Config) WithoutSecrets() *Config {
 	shown := *c
 	shown.hidesSecrets = true

@@ -2,7 +2,7 @@ package parser
 
 import "crypto/sha256"
 
-// globals are the directives outside of sections.
+// globals holds the directives outside of sections.
 type globals struct {
 	Global
 	executes            map[string]bool              // the names in Execute
@@ -12,8 +12,8 @@ type globals struct {
 	fallback, fallback6 *realLine
 }
 
-// section is a virtual service as written: its header and its directives. Directives that depend on no other line are
-// in v already.
+// section is a virtual service as written, with its header and its directives. v already has the values of directives
+// that depend on no other line.
 type section struct {
 	header
 	v        Virtual

@@ -30,7 +30,7 @@ func readProtocol(v *value) lvs.Protocol {
 	return protocol
 }
 
-// schedulers are those of Linux 6. Others may be loaded, so unknown names are accepted.
+// schedulers are the schedulers of Linux 6. The kernel may have others, so unknown names are accepted.
 var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh sed nq mh fo ovf twos")
 
 func readScheduler(v *value) string {
@@ -56,7 +56,7 @@ func readSchedFlags(v *value) string {
 	return flags
 }
 
-// Netmask says which addresses count as one client for persistence. The zero Netmask means none.
+// Netmask says which addresses count as one client for persistence. The zero Netmask means that no netmask is written.
 type Netmask struct {
 	Bits uint32 // for IPv4 the mask, for IPv6 the prefix length, 1 to 128
 	text string

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxDistance is how many letters may be wrong in a misspelt word.
+// maxDistance is the maximum number of wrong letters in a misspelt word.
 const maxDistance = 2
 
 // DidYouMean suggests the nearest known word for an unknown one, or returns "".
@@ -17,11 +17,11 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
-// minGuessed is the shortest beginning of a word that is completed.
+// minGuessed is the minimum length of an incomplete word for which a longer word is suggested.
 const minGuessed = 3
 
-// nearest returns the only known word that starts with word, or else the known word that differs in the fewest letters;
-// "" if none is near.
+// nearest returns the only known word that starts with word, or else the known word that differs in the fewest letters,
+// or "" if no word is near.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
 	if longer := slices.DeleteFunc(slices.Clone(known),
@@ -46,8 +46,8 @@ func nearest(word string, known []string) string {
 	return ""
 }
 
-// isNear reports whether one word becomes the other by this many edits: a letter is inserted, deleted, replaced or
-// swapped with its neighbour. The time grows with the length, and as a power of 4 with the number of edits.
+// isNear reports whether at most this many edits turn one word into the other. An edit inserts, deletes or replaces a
+// letter, or swaps two neighbours. The time grows with the length of the words, and is multiplied by 4 for each edit.
 func isNear(a, b string, edits int) bool {
 	for a != "" && b != "" && a[0] == b[0] {
 		a, b = a[1:], b[1:]

@@ -10,14 +10,14 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// own are the values that may differ between directors that do the same: names and paths of the machine, comments, and
-// positions in the file.
+// own lists the values that may differ between directors with the same behaviour: names and paths of the machine,
+// comments, and positions in the file.
 var own = []string{"listen", "statushost", "emailalertfrom", "logfile", "include", "comment", "own", "from", "use",
 	"checkdef"}
 
-// Sum returns a hash of the effective configuration, in 16 hexadecimal digits: directors with the same sum decide
-// alike. Passwords and log-ins have no effect on it. Of a server with a name only the name counts, not its address. The
-// sum needs the positions in At.
+// Sum returns a hash of the effective configuration, as 16 hexadecimal digits. Directors with the same sum make the
+// same decisions. Passwords and log-ins do not affect the sum. If a server has a name, the sum contains its name and
+// not its address. Sum needs the positions in At.
 func (c *Config) Sum() string {
 	h := sha256.New()
 	to := json.NewEncoder(h)
@@ -43,7 +43,7 @@ func (c *Config) Sum() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// appendSum adds to a line what counts of a server.
+// appendSum appends to a line the properties of a server that affect the sum.
 func (s shown) appendSum(line []byte, r *Real) []byte {
 	if r.Named != nil {
 		line = append(line, r.Named.Host...)
@@ -62,7 +62,8 @@ func (s shown) appendSum(line []byte, r *Real) []byte {
 	return append(line, '\n')
 }
 
-// common removes what may differ between directors, and default log-ins: they may contain the host name.
+// common removes values that may differ between directors. It also removes default log-ins, because they may contain
+// the host name.
 func common(o jsonObject, at *Settings) jsonObject {
 	for _, name := range own {
 		delete(o, name)

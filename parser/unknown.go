@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// oddDirective handles a line with an unknown directive, or without =.
+// oddDirective handles a line that has an unknown directive or no =.
 func (r *reader) oddDirective(l line) {
 	at := r.at(l)
 	if inside := r.current != nil && l.indent > 0; !inside && !r.inPart && strings.HasPrefix(l.name, "supervised") {
@@ -41,7 +41,8 @@ func describeOdd(l line) string {
 	return "unknown directive " + quote(l.name) + allowed
 }
 
-// supervised handles the only directive that needs no value. The Perl ldirectord recognizes it by its first letters.
+// supervised handles `supervised`, the only directive that needs no value. The Perl ldirectord also accepts longer
+// words that begin with it.
 func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	kind := badValue

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// value is the text after a directive's =, with its position and warnings. What a reader returns counts unless the
-// value has a problem.
+// value is the text after a directive's =, with its position and warnings. If the value has a problem, the result of
+// its reader is ignored.
 type value struct {
 	text string
 	line
@@ -26,19 +26,19 @@ type value struct {
 	section *section // the section of the value; nil for a global one
 }
 
-// refuse gives the value a problem. Only the first problem counts.
+// refuse records a problem of the value. Only the first problem is kept.
 func (v *value) refuse(kind, format string, args ...any) *Diagnostic {
 	p := refuse(kind, format, args...)
 	v.problem = cmp.Or(v.problem, p)
 	return p
 }
 
-// wrong refuses the value: the mistake, and what is allowed.
+// wrong refuses the value. The message says what the mistake is, and what is allowed.
 func (v *value) wrong(format string, args ...any) *Diagnostic {
 	return v.refuse(badValue, format, args...)
 }
 
-// bad is wrong with a text that begins with the value.
+// bad is like wrong, but puts the quoted value at the beginning of the message.
 func (v *value) bad(format string, args ...any) {
 	v.wrong("%q %s", v.text, say(format, args...))
 }
@@ -51,14 +51,14 @@ func (v *value) warn(kind, format string, args ...any) *Diagnostic {
 	return p
 }
 
-// only warns if only a part of the value counts. Enclosing quotes cause no warning.
+// only warns that just a part of the value counts, unless part is the whole value. Enclosing quotes cause no warning.
 func (v *value) only(part string) {
 	if unquote(v.text) != part {
 		v.warn(loose, "of %q only %q counts", v.text, part)
 	}
 }
 
-// refuse makes an error about a value. Whoever reports it adds the position.
+// refuse returns an error about a value. The caller that reports it adds the position.
 func refuse(kind, format string, args ...any) *Diagnostic {
 	return &Diagnostic{Severity: Error, Kind: kind, Text: say(format, args...)}
 }
@@ -70,10 +70,10 @@ func yesNo(v *value) bool {
 	return v.text == "yes"
 }
 
-// maxDigits is the length of the largest accepted number.
+// maxDigits is the maximum number of digits in a number.
 const maxDigits = 18
 
-// trimZeros drops leading zeros, but not the last one.
+// trimZeros drops leading zeros. If all digits are zeros, it keeps one of them.
 func trimZeros(s string) string {
 	t := strings.TrimLeft(s, "0")
 	if t == "" && s != "" {
@@ -82,7 +82,7 @@ func trimZeros(s string) string {
 	return t
 }
 
-// natural reads a whole number within bounds, of digits only.
+// natural reads a whole number within bounds. The text must consist of digits.
 func natural(text string, low, high uint64) (n int, ok bool) {
 	number, err := strconv.ParseUint(text, 10, 64)
 	return int(number), err == nil && low <= number && number <= high
@@ -119,8 +119,8 @@ func number(low, high int64) func(*value) int {
 	}
 }
 
-// minTime is the shortest interval and timeout of checks. maxTime is the longest time, ten years: sums and products of
-// it do not overflow.
+// minTime is the shortest interval and timeout of checks. maxTime is the longest time, ten years, so that sums and
+// products of times do not overflow.
 const (
 	minTime Seconds = 0.1
 	maxTime Seconds = 3650 * 24 * 60 * 60
@@ -131,8 +131,8 @@ const timeAllowed = "a time from 100 ms to 10 years: seconds, such as 5 or 0.5, 
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Without
-// a unit it is in seconds.
+// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Without a
+// unit, the number is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
 	if m == nil {
@@ -152,7 +152,7 @@ func timeWithin(text string, low, high Seconds) (Seconds, bool) {
 	return s, ok && low <= s && s <= high
 }
 
-// timeFrom is timeWithin for a directive.
+// timeFrom returns a reading for a time within limits.
 func timeFrom(low, high Seconds, allowed string) reading {
 	return parsed(func(text string) (Seconds, bool) { return timeWithin(text, low, high) },
 		"is not allowed; it must be "+allowed)
@@ -184,8 +184,8 @@ func timeOrNone(v *value) Seconds {
 
 func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 
-// perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits. A value without a
-// fraction or a unit means the same to both.
+// perlTime is like exactTime, but for a directive of the Perl ldirectord, which reads only the first digits of a value.
+// A value without a fraction or a unit means the same to both.
 func perlTime(v *value) Seconds {
 	text := unquote(v.text)
 	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
@@ -228,7 +228,7 @@ func inQuotes(v *value) string {
 	return text
 }
 
-// quoted is inQuotes for text that may not be empty.
+// quoted is like inQuotes, but refuses an empty text.
 func quoted(v *value) string { return v.notEmpty(inQuotes(v), "text in double quotes") }
 
 func (v *value) notEmpty(text, allowed string) string {
@@ -276,7 +276,7 @@ func unquote(s string) string {
 	return s
 }
 
-// textOrNone is plainText, but takes empty quotes as no value.
+// textOrNone is like plainText, but takes empty quotes as no value.
 func textOrNone(v *value) string {
 	if v.text == `""` {
 		v.warn(noEffect, "the value is empty")
@@ -285,7 +285,7 @@ func textOrNone(v *value) string {
 	return plainText(v)
 }
 
-// plainText reads text that may not be empty. It drops quotes around all of it.
+// plainText reads text that may not be empty. It drops quotes that enclose the whole text.
 func plainText(v *value) string { return v.notEmpty(v.paired(unquote(v.text)), "text") }
 
 // rawText reads text as written. It may not be empty.
@@ -294,7 +294,7 @@ func rawText(v *value) string { return v.notEmpty(v.text, "text") }
 // freeText reads text as written.
 func freeText(v *value) string { return v.text }
 
-// word returns the first word of the value: letters, digits and _.
+// word returns the first word of the value. A word consists of letters, digits and _.
 func (v *value) word() string { return firstRun(v.text, isWordByte) }
 
 // oneOf reads the first word of the value, which must be one of a list.
@@ -318,8 +318,8 @@ func upperWord(list ...string) reading {
 	}, "is not allowed; it must be one of "+strings.Join(list, ", "))
 }
 
-// matching reads a text that matches an expression. The expression is compiled when a file first needs it: to compile
-// all would delay each start by a millisecond.
+// matching reads a text that must match an expression. The expression is compiled only when a value is read, because
+// compiling all expressions would delay each start by a millisecond.
 func matching(expression, what string) reading {
 	return parsed(func(text string) (string, bool) {
 		text = unquote(text)
@@ -327,7 +327,8 @@ func matching(expression, what string) reading {
 	}, what)
 }
 
-// parsed reads a value with parse. If parse refuses it, what is the error: the mistake, and what is allowed.
+// parsed reads a value with parse. If parse refuses the value, the error is the value followed by what, which says what
+// the mistake is and what is allowed.
 func parsed[T any](parse func(string) (T, bool), what string) reading {
 	return of(func(v *value) T {
 		got, ok := parse(v.text)
@@ -338,8 +339,8 @@ func parsed[T any](parse func(string) (T, bool), what string) reading {
 	})
 }
 
-// readList reads a list whose items are separated by commas, which may have blanks around them. read gets each item,
-// and the text that begins with it.
+// readList reads a list whose items are separated by commas, which may have blanks around them. read is called with
+// each item, and with the text from that item to the end of the list.
 func readList[T any](v *value, text string, read func(item, from string) T) (list []T) {
 	for rest, more := text, true; more && v.problem == nil; {
 		from, item := trimLeft(rest), ""

@@ -12,14 +12,14 @@ import (
 // This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
 // of clients. It decides which checks keep an idle connection, and which servers are observed.
 
-// Watch decides whether idle connections show that a server has ended.
+// Watch decides whether idle connections are kept to servers, whose end shows that a server has ended.
 type Watch struct {
 	On bool
-	// the time after which the silence of a server's kernel counts, in whole seconds; 0: it does not count
+	// how long a server's kernel may be silent before the server is suspected, in whole seconds; 0: without limit
 	Silence time.Duration
 }
 
-// String returns the value as in the file: no, yes, or the seconds.
+// String returns the value as it is written in the file: no, yes, or seconds.
 func (w Watch) String() string {
 	switch {
 	case !w.On:
@@ -30,7 +30,7 @@ func (w Watch) String() string {
 	return lvs.Seconds(w.Silence)
 }
 
-// maxSilence is the longest time, in seconds; the kernel takes up to 32767 (tcp(7), TCP_KEEPIDLE).
+// maxSilence is the maximum of Watch.Silence, in seconds. The kernel accepts up to 32767 (tcp(7), TCP_KEEPIDLE).
 const maxSilence Seconds = 3600
 
 func parseWatch(text string) (Watch, bool) {
@@ -41,14 +41,14 @@ func parseWatch(text string) (Watch, bool) {
 	return Watch{true, s.Duration()}, ok && s >= 1 && s <= maxSilence && s.Duration()%time.Second == 0
 }
 
-// Watches reports whether an idle connection is kept to the address at which the check asks a server. A global watch
-// leaves out servers that would notice the connection.
+// Watches reports whether an idle connection is kept to the address and port at which a server is checked. A global
+// watch leaves out servers whose service greets clients or counts connections.
 func (v *Virtual) Watches(real *Real) bool {
 	return v.Watch.On && v.asksByTCP() && v.PortOf(real) > 0 &&
 		(v.has("watch") || !serviceOf(v, real).Is(settings.Greets))
 }
 
-// serviceOf returns the service that the check asks for. If the check only connects, it is the usual one of the port.
+// serviceOf returns the service that is checked. If the check only connects, that is the usual service of the port.
 func serviceOf(v *Virtual, real *Real) settings.Service {
 	if v.Negotiates() {
 		return settings.ServiceOf(v.Service)
@@ -62,8 +62,8 @@ func serviceOf(v *Virtual, real *Real) settings.Service {
 
 const sshPort = 22
 
-// watches notes which servers a watch leaves out or burdens. It refuses a watch that would make MySQL lock this machine
-// out.
+// watches adds notes about services that a watch leaves out, or whose servers start a process for each connection. It
+// refuses a watch that would make MySQL lock this machine out.
 func (a adviser) watches() {
 	own := a.has("watch")
 	asked := map[string]settings.Service{}
@@ -94,15 +94,15 @@ func (a adviser) watches() {
 
 func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
 
-// Observes reports whether a server is suspected when its clients get no answers. Only with masq are answers seen, and
-// a UDP packet need not have one.
+// Observes reports whether a server is suspected when its clients get no answers. This director sees answers only with
+// masq. A UDP packet need not have an answer.
 func (v *Virtual) Observes(real *Real) bool {
 	oneWay := func(m Marking) bool { return m.Protocol == "udp" || m.Protocol == "all" }
 	return v.Observe != lvs.NotObserved && real.Forward == lvs.Masq && v.Protocol != lvs.UDP &&
 		!slices.ContainsFunc(v.Marking, oneWay)
 }
 
-// observes warns where observe has no effect.
+// observes warns if observe has no effect.
 func (a adviser) observes() {
 	observed := 0
 	for i := range a.Reals {

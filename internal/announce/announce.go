@@ -21,7 +21,7 @@ type Place struct {
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
-// Placed returns the places of addresses if each of them is where it is wanted.
+// Placed returns the places of wanted addresses, assuming that each is where it is wanted.
 func Placed(want []lvs.Wanted) []Place {
 	places := make([]Place, len(want))
 	for i, w := range want {

@@ -173,7 +173,7 @@ func number(chain, prefix string) int {
 	return int(n)
 }
 
-// leading returns a chain other than PREROUTING with a rule that jumps to the chain to, or "".
+// leading returns a chain other than PREROUTING with a rule that jumps to the given chain, or "".
 func (l listing) leading(to string) string {
 	for chain, rules := range l {
 		leads := func(rule string) bool { return target(rule) == to }
@@ -184,7 +184,7 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns the chain from, such as PREROUTING, and all chains that its packets can reach.
+// reachable returns a chain, such as PREROUTING, and all chains that packets in it can reach.
 func (l listing) reachable(from string) []string {
 	chains := []string{from}
 	for i := 0; i < len(chains); i++ {

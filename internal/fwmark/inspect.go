@@ -54,18 +54,18 @@ type Setting struct {
 	Restores   bool   // the bits in Mask are set as in the connection's mark
 }
 
-// Gives reports whether this rule may be the reason why packets of a family have that mark: the rule sets bits as they
-// are in the mark, and at least one of them to 1.
+// Gives reports whether this rule may be the reason why packets of a family have that mark: the bits that the rule sets
+// are as in the mark, and at least one of them is 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
 	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
 }
 
-// isOf reports whether packets of a family reach a rule.
+// isOf reports whether a rule applies to packets of a family.
 func (s Setting) isOf(ipv6 bool) bool {
 	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
 }
 
-// Reaches reports whether this rule may set some of these bits as they are in mark, for packets of a family.
+// Reaches is like Gives, but compares only the given bits of the marks, and assumes that a restored mark can be any.
 func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
 	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
 	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0

@@ -17,8 +17,8 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. If idle, no rules are wanted, now or before. Then a machine that can't have the table
-	// gives an empty listing.
+	// list reads every chain. idle means that no rules are wanted, and never were. Then the listing is empty if
+	// this machine can't have the table.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }

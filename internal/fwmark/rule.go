@@ -1,5 +1,5 @@
 // Package fwmark keeps rules in the mangle table that set the firewall marks of packets (iptables-extensions(8), MARK).
-// They are in a chain of the daemon's own.
+// They are in the daemon's own chain.
 package fwmark
 
 import (

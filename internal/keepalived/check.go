@@ -261,7 +261,8 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 
 // compare adds comments about differences between a server's checks and the section's, and about times that differ from
 // those of most, the check with the most retries. Default times that differ get a comment only if the section has
-// several checks. If it has one, a check with other defaults is of another kind, which gets a comment anyway.
+// several checks. If it has only one check, a check with other defaults is of another kind, which gets a comment
+// anyway.
 func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
 		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))

@@ -16,7 +16,8 @@ import (
 
 // Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf. Each line that has no equivalent,
 // or an equivalent that behaves differently, gets a comment; missing is the number of comments. Lines that begin with
-// @WORD are read only if WORD is id. An error names the position of the text that can't be read or understood.
+// the condition @WORD or @^WORD are read only if WORD is id, or is not. An error names the position of the text that
+// can't be read or understood.
 func Convert(path, id string) (text string, missing int, err error) {
 	statements, err := read(path, id)
 	if err != nil {

@@ -43,7 +43,8 @@ type reader struct {
 	blocks  []*statement // the open ones; the first is the whole configuration
 }
 
-// read reads a file and the files that it includes. It skips lines that begin with @ and another word than id.
+// read reads a file and the files that it includes. It reads lines that begin with a condition (@) only if that is true
+// for id.
 func read(path, id string) ([]*statement, error) {
 	r := &reader{blocks: []*statement{{}},
 		defined: map[string]string{"_INSTANCE": id, "_HASH": "#", "_BANG": "!"}}
