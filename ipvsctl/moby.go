@@ -69,7 +69,7 @@ func (m moby) probe() error {
 	}
 }
 
-// put adds or edits a service. An addition of an existing service becomes an edit.
+// put adds or edits a service. An addition of an existing service becomes an edit, unless op.New is set.
 func (m moby) put(op lvs.Op) error {
 	s := mobyService(op)
 	if op.Kind == lvs.AddService {

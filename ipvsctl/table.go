@@ -35,9 +35,9 @@ type Client interface {
 	// state. Read omits private services, because each would cost a request.
 	Read(ctx context.Context) (lvs.Table, error)
 	// Do makes changes in the given order, and returns the result of each change: nil or an *OpError. A failed
-	// change does not stop later ones. An addition of an existing entry becomes an edit, and the removal of a
-	// missing service succeeds. An edit of a missing entry and the removal of a missing destination fail, see
-	// IsMissing. One call must not change a destination twice.
+	// change does not stop later ones. An addition of an existing entry becomes an edit, unless Op.New is set. The
+	// removal of a missing service succeeds. An edit of a missing entry and the removal of a missing destination
+	// fail, see IsMissing. One call must not change a destination twice.
 	Do(ctx context.Context, ops ...lvs.Op) []error
 	// Services returns the destinations of these services with their counters. A missing service has none. After an
 	// error, the table lacks the services that were not read yet.

@@ -42,9 +42,9 @@ type Position struct {
 // Settings are the values of directives that may be global or in a section. In Global they are the global values. In
 // Virtual they are the section's own, or else the global ones.
 type Settings struct {
-	// if only negotiatetimeout is written, it has that value
+	// if only negotiatetimeout is written, that value
 	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
-	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // effective: checktimeout if only that is written
+	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // if only checktimeout is written, that value
 	CheckInterval    Seconds `cf:"checkinterval=10"`
 	// the interval while a server's state is in doubt; 0: checkinterval
 	FastInterval Seconds `cf:"fastinterval=0,extension"`

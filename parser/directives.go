@@ -88,8 +88,8 @@ type Channels struct {
 	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
 }
 
-// withoutField lists directives without a field, because none stores their values as written. The words after a name
-// say, among other things, where the directive may be written.
+// withoutField lists directives whose values are not stored in a field as written. The words after a name say, among
+// other things, where the directive may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"checkdef,header,extension",

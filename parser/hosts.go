@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// readHost reads an address, with IPv6 in brackets. For a host name it returns what t knows of the name, which t looks
-// up later if it is new.
+// readHost reads an address, with IPv6 in brackets. For a host name it returns what t knows of the name. If the name is
+// new, t looks it up later.
 func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
@@ -65,7 +65,7 @@ func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	return resolve.PortLookup{Value: uint16(number)}
 }
 
-// OwnAddresses returns the virtual addresses of the file. The value is false for an address that is only written as a
+// OwnAddresses returns the virtual addresses of the file. The value is false for an address that occurs only in a
 // network.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}

@@ -17,7 +17,7 @@ type Part struct {
 	Left string // why the file is not read; "" if it is
 }
 
-// IsCopy is the reason why a file is skipped that looks like a copy made by an editor or a package manager. Any other
+// IsCopy is the reason for skipping a file that looks like a copy made by an editor or a package manager. Any other
 // reason why a file is not read is an error.
 const IsCopy = "its name is that of a copy"
 
@@ -25,7 +25,7 @@ const IsCopy = "its name is that of a copy"
 // quoted path, the number of the line of include, and the quoted reason why the part is not read.
 const partMark = "\x00"
 
-// Join joins a file and its parts to one text for Parse. It refuses a file that has a line that begins with partMark.
+// Join joins a file and its parts to one text for Parse. It refuses a file in which a line begins with partMark.
 func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	all := &bytes.Buffer{}
 	add := func(path string, text []byte) error {

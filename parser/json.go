@@ -135,7 +135,7 @@ func (g *GlobalFallback) json() any {
 	return jsonObject{"tcp": tcp, "udp": udp}
 }
 
-// json returns the properties of a server that the kernel's table has.
+// json returns the properties of a server that are in the kernel's table.
 func (r *Real) json() jsonObject {
 	if r == nil {
 		return nil

@@ -187,7 +187,7 @@ func (v *value) packetPort(t *resolve.Table, name, protocol string) uint16 {
 	return port.Value
 }
 
-// AllPorts reports whether every port is marked, in whatever form the file says so.
+// AllPorts reports whether every port is marked, regardless of how the ports are written.
 func (m Marking) AllPorts() bool {
 	next := 1 // the first port not known to be marked
 	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)),

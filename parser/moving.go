@@ -118,7 +118,7 @@ func (a adviser) steps(bySlowStart bool) {
 	}
 }
 
-// maxPacedOut is the longest wait of the last server for paceout that gets no warning.
+// maxPacedOut is how long the last server may wait for paceout without a warning.
 const maxPacedOut = time.Minute
 
 // pacesOut adds a note about how long paceout would keep the last server in service if all servers fail together. If

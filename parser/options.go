@@ -6,8 +6,8 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// Options has the functions and facts that the parser needs. With the zero value it looks up no names and opens no
-// files.
+// Options has the functions and facts that the parser needs. With the zero value, the parser looks up no names and
+// opens no files.
 type Options struct {
 	Resolver resolve.Resolver // nil: only numeric addresses and ports
 	Alone    bool             // Resolver invents addresses, so the size of a range between two names is unknown

@@ -249,8 +249,8 @@ func (r *reader) global(l line, d *Directive) {
 	r.assign(at, l, d, nil)
 }
 
-// place checks where a global directive begins. In the first column it ends the section for the Perl ldirectord.
-// Elsewhere place reports it.
+// place checks where a global directive begins. In the first column it ends the section for the Perl ldirectord. If it
+// is indented, place reports that.
 func (r *reader) place(at finder, l line) {
 	if l.indent > 0 {
 		at.tolerate(l, unknownDirective, l.begin, l.name+

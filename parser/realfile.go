@@ -239,8 +239,8 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	return strings.Join(hosts, "->") + " " + port
 }
 
-// ReadList reads a list, which is JSON in the format of Prometheus's file_sd, or has one server per line. If the last
-// line has no line feed, the list may be incomplete, so it is refused.
+// ReadList reads a list, which is JSON in the format of Prometheus's file_sd, or has one server per line. Lines are
+// refused if the last one has no line feed, because the list may be incomplete.
 func ReadList(text []byte) ([]ListedReal, error) {
 	read := listLines
 	if isJSON.Match(text) {

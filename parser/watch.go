@@ -12,10 +12,10 @@ import (
 // This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
 // of clients. It decides which checks keep an idle connection, and which servers are observed.
 
-// Watch decides whether idle connections are kept to servers, whose end shows that a server has ended.
+// Watch decides whether ldirectord keeps idle connections to servers, to notice when a server ends.
 type Watch struct {
 	On bool
-	// how long a server's kernel may be silent before the server is suspected, in whole seconds; 0: without limit
+	// how long a server's kernel may be silent before the connection to it ends, in whole seconds; 0: without limit
 	Silence time.Duration
 }
 

@@ -54,7 +54,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive waits for one change. If wait is not 0, it waits no longer than that.
+// receive waits for one change. If wait is not 0, it waits no longer than wait.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // this has no error

@@ -142,7 +142,7 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
 // addressOn returns the address in the form in which it is added to its device. An IPv4 address gets no broadcast
-// address: with a broadcast address, FRR keeps it after its removal. A label has 15 bytes at most. An IPv6 address
+// address, because FRR would keep such an address after its removal. A label has 15 bytes at most. An IPv6 address
 // skips duplicate address detection, and is never the source of this machine's own packets (preferred for 0 seconds).
 func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}

@@ -117,8 +117,8 @@ func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
 // Owns reports whether a rule is in a chain of this daemon.
 func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
 
-// Inspect reads the rules of this machine, and changes nothing. Unread names what it can't read, for example because
-// ctx ended.
+// Inspect reads the rules of this machine, and changes nothing. Machine.Unread names what it can't read, for example
+// because ctx ended.
 func Inspect(ctx context.Context) (m Machine) {
 	if path, err := subprocess.Find("iptables"); err == nil {
 		m.BackEnd = backEndOf(ctx, path)

@@ -105,7 +105,7 @@ func list(ctx context.Context, path, table string) (listing, error) {
 	return parseListing(out), nil
 }
 
-// listPresent lists a table if it exists. If it doesn't, iptables-legacy would load its module to list it.
+// listPresent lists a table if it exists. To list a missing table, iptables-legacy would load the table's module.
 func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6 bool) (listing, error) {
 	if b == Legacy {
 		if there, err := legacyTable(os.DirFS("/"), table, ipv6); !there || err != nil {

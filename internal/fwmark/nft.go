@@ -31,7 +31,7 @@ type nftObject struct {
 // path names a chain in the object's table.
 func (r nftObject) path(chain string) string { return r.Family + " " + r.Table + " " + chain }
 
-// nftExpression is a part of a rule. Only jumps, matches and set marks are read.
+// nftExpression is a part of a rule. It has only the fields of jumps, of matches, and of steps that set a mark.
 type nftExpression struct {
 	Jump, Goto struct{ Target string }
 	Match      struct{ Left json.RawMessage }

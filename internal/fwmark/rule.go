@@ -1,5 +1,5 @@
 // Package fwmark keeps rules in the mangle table that set the firewall marks of packets (iptables-extensions(8), MARK).
-// They are in the daemon's own chain.
+// The rules are in the daemon's own chain.
 package fwmark
 
 import (
