@@ -16,7 +16,7 @@ import (
 // Moving is how long it may take to put an address on a device.
 const Moving = 5 * time.Second
 
-// Address is an announced address: where it is, and where it belongs.
+// Address records where an announced address is, and where it belongs.
 type Address struct {
 	Device, Last string    // the devices of announce and lastresort
 	Asked        bool      // checks go through it, and wait until there is a route to it
@@ -45,20 +45,21 @@ type Host struct {
 	Known   bool   // whether they get it is known
 }
 
-// Addressing is what decides about all addresses at a moment.
+// Addressing has the conditions that affect the decisions about all addresses.
 type Addressing struct {
 	Stops    bool          // the director stops
 	Standby  bool          // the director stands by, or is about to
 	Withdraw time.Duration // how long the virtual services of a withdrawn address continue to serve
 	Repair   bool
 	Fails    bool // addresses can't be put anywhere
-	// why this machine can serve no clients, whatever its servers do, so that others must; "": it can
+	// why this machine cannot serve clients, whatever the state of its servers; "" if it can
 	Broken string
 }
 
 // Place decides where an address belongs, given its virtual services (none if it left the file) and the order that
-// withdraws it. again is when time alone may change the decision; zero: never. A withdrawn address moves to the last
-// resort, if it has one, and then to no device. Its packets are served while its virtual services serve.
+// withdraws it. again is the next time at which the decision may change by itself; zero if there is none. A withdrawn
+// address first moves to the device of lastresort, if it has one, and is then taken off every device. This machine
+// accepts its packets as long as one of its virtual services has a server in service.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
@@ -97,9 +98,9 @@ func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Tim
 	return again
 }
 
-// belongs returns the device where an address belongs, given its virtual services, and why that is not the device of
-// announce. serves reports whether one of its virtual services has a server in service. With broken set, none is
-// healthy.
+// belongs returns the device where an address belongs, given its virtual services, and the reason if that is not the
+// device of announce. serves reports whether one of its virtual services has a server in service. If broken is set, no
+// virtual service counts as healthy.
 func (a *Address) belongs(hosts []Host, broken string) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
 	waits := "waits for the first results"
@@ -175,11 +176,12 @@ func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string 
 	return order
 }
 
-// IsOrdered reports whether what is wanted of an address has to be ordered. Otherwise the address is left to other
-// directors.
+// IsOrdered reports whether an order has to put the address where it belongs. Otherwise the address is left to its
+// owner.
 func (a *Address) IsOrdered() bool { return a.Owner == "" || !a.Known || a.At != "" || a.Want.Local }
 
-// Ordered returns what is wanted of an address, as an order. Before its first results it stays where it is.
+// Ordered returns the order that puts an address where it belongs. Until its servers have their first results, the
+// address stays where it is.
 func (a *Address) Ordered() lvs.Wanted {
 	want := a.Want
 	if want.Undecided {
@@ -188,13 +190,14 @@ func (a *Address) Ordered() lvs.Wanted {
 	return want
 }
 
-// IsGone reports whether a withdrawn address is on no device, and its packets need no longer be served.
+// IsGone reports whether a withdrawn address is on no device, and the time for which its packets are still served has
+// passed.
 func (a *Address) IsGone(all Addressing, now time.Time) bool {
 	return a.Known && a.At == "" && !now.Before(a.Left.Add(all.Withdraw))
 }
 
-// Lingers reports whether an address that left the file, or that the director withdraws to stand by, still has to be
-// served. busy: an order is due or in progress.
+// Lingers reports whether an address that left the file, or that a director on standby withdraws, still has to be
+// served. busy means that an order is due or in progress.
 func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 	if !a.Left.IsZero() && now.After(a.Left.Add(all.Withdraw+Moving)) { // withdrawing it has failed
 		return false
@@ -202,7 +205,8 @@ func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 	return busy || a.Want.Device != "" || !a.IsGone(all, now)
 }
 
-// Found notes where an address is, and reports whether it has moved. Its first known place is not a move.
+// Found notes where an address is, and reports whether it has moved. The first place where it is found does not count
+// as a move.
 func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	was, known := a.At, a.Known
 	a.At, a.Known = at, true
@@ -215,7 +219,7 @@ func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	return moved
 }
 
-// State returns the word for where an address is.
+// State returns a word that describes where an address is.
 func (a *Address) State() string {
 	switch a.At {
 	case "":

@@ -7,11 +7,11 @@ import "time"
 // mh would send connections of other directors to the wrong ones. All servers are checked at once, so the wait is one
 // check's timeout, or stillAway if that is longer.
 
-// stillAway is how long a failing server gets further checks after the first one is back. After a link was down, the
-// kernel may need a second or two to resolve the server's address.
+// stillAway is how long, after the first server is back, the section waits for servers that still fail. After a link
+// was down, the kernel may need a second or two to resolve the server's address.
 const stillAway = 2 * time.Second
 
-// Gathers reports whether servers that are back wait for others.
+// Gathers reports whether servers that are back wait for the others.
 func (s *State) Gathers() bool { return !s.Back.IsZero() }
 
 // IsAway reports whether the addresses of the section are on another device because too few servers are up.
@@ -20,7 +20,7 @@ func (s *State) IsAway() bool {
 	return s.Away && n.Known && !(n.Enough && n.Serves)
 }
 
-// Gather notes that a server is back, and when the check that shows it began. The section then waits for the other
+// Gather notes that a server is back, and when the check that showed this began. The section then waits for the other
 // servers.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
@@ -37,7 +37,7 @@ func (s *State) Awaits(one *Server, check *Check) bool {
 	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
-// HasGathered reports whether the section need no longer wait for a server.
+// HasGathered reports whether servers are back and need no longer wait for the others.
 func (c *Case) HasGathered() bool {
 	if !c.Gathers() || !c.IsAway() {
 		return c.Gathers()
@@ -55,7 +55,7 @@ func (c *Case) HasGathered() bool {
 // From announce: servers that come back after too few were up wait for each other.
 var gatheredRule = Rule{"back together", false, gathered}
 
-// gathered lets servers that are back enter the table.
+// gathered lets servers that are back enter the table once they need not wait any longer.
 func gathered(p *proposal) {
 	if p.HasGathered() {
 		p.Back = time.Time{}

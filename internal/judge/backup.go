@@ -24,7 +24,8 @@ var backupKind = Kind{Name: "backup", Trouble: Noted,
 	},
 }
 
-// backedKind is only reported. Each backup server shows what it does.
+// backedKind only reports that the backup servers begin or cease to serve. What each of them does is shown by
+// backupKind.
 var backedKind = Kind{Name: "backed", OfSection: true,
 	Count: func(v View) int {
 		if !v.Backed {
@@ -41,7 +42,7 @@ var backedKind = Kind{Name: "backed", OfSection: true,
 }
 
 // backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
-// serve again. Until the section's own servers have results, the backup servers stay as the table has them. A backup
+// serve again. Until the section's own servers have results, the backup servers stay as they are in the table. A backup
 // server that is no longer needed drains like a server that left the file.
 func backup(p *proposal) {
 	if !p.reserve {
@@ -77,7 +78,8 @@ func (s *State) backupIsIn() bool {
 	})
 }
 
-// rest has a backup server drain while it rests and is in the table. A failing one is treated like any other server.
+// rest drains a backup server that rests and is still in the table. A failing backup server is treated like any other
+// failing server.
 func (p *proposal) rest(s *Server) {
 	drains := false
 	stays, _ := p.stays(s)

@@ -8,8 +8,8 @@ import (
 )
 
 // Path is the state of the path through the virtual address, for one line of checks in a section. If all servers that
-// were up fail, and only on that path, the fault is the director's, and the servers keep their states. One pass shows
-// that the path works. A server is accused while its failures on that path are not judged yet.
+// were up fail, and only on that path, the fault is the director's, and the servers keep their states. A single check
+// that passes shows that the path works. A server is accused while its failures on that path are not judged yet.
 type Path struct {
 	Accuses bool      // at least one server is accused
 	Holds   bool      // no server can show that the path works, so all keep their states
@@ -18,7 +18,7 @@ type Path struct {
 	Due     bool      // Settle has to decide whether the brake holds
 }
 
-// Spot identifies a check by the place of its server and its own place.
+// Spot identifies a check by the index of its server and by its own index among that server's checks.
 type Spot struct {
 	Server int32
 	Check  int
@@ -29,7 +29,7 @@ func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Che
 // mayBeAccused reports whether the brake may hold a server: one that is up and not in maintenance.
 func (s *Server) mayBeAccused() bool { return s.Health() == health.Up && !s.Suspended() }
 
-// IsWithheld reports whether the brake keeps the state of a server.
+// IsWithheld reports whether the brake withholds the failures of a check, so that its server keeps its state.
 func (s *State) IsWithheld(c *Check) bool {
 	return len(s.Paths) > 0 && !c.Accused.IsZero() && s.Paths[c.Line].Holds
 }
@@ -39,8 +39,8 @@ func (s *State) Withholds() bool {
 	return slices.ContainsFunc(s.Paths, func(b Path) bool { return b.Holds })
 }
 
-// Accuse handles the last passage of a check. kept: the result is not judged, or not yet. idle: the result changes
-// nothing.
+// Accuse handles the latest result of a check through the virtual address. kept means that the result is not judged, or
+// not yet. idle means that it changes nothing.
 func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 	if len(c.Paths) == 0 || c.Obeys {
 		return false, false
@@ -70,8 +70,8 @@ type Settled struct {
 	Holds  []Spot // the brake begins to hold: these servers keep their states
 }
 
-// Settle evaluates all results of one wake-up for a line of checks together. patience is how long failures wait for a
-// result that shows whether the servers or the director cause them.
+// Settle judges together all results of a line of checks that arrived in one wake-up. patience is how long failures
+// wait for a result that shows whether the servers or the director caused them.
 func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Settled) {
 	b := &c.Paths[line]
 	if !b.Due {
@@ -132,8 +132,8 @@ func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 	return accused, open, proof
 }
 
-// Obey notes the order to obey the checks, or its end. Under the order all failures count, so Obey returns the checks
-// whose failures were not judged yet.
+// Obey notes that the order to obey the checks was given or has ended. Under the order all failures count, so Obey
+// returns the checks whose failures were not judged yet.
 func (c *Case) Obey(obeys bool) (judged []Spot) {
 	if c.Obeys = obeys; !obeys || len(c.Paths) == 0 {
 		return nil

@@ -12,9 +12,9 @@ var releaseRule = Rule{"released", true, released}
 // From keepserving: a change by hand ends when the guard releases that server.
 var releaseAgainRule = Rule{"let go", true, released}
 
-// released ends the overrides of servers whose state has changed, and of the fallback servers when they begin or cease
-// to be wanted. It is applied before guard, which counts the result. A server that was removed by hand and went down
-// stays out, unless readdquiescent adds it again.
+// released ends changes by hand to servers whose state has changed, and to the fallback servers when these begin or
+// cease to be needed. It is applied before guard, so that guard counts the servers without those changes. A server that
+// was removed by hand and went down stays out, unless readdquiescent adds it again.
 func released(p *proposal) {
 	for s := range p.all() {
 		addr := s.Dest.Addr
@@ -51,9 +51,9 @@ func byHand(p *proposal) {
 }
 
 // Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
-// change of state or a reload. It is undone if repair is set, if another daemon empties the section, or if it
-// contradicts maintenance. If it is kept, it ends whatever was changing the server's weight. in: the destination still
-// exists.
+// change of state or a reload. The change is undone if repair is set, if another daemon empties the section, or if it
+// contradicts maintenance. A change that is kept ends whatever was changing the server's weight. in means that the
+// destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()

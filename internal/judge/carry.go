@@ -5,11 +5,11 @@ import (
 	"net/netip"
 )
 
-// Carry copies the state that survives a reload, and is the only place that decides what does. Changes by hand end, and
-// the contents of the table are read again. Orders and maintenance files are not copied: they are given again after the
-// reload. placed: the section was set up before, so every destination has an owner. old maps a server to its former
-// place, -1 for a new one. check maps a check to the same check before the reload, nil for a new one. The places of
-// fallback servers come after those of all servers.
+// Carry copies the state that survives a reload. No other code decides what survives. Changes by hand end, and the
+// contents of the table are read again. Orders and maintenance files are not copied, because they are applied again
+// after the reload. placed means that the section was set up before, so every destination has an owner. old maps the
+// index of a server to its index before the reload; -1 for a new server. check returns the same check as it was before
+// the reload; nil for a new check. The indexes of fallback servers follow those of all other servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.Lasting, c.Last, c.Backed = was.Lasting, was.Last, was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
@@ -47,7 +47,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 }
 
 // stillFound returns the destinations found in the table that belong neither to a server nor to the fallback. Once all
-// servers have an address, none remain.
+// servers have an address, there are no such destinations.
 func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	if len(c.Waiting) == 0 || was.Found == nil && !placed {
 		return nil
@@ -62,8 +62,8 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 }
 
 // CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
-// names now have an address, and in those of lists. A server that left or changed keeps no external change. If a found
-// destination now belongs to a server or is removed, repair drops external changes to it.
+// names now have an address, and in servers from lists. External changes to a server that left or changed are dropped.
+// If a found destination now belongs to a server or is removed, repair drops external changes to it.
 func (c *Case) CarryTable(was *Case) {
 	c.Have, c.Known, c.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
 	maps.DeleteFunc(c.ByHand, func(addr netip.AddrPort, _ bool) bool {
@@ -73,7 +73,8 @@ func (c *Case) CarryTable(was *Case) {
 	})
 }
 
-// CarryOrders copies the orders for the same server, where the sections differ as in CarryTable.
+// CarryOrders copies the orders for a server from the same server before the reload. The sections differ as described
+// at CarryTable.
 func (s *Server) CarryOrders(was *Server) {
 	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
 }

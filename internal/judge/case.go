@@ -36,7 +36,7 @@ func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	}
 }
 
-// Serves reports whether a server is in service, by its checks, the operator's orders and changes by hand.
+// Serves reports whether a server is in service according to its checks, the operator's orders and changes by hand.
 func (c *Case) Serves(s *Server) bool {
 	state := s.State()
 	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
@@ -47,12 +47,12 @@ func (c *Case) Serves(s *Server) bool {
 }
 
 // weighsNothing reports whether a server has no weight in the table, or is not in it, as far as the table is known.
-// After a reload, that is as it was read, until something is written.
+// After a reload, the table counts as it was read until something is written.
 func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }
 
-// lastKnown returns the table as last known; nil: nothing is.
+// lastKnown returns the contents of the table as last known; nil if nothing is known.
 func (s *State) lastKnown() lvs.Dests {
 	if s.Known {
 		return s.Have
@@ -80,7 +80,7 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	return found
 }
 
-// IsNobodys reports whether an address belongs to no server, neither a configured one nor one that left.
+// IsNobodys reports whether an address belongs to no server: neither to a configured one nor to one that left.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Departure(addr) == nil && c.FallbackAt(addr) < 0
 }
@@ -111,8 +111,8 @@ func (c *Case) Available() (up, known bool) {
 	return up && known, known
 }
 
-// Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains. A
-// fallback server always rests: the rule fallback alone puts it in.
+// Rests reports whether a server is a backup server that is not needed. Such a server is not in the table, unless it
+// drains. A fallback server always rests, because only the rule fallback puts it in the table.
 func (s *State) Rests(one *Server) bool {
 	return one.Fallback || one.Backup && !one.Unchecked && !s.Backed
 }

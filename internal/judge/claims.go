@@ -16,7 +16,7 @@ type Claim struct {
 	LeftIn bool   // this director is on standby, and left it in the table
 }
 
-// ActiveDirector is the owner of the virtual services while this director is on standby.
+// ActiveDirector is the name given to the owner of the virtual services while this director is on standby.
 const ActiveDirector = "the active director"
 
 // IsOurs reports whether this director puts a virtual service into the table. Otherwise it only checks the servers.
@@ -28,8 +28,8 @@ func (c *Claim) MayBeIn() bool { return c.IsOurs() || c.LeftIn }
 // Keeps reports whether the entries of a virtual service may stay in the table if this director put them there.
 func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 
-// Goes reports whether a virtual service leaves the table when this director stops or stands by: cleanstop is yes, and
-// no other daemon waits for it.
+// Goes reports whether a virtual service is removed from the table when this director stops or becomes a standby. This
+// is so if cleanstop is yes and no other daemon waits for the virtual service.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 
 // Claims decide which daemon has which virtual service, given the claims of the other daemons.
@@ -37,12 +37,13 @@ type Claims struct {
 	Standby bool
 	Taken   map[lvs.Key]string // which other daemon has it
 	Beside  map[lvs.Key]string // which one has it, waits for it, or changes it too
-	// Yielded has the addresses that checks go through, once their virtual services are assigned, and whether other
-	// daemons have all of these.
+	// Yielded has the addresses that checks go through. An address maps to true if other daemons have all of its
+	// virtual services that were assigned so far.
 	Yielded map[netip.Addr]bool
 }
 
-// Wanted returns the claims on all virtual services of a file, and on the timeouts of idle connections if it has some.
+// Wanted returns the claims on all virtual services of a file, and on the timeouts of idle connections if the file sets
+// any.
 func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 	switch {
 	case a.Standby:

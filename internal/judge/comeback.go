@@ -32,7 +32,7 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 
 func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
-// awaitOrder bars the servers that wait for an order. Only an order ends the wait.
+// awaitOrder keeps out the servers that wait for an order. Only an order ends the wait.
 func awaitOrder(p *proposal) {
 	for s := range p.all() {
 		if s.Waits() && byOrder(p.Section, s) {

@@ -40,7 +40,7 @@ func Decide(c Case, now time.Time) Decision {
 	return p.Decision
 }
 
-// proposal is a decision in progress, changed by each rule.
+// proposal is a decision in progress. Each rule may change it.
 type proposal struct {
 	Case
 	Decision // the decision so far; its State is set at the end
@@ -54,14 +54,14 @@ type proposal struct {
 	over    bool // the rules after this one are skipped
 }
 
-// member places a member.
+// member puts a member in the proposed table, with a weight.
 func (p *proposal) member(s *Server, weight uint32) {
 	d := s.Dest
 	d.Weight = weight
 	p.Places[d.Addr] = d
 }
 
-// other places a destination that may belong to no member.
+// other puts a destination that may belong to no member in the proposed table, with a weight.
 func (p *proposal) other(d lvs.Dest, weight uint32) {
 	if p.Others == nil {
 		p.Others = map[netip.AddrPort]RuleID{}
@@ -71,15 +71,15 @@ func (p *proposal) other(d lvs.Dest, weight uint32) {
 	p.Places[d.Addr] = d
 }
 
-// askAgain notes when time alone may change the result of the current rule. It ignores times in the past.
+// askAgain notes a time at which the result of the current rule may change by itself. It ignores times in the past.
 func (p *proposal) askAgain(at time.Time) {
 	if at.After(p.now) && (p.Again.IsZero() || at.Before(p.Again)) {
 		p.Again = at
 	}
 }
 
-// serving reports whether a destination gets new connections so far, unless it was taken out by hand. held: held
-// servers count, although they may be dead.
+// serving reports whether the decision so far leaves a destination in service that was not taken out by hand. If held
+// is set, held servers count too, although they may be dead.
 func (p *proposal) serving(held bool) bool {
 	for addr, d := range p.Places {
 		if s := p.At(addr); d.Weight > 0 && !p.isOutByHand(addr) && (held || s == nil || !s.Held) {
@@ -89,7 +89,7 @@ func (p *proposal) serving(held bool) bool {
 	return false
 }
 
-// servesBeside reports whether any other server serves. Held servers don't count: they may be dead.
+// servesBeside reports whether a server other than s serves. Held servers don't count: they may be dead.
 func (p *proposal) servesBeside(s *Server) bool {
 	for other := range p.all() {
 		if other != s && !other.Held && p.Serves(other) {

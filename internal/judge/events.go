@@ -27,24 +27,25 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	return true
 }
 
-// Learn notes the last result of a check that other servers already use. It settles the state of an unknown server at
-// once.
+// Learn notes the last result of a check that is already made for other servers. So the state of an unknown server is
+// known at once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }
 
-// Learned notes, after Learn, that the verdict of a server changed: a change by hand ends as after a result.
+// Learned is called after Learn when the verdict of a server has changed. A change by hand then ends as it does after a
+// result.
 func (c *Case) Learned(s *Server) { s.Turned = follow(c, s, s.Held || s.Kept) || s.Turned }
 
-// Hold has a server held for now if it fails or asks to be left out. The guard decides about it later. serves: it may
-// be in service.
+// Hold marks a server as held if it fails or asks to be left out. The guard decides later whether it stays held. serves
+// means that the server may be in service; otherwise Hold does nothing.
 func (s *Server) Hold(serves bool) {
 	s.Held = s.Held || serves && (s.Health() == health.Down || s.Asks() > health.NoAdmin)
 }
 
-// follow adopts the current verdict of a server's checks, and reports whether the table may change. served: the server
-// was in service, so if it goes down it is held, or has fallen. A reload may still add the directive that delays its
-// return.
+// follow adopts the current verdict of a server's checks, and reports whether the table may change. served means that
+// the server was in service. If such a server goes down, it is either held or noted as fallen, even if no directive
+// delays its return: a reload may add one.
 func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
 	switch s.Health() {
@@ -75,8 +76,8 @@ func (s *Server) AssumeAll(h health.Health) {
 	}
 }
 
-// Ordered notes a new order of the operator. A held server that is drained keeps its connections. When the drain ends,
-// it is removed, and it returns only after a success.
+// Ordered notes a new order from the operator. A held server that is drained keeps its connections. When the drain
+// ends, the server is removed, and returns only after a check has passed.
 func (s *Server) Ordered(o Order) {
 	wasDrained := s.Drained()
 	s.Order = o
@@ -108,7 +109,7 @@ func (s *State) Vanished() {
 	s.Have, s.Known = lvs.Dests{}, false
 }
 
-// Lost notes that the contents of the table are unknown: some of the changes may have been made.
+// Lost notes that the contents of the table are unknown, because only some of the changes may have been made.
 func (s *State) Lost() {
 	if s.Have != nil {
 		s.Last = s.Have
@@ -116,7 +117,7 @@ func (s *State) Lost() {
 	s.Have, s.Known = nil, false
 }
 
-// Did notes that one destination was changed. If its entry was unknown, it stays unknown.
+// Did notes that one destination was changed. If the contents of the table are unknown, they stay unknown.
 func (s *State) Did(d lvs.Dest, removed bool) {
 	switch {
 	case s.Have == nil:
@@ -127,8 +128,8 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 	}
 }
 
-// Read notes the contents of the table. While servers have no address yet, an unassigned destination may be one of
-// them. A server with weight 0 is out, whatever was known before, so it is not held if it fails.
+// Read notes the contents of the table. While servers have no address yet, an unassigned destination may belong to one
+// of them. A server with weight 0 is out, whatever was known before, so it is not held if it fails.
 func (c *Case) Read(have lvs.Dests) {
 	pending, of := c.pending()
 	c.Starts = c.Starts || pending > 0 && pending == of && !have.Serve()
@@ -164,7 +165,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 	c.WroteSome()
 }
 
-// WroteSome notes that the table has a part of what was decided, and refuses the rest.
+// WroteSome notes that only a part of what was decided is in the table, because the kernel refused some of it.
 func (c *Case) WroteSome() { c.FallbackIn = slices.ContainsFunc(c.Fallbacks, c.IsIn) }
 
 // Left notes that this director is on standby and has removed the section from the table, or left it there.

@@ -58,8 +58,9 @@ func (c *Case) ServedBy(addr netip.AddrPort) bool {
 	return false
 }
 
-// fallback returns the fallback server that is to serve when no other server does: the first that passes or is not
-// checked; until one has passed, the one that already serves; otherwise the first. It returns nil if there is none.
+// fallback returns the fallback server that has to serve when no other server does. This is the first one that passes
+// or is not checked. If there is no such server, it is one that already serves and has no result yet, otherwise the
+// first one. Without fallback servers, fallback returns nil.
 func (c *Case) fallback() (chosen *Member) {
 	for i, m := range c.Fallbacks {
 		if m.Unchecked {
@@ -80,7 +81,7 @@ func (c *Case) IsIn(m *Member) bool {
 	return c.Have.Weight(m.Dest.Addr) > 0 && !c.ServedBy(m.Dest.Addr)
 }
 
-// FallbackAt returns the place of the fallback server at an address of the table; negative if there is none.
+// FallbackAt returns the index of the fallback server at an address of the table; negative if there is none.
 func (s *Section) FallbackAt(addr netip.AddrPort) int {
 	return slices.IndexFunc(s.Fallbacks, func(m *Member) bool { return m.Dest.Addr == addr })
 }

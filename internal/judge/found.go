@@ -13,7 +13,7 @@ func found(p *proposal) {
 	}
 }
 
-// foundServes reports whether a found destination serves, in the last known table.
+// foundServes reports whether a found destination has a weight in the table as last known.
 func (s *State) foundServes() bool {
 	for addr := range s.Found {
 		if s.lastKnown().Weight(addr) > 0 {

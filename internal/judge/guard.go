@@ -24,9 +24,9 @@ var guardKind = Kind{Name: "held", Trouble: Noted,
 	},
 }
 
-// guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and ask
-// to be left out. A server whose check a reload changed is held at least until the first result. guard uses the time
-// since which each server has failed, so name is applied before it.
+// guard finds the held servers that may leave service because enough others serve. Servers that fail leave first, and
+// servers that pass but ask to be left out leave last. If a reload changed the check of a server, the server is held at
+// least until the first result. guard uses the time at which each server began to fail, so name is applied before it.
 func guard(p *proposal) {
 	serving, guards, left := 0, p.guards(), false
 	var held []*Server
@@ -59,7 +59,8 @@ func guard(p *proposal) {
 // guards reports whether servers may be held.
 func (c *Case) guards() bool { return (c.KeepServing.N > 0 || c.PaceOut.N > 0) && !c.Obeys }
 
-// letGo releases a held server. If it fails, it has fallen; a request to be left out is not a failure.
+// letGo releases a held server. A failing server is then noted as fallen; a server that only asks to be left out is
+// not.
 func (s *Server) letGo() {
 	s.Held, s.Entered, s.Turned = false, false, true
 	s.Fallen = s.Health() != health.Up
@@ -68,7 +69,7 @@ func (s *Server) letGo() {
 // From checks: a server leaves service when no rule holds it.
 var leaveRule = Rule{"leaves", false, leave}
 
-// leave releases the servers that no rule holds. The names of their states may change.
+// leave releases the servers that no rule holds. It names the states again, because the release may change them.
 func leave(p *proposal) {
 	for _, s := range p.leave {
 		s.letGo()
@@ -85,8 +86,9 @@ func obeyed(p *proposal) {
 	p.Obeys = p.Obeys && !p.Recovered()
 }
 
-// Recovered reports whether every server is up by itself, not only because of the brake, and asks and waits for
-// nothing. Servers that an order takes out, backup servers and servers without an address don't count.
+// Recovered reports whether every server is up, does not ask to be left out, and does not wait to come back. A server
+// that is up only because of the brake does not count as up. Servers that an order takes out, backup servers and
+// servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
 		out := s.File || s.Order.Kind == Drain || s.Order.Kind == Maint

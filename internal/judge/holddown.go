@@ -36,7 +36,8 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 // isKeptOut reports whether a server that passes is held down.
 func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
 
-// falls returns how often a server failed, and in what time, unless the clock was set back since.
+// falls tells how often a server failed, and within what time. The time is left out if the clock has since been set
+// back.
 func (v View) falls() string {
 	since := v.Now.Sub(time.Unix(int64(v.One.FellFirst), 0)).Round(time.Second)
 	if since < 0 {
@@ -47,13 +48,14 @@ func (v View) falls() string {
 
 const maxReturns = 2 // of a server whose clients get no answers; after these, only an order lets it back in
 
-// needsOrder reports whether a server that was left out needs an order to come back, unless too few others serve.
+// needsOrder reports whether a server that was left out needs an order to come back. It also comes back if too few
+// others serve.
 func (c *Section) needsOrder(s *Server) bool {
 	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
 }
 
-// heldDown notes how long servers that left service stay out. It forgets the failures of a server after a long enough
-// time without one.
+// heldDown notes how long servers that left service stay out. It forgets the failures of a server that has not failed
+// for long enough.
 func heldDown(p *proposal) {
 	for s := range p.all() {
 		if s.Fallen {
@@ -68,7 +70,7 @@ func heldDown(p *proposal) {
 	}
 }
 
-// count counts the failure by which a server left service, once.
+// count counts the failure that took a server out of service. Each failure is counted only once.
 func (p *proposal) count(s *Server) {
 	if s.Noted {
 		return

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Kind is what the program knows of a kind of condition, besides its rule. A condition is why the place of a server
-// differs from "in the table, with its weight in the file". Fields that do not apply to a kind are nil.
+// Kind tells how a kind of condition is shown and reported, and how it affects the rules. A condition is a reason why a
+// server is not simply in the table with its weight in the file. Fields that do not apply to a kind are nil.
 type Kind struct {
 	Name    string // in JSON, metrics and docs
 	Trouble Trouble
 	Says    func(View) string // the sentence about a server with this condition; "" for others
-	// Share is the part of its weight that the condition leaves a server. Its sentence is part of the one about the
-	// weight.
+	// Share returns the part of its weight that a server keeps under the condition. What Says returns then becomes
+	// part of the sentence about the weight.
 	Share func(View) Part
 	// keeps reports whether a server that is down has weight 0 in the table, and whether the condition decides
 	// that.
@@ -20,16 +20,16 @@ type Kind struct {
 	// delays reports whether a server that checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool
 
-	// Count is how often the condition began; 0 while it does not hold. Begins is reported when Count rises, Ends
-	// when it becomes 0.
+	// Count returns how often the condition has begun, or 0 while it does not apply. Begins is reported when Count
+	// rises, Ends when it becomes 0.
 	Count        func(View) int
 	Begins, Ends func(View) Notice
 	OfSection    bool // the condition is the section's, and One is nil
-	// Holds is the directive, with its value, that holds the server in service; "" if none does.
+	// Holds returns the directive that holds the server in service, with its value; "" if none does.
 	Holds func(View) string
 }
 
-// Kinds are the kinds that rules have, in the order in which they are shown.
+// Kinds lists the kinds of conditions in the order in which they are shown.
 var Kinds = []Kind{
 	paceKind,
 	holddownKind,
@@ -45,23 +45,23 @@ var Kinds = []Kind{
 	slowstartKind,
 }
 
-// sharing are the kinds that leave a server a part of its weight.
+// sharing lists the kinds that leave a server only a part of its weight.
 var sharing = slices.DeleteFunc(slices.Clone(Kinds), func(k Kind) bool { return k.Share == nil })
 
-// View is a server of a section at one moment, or without a server the section itself.
+// View is a server of a section at one moment. Without a server, it is the section itself.
 type View struct {
 	*Case
 	One *Server
 	Now time.Time
 }
 
-// Seen returns the view of a server of the case at a moment; without a server, of the section.
+// Seen returns the view of a server of the case at a given time. Without a server, it returns the view of the section.
 func (c *Case) Seen(one *Server, now time.Time) View { return View{c, one, now} }
 
-// left returns how much longer something lasts.
+// left returns the time that remains until a given time, rounded to seconds.
 func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.Now)).Round(time.Second) }
 
-// share returns the part of its weight that all kinds leave a server.
+// share returns the part of its weight that a server keeps under all conditions together.
 func (v View) share() Part {
 	p := Part{1, 1}
 	for i := range sharing { // copying each would be most of the work
@@ -70,7 +70,7 @@ func (v View) share() Part {
 	return p
 }
 
-// Moves reports whether time changes the weight of the server.
+// Moves reports whether the weight of the server changes as time passes.
 func (v View) Moves() bool {
 	for i := range sharing {
 		if sharing[i].Count(v) > 0 {
@@ -80,7 +80,7 @@ func (v View) Moves() bool {
 	return false
 }
 
-// HeldBy returns the directive, with its value, that holds the server in service; "" if none does.
+// HeldBy returns the directive that holds the server in service, with its value; "" if none does.
 func (v View) HeldBy() string {
 	for _, k := range Kinds {
 		if k.Holds != nil && k.Holds(v) != "" {
@@ -97,10 +97,10 @@ type Notice struct {
 	More  string // after it
 }
 
-// Trouble is how much attention something needs.
+// Trouble tells how much attention a condition needs.
 type Trouble uint8
 
-// The levels, least first.
+// These are the levels of trouble, the least first.
 const (
 	Fine   Trouble = iota
 	Noted          // the operator intends it
@@ -115,7 +115,8 @@ func (t Trouble) String() string { return troubles[min(int(t), len(troubles)-1)]
 // MarshalText implements encoding.TextMarshaler.
 func (t Trouble) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler. An unknown level, of another version, is Noted.
+// UnmarshalText implements encoding.TextUnmarshaler. A level that is unknown because another version wrote it becomes
+// Noted.
 func (t *Trouble) UnmarshalText(text []byte) error {
 	if *t = Noted; slices.Contains(troubles[:], string(text)) {
 		*t = Trouble(slices.Index(troubles[:], string(text)))

@@ -19,8 +19,8 @@ func leaving(p *proposal) {
 }
 
 // SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
-// long; without draintime, a backup server drains until its connections have ended. If the table does not have the
-// server, the next change forgets it.
+// long; without draintime, a backup server drains until its connections have ended. If the server is not in the table,
+// it is forgotten at the next change.
 func (c *Case) SendOff(l Departure, now time.Time) {
 	at, leaves := c.findDeparture(l.Addr)
 	s := c.At(l.Addr)
@@ -38,7 +38,7 @@ func (c *Case) SendOff(l Departure, now time.Time) {
 	c.Departing = slices.Insert(c.Departing, at, l)
 }
 
-// Looked notes whether a departing server has no connections left, and reports whether it is now removed.
+// Looked notes whether a departing server has no connections left, and reports whether it has to be removed now.
 func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle
@@ -55,7 +55,7 @@ func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	return true
 }
 
-// Departure returns the server that left the section and drains at an address; nil: none.
+// Departure returns the server that left the section and drains at an address; nil if there is none.
 func (s *State) Departure(addr netip.AddrPort) *Departure {
 	at, in := s.findDeparture(addr)
 	if !in {

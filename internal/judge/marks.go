@@ -9,7 +9,7 @@ import (
 // Programs set the rules that give packets their firewall marks, and that takes time. Meanwhile packets get the old
 // mark, or none. Until its packets have a service, a virtual service must not be removed, nor an address be announced.
 
-// Marks are the mark rules of a director.
+// Marks is the state of a director's mark rules.
 type Marks struct {
 	Kept   bool           // something keeps mark rules; otherwise none are needed
 	Want   []lvs.MarkRule // of all virtual services that are served
@@ -34,20 +34,21 @@ func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
 	return true
 }
 
-// NeedsOrder reports whether the wanted rules have to be set, or rules removed. A start without rules does not wait for
-// programs.
+// NeedsOrder reports whether rules have to be set or removed. Without rules, a start does not wait for the programs
+// that set them.
 func (m *Marks) NeedsOrder() bool {
 	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
 }
 
-// NeedsLook reports whether rules have to be checked again: there are some, an order failed, or the previous daemon may
-// have left some.
+// NeedsLook reports whether rules have to be checked again. They have to if there are any, if an order failed, or if
+// the previous daemon may have left some.
 func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails || !m.Looked) }
 
 // IsClear reports whether there are no rules to remove at a stop.
 func (m *Marks) IsClear() bool { return !m.Kept || m.Looked && len(m.Want) == 0 && len(m.set) == 0 }
 
-// isChanging reports whether rules are about to change. The virtual services that they replace must stay until then.
+// isChanging reports whether rules are about to change. Virtual services that get packets by the present rules must
+// stay until then.
 func (m *Marks) isChanging() bool { return m.Busy && !m.Fails && !sameRules(m.Want, m.set) }
 
 // Has reports whether the rules of a section are set, or are not needed.
@@ -57,9 +58,9 @@ func (m *Marks) Has(rules []lvs.MarkRule) bool {
 
 func (m *Marks) isSet(r lvs.MarkRule) bool { return slices.ContainsFunc(m.byMark[r.Mark], r.Equal) }
 
-// Holds reports whether a virtual service that left the file must still serve because of rules. Either packets still
-// get its mark, and no other service would take them. Or the rule for their new mark can't be set, and until then only
-// the old service takes them.
+// Holds reports whether a virtual service that left the file must still serve because of rules. It must if packets
+// still get its mark, because no other service would take them. It also must while the rule that gives its packets a
+// mark can't be set, because only the old service takes them until then.
 func (m *Marks) Holds(key lvs.Key) bool {
 	if m.isChanging() {
 		return true
@@ -74,8 +75,8 @@ func (m *Marks) Holds(key lvs.Key) bool {
 }
 
 // Serve reports whether packets to an announced address get the mark of a section with these rules, and whether that is
-// known. While the rules change, existing rules for the address count. While the address is on a device, so do rules of
-// a mark that is about to be removed.
+// known. While the rules change, existing rules for the address count. If the address is on a device, rules of a mark
+// that is about to be removed count too.
 func (m *Marks) Serve(rules []lvs.MarkRule, a *Address) (is, known bool) {
 	switch {
 	case m.Has(rules):

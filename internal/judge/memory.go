@@ -21,5 +21,5 @@ type Memory struct {
 	Suspects uint8 `json:",omitzero"` // how often it was taken out, without an answer since
 }
 
-// Forgive forgets the failures of a server. It no longer waits to come back.
+// Forgive forgets the failures of a server. The server then no longer waits to come back.
 func (m *Memory) Forgive() { *m = Memory{Climbs: m.Climbs, Failed: m.Failed} }

@@ -22,7 +22,7 @@ var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
 var movedAgainRule = Rule{"given up", false, moved}
 
 // moved removes servers at former addresses that are no longer needed. A server in maintenance is no longer needed once
-// the server at the new address, also in maintenance, passes its checks.
+// the server at the new address, which is in maintenance too, passes its checks.
 func moved(p *proposal) {
 	for s := range p.all() {
 		if s.MovedTo < 0 {

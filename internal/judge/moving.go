@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Record is what the next daemon has to know of a server that leaves, or whose weight is changing. Fields that do not
-// concern it are zero.
+// Record has what the next daemon has to know about a server that leaves, or whose weight is changing. Fields that do
+// not concern it are zero.
 type Record struct {
 	Key  lvs.Key
 	Addr netip.AddrPort
@@ -17,7 +17,7 @@ type Record struct {
 	// For a server that leaves: it is removed when its connections have ended.
 	Name  string    `json:",omitzero"` // address:port as configured
 	Until time.Time `json:",omitzero"` // the latest time to remove it
-	// it moved away, is in maintenance, and serves again afterwards; Until does not apply
+	// it moved away, is in maintenance, and serves again when that ends; Until does not apply
 	Stays bool `json:",omitzero"`
 
 	// For a server whose weight is changing.
@@ -28,8 +28,8 @@ type Record struct {
 	Reports Spoken `json:"Told,omitzero"`
 }
 
-// Goal returns the weight of a server by order or file, for a record. While the table is unknown, it returns a weight
-// that no server has: this daemon may have written whatever the next one finds.
+// Goal returns, for a record, the weight that a server has by order or in the file. While the table is unknown, it
+// returns a weight that no server has, because any weight that the next daemon finds may have been written by this one.
 func (s *State) Goal(one *Server) uint32 {
 	if s.Have == nil {
 		return ^uint32(0)
@@ -40,8 +40,8 @@ func (s *State) Goal(one *Server) uint32 {
 // Times returns all times of a record.
 func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
 
-// Spoken has the reports of a server that count, and its failing checks that only change the weight. It has room for
-// the first few such checks, by their lines.
+// Spoken has what a server reports, and which of its failing checks only change the weight. It has room for the first
+// four checks to which this applies.
 type Spoken [4]struct {
 	Line  uint8
 	Agent bool `json:",omitzero"` // whatever its line
@@ -80,8 +80,8 @@ func (all *Spoken) resume(s *Server) {
 }
 
 // Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
-// the weight in the table fits the record: it is between the recorded weight and the present one. A server that is out
-// has no weight. If Goal has changed since, any weight fits.
+// the weight in the table fits the record. It fits if it is between the recorded weight and the one that the server
+// should have now. Weight 0 always fits, because the server is out. If Goal has changed since, any weight fits.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Reports.resume(s)
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {

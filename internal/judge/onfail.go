@@ -40,8 +40,8 @@ func sayOnFail(v View) string {
 	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
 }
 
-// failed notes since when checks keep servers out, if onfail is a time. While a server has no result, the time
-// continues.
+// failed notes when checks took out each server, if onfail is a time. The time keeps running while a server has no
+// result.
 func failed(p *proposal) {
 	for s := range p.all() {
 		out := outByChecks(s)
@@ -60,7 +60,8 @@ func failed(p *proposal) {
 	}
 }
 
-// keepsFailing decides about servers that checks take out, but adds none to the table, unless quiescent is set.
+// keepsFailing decides whether a server that checks take out stays in the table with weight 0. It adds servers to the
+// table only if quiescent is set.
 func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 	_, in := p.Have.At(s.Dest.Addr)
 	stays, decides = in || p.Quiescent, p.OnFail != lvs.ByQuiescent && outByChecks(s)
@@ -74,8 +75,9 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 	return stays, decides
 }
 
-// isBelieved reports whether a failing check has passed since the start, or since it last changed. A check that never
-// passed may itself be wrong. The failure of a suspected server may be a fault of the network.
+// isBelieved reports whether the failure of a server can be trusted, because the failing check has passed since the
+// start, or since a reload changed it. A check that never passed may itself be wrong. The failure of a suspected server
+// may be a fault of the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {

@@ -16,7 +16,7 @@ var paceKind = Kind{Name: "pace", Trouble: Doubt, Says: func(v View) string {
 	return fmt.Sprintf("waits another %v for its turn: pace = %v", v.left(v.One.Until), v.Pace)
 }, delays: func(c *Section, _ *Server) bool { return c.Pace.N > 0 }}
 
-// takeTurns has servers in the queue wait for their turn.
+// takeTurns makes the servers in the queue wait for their turn.
 func takeTurns(p *proposal) {
 	if p.Pace.N == 0 || p.Obeys || !p.IsOurs() {
 		return

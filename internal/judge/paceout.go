@@ -26,7 +26,7 @@ var paceoutKind = Kind{Name: "paceout", Trouble: Noted,
 	},
 }
 
-// removals holds the servers that the guard does not need until it is their turn.
+// removals makes servers that the guard does not need wait for their turn to be removed.
 func removals(p *proposal) {
 	waiting, most := 0, p.PaceOut.Of(p.Weighted())
 	p.leave = slices.DeleteFunc(p.leave, func(s *Server) bool {
@@ -40,8 +40,9 @@ func removals(p *proposal) {
 	})
 }
 
-// waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. A server that
-// accepts no connection, or asks to be left out, is taken out at once. most is how many may go in the time of paceout.
+// waitsToGo reports whether a server that checks take out has to wait for its turn. If not, waitsToGo counts its
+// removal. A server that accepts no connection, or asks to be left out, is taken out at once. most is how many servers
+// may be removed in the time of paceout.
 func (p *proposal) waitsToGo(s *Server, most int) bool {
 	if p.PaceOut.N == 0 || !p.IsOurs() || s.Health() == health.Up || lossOf(s) == NotReached {
 		return false

@@ -9,8 +9,8 @@ import (
 // From an operator: a drained server has weight 0.
 var drainRule = Rule{"drain", true, drained}
 
-// drained keeps the connections of a server that an order drains, whatever quiescent is. The server does not count as
-// available. Once it fails, the rule for servers that are down decides, although the order still applies.
+// drained keeps the connections of a server that an order drains, whatever the value of quiescent. The server does not
+// count as available. Once it fails, the rule for servers that are down decides, although the order still applies.
 func drained(p *proposal) {
 	for s := range p.all() {
 		if !s.IsDraining() || s.Order.Kind != Drain || p.Rests(s) {
@@ -23,7 +23,7 @@ func drained(p *proposal) {
 	}
 }
 
-// From –: each server's state gets a name, and the time when it began.
+// From –: each server's state is named, and the time when the state began is noted.
 var nameRule = Rule{"names", false, name}
 
 // name notes the state of each server and when that state began.

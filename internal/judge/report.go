@@ -6,11 +6,11 @@ import "ldirectord/internal/health"
 // percentage of its weight. It never gets more than its weight, and nothing that it reports makes up for a failed
 // check. If too many servers ask to be left out, the guard holds the last ones.
 
-// whole is all of the weight, in ten-thousandths.
+// whole is the full weight in ten-thousandths.
 const whole = 10_000
 
-// reported returns the part of its weight that a server reports it can bear. A check that only weighs takes its part
-// while it is down.
+// reported returns the part of its weight that a server reports it can bear. While a check that only changes the weight
+// is down, the part is reduced accordingly.
 func (s *Server) reported() Part {
 	p := Part{whole, whole}
 	for _, check := range s.Checks() {
@@ -26,7 +26,7 @@ func (s *Server) reported() Part {
 	return p
 }
 
-// Asks returns what a server asks for, by any of its checks: to drain, for maintenance, or nothing.
+// Asks returns the most that a server asks for in its answers to checks: maintenance, to be drained, or nothing.
 func (s *Server) Asks() (most health.Admin) {
 	for _, check := range s.Checks() {
 		most = max(most, check.Telling.Asks())
@@ -34,9 +34,9 @@ func (s *Server) Asks() (most health.Admin) {
 	return most
 }
 
-// Report notes what a server reports with an answer, before the result of that check is noted. It reports whether the
-// table may change. A report of a server that serves counts once enough answers agree. A server that does not serve
-// never enters service against its own report.
+// Report notes what a server reports in an answer to a check. It must be called before the result of that check is
+// noted, and returns whether the table may change. A report of a server that serves counts once enough answers agree. A
+// server that does not serve never enters service against its own report.
 func Report(c *Case, s *Server, check *Check, reported health.Report) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up || s.Health() != health.Up { // a held server may come back by this answer

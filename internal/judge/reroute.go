@@ -12,10 +12,10 @@ import (
 var rerouteRule = Rule{"rerouted", true, rerouted}
 
 // rerouted delays the change to gate while a server has connections. If others serve, one server at a time gets no new
-// connections. It changes to gate when its connections have ended, and then the next one follows. The reason: the
-// kernel caches one route for each destination. A packet of an old connection makes it cache a route that is wrong for
-// gate. The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after that
-// connection has ended.
+// connections. It changes to gate when its connections have ended, and then the next one follows. The reason is that
+// the kernel caches one route for each destination. A packet of an old connection makes it cache a route that is wrong
+// for gate. The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after
+// that connection has ended.
 func rerouted(p *proposal) {
 	left, may := false, p.MayReroute(p.Have)
 	for s := range p.all() {
@@ -50,7 +50,7 @@ func (m *Member) Reroutes(now lvs.Dest) bool {
 	return now.Forward != lvs.Route && m.Dest.Forward == lvs.Route
 }
 
-// Counted notes the connections of a server that is to change to gate. Without connections it changes now.
+// Counted notes the connections of a server that is to change to gate. A server without connections changes now.
 func (s *Server) Counted(connections uint32) {
 	s.Connected = connections > 0
 	s.Rerouted = s.Rerouted && s.Connected

@@ -9,14 +9,14 @@ const (
 	firstRetry   = time.Second / 10 // the wait after a failed change; doubles up to the checkinterval
 	minLastRetry = time.Second      // or to this, if it is longer
 
-	// TableTimeout is the longest wait for one answer of the table.
+	// TableTimeout is the longest wait for one answer from the table.
 	TableTimeout = 15 * time.Second
 	firstTimeout = time.Second // the wait after a request without an answer; doubles up to TableTimeout
 	// MaxPause is the longest pause after a request without an answer.
 	MaxPause = 5 * time.Second
 )
 
-// Retry is when changes of one virtual service are tried again after a failure.
+// Retry tells when changes of one virtual service are tried again after a failure.
 type Retry struct {
 	Refusal      string        // why the last change failed; "" after a success
 	SettingsOnly bool          // the table refuses only the settings
@@ -24,7 +24,7 @@ type Retry struct {
 	Until        time.Time     // the time of the next try; zero: at once
 }
 
-// Failed notes a failure, and why.
+// Failed notes a failure and its reason.
 func (r *Retry) Failed(why string, interval time.Duration, now time.Time) {
 	r.Refusal, r.wait = why, min(max(2*r.wait, firstRetry), max(interval, minLastRetry))
 	r.Until = now.Add(r.wait)
@@ -43,14 +43,15 @@ func (r *Retry) Waits(turned bool, now time.Time) bool {
 	return r.Until.After(now) && !(turned && r.SettingsOnly)
 }
 
-// AtOnce has the next change tried without a wait.
+// AtOnce lets the next change be tried without a wait.
 func (r *Retry) AtOnce() { r.Until = time.Time{} }
 
-// Renewed returns the Retry for a new configuration: the change is tried at once, and a failure is reported again.
+// Renewed returns the Retry for a new configuration. With it, a change is tried at once, and a failure is reported
+// again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 
-// Silence records that the table does not answer. After a request without an answer, the table gets no request for as
-// long as that one waited, so that other work can be done meanwhile. A refusal is an answer.
+// Silence records that the table does not answer. After a request without an answer, no other is sent for as long as
+// that request waited, but at most MaxPause. Meanwhile other work can be done. A refusal counts as an answer.
 type Silence struct {
 	Until time.Time     // the time of the next request; zero: at once
 	limit time.Duration // of the next request; 0: TableTimeout
@@ -71,5 +72,5 @@ func (s *Silence) Unanswered(now time.Time) {
 // Holds reports whether the table gets no request now.
 func (s *Silence) Holds(now time.Time) bool { return now.Before(s.Until) }
 
-// AtOnce has the next request sent without a pause.
+// AtOnce lets the next request be sent without a pause.
 func (s *Silence) AtOnce() { s.Until = time.Time{} }

@@ -26,7 +26,7 @@ func needed(c *Case) int {
 	return max(enough, c.Quota(), (c.Weighted()+1)/2)
 }
 
-// waiter is a server in the queue. While the queue is made, a server with a rule (Why) is barred by that rule.
+// waiter is a server in the queue. While the queue is made, a server whose Why names a rule is barred by that rule.
 type waiter struct {
 	*Server
 	needed bool // it comes back at once
@@ -36,13 +36,13 @@ type waiter struct {
 // serve.
 var queueRule = Rule{"queue", false, queue}
 
-// delaysReturn reports whether a server that checks took out may have to wait.
+// delaysReturn reports whether a server that checks took out may have to wait before it comes back.
 func (c *Section) delaysReturn(s *Server) bool {
 	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(c, s) })
 }
 
-// queue lines up the servers that wait. Those with a weight in the table serve, so they come first. Those that a rule
-// bars come last, and return only if they are needed.
+// queue lines up the servers that wait. Servers with a weight in the table come first, because they serve. Servers that
+// a rule bars come last, and return only if they are needed.
 func queue(p *proposal) {
 	missing := needed(&p.Case)
 	pending, _ := p.pending()
@@ -99,7 +99,7 @@ func (p *proposal) comesByItself(s *Server) bool {
 		!s.Suspended() && !p.isOutByHand(s.Dest.Addr)
 }
 
-// waits notes when it is a server's turn, and when to decide that again.
+// waits notes when it is a server's turn, and when that has to be decided again.
 func (p *proposal) waits(s *Server, turn, again time.Time) {
 	s.Until, s.Why = turn, p.by
 	p.askAgain(again)

@@ -1,15 +1,15 @@
 package judge
 
-// Rule is one step of a decision. A later rule overrides earlier ones. The comment of a rule has its source and what it
-// does; docs/judgement.md shows it.
+// Rule is one step of a decision. A later rule overrides earlier ones. The comment of a rule names its source and says
+// what it does. docs/judgement.md shows these comments.
 type Rule struct {
 	Name string
-	// places: the rule places destinations, so the contents of the table must be known.
+	// places means that the rule places destinations, for which the contents of the table must be known.
 	places bool
 	step   func(*proposal) // applies it
 }
 
-// RuleID is the place of a rule in Rules, counted from 1; 0: none.
+// RuleID is the place of a rule in Rules, counted from 1; 0 means no rule.
 type RuleID uint8
 
 // String returns the rule's name; "" for none.
@@ -20,7 +20,7 @@ func (id RuleID) String() string {
 	return Rules[id-1].Name
 }
 
-// Rules are all rules in the order in which they are applied.
+// Rules lists all rules in the order in which they are applied.
 var Rules = []Rule{
 	gatheredRule,
 	movedRule,

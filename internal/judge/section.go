@@ -1,6 +1,7 @@
-// Package judge decides which servers one virtual service should have in the table, with which weights, and why, from
-// its configuration and its state. Each rule has a file. Decide applies the rules, one after the other. The methods of
-// Case note events. The package is pure: time is an argument. Nothing else decides the contents of the table.
+// Package judge decides, from the configuration and state of a virtual service, which servers it should have in the
+// table, with which weights, and why. Decide applies the rules one after the other. Most rules have their own file. The
+// methods of Case note events. The package does no input or output, and gets the time as an argument. No other package
+// decides the contents of the table.
 package judge
 
 import (
@@ -36,7 +37,7 @@ type Section struct {
 type Member struct {
 	Dest lvs.Dest // its entry in the table while it serves
 	At   int32    // its place among the members
-	// MovedTo is the place of the server at the name's new address; -1: this server has not moved.
+	// MovedTo is the index of the server at the name's new address; -1 if this server has not moved.
 	MovedTo   int32
 	Unchecked bool         // checktype=off: never added
 	Backup    bool         // it serves only while too few others do
@@ -44,7 +45,7 @@ type Member struct {
 	Comeback  lvs.Comeback // as the section's, for this server
 }
 
-// Index prepares At and the rule backup, once all members are known.
+// Index prepares what AllAt, AllOn and the rule backup need, once all members are known.
 func (s *Section) Index() {
 	s.byAddr, s.reserve = make([]int32, len(s.Members)), false
 	for i, m := range s.Members {
@@ -55,7 +56,7 @@ func (s *Section) Index() {
 	})
 }
 
-// AllAt returns the members at an address of the table, in the order of the file: one, or several that share the entry.
+// AllAt returns the members at an address of the table, in the order of the file. Several members may share one entry.
 func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	return s.from(addr, func(one netip.AddrPort) bool { return one == addr })
 }
@@ -65,7 +66,7 @@ func (s *Section) AllOn(addr netip.Addr) []int32 {
 	return s.from(netip.AddrPortFrom(addr, 0), func(one netip.AddrPort) bool { return one.Addr() == addr })
 }
 
-// from returns the members in a row for which isMeant holds, beginning at an address of the table.
+// from returns the consecutive members for which isMeant returns true, beginning at an address of the table.
 func (s *Section) from(addr netip.AddrPort, isMeant func(netip.AddrPort) bool) []int32 {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
 		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
@@ -85,7 +86,7 @@ type Order struct {
 // OrderKind is the kind of an order.
 type OrderKind uint8
 
-// The kinds of order. None is the absence of an order.
+// These are the kinds of order. None means that there is no order.
 const (
 	None  OrderKind = iota
 	Drain           // weight 0
@@ -93,8 +94,8 @@ const (
 	Weigh           // a weight other than in the file
 )
 
-// Loss grades how a check failed. Servers with the least loss are removed first: unreachable servers first, servers
-// with wrong answers last.
+// Loss grades how a check failed. Servers with the least loss are removed first, so unreachable servers go before
+// servers with wrong answers.
 type Loss uint8
 
 // The losses.
@@ -105,7 +106,7 @@ const (
 	nothingLost // it passes
 )
 
-// less orders held servers: the smaller one is removed first.
+// less compares held servers. The smaller one is removed first.
 func less(a, b *Server) int {
 	return cmp.Or(cmp.Compare(lossOf(a), lossOf(b)), a.Since.Compare(b.Since))
 }

@@ -5,8 +5,8 @@ import "ldirectord/internal/health"
 // off is the state of a server that is not checked. It is neither up, down nor unknown: the server is not in use.
 const off health.State = 255
 
-// State returns the state that decides about the table. A server in maintenance counts as down, whatever its checks
-// find, and so does a server that waits to come back. A held server counts as up.
+// State returns the state that decides whether the server is in the table. A server in maintenance counts as down,
+// whatever its checks find, and so does a server that waits to come back. A held server counts as up.
 func (s *Server) State() health.State {
 	switch {
 	case s.Unchecked:
@@ -55,7 +55,7 @@ func (s *Server) Weight() uint32 {
 // maintenance ends.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
-// isPending reports whether a deciding check of the server has never ended.
+// isPending reports whether a check that decides about the server has never ended.
 func (s *Server) isPending() bool {
 	for _, check := range s.Checks() {
 		if check.Pending && check.Part == 0 {
@@ -65,11 +65,11 @@ func (s *Server) isPending() bool {
 	return false
 }
 
-// isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
+// isAwaited reports whether a check of the server has no result yet. Until it has one, the former result counts.
 func (s *Server) isAwaited() bool { return s.isPending() || s.Kept && s.State() == health.Unknown }
 
-// Health combines all checks of a server that decide: it is down if one of them is down, up if all are up, otherwise
-// unknown.
+// Health combines all checks that decide about a server. The server is down if one of them is down, up if all are up,
+// and otherwise unknown.
 func (s *Server) Health() health.State {
 	all := s.First.Health.State
 	for k := range s.More {
@@ -82,14 +82,15 @@ func (s *Server) Health() health.State {
 	return all
 }
 
-// Suspended reports whether a file or an order puts the server into maintenance, or, while no order drains it, its own
-// report.
+// Suspended reports whether the server is in maintenance because of a file, an order or its own report. The report does
+// not count while the server is held, or while an order drains it.
 func (s *Server) Suspended() bool {
 	asks := !s.Held && s.Order.Kind != Drain && s.Asks() == health.Maint
 	return s.File || s.Order.Kind == Maint || asks
 }
 
-// Drained reports whether an order or its own report keeps new connections from the server, whatever its checks find.
+// Drained reports whether an order or the server's own report keeps new connections away from it, whatever its checks
+// find.
 func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
 
 // lossOf returns the least loss of the server's failing checks.

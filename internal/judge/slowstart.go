@@ -13,8 +13,8 @@ import (
 // stride is the shortest time between two steps of a section.
 const stride = time.Second
 
-// Ramp returns the part of its weight that a climbing server has: the time since it began to climb, out of slowstart,
-// both in microseconds.
+// Ramp returns the part of its weight that a climbing server gets: the time since it began to climb, divided by
+// slowstart, both in microseconds.
 func (c *Section) Ramp(s *Server, now time.Time) Part {
 	if s.Climbs.IsZero() || c.SlowStart == 0 {
 		return Part{1, 1}
@@ -88,15 +88,16 @@ func (p *proposal) comesIn(s *Server) bool {
 	return s.IsUp() && !s.Backup && p.Serves(s) && !s.Held && !p.ByHand[s.Dest.Addr] && p.isOut(s)
 }
 
-// isOut reports whether a server has no weight in the table, for another reason than its change to gate.
+// isOut reports whether a server has no weight in the table, for a reason other than its change to gate.
 func (p *proposal) isOut(s *Server) bool {
 	d, in := p.Have.At(s.Dest.Addr)
 	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
 }
 
-// isCold reports whether too few serve: servers that are up and at their full weight have less than half of the
-// section's weight. A section in which no server served stays cold until each has had a result. isCold also ends the
-// ramps of servers that are out, held or changed by hand. beat is the last whole second of the other ramps.
+// isCold reports whether too few servers serve: those that are up with their full weight have less than half of the
+// section's weight. A section in which no server served stays cold until every server has had a result. isCold also
+// ends the ramps of servers that are out, held or changed by hand. beat is the time of the last step of the other
+// ramps.
 func (p *proposal) isCold() (cold bool, beat time.Time) {
 	full, all, awaited := uint64(0), uint64(0), false
 	beat = p.now

@@ -11,20 +11,21 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// State is everything known of a virtual service, including the results of earlier decisions. It is a value: it can be
-// cloned, changed and compared. The zero State knows nothing.
+// State has everything that is known about a virtual service, including the results of earlier decisions. It is a
+// value: it can be cloned, changed and compared. In the zero State, nothing is known.
 type State struct {
 	Servers         []Server    // of the section's members
 	FallbackServers []Server    // of the fallback servers
 	Paths           []Path      // of its lines of checks; nil without checkvip
 	Departing       []Departure // servers that left the file and drain
 	Have            lvs.Dests   // the table, as it is to be changed
-	// Last is the table as last known, while a change fails; nil: nothing is known. It is replaced, never changed.
+	// Last has the contents of the table as last known, while a change fails; nil if nothing is known. The slice is
+	// replaced, never changed in place.
 	Last lvs.Dests
-	// ByHand are destinations whose changes by hand are kept.
+	// ByHand has the destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
-	// Found are destinations of no known server, from the first reading of the table while servers have no address;
-	// nil before that.
+	// Found has the destinations that belonged to no known server when the table was first read while servers had
+	// no address; nil before that.
 	Found map[netip.AddrPort]bool
 
 	Lasting
@@ -42,7 +43,7 @@ type Lasting struct {
 	Strength Strength
 	Removals Removals
 	Cold     bool // with slowstart: none served at first, and not every server had a result since
-	// Obeys: by the operator's order, checks may remove every server until all are up.
+	// Obeys tells that the operator has ordered to obey the checks: they may remove every server until all are up.
 	Obeys          bool
 	FallbackIn     bool // the fallback server serves
 	FallbackWanted bool // the fallback server should serve, as last known
@@ -64,7 +65,8 @@ type Server struct {
 	Rerouted  bool // it does not use gate until its connections have ended
 	Connected bool // it had connections when they were last counted
 	Gone      bool // it moved away and is no longer needed: no longer a member
-	// Looks is how many times in a row its clients got no answers while those of others did, up to three.
+	// Looks counts how many times in a row the server's clients got no answers while clients of other servers did,
+	// up to three.
 	Looks uint8
 
 	Name  Name      // the name of its state in status and alerts
@@ -80,7 +82,8 @@ type Check struct {
 	Telling health.Telling // what the server reports
 	Loss    Loss           // the loss of the last failure
 	Line    uint8          // its place among the section's checks
-	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.
+	// Part is the percentage of its weight that the server has while this check is down; 0 if the server is then
+	// down.
 	Part    uint8
 	Pending bool // it had no result yet
 	Proven  bool // it passed since the start, or since a reload changed it
@@ -114,7 +117,7 @@ type Departure struct {
 	Carries lvs.Counters // its connections at the last look, if they were known
 }
 
-// Ending is why a departing server is removed.
+// Ending tells why a departing server is removed.
 type Ending uint8
 
 // The endings. With Stays, the departing server continues to drain.
@@ -142,7 +145,7 @@ func (n Name) String() string {
 	return [...]string{"", "unknown", "up", "down", "drained", "maintenance", "off"}[n]
 }
 
-// Strength is whether enough servers of a section are up, see minservers. Servers that are held, drained, in
+// Strength records whether enough servers of a section are up, see minservers. Servers that are held, drained, in
 // maintenance or without a weight do not count. With checktype=off only servers that were added by hand count.
 type Strength struct {
 	Up     int // servers that count
@@ -170,7 +173,8 @@ func (s *State) Clone() State {
 	return c
 }
 
-// cloneServers returns a copy for a decision, which changes neither checks nor brakes.
+// cloneServers returns a copy for a decision. A decision changes neither checks nor paths, so the copy shares them with
+// the original.
 func (s *State) cloneServers() State {
 	c := *s
 	c.Servers, c.Departing = slices.Clone(s.Servers), slices.Clone(s.Departing)
@@ -178,7 +182,7 @@ func (s *State) cloneServers() State {
 	return c
 }
 
-// Adopt takes over the state from a decision. The servers keep their places.
+// Adopt takes over the state from a decision. Pointers to the servers remain valid.
 func (s *State) Adopt(next State) {
 	servers := s.Servers
 	copy(servers, next.Servers)
@@ -186,7 +190,7 @@ func (s *State) Adopt(next State) {
 	s.Servers = servers
 }
 
-// entry returns a server by its place. Fallback servers come after all others.
+// entry returns a server by its index. Fallback servers come after all others.
 func (s *State) entry(i int) *Server {
 	if i < len(s.Servers) {
 		return &s.Servers[i]
@@ -194,7 +198,7 @@ func (s *State) entry(i int) *Server {
 	return &s.FallbackServers[i-len(s.Servers)]
 }
 
-// Check returns one of a server's checks, by its place among them.
+// Check returns one of a server's checks by its index.
 func (s *Server) Check(k int) *Check {
 	if k == 0 {
 		return &s.First
@@ -213,7 +217,7 @@ func (s *Server) Checks() iter.Seq2[int, *Check] {
 	}
 }
 
-// Removals counts for paceout how many servers checks took out since a time.
+// Removals counts, for paceout, the servers that checks have taken out since a given time.
 type Removals struct {
 	Since time.Time
 	N     int

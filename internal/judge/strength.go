@@ -48,7 +48,7 @@ func (c *Case) Weigh() {
 }
 
 // InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
-// known. An unchecked server has a weight only by hand.
+// known. An unchecked server has a weight only if it was added by hand.
 func InService(c *Case, s *Server) bool {
 	weight := c.lastKnown().Weight(s.Dest.Addr)
 	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil) || s.Unchecked && weight > 0
@@ -78,8 +78,8 @@ func (c *Case) Weighted() (n int) {
 	return n
 }
 
-// Own counts the section's own servers that serve, and those for which that is unknown. Servers that are held or climb
-// do not count.
+// Own counts the section's own servers that serve, and those for which that is unknown. Servers that are held or whose
+// weight climbs do not count.
 func (s *State) Own() (up, unknown int) {
 	for addr := range s.Found {
 		up += int(min(s.Have.Weight(addr), 1))
@@ -98,16 +98,16 @@ func (s *State) Own() (up, unknown int) {
 	return up, unknown
 }
 
-// isOpen reports whether the state of a server is still open: its checks lack results, and none has made it down.
+// isOpen reports whether the state of a server is still open: its checks lack results, and none shows that it is down.
 func isOpen(s *Server) bool {
 	return s.Health() == health.Unknown || s.Health() == health.Up && s.isAwaited()
 }
 
-// OwnServe counts the section's own servers that serve, in words.
+// OwnServe tells in words how many of the section's own servers serve.
 func (c *Case) OwnServe() string {
 	up, _ := c.Own()
 	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())
 }
 
-// Quota returns how many servers checks must leave in service; 0: they may take out all.
+// Quota returns how many servers the checks must leave in service; 0 if they may take out all.
 func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }

@@ -4,8 +4,8 @@ package judge
 var togetherRule = Rule{"together", true, together}
 
 // together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
-// must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that
-// were removed by hand together with the virtual service do not wait: they are added at once.
+// must be the same on all directors, whichever server answers first. Before that step, nothing is announced. Servers
+// that were removed by hand together with the virtual service do not wait: they are added at once.
 func together(p *proposal) {
 	if !p.Announce || !p.Quiescent || len(p.Have) > 0 {
 		return

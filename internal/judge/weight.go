@@ -5,7 +5,7 @@ import "math/bits"
 // An order or the file sets the weight of a server, and several causes may reduce it in the table. Each cause leaves a
 // Part of it. The parts are multiplied, and the product is rounded up: only 0 becomes 0.
 
-// Part is how much of a server's weight one cause leaves: Num of Den. Den is never 0.
+// Part is the fraction of a server's weight that one cause leaves, Num divided by Den. Den is never 0.
 type Part struct{ Num, Den uint64 }
 
 // times returns the part that two causes leave together.

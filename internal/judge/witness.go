@@ -13,13 +13,14 @@ import (
 
 const (
 	// A server is suspected after this many connections without a packet back. minWaiting of them must have been
-	// there at the look before, because the answer to a connection made just before a look may still be on its way.
+	// there at the previous look, because the answer to a connection made just before a look may still be on its
+	// way.
 	minUnanswered = 20
 	minWaiting    = 10
 	maxQuiet      = 10 // looks in a row without a new connection, after which the count starts again
 )
 
-// Witness is what the counters of a server show of its clients, look by look.
+// Witness follows, from look to look, what the counters of a server show about its clients.
 type Witness struct {
 	last       lvs.Traffic // at the last look
 	at         time.Time   // of the last look that compared it
@@ -34,8 +35,8 @@ type Witness struct {
 	Over       string      // why the last suspicion ended
 }
 
-// Look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts
-// with the first look at a server.
+// Look notes counters. If they are smaller than before, they were reset, and the count starts again. The count also
+// starts with the first look at a server.
 func (w *Witness) Look(t lvs.Traffic, now time.Time) {
 	before := w.last
 	if w.last = t; w.since.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
@@ -53,7 +54,7 @@ func (w *Witness) Forget(now time.Time, why string) {
 	}
 }
 
-// Follow begins a look at a server. What its checks find may end a suspicion.
+// Follow begins a look at a server. A suspicion ends if the server's checks fail or if it is back in service.
 func (w *Witness) Follow(s *Server, now time.Time) {
 	w.fresh, w.Begins = lvs.Traffic{}, false
 	switch {
@@ -65,13 +66,13 @@ func (w *Witness) Follow(s *Server, now time.Time) {
 	w.out = s.Suspect
 }
 
-// Says describes what was seen.
+// Says describes the connections that got no answer.
 func (w *Witness) Says() string {
 	return fmt.Sprintf("%d connections in %.0f s, 0 packets back", w.unanswered, w.at.Sub(w.since).Seconds())
 }
 
-// Compare decides, after a look at all servers of a section, which are suspected: those whose clients got no packet
-// back, while at least two thirds of the others with new connections answered.
+// Compare decides, after a look at all servers of a section, which of them are suspected. A server is suspected if its
+// clients got no packet back, while at least two thirds of the other servers with new connections answered.
 func Compare(all []*Witness, now time.Time) {
 	asked, answered := 0, 0
 	count := func(w *Witness, n int) {
@@ -90,7 +91,7 @@ func Compare(all []*Witness, now time.Time) {
 	}
 }
 
-// judge decides whether a server is suspected. well: enough of the other servers answered.
+// judge decides whether a server is suspected. well means that enough of the other servers answered.
 func (w *Witness) judge(well bool, now time.Time) {
 	waiting := w.unanswered
 	w.at, w.well = now, well

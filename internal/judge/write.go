@@ -47,7 +47,7 @@ func NewWrite(c *Case, have, want lvs.VirtualService) *Write {
 	return &Write{Want: want, Written: have.Settings, of: c, ops: lvs.DiffService(have, want)}
 }
 
-// Writes are the writes of several virtual services, in progress. Next returns the operations to send. Answered or Skip
+// Writes carries out the writes of several virtual services. Next returns the operations to send. Answered or Skip
 // notes what became of them.
 type Writes struct {
 	all   []*Write
@@ -62,10 +62,10 @@ type sending struct {
 	of int // the write
 }
 
-// NewWrites returns these writes, not begun.
+// NewWrites prepares these writes, but begins none.
 func NewWrites(all []*Write) *Writes { return &Writes{all: all} }
 
-// Next returns the operations to send now, at most lvs.Batch; none at the end.
+// Next returns the operations to send now, at most lvs.Batch. It returns none when all writes have ended.
 func (w *Writes) Next() []lvs.Op {
 	for ; len(w.steps) == 0 && w.round < lvs.Rounds; w.round++ {
 		w.steps = w.stepsOf(w.round)
@@ -97,21 +97,21 @@ func (w *Writes) stepsOf(round int) (steps []sending) {
 	return steps
 }
 
-// Skip notes that the operations of Next were not sent.
+// Skip notes that the operations that Next returned were not sent.
 func (w *Writes) Skip(why error) {
 	for _, s := range w.sent {
 		w.all[s.of].fails(Outcome{Unsent, why})
 	}
 }
 
-// fails notes an outcome, if it is the first that is not Done.
+// fails notes an outcome that is not Done, if it is the first one.
 func (w *Write) fails(o Outcome) {
 	if w.Err == nil {
 		w.Outcome = o
 	}
 }
 
-// Answered notes what became of one of the operations of Next. of is the place of its write.
+// Answered notes what became of one of the operations that Next returned. of is the index of its write.
 func (w *Writes) Answered(i int, o Outcome) (of int) {
 	op, of := w.sent[i].op, w.sent[i].of
 	one, a := w.all[of], o.Answer
@@ -130,8 +130,8 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	return of
 }
 
-// spares reports whether an operation takes out nothing that a refused server may have to replace. serves: another
-// server is up in the table, and stays there.
+// spares reports whether an operation takes out nothing that a refused server should have replaced. serves means that
+// another server is up in the table and stays there.
 func (w *Write) spares(op *lvs.Op, serves bool) bool {
 	addr := op.Dest.Addr
 	s := w.of.At(addr)
@@ -148,7 +148,7 @@ func (w *Write) spares(op *lvs.Op, serves bool) bool {
 	return serves && !w.lacksNewAddress(addr)
 }
 
-// serves reports whether a server is up in the table, and stays there. Held servers don't count: they may be dead.
+// serves reports whether a server is up in the table and stays there. Held servers don't count: they may be dead.
 func (w *Write) serves() bool {
 	return slices.ContainsFunc(w.of.Have, func(d lvs.Dest) bool {
 		s := w.of.At(d.Addr)
@@ -156,7 +156,7 @@ func (w *Write) serves() bool {
 	})
 }
 
-// lacksNewAddress reports whether a server that moved away from an address is not in service at its new one yet.
+// lacksNewAddress reports whether a server that moved away from an address is not in service at its new address yet.
 func (w *Write) lacksNewAddress(addr netip.AddrPort) bool {
 	return slices.ContainsFunc(w.of.AllAt(addr), func(i int32) bool {
 		to := w.of.Members[i].MovedTo
@@ -168,11 +168,11 @@ func (w *Write) lacksNewAddress(addr netip.AddrPort) bool {
 	})
 }
 
-// drains reports whether an operation stops new connections to a destination, which then replaces no other.
+// drains reports whether an operation stops new connections to a destination. Such a destination replaces no other.
 func drains(op *lvs.Op) bool { return op.Kind == lvs.EditDest && op.Dest.Weight == 0 }
 
-// placesServer reports whether an operation adds or edits a real server. A fallback server does not count: without it
-// the last server stays.
+// placesServer reports whether an operation adds or edits a real server. A fallback server does not count, because the
+// last server stays while it is missing.
 func (w *Write) placesServer(op *lvs.Op) bool {
 	return (op.Kind == lvs.AddDest || op.Kind == lvs.EditDest) && w.of.At(op.Dest.Addr) != nil
 }

@@ -15,7 +15,7 @@ type Backend struct {
 // At returns the backend with these names.
 func At(virtual, real string) Backend { return Backend{virtual, real} }
 
-// String returns the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
+// String returns the name as people read it: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
 // Compare sorts by virtual service, then by name.
@@ -23,8 +23,8 @@ func (b Backend) Compare(other Backend) int {
 	return cmp.Or(cmp.Compare(b.Virtual, other.Virtual), cmp.Compare(b.Real, other.Real))
 }
 
-// IsMeant reports whether an operator's words name this backend: a server as in Snapshot.Backends, or a virtual service
-// by its name.
+// IsMeant reports whether an operator's words name this backend. They name a real server as in Snapshot.Backends, or a
+// virtual service by its name.
 func (b Backend) IsMeant(virtual, real string) bool {
 	return IsNamed(b.Virtual, virtual) && IsServer(b.Real, real) ||
 		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)

@@ -1,7 +1,8 @@
 package lvs
 
-// Counters are the connections of a destination at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
-// --persistent-conn), and its totals. status --json shows them: fields may be added, never renamed.
+// Counters has the connections of a destination at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
+// --persistent-conn), and its total traffic. status --json shows these fields, so fields may be added but never
+// renamed.
 type Counters struct {
 	Active     uint32  `json:"active"`     // established TCP connections
 	Inactive   uint32  `json:"inactive"`   // all other connections, including UDP
@@ -22,5 +23,5 @@ type Traffic struct {
 // Total returns the number of connections that count against the limits of a destination.
 func (c Counters) Total() uint32 { return c.Active + c.Inactive }
 
-// Idle reports whether there are no connections.
+// Idle reports whether a destination has no connections.
 func (c Counters) Idle() bool { return c.Active == 0 && c.Inactive == 0 && c.Persistent == 0 }

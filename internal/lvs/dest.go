@@ -17,10 +17,10 @@ const (
 	Route  Forward = 3 // direct routing
 )
 
-// Forwards has the methods that a file may name.
+// Forwards has the methods that a file may name, by their names.
 var Forwards = map[string]Forward{"masq": Masq, "ipip": Tunnel, "gate": Route}
 
-// String returns the name of the method in a file; "" if it has none.
+// String returns the name of the method in a file; "" if a file cannot name it.
 func (f Forward) String() (name string) {
 	for one, method := range Forwards {
 		if method == f {
@@ -40,16 +40,16 @@ const (
 	GRE  Encapsulation = 2
 )
 
-// TunnelFlags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
+// TunnelFlags are the flags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
 type TunnelFlags uint16
 
-// The checksums of the outer packet; without a flag, none.
+// These flags choose the checksum of the outer packet. Without a flag, it has none.
 const (
 	Checksum       TunnelFlags = 1
 	RemoteChecksum TunnelFlags = 2
 )
 
-// Encap is the encapsulation of packets to a Tunnel destination; the zero Encap is IP in IP.
+// Encap is the encapsulation of packets to a Tunnel destination. The zero Encap means IP in IP.
 type Encap struct {
 	Type  Encapsulation
 	Port  uint16 // the port of the server's GUE socket
@@ -71,8 +71,8 @@ func (d Dest) Resumes() uint32 {
 	return cmp.Or(d.Lower, uint32((uint64(d.Upper)*3+3)/4))
 }
 
-// Full reports whether the kernel sends no new clients to a destination with these connections, by the rule in its
-// ip_vs_conn.c. was: the destination was full before.
+// Full reports whether the kernel sends no new clients to a destination with this number of connections, according to
+// the kernel's ip_vs_conn.c. was means that the destination was full before.
 func (d Dest) Full(was bool, connections uint32) bool {
 	return d.Upper > 0 && (connections >= d.Upper || was && connections >= d.Resumes())
 }

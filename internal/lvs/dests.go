@@ -10,14 +10,14 @@ import (
 // Dests are the destinations of a virtual service, in the order of their addresses.
 type Dests []Dest
 
-// DestsOf puts destinations in order.
+// DestsOf returns destinations in the order of their addresses.
 func DestsOf(all map[netip.AddrPort]Dest) Dests {
 	dests := slices.AppendSeq(make(Dests, 0, len(all)), maps.Values(all))
 	slices.SortFunc(dests, func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
 	return dests
 }
 
-// find returns the place of the destination with an address, or where it would be.
+// find returns the index of the destination with an address, or the index at which it would be inserted.
 func (all Dests) find(addr netip.AddrPort) (at int, in bool) {
 	return sort.Find(len(all), func(i int) int { return addr.Compare(all[i].Addr) }) // copies no destination
 }
@@ -31,7 +31,7 @@ func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 	return d, in
 }
 
-// Weight returns the weight of the destination with an address; 0 without one.
+// Weight returns the weight of the destination with an address; 0 if there is none.
 func (all Dests) Weight(addr netip.AddrPort) uint32 {
 	d, _ := all.At(addr)
 	return d.Weight
@@ -53,7 +53,7 @@ func (all *Dests) Remove(addr netip.AddrPort) {
 	}
 }
 
-// Serve reports whether a destination gets new connections.
+// Serve reports whether any destination gets new connections.
 func (all Dests) Serve() bool {
 	return slices.ContainsFunc(all, func(d Dest) bool { return d.Weight > 0 })
 }

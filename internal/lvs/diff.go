@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-// Diff lists the changes that turn the services of have into those of want. Services that want does not name belong to
+// Diff lists the changes that turn the services of have into those of want. Services that are not in want belong to
 // others and stay.
 //
-// In each service, operations that add capacity come before those that remove it. So a service with a serving
-// destination before and after has one after each single change. Equal tables give the same order.
+// In each service, operations that add capacity come before those that remove it. So a service that has a serving
+// destination before and after all changes has one after each single change. Equal tables give the same changes in the
+// same order.
 func Diff(have, want Table) (ops []Op) {
 	for _, key := range want.Keys() {
 		ops = append(ops, DiffService(have[key], want[key])...)
@@ -17,7 +18,7 @@ func Diff(have, want Table) (ops []Op) {
 	return ops
 }
 
-// DiffService lists the changes of one service. The zero VirtualService means that there is none.
+// DiffService lists the changes of one service. If the service does not exist yet, old is zero.
 func DiffService(old, service VirtualService) (ops []Op) {
 	key := service.Key
 	settings := service.Settings.Stored(key.IPv6)
@@ -56,8 +57,8 @@ func DiffService(old, service VirtualService) (ops []Op) {
 // Rounds is the number of rounds for changes of several services.
 const Rounds = 4
 
-// Round returns the round in which a change is made, counted from 0: services, then what adds capacity, other edits,
-// removals. Removals thus wait until everything is added, so a service whose additions failed can keep its
+// Round returns the round in which a change is made, counted from 0: first services, then additions of capacity, other
+// edits, and removals. Removals thus wait until everything is added, so a service whose additions failed can keep its
 // destinations.
 func (op Op) Round() int {
 	if op.Kind < AddDest {

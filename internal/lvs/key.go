@@ -1,5 +1,5 @@
-// Package lvs has the types that all packages share: virtual service, destination, table and operation as the kernel
-// knows them, and the settings that decide about them. It also writes addresses and ports.
+// Package lvs has the types that all packages share: virtual services, destinations, tables and operations as the
+// kernel knows them, and the settings that affect them. It also formats addresses and ports.
 package lvs
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// Protocol of a virtual service, numbered as in the IP header; Mark is a firewall-mark service.
+// Protocol is the protocol of a virtual service, numbered as in the IP header. Mark means a firewall-mark service.
 type Protocol uint8
 
 // The protocols of ip_vs.h.
@@ -48,7 +48,7 @@ func (k Key) Compare(l Key) int {
 	)
 }
 
-// family returns an address family as a number that orders: IPv4 before IPv6.
+// family returns a number by which address families are sorted: IPv4 before IPv6.
 func family(ipv6 bool) int {
 	if ipv6 {
 		return 1
@@ -56,7 +56,7 @@ func family(ipv6 bool) int {
 	return 0
 }
 
-// Name returns how the log names a virtual service: address:port, or the mark.
+// Name returns the name of a virtual service in the log: address:port, or the mark.
 func (k Key) Name() string {
 	if k.Protocol == Mark {
 		return strconv.FormatUint(uint64(k.Mark), 10)

@@ -14,7 +14,7 @@ type Packets struct {
 	Ports    []Ports      // nil: all ports; always nil with all
 }
 
-// Catches reports whether packets of a protocol to an address and port are among them.
+// Catches reports whether packets of a protocol to an address and port belong to p.
 func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
 	if !p.Dest.Contains(to.Addr()) || p.Protocol != "all" && p.Protocol != protocol {
 		return false
@@ -25,7 +25,7 @@ func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
 }
 
 // MarkRule gives packets a mark. Its family is that of Dest. In a rule that was read back, an invalid Dest means every
-// address. Only the parser validates it: iptables refuses what it can't set.
+// address. Only the parser validates a rule; iptables refuses a rule that it can't set.
 type MarkRule struct {
 	Mark uint32 // 1 or more
 	Packets
@@ -36,12 +36,12 @@ func (r MarkRule) Equal(other MarkRule) bool {
 	return r.Mark == other.Mark && r.Packets.Equal(other.Packets)
 }
 
-// Equal reports whether both are written the same.
+// Equal reports whether p and q are written in the same way.
 func (p Packets) Equal(q Packets) bool {
 	return p.Dest == q.Dest && p.Protocol == q.Protocol && slices.Equal(p.Ports, q.Ports)
 }
 
-// String returns a line of mark as in a file: 192.0.2.10 tcp 80,10000:20000.
+// String returns the packets as the directive mark names them in a file: 192.0.2.10 tcp 80,10000:20000.
 func (p Packets) String() string {
 	dest, ports := p.Dest.String(), "all"
 	if p.Dest.IsSingleIP() {
@@ -56,7 +56,7 @@ func (p Packets) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (p Packets) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// List returns a list as the configuration and iptables write it: 80,443.
+// List joins the items as the configuration and iptables write a list: 80,443.
 func List[T fmt.Stringer](items []T) string {
 	texts := make([]string, len(items))
 	for i, item := range items {

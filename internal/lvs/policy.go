@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Policy has the settings of a section that decide when servers are added and removed, and with which weight.
-// Configuration and judge share it.
+// Policy has the settings of a section that decide when servers are added and removed, and with which weight. The
+// configuration and package judge share it.
 type Policy struct {
-	// how many servers checks must leave in service; zero: none
+	// how many servers checks must leave in service; zero if none
 	KeepServing Share   `cf:"keepserving,extension"`
 	MinServers  LowHigh `cf:"minservers,extension"` // how many servers are enough; zero: one
 	// a failing server gets weight 0 instead of being removed
@@ -17,18 +17,18 @@ type Policy struct {
 	OnFail    OnFail   `cf:"onfail,extension"`          // what happens to a server that checks take out
 	Repair    bool     `cf:"repair=no,extension"`       // changes made by hand are undone at once
 	Comeback  Comeback `cf:"comeback=checks,extension"` // who lets back in a server that checks took out
-	// how long the weight of a returning server rises; 0: it does not
+	// how long the weight of a returning server rises; 0 if it does not
 	SlowStart   time.Duration `cf:"slowstart=0,extension"`
 	Pace        Pace          `cf:"pace,extension"`    // how fast servers return; zero: at once
 	PaceOut     Pace          `cf:"paceout,extension"` // how fast checks take servers out; zero: at once
 	HoldDown    time.Duration // extension: how long a server that fails again stays out at first; 0: it does not
 	HoldDownMax time.Duration // the longest time out, and how long a failure counts; at least HoldDown
-	// how many servers are enough without backups; zero: one
+	// how many servers are enough without backup servers; zero means one
 	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }
 
-// OnFail decides about a server that checks take out: it has weight 0 for this time and is then removed, or one of the
-// values below applies.
+// OnFail decides what happens to a server that checks take out. It has weight 0 for this time and is then removed, or
+// one of the values below applies.
 type OnFail time.Duration
 
 // The values of OnFail that are not times.
@@ -38,7 +38,7 @@ const (
 	Cut                        // it is removed at once
 )
 
-// String returns the value as in the file; "" for none.
+// String returns the value as in the file; "" if it is not set there.
 func (o OnFail) String() string {
 	if o > 0 {
 		return Seconds(time.Duration(o))
@@ -52,10 +52,10 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Comeback is who lets back in a server that checks took out.
+// Comeback tells who lets a server back in that checks took out.
 type Comeback bool
 
-// ByOrder: an operator does, not its checks.
+// ByOrder means that an operator has to let the server back in.
 const ByOrder Comeback = true
 
 // String returns the value as in the file.
@@ -72,7 +72,7 @@ func ParseComeback(text string) (c Comeback, ok bool) {
 	return c, text == c.String()
 }
 
-// Observe decides about a server whose clients get no answers while clients of other servers do.
+// Observe decides what happens to a server whose clients get no answers while clients of other servers do.
 type Observe uint8
 
 // The values of Observe.
@@ -93,7 +93,7 @@ func ParseObserve(text string) (o Observe, ok bool) {
 	return Observe(max(0, i)), i >= 0
 }
 
-// Pace limits how many servers come or go in each period. The zero Pace is no limit.
+// Pace limits how many servers come or go in each period. The zero Pace sets no limit.
 type Pace struct {
 	Share
 	Every time.Duration
@@ -102,5 +102,5 @@ type Pace struct {
 // String returns the pace as in the file: 1/10s or 25%/60s.
 func (p Pace) String() string { return p.Share.String() + "/" + Seconds(p.Every) }
 
-// Seconds returns a time as it may be in the file: 0.5s or 90s.
+// Seconds returns a time as it may be written in the file: 0.5s or 90s.
 func Seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }

@@ -13,7 +13,7 @@ type schedFlag struct {
 	name      string
 }
 
-// schedFlags are the flags of ipvsadm(8), -b. If a flag has two names, the scheduler's own comes first.
+// schedFlags lists the flags that ipvsadm(8) sets with -b. If a flag has two names, the scheduler's own comes first.
 var schedFlags = []schedFlag{
 	{Sched1, "sh", "sh-fallback"},
 	{Sched1, "mh", "mh-fallback"},
@@ -46,7 +46,7 @@ func ParseSchedFlags(scheduler, list string) (flags Flags, err error) {
 
 func (f schedFlag) isFor(scheduler string) bool { return f.scheduler == "" || f.scheduler == scheduler }
 
-// allowedFlags lists the names that scheduler takes.
+// allowedFlags lists the names of the flags that the scheduler accepts.
 func allowedFlags(scheduler string) []string {
 	var names []string
 	for _, f := range schedFlags {

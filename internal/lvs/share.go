@@ -24,11 +24,12 @@ func (k Share) String() string {
 	return fmt.Sprint(k.N)
 }
 
-// LowHigh are two numbers of servers: fewer than Low are not enough, High are enough again. Both are at least 1. If Low
-// is more servers than High, it counts for both. The zero LowHigh means that the directive is not set.
+// LowHigh has two numbers of servers: fewer than Low are not enough, and from then on only High are enough again. Both
+// are at least 1. If Low comes to more servers than High, Low counts for both. The zero LowHigh means that the
+// directive is not set.
 type LowHigh struct{ Low, High Share }
 
-// Of returns the two numbers, for a number of servers with a weight. Without the directive both are 1.
+// Of returns the two numbers, given how many servers have a weight. Without the directive both are 1.
 func (m LowHigh) Of(servers int) (low, high int) {
 	low = max(m.Low.Of(servers), 1)
 	return low, max(m.High.Of(servers), low)

@@ -13,8 +13,8 @@ const (
 )
 
 // SourceHash returns the destination that the scheduler sh chooses for a client's new connection, and whether the
-// destination takes the connection. all is in the order of the kernel's list. The client's port has an effect only if
-// the flags have sh-port. takes reports whether a destination is neither full nor at weight 0.
+// destination takes the connection. all must be in the order of the kernel's list. The client's port has an effect only
+// if the flags have sh-port. takes reports whether a destination is neither full nor at weight 0.
 func SourceHash(all []Dest, flags Flags, client netip.AddrPort, takes func(Dest) bool) (d Dest, in bool) {
 	if len(all) == 0 {
 		return Dest{}, false
@@ -36,7 +36,7 @@ func SourceHash(all []Dest, flags Flags, client netip.AddrPort, takes func(Dest)
 	return d, false
 }
 
-// shTable gives each destination in turn as many buckets as its weight; with weight 0, one.
+// shTable gives each destination in turn as many buckets as its weight, but at least one.
 func shTable(all []Dest) (buckets [shBuckets]Dest) {
 	at, had := 0, uint32(0)
 	for i := range buckets {

@@ -1,6 +1,6 @@
 package lvs
 
-// Status is the state of the daemon at an event, with the names of emailalertstatus.
+// Status is the state of the daemon at an event, named as in emailalertstatus.
 type Status string
 
 // The states of a daemon.

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
+// Flags are the flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
 type Flags uint32
 
 // The flags an operator can set.
@@ -52,7 +52,7 @@ func (s Settings) Masked(client netip.Addr) netip.Addr {
 	return netip.AddrFrom4(four)
 }
 
-// Stored returns s as a table has it: without persistence, the timeout is 0 and the granularity is EachClient.
+// Stored returns s as the table stores it: without persistence, the timeout is 0 and the granularity is EachClient.
 func (s Settings) Stored(ipv6 bool) Settings {
 	if s.Flags&Persistent == 0 {
 		s.Timeout, s.Netmask = 0, EachClient(ipv6)
@@ -65,7 +65,7 @@ type VirtualService struct {
 	Key      Key
 	Settings Settings
 	Dests    Dests
-	// counters of the destinations, as read with the table; nil: none
+	// counters of the destinations, as read with the table; nil if they were not read
 	Counters map[netip.AddrPort]Counters
 }
 
@@ -90,7 +90,7 @@ const (
 	DelDest
 )
 
-// Op is one change of the table. Settings is for AddService and EditService, Dest for changes of destinations.
+// Op is one change of the table. AddService and EditService use Settings, changes of destinations use Dest.
 type Op struct {
 	Kind     OpKind
 	Key      Key
@@ -100,5 +100,5 @@ type Op struct {
 	New      bool // for AddService: fail with EEXIST if the service exists
 }
 
-// Batch is how many changes the kernel gets in one send.
+// Batch is how many changes are sent to the kernel at once.
 const Batch = 64

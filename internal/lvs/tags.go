@@ -30,7 +30,7 @@ func ParseTags(text string) (Tags, error) {
 	return Tags(strings.Join(list, ",")), nil
 }
 
-// List returns each label.
+// List returns all labels.
 func (t Tags) List() []string {
 	if t == "" {
 		return nil

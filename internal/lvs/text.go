@@ -8,7 +8,7 @@ import (
 )
 
 // Format writes the table as "ipvsadm -Sn" does, in the same order, and as "ipvsadm -R" reads it: a line for each
-// service, followed by one for each of its destinations. Unlike ipvsadm, it also names thresholds.
+// service, followed by one for each of its destinations. Unlike ipvsadm, it also writes the connection thresholds.
 func Format(t Table) string {
 	var b strings.Builder
 	for _, key := range t.Keys() {
@@ -21,7 +21,7 @@ func Format(t Table) string {
 	return b.String()
 }
 
-// opOptions are ipvsadm's names of the operations.
+// opOptions has ipvsadm's options for the operations.
 var opOptions = [...]string{
 	AddService: "-A", EditService: "-E", DelService: "-D",
 	AddDest: "-a", EditDest: "-e", DelDest: "-d",

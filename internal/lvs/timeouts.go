@@ -2,8 +2,8 @@ package lvs
 
 import "fmt"
 
-// Timeouts are how long the kernel remembers idle connections: TCP, TCP after a FIN, and UDP, in seconds up to MaxIdle.
-// In an order, 0 leaves a timeout as it is.
+// Timeouts tell how long the kernel remembers idle connections of three kinds: TCP, TCP after a FIN, and UDP. They are
+// in seconds, up to MaxIdle. In an order, 0 leaves a timeout as it is.
 type Timeouts [3]uint32
 
 // MaxIdle is the longest timeout in seconds: the kernel counts up to 1000 ticks a second in 31 bits.
@@ -15,7 +15,7 @@ var TimeoutsKey = Key{Protocol: 255}
 // String returns the timeouts as the file has them: 900/120/300.
 func (t Timeouts) String() string { return fmt.Sprintf("%d/%d/%d", t[0], t[1], t[2]) }
 
-// Over applies t, an order, to the former timeouts, and returns the result.
+// Over applies the order t to the former timeouts, and returns the result.
 func (t Timeouts) Over(was Timeouts) Timeouts {
 	for i, order := range t {
 		if order > 0 {

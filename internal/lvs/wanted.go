@@ -8,10 +8,9 @@ type Wanted struct {
 	Device string // the device on which it is announced; "": none
 	// the configured devices on which it may be (announce, lastresort), including Device
 	Devices []string
-	// it is served here: a local route delivers its packets even while it is on no device. If Device is set, so is
-	// Local
+	// a local route delivers its packets here, even while it is on no device. Local is set whenever Device is
 	Local bool
-	// leave it on its current device, because its first results are missing. Device is then ""
+	// leave it on its current device, because where it belongs is not decided yet. Device is then ""
 	Undecided bool
 	Repair    bool // put it back even if it was removed by hand
 }

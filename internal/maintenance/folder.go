@@ -1,6 +1,6 @@
-// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server out. The
-// folder may hang, as on a file server that is gone, and so may a name server. Only the goroutine of the watch waits
-// for them.
+// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server out of
+// service. Access to the folder may hang, for example because a file server is down, and so may the look-up of a name.
+// Only the goroutine of the watch waits for these.
 package maintenance
 
 import (
@@ -36,18 +36,18 @@ type Reading struct {
 	Err error                     // why the folder can't be read; Out is then the previous result
 }
 
-// Watcher watches folders, one for each plan. All watches share the names.
+// Watcher watches folders, one for each plan. All watches share the host names that were looked up.
 type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
 	names  *names
-	// by folder: the turn to access it. A folder that hangs keeps its turn, so that later watches wait without
-	// another hanging thread.
+	// turns has, for each folder, the turn to access it. A hanging access keeps the turn, so that later watches
+	// wait without another hanging thread.
 	turns sync.Map
 }
 
-// New returns a watcher. signal reports when the entries of a folder change, until ctx is done; nil: folders are only
-// polled.
+// New returns a watcher. signal reports when the entries of a folder change, until ctx is done. If it is nil, folders
+// are only polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
 	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr)}
 }
@@ -64,7 +64,7 @@ func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-cha
 	return f.readings
 }
 
-// folder is one watch. Its fields belong to its goroutine.
+// folder is one watch. Only its goroutine uses its fields.
 type folder struct {
 	*Watcher
 	dir      string
@@ -104,7 +104,7 @@ func (f *folder) run(ctx context.Context) {
 	}
 }
 
-// alone accesses the file system in its turn. It reports whether that ended before ctx was done.
+// alone waits for the turn to access the folder, and calls do. It reports whether do ended before ctx was done.
 func (f *folder) alone(ctx context.Context, do func()) bool {
 	select {
 	case f.turn <- struct{}{}:
@@ -116,7 +116,7 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 	return ctx.Err() == nil
 }
 
-// read reads the folder. If files may have host names, resolve looks up those of the servers.
+// read reads the folder. If files may be named after hosts, resolve looks up the host names of the servers.
 func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
 	var files map[string]bool
 	var err error
@@ -145,7 +145,7 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	return Reading{Out: out}
 }
 
-// addNotes adds what the files say, and drops files whose time is over.
+// addNotes adds what the files say, and drops servers whose maintenance has ended.
 func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	now := time.Now()
 	for s, name := range out {
@@ -156,7 +156,7 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	}
 }
 
-// learn looks up unknown names. refresh looks up outdated names, which stay in use meanwhile.
+// learn looks up unknown names. refresh also looks up outdated names, which stay in use meanwhile.
 func (f *folder) learn(ctx context.Context) {
 	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
 }

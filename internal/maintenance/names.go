@@ -20,7 +20,7 @@ const (
 	maxLookups    = 50              // at the same time
 )
 
-// names are the host names of servers. They are safe for use by several goroutines.
+// names has the host names of servers. Several goroutines may use it at the same time.
 type names struct {
 	lookup func(ctx context.Context, addr string) (hosts []string, err error)
 
@@ -39,7 +39,7 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 
 // files returns the names of files that put a server into maintenance, in the order of the Perl ldirectord: address,
 // host name and its first part, each with and without the port. The host name in the configuration comes before the one
-// of the address.
+// that was looked up for the address.
 func (n *names) files(s Server) (list []string) {
 	addr := s.Addr.Addr()
 	hosts := []string{lvs.FormatAddr(addr)}
@@ -77,7 +77,7 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	return addrs
 }
 
-// forget drops the outdated names of addresses other than these.
+// forget drops names that have been outdated for long, except those of the given addresses.
 func (n *names) forget(except []netip.Addr, at time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -89,8 +89,8 @@ func (n *names) forget(except []netip.Addr, at time.Time) {
 		func(addr netip.Addr, one name) bool { return !stay[addr] && at.Sub(one.until) > namesKept })
 }
 
-// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Without an answer it
-// keeps the last name.
+// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. If there is no
+// answer for an address, its last name is kept.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -112,7 +112,7 @@ func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	all.Wait()
 }
 
-// hasNames reports whether any file may have a host name as its name.
+// hasNames reports whether any file may be named after a host.
 func hasNames(files map[string]bool) bool {
 	for f := range files {
 		_, noPort := netip.ParseAddrPort(f)

@@ -24,8 +24,9 @@ type note struct {
 	until time.Time // zero: until the file is removed
 }
 
-// readNote reads a file. The reason is in the line why=, or else in the first line; until= ends the maintenance. It
-// ignores an invalid time. It follows no link, because users who may write to the folder may not read all files.
+// readNote reads a file. The reason is in the line why=, or otherwise in the first line. The line until= has the end of
+// the maintenance; an invalid time is ignored. readNote does not follow a link, because users who may write to the
+// folder may not read all files.
 func readNote(path string) (n note) {
 	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -75,8 +76,8 @@ func whyAndUntil(text string) (why, end string) {
 	return why, end
 }
 
-// ParseUntil reads an end: a date with a time, or a time of day, which means its next occurrence. The default time zone
-// is the local one.
+// ParseUntil reads the time at which something ends: a date with a time of day, or only a time of day, which means its
+// next occurrence. The default time zone is the local one.
 func ParseUntil(text string, after time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
 		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {

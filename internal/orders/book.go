@@ -31,7 +31,8 @@ func (b *Book) Given(all All) (begun, undone All) {
 	return begun, undone
 }
 
-// Expire ends the orders whose time is over; ends has the time of each. next is when the next order ends; zero: none.
+// Expire ends the orders whose end has come. ends has the end of each order that has one. next is the time when the
+// next order ends; zero if none does.
 func (b *Book) Expire(ends map[lvs.Backend]time.Time, now time.Time) (over All, next time.Time) {
 	over = All{}
 	for at, end := range ends {

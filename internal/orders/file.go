@@ -19,15 +19,16 @@ type Entry struct {
 	Order
 }
 
-// File is the path of the file with the orders. It survives the daemon, but not a reboot. After the format, each order
-// is in a comment. A waiting order has another form, because programs that do not know From must not begin it. Then
-// comes a line for each server that is taken out, with the virtual service and the real server. Such a server stays
-// drained if its comment is damaged, or has an order that only a later version knows.
+// File is the path of the file with the orders. The file outlives the daemon, but not a reboot. After a line with the
+// format, each order is in a comment. A waiting order has another form, because programs that do not know From must not
+// begin it. The comments are followed by a line for each server that is taken out, which names the virtual service and
+// the real server. Such a server stays drained if its comment is damaged, or has an order that only a later version
+// knows.
 type File string
 
 const later = "later " // before an order that waits
 
-// Read returns the orders; none if there is no file. Unreadable orders leave their servers drained.
+// Read returns the orders. Without a file, there are none. A server whose order can't be read stays drained.
 func (f File) Read() (All, error) {
 	text, err := runfile.Read(string(f))
 	if err != nil {
@@ -80,7 +81,7 @@ func (f File) Write(all All) error {
 	return runfile.While("recording the orders", err)
 }
 
-// Current returns the orders that are not over. It ignores a file of another user.
+// Current returns the orders that have not ended. It ignores a file that belongs to another user.
 func (f File) Current() (All, error) {
 	all, err := f.Read()
 	if errors.Is(err, runfile.ErrForeign) {

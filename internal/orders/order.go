@@ -30,13 +30,13 @@ const (
 	Announce Kind = "announce" // for an address, or EveryAddress: ends Withdraw
 )
 
-// EveryAddress is the address in an order to withdraw all of them.
+// EveryAddress means all announced addresses in an order.
 const EveryAddress = "*"
 
 // ByRoll is the reason that roll gives by default.
 const ByRoll = "roll"
 
-// Order is one order of the operator. Times are whole seconds in UTC, so that equal orders are the same one.
+// Order is one order of the operator. Times are whole seconds in UTC, so that equal orders compare as equal.
 type Order struct {
 	Kind   Kind      `json:"order"`
 	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
@@ -47,7 +47,8 @@ type Order struct {
 	From   time.Time `json:"from,omitzero"`  // it waits until this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
-	// The time since boot when a limited order ends, see End. The file may outlive the boot.
+	// The time since boot when a limited order ends, see End. Boot identifies this boot, in case the file outlives
+	// it.
 	Ends time.Duration `json:"boot_end,omitempty"`
 	Boot string        `json:"boot,omitempty"`
 }
@@ -76,7 +77,7 @@ func (o Order) String() string {
 	return text
 }
 
-// Reason returns why the order was given, or that it is left from a roll that ended.
+// Reason returns why the order was given, or says that a roll that ended has left it.
 func (o Order) Reason() string {
 	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
 		return "a roll that ended"
@@ -84,7 +85,7 @@ func (o Order) Reason() string {
 	return o.Why
 }
 
-// Expiry describes the end, in local time: " until 2026-11-21 18:00:00"; "" for none.
+// Expiry describes the end, in local time: " until 2026-11-21 18:00:00"; "" if it has no end.
 func (o Order) Expiry() string {
 	if end := o.End(); !end.IsZero() {
 		return " until " + end.Local().Format(time.DateTime)
@@ -98,10 +99,10 @@ func (o Order) Waits() bool { return !o.From.IsZero() }
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
-// clockSet is more than two readings of the clocks can differ unless a clock was set.
+// clockSet is a difference between two readings of the clocks that shows that a clock was set.
 const clockSet = 2 * time.Second
 
-// End returns when the order ends by the current wall clock. Until does not change when the clock is set.
+// End returns when the order ends by the wall clock as it is set now. Setting the clock does not change Until.
 func (o Order) End() time.Time {
 	left := o.Ends - runfile.SinceBoot() // read first, so that a pause here ends no order early
 	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
@@ -113,12 +114,13 @@ func (o Order) End() time.Time {
 // IsOver reports whether the order has ended.
 func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
 
-// IsPlain reports whether the state, such as drained, shows all of the order except who gave it.
+// IsPlain reports whether the state that the order leads to, such as drained, says everything about it except who gave
+// it.
 func (o Order) IsPlain() bool {
 	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }
 
-// Remark returns the order's reason and end, after a prefix; "" for none.
+// Remark returns the description of the order after a prefix; "" for no order, or a plain one.
 func (o Order) Remark(after string) string {
 	if o.Kind == "" || o.IsPlain() {
 		return ""
@@ -126,8 +128,8 @@ func (o Order) Remark(after string) string {
 	return after + o.String()
 }
 
-// All are the orders in force, and those that wait, including orders for servers that are not in the file now. An order
-// for a virtual service has no Real.
+// All has the orders in force and the orders that wait, including those for servers that are not in the file now. An
+// order for a virtual service has no Real.
 type All map[lvs.Backend]Order
 
 // Sorted returns the servers with orders, by virtual service, then by name.
@@ -135,7 +137,7 @@ func (all All) Sorted() []lvs.Backend {
 	return slices.SortedFunc(maps.Keys(all), lvs.Backend.Compare)
 }
 
-// without returns a copy that lacks some orders.
+// without returns a copy without the orders for which lacks returns true.
 func (all All) without(lacks func(Order) bool) All {
 	left := All{}
 	for at, o := range all {
@@ -157,8 +159,8 @@ func (all All) InForce() All { return all.without(Order.Waits) }
 // Waiting returns a copy with only the orders that wait.
 func (all All) Waiting() All { return all.without(func(o Order) bool { return !o.Waits() }) }
 
-// Apart returns the first time, from since, at which no waiting order was given. This time identifies the orders of one
-// command, which begin together.
+// Apart returns since, or the first second after it at which no waiting order was given. This time identifies the
+// orders of one command, which begin together.
 func (all All) Apart(since time.Time) time.Time {
 	taken := map[time.Time]bool{}
 	for _, o := range all.Waiting() {
@@ -170,7 +172,7 @@ func (all All) Apart(since time.Time) time.Time {
 	return since
 }
 
-// Due returns copies, without From, of the orders whose time has come.
+// Due returns the orders whose time to begin has come, as copies without From.
 func (all All) Due(now time.Time) All {
 	due := All{}
 	for at, o := range all {
@@ -192,7 +194,7 @@ func (all All) Out() (list []lvs.Backend) {
 	return list
 }
 
-// Withdrawal returns the order that withdraws an address, or all addresses; the zero Order for none.
+// Withdrawal returns the order that withdraws an address, or all addresses; the zero Order if there is none.
 func (all All) Withdrawal(addr netip.Addr) Order {
 	for _, at := range []string{EveryAddress, addr.String()} {
 		if o := all[lvs.Backend{Virtual: at}]; o.Kind == Withdraw {

@@ -15,12 +15,12 @@ import (
 	"ldirectord/parser"
 )
 
-// Request is an order for real servers, or for virtual services. A request for Ready ends the order.
+// Request is an order for real servers, or for virtual services. A request for Ready ends the present order.
 type Request struct {
 	Virtual string // as the operator named it; "" for any
 	Real    string // "" with Obey, and to end that
 	Force   bool   // even if too few servers are left
-	// how long it waits until enough servers are left; 0: it does not wait
+	// how long the request waits until enough servers are left; 0 if it does not wait
 	WaitBudget time.Duration
 	Percent    int // with Weigh: 1 to 99 of each server's weight in the file, instead of Weight; 0: Weight
 	Order
@@ -31,9 +31,10 @@ const maxWhy = 200 // bytes of a reason to keep
 // kinds are the orders that take no number.
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
-// Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number; weight 0 is
-// drain. It may have a reason and an end: a time (18:00), or how long from now (2h). In words, Parse replaces the
-// reason by its kept part, and until by the time with its zone, because the daemon may have another time zone.
+// Parse reads the words of a request. The order is drain, maint, ready, obey, withdraw, announce, or weight and a
+// number; weight 0 means drain. It may have a reason, a time to begin (18:00), and an end: a time, or how long the
+// order lasts (2h). In words, Parse shortens the reason and adds the time zone to from and until, because the daemon
+// may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	what, from, until, last := words.Get("order"), words.Get("from"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
@@ -71,7 +72,7 @@ func Parse(words url.Values) (r Request, err error) {
 	return r, err
 }
 
-// weigh makes it an order for a weight or a percentage. The weight 0 drains.
+// weigh makes the request an order for a weight or a percentage. The weight 0 makes it an order to drain.
 func (r *Request) weigh(number string) error {
 	digits, isPercent := strings.CutSuffix(number, "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
@@ -90,10 +91,10 @@ func (r *Request) weigh(number string) error {
 	return nil
 }
 
-// maxBudget is how long an order may wait for its budget.
+// maxBudget is the longest time that a request may wait until enough servers are left.
 const maxBudget = 24 * time.Hour
 
-// BudgetOf returns how long a request waits for its budget.
+// BudgetOf returns how long a request waits until enough servers are left.
 func BudgetOf(words url.Values) time.Duration {
 	d, _ := time.ParseDuration(words.Get("wait-budget")) // a command wrote it
 	return min(max(d, 0), maxBudget)
@@ -126,7 +127,7 @@ func (r Request) String() string {
 // TakesBack reports whether the request ends an order.
 func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
 
-// beginOf returns when a waiting order begins, if enough servers are left then.
+// beginOf returns the time when a waiting order begins. It begins only if enough servers are left then.
 func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
 		return now, errors.New("from works only with drain, maint and weight N, and not with force or " +
@@ -135,7 +136,7 @@ func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	return timeAfter(now, from)
 }
 
-// endOf returns when an order ends; zero for never.
+// endOf returns when an order ends; zero if it never does.
 func endOf(until, last string, now time.Time) (time.Time, error) {
 	switch {
 	case until != "" && last != "":
@@ -154,7 +155,7 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 	return timeAfter(now, until)
 }
 
-// timeAfter reads a time that must not be over.
+// timeAfter reads a time that must be later than now.
 func timeAfter(now time.Time, text string) (time.Time, error) {
 	t, err := maintenance.ParseUntil(text, now)
 	if err == nil && !t.After(now) {
@@ -163,5 +164,5 @@ func timeAfter(now time.Time, text string) (time.Time, error) {
 	return second(t), err
 }
 
-// second returns a time in whole seconds and UTC, as in orders.
+// second returns a time in UTC and whole seconds, as orders have it.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }

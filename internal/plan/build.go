@@ -17,8 +17,8 @@ import (
 // Build makes the checker of a spec, as protocol.New does.
 type Build func(checker.Spec) (checker.Checker, error)
 
-// New prepares a configuration. It returns a diagnostic, with the position in the file, for what no checker or table
-// can carry out. The plan is nil if any diagnostic is an error.
+// New prepares a configuration. It returns a diagnostic, with the position in the file, for each setting that no
+// checker or table can carry out. The plan is nil if any diagnostic is an error.
 func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	b := newBuilder(cfg, build)
 	all := make([]Service, len(cfg.Virtuals)) // allocated at once
@@ -34,7 +34,7 @@ func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	return b.Plan, found
 }
 
-// unreadablePatterns finds bad patterns in sections that have other errors: one mistake must not hide another.
+// unreadablePatterns finds bad patterns in sections that have other errors, because one mistake must not hide another.
 func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.Diagnostics) {
 	for _, cfg := range sections {
 		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
@@ -52,12 +52,12 @@ func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.D
 	return found
 }
 
-// builder makes the checkers of a plan; equal checks share one.
+// builder makes the checkers of a plan. Equal checks share a checker.
 type builder struct {
 	*Plan
 	build Build
 	found parser.Diagnostics
-	// of the current virtual service: the texts of its errors, and the questions already examined
+	// the texts of the errors of the current virtual service, and its questions that were already examined
 	refused map[string]bool
 	asked   map[question]bool
 }
@@ -159,8 +159,9 @@ func (b *builder) earlier(s *Service) {
 	}
 }
 
-// left makes the entry of a server that has left the file. It returns nil if its address already has an entry, of the
-// file or made before. Mistakes in its checks were reported for servers of the file.
+// left makes the entry of a server that has left the file. It returns nil if the server's address already has an entry,
+// from the file or made before. It reports no mistakes in the checks, because they were reported for the servers in the
+// file.
 func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.AddrPort]bool) *Entry {
 	e := entryOf(s.Config, r, place)
 	if made[e.Dest.Addr] || len(s.Section.AllAt(e.Dest.Addr)) > 0 {
@@ -173,13 +174,13 @@ func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.Add
 	return &e
 }
 
-// entryOf returns a real server at its place among the members, without checks.
+// entryOf makes the entry of a real server, without checks. place is its index among the members.
 func entryOf(cfg *parser.Virtual, r *parser.Real, place int) Entry {
 	return Entry{Real: r, Member: judge.Member{Dest: destOf(cfg, r), At: int32(place), MovedTo: -1,
 		Backup: r.Backup, Comeback: r.Comeback}}
 }
 
-// examine makes the checks of an entry. It reports a mistake once, for the first server.
+// examine makes the checks of an entry. It reports each mistake only once, for the first server.
 func (b *builder) examine(s *Service, e *Entry) {
 	cfg := Use{Service: s, Entry: e}.Section()
 	for number, check := range cfg.Checks() {
@@ -237,7 +238,8 @@ func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
 	return d
 }
 
-// line returns the check of an entry by a line of checks. It adds the check, unless the entry has an equal one.
+// line returns the check that a line of checks gives an entry. It adds the check to the entry, unless the entry already
+// has an equal one.
 func (b *builder) line(s *Service, e *Entry, number int) (l *Line, err error) {
 	l = &e.First
 	if number > 0 {
@@ -259,7 +261,7 @@ func (b *builder) line(s *Service, e *Entry, number int) (l *Line, err error) {
 	return last, nil
 }
 
-// diagnose gives an error of a checker or of the settings its position in the file.
+// diagnose returns the diagnostic for an error of a checker or of the settings, with its position in the file.
 func diagnose(cfg *parser.Virtual, fallback parser.Position, err error) parser.Diagnostic {
 	at := fallback
 	if spec, is := errors.AsType[*checker.SpecError](err); is {

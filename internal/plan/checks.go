@@ -19,7 +19,7 @@ type Check struct {
 // Checks lists every check of the plan in the order of the file.
 func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
 
-// ChecksOf lists the checks of the servers that an operator names, as for Snapshot.Backends.
+// ChecksOf lists the checks of the servers that an operator names as for Snapshot.Backends.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, s := range p.ServicesOf(virtual) {
 		for _, e := range s.Entries {

@@ -19,7 +19,7 @@ type Plan struct {
 	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
 }
 
-// Keys returns the virtual services of the plan.
+// Keys returns the keys of the virtual services of the plan.
 func (p *Plan) Keys() []lvs.Key {
 	keys := make([]lvs.Key, len(p.Services))
 	for i, s := range p.Services {

@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Preview returns the table of the plan if every server passes its checks, with these orders. With slowstart, servers
-// that join others in service have their first weight.
+// Preview returns the table that the plan and these orders lead to if every server passes its checks. With slowstart,
+// servers that join others in service have the weight at which they begin.
 func (p *Plan) Preview(given orders.All, have lvs.Table) lvs.Table {
 	t := lvs.Table{}
 	for _, s := range p.Services {
@@ -29,8 +29,8 @@ func (p *Plan) Preview(given orders.All, have lvs.Table) lvs.Table {
 	return t
 }
 
-// OrderOf returns the order for an entry. The order may be older than resolve in the file, or than the server's new
-// address.
+// OrderOf returns the order for an entry. It tries both names of the entry, because the order may have been given
+// before resolve was set in the file, or before the server got a new address.
 func (s *Service) OrderOf(all orders.All, e *Entry) orders.Order {
 	name, other := e.Names()
 	return cmp.Or(all[lvs.At(s.Config.ID, name)], all[lvs.At(s.Config.ID, cmp.Or(other, name))])

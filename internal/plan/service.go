@@ -29,7 +29,7 @@ type Entry struct {
 	First Line // with checktype=off it has no task
 }
 
-// Line is the check of an entry by one of the lines of checks of its section.
+// Line is the check that one of the section's lines of checks gives an entry.
 type Line struct {
 	Task   *schedule.Task // nil with checktype=off
 	Next   *Line          // of the entry
@@ -45,7 +45,7 @@ func (s *Service) Name() string {
 	return name
 }
 
-// Stays reports whether an entry left the file and stays, see parser.Virtual.Staying.
+// Stays reports whether an entry stays although it left the file, see parser.Virtual.Staying.
 func (s *Service) Stays(e *Entry) bool {
 	return !e.Fallback && e.MovedTo < 0 && int(e.At) >= len(s.Config.Reals)
 }
@@ -53,14 +53,14 @@ func (s *Service) Stays(e *Entry) bool {
 // Reals returns all entries except those of fallback servers.
 func (s *Service) Reals() []*Entry { return s.Entries[:len(s.Section.Members)] }
 
-// Name returns the name of an entry in orders, status and metrics: as configured, address:port, or host:port with
+// Name returns the name of an entry in orders, status and metrics: address:port as configured, or host:port with
 // resolve.
 func (e *Entry) Name() string {
 	name, _ := e.Names()
 	return name
 }
 
-// Line returns the check at a place among the entry's checks.
+// Line returns one of the entry's checks by its index.
 func (e *Entry) Line(k int) *Line {
 	l := &e.First
 	for range k {
@@ -69,8 +69,8 @@ func (e *Entry) Line(k int) *Line {
 	return l
 }
 
-// Names returns the name of an entry in the file, with the configured port, and the other name that orders may use: its
-// address or its host, "" for none.
+// Names returns the name of an entry, with the configured port, and the other name that orders may use. This is its
+// host or its address; "" if it has no host name.
 func (e *Entry) Names() (name, other string) {
 	addr, named := e.Real.Addr.String(), e.Real.Named
 	if named == nil {
@@ -93,7 +93,7 @@ func (e *Entry) IsNamedAs(o *Entry) bool {
 // Follows reports whether the address of the entry may change while the daemon runs.
 func (e *Entry) Follows() bool { return e.MovedTo < 0 && e.Real.Named != nil && e.Real.Named.Followed }
 
-// Host returns the host name that the file has for a server that may move, or has moved; "" for others.
+// Host returns the configured host name of a server whose address may change or has changed; "" for other servers.
 func (e *Entry) Host() string {
 	if named := e.Real.Named; named != nil && named.Followed {
 		return named.Host
@@ -115,7 +115,7 @@ func (s *Service) With(more ...*Entry) *Service {
 	return &with
 }
 
-// have makes entries the members of the section.
+// have sets the members of the section.
 func (s *Service) have(entries []*Entry) {
 	s.Entries, s.Section.Members = entries, membersOf(entries)
 	s.Section.Index()
@@ -129,7 +129,8 @@ func membersOf(entries []*Entry) []*judge.Member {
 	return members
 }
 
-// Unknown returns the state of the service while nothing is known of it. room is memory for all entries.
+// Unknown returns the state of the service while nothing is known about it. room has the memory for the servers of all
+// entries.
 func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	if s.Config.CheckVIP.IsValid() {
 		now.Paths = make([]judge.Path, len(s.Config.Checks()))
@@ -142,7 +143,8 @@ func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	return now
 }
 
-// unknown sets the state of an entry, whose checks may have paths of their own.
+// unknown sets the state of an entry while nothing is known about it. ways means that its checks have a state of their
+// path.
 func (s *Service) unknown(one *judge.Server, e *Entry, ways bool) {
 	more := 0
 	for l := e.First.Next; l != nil; l = l.Next {

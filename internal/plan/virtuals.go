@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Virtuals finds the port at which a virtual service of a plan reaches a server. It stores no servers: the plan has
-// them.
+// Virtuals finds the port at which a virtual service of a plan reaches a server. It stores no servers, because the plan
+// has them.
 type Virtuals struct {
 	byAddr map[netip.AddrPort]*Service // of TCP
 	marked []*Service                  // those with lines of mark
@@ -28,7 +28,7 @@ func (p *Plan) Virtuals() *Virtuals {
 	return v
 }
 
-// PortOf returns the port at which a connection to a virtual service reaches a server; 0: it does not. isChecked
+// PortOf returns the port at which a connection to a virtual service reaches a server; 0 if it does not. isChecked
 // reports whether the service checks the server at the given port.
 func (v *Virtuals) PortOf(to, server netip.AddrPort) (port uint16, isChecked bool) {
 	s := v.at(to)
@@ -47,8 +47,9 @@ func (v *Virtuals) PortOf(to, server netip.AddrPort) (port uint16, isChecked boo
 	return 0, false
 }
 
-// at returns the service that gets a connection; nil for none. As in the kernel, marks come before the service with
-// this port, and that before one for all ports. The last matching mark rule counts.
+// at returns the service that gets a connection; nil if none does. As in the kernel, a mark takes precedence over a
+// service with this port, and the latter over a service for all ports. If several mark rules match, the last one
+// counts.
 func (v *Virtuals) at(to netip.AddrPort) *Service {
 	key := lvs.Key{Addr: to, Protocol: lvs.TCP}
 	for _, s := range slices.Backward(v.marked) {
@@ -62,8 +63,8 @@ func (v *Virtuals) at(to netip.AddrPort) *Service {
 	return v.byAddr[netip.AddrPortFrom(to.Addr(), 0)]
 }
 
-// on returns the entries at an address: members, or if there are none, fallback servers and former addresses of
-// members.
+// on returns the entries at an address. These are members or, if no member has the address, fallback servers and former
+// addresses of members.
 func (s *Service) on(server netip.Addr) (found []*Entry) {
 	for _, i := range s.Section.AllOn(server) {
 		found = append(found, s.Entries[i])
@@ -81,7 +82,8 @@ func (s *Service) on(server netip.Addr) (found []*Entry) {
 	return found
 }
 
-// isMasq reports whether the service forwards by masq. The first server decides: few services mix methods.
+// isMasq reports whether the service forwards by masq. Only the first server is examined, because few services mix
+// methods.
 func (s *Service) isMasq() bool { return len(s.Entries) > 0 && s.Entries[0].Dest.Forward == lvs.Masq }
 
 // checks reports whether one of the checks of an entry goes to a port.
@@ -94,7 +96,8 @@ func (s *Service) checks(e *Entry, port uint16) bool {
 	return false
 }
 
-// portFor returns the port at which the server gets packets to an address of its service. Only masq changes the port.
+// portFor returns the port at which a server gets the packets for an address of its service. Only masq changes the
+// port.
 func (e *Entry) portFor(to netip.AddrPort) uint16 {
 	if port := e.Dest.Addr.Port(); port != 0 && e.Dest.Forward == lvs.Masq {
 		return port

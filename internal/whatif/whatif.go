@@ -1,5 +1,5 @@
-// Package whatif plays a plan in memory with the daemon's own core: it shows what the table would be if servers failed,
-// if they were drained, or if the director ended.
+// Package whatif simulates a plan in memory with the daemon's own core. It shows what the table would be if servers
+// failed, if they were drained, or if the director ended.
 package whatif
 
 import (
@@ -22,14 +22,14 @@ import (
 )
 
 const (
-	// Calm is a time after which paced removals and climbing weights have ended.
+	// Calm is long enough for paced removals and climbing weights to end.
 	Calm = time.Hour
 
 	maxSteps  = 100_000 // of one wait
 	maxRounds = 1000    // failures in a row that may be needed to take a server down
 )
 
-// World is a plan that is being played. Its checks pass, except those that are to fail.
+// World is a plan that is being simulated. Its checks pass, except those that were made to fail.
 type World struct {
 	core  *core.Core
 	plan  *plan.Plan
@@ -41,14 +41,14 @@ type World struct {
 	due   map[time.Duration]time.Time // when checks with this interval are due, see Let
 }
 
-// target is a real server or a fallback server; the two may have the same name.
+// target is a real server or a fallback server. A real server and a fallback server may have the same name.
 type target struct {
 	lvs.Backend
 	fallback bool
 }
 
-// New plays these services of a plan, with the given orders in force, until all servers are up. calm is the time that
-// passes after each event.
+// New simulates these services of a plan, with the given orders in force, until all servers are up. calm is the time
+// that passes after each event.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
 	part.Services, part.Tasks = services, tasksOf(services)
@@ -63,7 +63,7 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 	return w
 }
 
-// tasksOf returns the checks of these services, each once: the plan may have many more.
+// tasksOf returns each check of these services once. The plan may have many more checks.
 func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 	seen := map[*schedule.Task]bool{}
 	for _, s := range services {
@@ -124,7 +124,7 @@ func (w *World) Reload(p *plan.Plan) {
 	w.check(0)
 }
 
-// Fail makes the checks of these servers fail, and plays until all failing servers are down.
+// Fail makes the checks of these servers fail, and lets time pass until all failing servers are down.
 func (w *World) Fail(servers []lvs.Backend) {
 	w.Break(servers, true)
 	for range maxRounds {
@@ -157,7 +157,7 @@ func (w *World) anyUp() bool {
 	return false
 }
 
-// Order replaces the orders in force by these. ready has servers that no longer wait to come back.
+// Order replaces the orders in force with these. ready has servers that no longer wait to come back.
 func (w *World) Order(all orders.All, ready ...lvs.Backend) {
 	w.core.Order(w.now, all, ready...)
 	w.step()
@@ -183,7 +183,7 @@ func (w *World) Table() lvs.Table {
 	return have
 }
 
-// check gives every check with this interval a result; 0: every check.
+// check gives a result to every check with this interval, or to every check if it is 0.
 func (w *World) check(every time.Duration) {
 	var tasks []*schedule.Task
 	fails := map[*schedule.Task]bool{}
@@ -226,7 +226,7 @@ func (w *World) pass(d time.Duration) {
 
 func (w *World) step() { w.perform(w.core.Step(w.now)) }
 
-// perform carries out the orders of a step: each succeeds at once.
+// perform carries out the orders of a step. Each of them succeeds at once.
 func (w *World) perform(e core.Effects) {
 	for e.SetRules || e.Place {
 		if e.SetRules {
