@@ -26,7 +26,7 @@ type Spot struct {
 
 func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
 
-// mayBeAccused reports whether the brake may hold a server: one that is up and not in maintenance.
+// mayBeAccused reports whether the brake may hold a server. It may if the server is up and not in maintenance.
 func (s *Server) mayBeAccused() bool { return s.Health() == health.Up && !s.Suspended() }
 
 // IsWithheld reports whether the brake withholds the failures of a check, so that its server keeps its state.

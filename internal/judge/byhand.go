@@ -9,7 +9,7 @@ import (
 // From checks, orders: a change by hand ends with the server's next change of state.
 var releaseRule = Rule{"released", true, released}
 
-// From keepserving: a change by hand ends when the guard releases that server.
+// From keepserving: a change by hand ends when the guard releases the server.
 var releaseAgainRule = Rule{"let go", true, released}
 
 // released ends changes by hand to servers whose state has changed, and to the fallback servers when these begin or

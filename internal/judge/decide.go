@@ -10,7 +10,7 @@ import (
 // Decision is the result of all rules for a case at one moment.
 type Decision struct {
 	State State // the state of the case after the decision
-	// Places are the destinations that the table should have, by address. It is nil while the contents of the table
+	// Places has the destinations that the table should have, by address. It is nil while the contents of the table
 	// are unknown.
 	Places map[netip.AddrPort]lvs.Dest
 	Others map[netip.AddrPort]RuleID // the rules that placed other destinations; for members see Server.Why

@@ -27,8 +27,8 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	return true
 }
 
-// Learn notes the last result of a check that is already made for other servers. So the state of an unknown server is
-// known at once.
+// Learn notes the last result of a check that is already made for other servers. This way, the state of an unknown
+// server is known at once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }

@@ -48,8 +48,8 @@ func (v View) falls() string {
 
 const maxReturns = 2 // of a server whose clients get no answers; after these, only an order lets it back in
 
-// needsOrder reports whether a server that was left out needs an order to come back. It also comes back if too few
-// others serve.
+// needsOrder reports whether a server that was left out needs an order to come back. Such a server also comes back if
+// too few others serve.
 func (c *Section) needsOrder(s *Server) bool {
 	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
 }

@@ -18,9 +18,9 @@ func leaving(p *proposal) {
 	}
 }
 
-// SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
-// long; without draintime, a backup server drains until its connections have ended. If the server is not in the table,
-// it is forgotten at the next change.
+// SendOff notes that a server left the section, or is a backup server that rests. With draintime, the server drains for
+// that long; without draintime, a backup server drains until its connections have ended. If the server is not in the
+// table, it is forgotten at the next change.
 func (c *Case) SendOff(l Departure, now time.Time) {
 	at, leaves := c.findDeparture(l.Addr)
 	s := c.At(l.Addr)

@@ -7,7 +7,8 @@ import (
 )
 
 // Programs set the rules that give packets their firewall marks, and that takes time. Meanwhile packets get the old
-// mark, or none. Until its packets have a service, a virtual service must not be removed, nor an address be announced.
+// mark, or none. A virtual service must not be removed while packets still need it, and an address must not be
+// announced before its packets have a service.
 
 // Marks is the state of a director's mark rules.
 type Marks struct {
@@ -40,7 +41,7 @@ func (m *Marks) NeedsOrder() bool {
 	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
 }
 
-// NeedsLook reports whether rules have to be checked again. They have to if there are any, if an order failed, or if
+// NeedsLook reports whether rules have to be checked again. This is so if there are rules, if an order failed, or if
 // the previous daemon may have left some.
 func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails || !m.Looked) }
 

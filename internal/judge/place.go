@@ -82,7 +82,7 @@ func outByChecks(s *Server) bool {
 var unknownRule = Rule{"unknown", true, unknown}
 
 // unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
-// current server stays until its first failure. Servers that are back and wait for others are treated the same.
+// current server stays until its first failure. Servers that are back and wait for others are treated in the same way.
 func unknown(p *proposal) {
 	for s := range p.all() {
 		state := s.State()

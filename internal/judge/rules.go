@@ -12,7 +12,7 @@ type Rule struct {
 // RuleID is the place of a rule in Rules, counted from 1; 0 means no rule.
 type RuleID uint8
 
-// String returns the rule's name; "" for none.
+// String returns the rule's name; "" for no rule.
 func (id RuleID) String() string {
 	if id == 0 {
 		return ""

@@ -98,7 +98,7 @@ const (
 // servers with wrong answers.
 type Loss uint8
 
-// The losses.
+// The losses, the least first.
 const (
 	NotReached Loss = iota
 	NoAnswer

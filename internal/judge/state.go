@@ -43,7 +43,8 @@ type Lasting struct {
 	Strength Strength
 	Removals Removals
 	Cold     bool // with slowstart: none served at first, and not every server had a result since
-	// Obeys tells that the operator has ordered to obey the checks: they may remove every server until all are up.
+	// Obeys means that an operator has ordered that the checks be obeyed: they may remove every server until all
+	// are up.
 	Obeys          bool
 	FallbackIn     bool // the fallback server serves
 	FallbackWanted bool // the fallback server should serve, as last known
@@ -173,8 +174,8 @@ func (s *State) Clone() State {
 	return c
 }
 
-// cloneServers returns a copy for a decision. A decision changes neither checks nor paths, so the copy shares them with
-// the original.
+// cloneServers returns a copy for a decision. A decision changes neither checks nor paths, so the copy may share them
+// with the original.
 func (s *State) cloneServers() State {
 	c := *s
 	c.Servers, c.Departing = slices.Clone(s.Servers), slices.Clone(s.Departing)

@@ -8,8 +8,8 @@ import (
 )
 
 // The table is written in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. If something fails in one round, the next ones are skipped. If the table only refuses a server, they
-// leave in place only what that server may have to replace.
+// removes some. If something fails in one round, the next ones are skipped. If the table only refuses a server, the
+// next ones leave in place only what that server should have replaced.
 
 // Write turns the table's entry of one virtual service into the desired one.
 type Write struct {

@@ -130,7 +130,7 @@ func (b *builder) fallbacks(s *Service) (all []*Entry) {
 	return all
 }
 
-// staying makes the entries that stay although they have left the file.
+// staying makes the entries of servers that stay although they have left the file.
 func (b *builder) staying(s *Service) {
 	all, made := s.Entries, map[netip.AddrPort]bool{}
 	for i := range s.Config.Staying {
