@@ -1,4 +1,4 @@
-// Command ldirectord-import writes the virtual servers of a keepalived.conf as an ldirectord.cf.
+// Command ldirectord-import converts the virtual servers of a keepalived.conf into an ldirectord.cf.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// version is set at the build.
+// version is set by the linker.
 var version = "unknown"
 
 // The exit statuses.

@@ -42,7 +42,8 @@ func logIn(q oracle.Question, d *dialer) (query.Session, error) {
 	return session, session.OpenWithContext(context.Background())
 }
 
-// settings sets all options of the driver, because the driver's own parser takes names from the environment.
+// settings sets every option of the driver itself, because the driver's own parser would read some from the
+// environment.
 func settings(q oracle.Question) *configurations.ConnectionConfig {
 	c := &configurations.ConnectionConfig{}
 	c.UserID, c.Password = string(q.Login), string(q.Password)
@@ -63,7 +64,7 @@ func settings(q oracle.Question) *configurations.ConnectionConfig {
 	return c
 }
 
-// failure returns the server's own error, or else the dialer's, or else the driver's.
+// failure returns the dialer's error if there is one, or else the server's own, or else the driver's.
 func (d *dialer) failure(err error) oracle.Answer {
 	answer := oracle.Answer{Outcome: oracle.Failed, Lost: d.lost.Load()}
 	var refusal *network.OracleError

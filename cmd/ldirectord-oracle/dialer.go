@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// dialer gives the driver a socket for each connection: the first, and those to the targets of redirects.
+// dialer gives the driver a socket for each connection: the first connection, and one for each redirect.
 type dialer struct {
 	sockets []net.Conn // the remaining sockets
 	current net.Conn   // nil before the first connection
@@ -20,8 +20,8 @@ type dialer struct {
 
 var errNowhere = errors.New("the listener redirects to nowhere")
 
-// DialContext implements configurations.DialerContext. Only the port of the address counts, because no other server
-// may answer for this one.
+// DialContext implements configurations.DialerContext. It uses only the port of the address: a redirect must not lead
+// to another server, which would answer for this one.
 func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
 	_, text, _ := net.SplitHostPort(address)
 	port, err := strconv.ParseUint(text, 10, 16)
@@ -60,7 +60,7 @@ func (s *socket) note(err error) error {
 	return err
 }
 
-// SetDeadline, SetReadDeadline and SetWriteDeadline have no effect: ldirectord sets the deadline.
+// SetDeadline, SetReadDeadline and SetWriteDeadline have no effect, because ldirectord enforces the deadline.
 func (*socket) SetDeadline(time.Time) error      { return nil }
 func (*socket) SetReadDeadline(time.Time) error  { return nil }
 func (*socket) SetWriteDeadline(time.Time) error { return nil }

@@ -1,5 +1,5 @@
-// Command ldirectord-oracle makes one check of an Oracle database for ldirectord, which runs it for service = oracle.
-// It is a program of its own because Oracle's driver is as large as ldirectord itself.
+// Command ldirectord-oracle checks an Oracle database once. ldirectord runs it for service = oracle. It is a separate
+// program because the Oracle driver is as large as ldirectord itself.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"ldirectord/checker/oracle"
 )
 
-// version is set at the build.
+// version is set by the linker.
 var version = "unknown"
 
 func main() {
@@ -25,7 +25,8 @@ func main() {
 	}
 }
 
-// answer makes the check. An error is a problem of this machine and proves nothing about the server.
+// answer reads the question, makes the check and prints the answer. An error is a problem on this machine and says
+// nothing about the server.
 func answer() error {
 	var q oracle.Question
 	if err := json.NewDecoder(os.Stdin).Decode(&q); err != nil {
@@ -41,7 +42,7 @@ func answer() error {
 	return nil
 }
 
-// inherited returns the sockets that ldirectord connects.
+// inherited returns the sockets that ldirectord passed on and that it will connect.
 func inherited() ([]net.Conn, error) {
 	var sockets []net.Conn
 	for i := range oracle.Sockets {

@@ -2,7 +2,7 @@ package main
 
 import "ldirectord/parser"
 
-// finding is a diagnostic in the JSON form.
+// finding is the JSON form of a diagnostic.
 type finding struct {
 	Severity string `json:"severity"`
 	Kind     string `json:"kind"`

@@ -11,10 +11,10 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// expireTemplates contains 1 if clients leave a server of weight 0 that a template remembers.
+// expireTemplates is the file that contains 1 if the kernel ignores a template whose server has weight 0.
 const expireTemplates = "/proc/sys/net/ipv4/vs/expire_quiescent_template"
 
-// readClient reads an address, with port 0, or ADDRESS:PORT. "" is no client.
+// readClient parses ADDRESS (which gives port 0) or ADDRESS:PORT. For "" it returns an invalid client.
 func readClient(text string) (client netip.AddrPort, err error) {
 	if text == "" {
 		return client, nil
@@ -30,7 +30,7 @@ func readClient(text string) (client netip.AddrPort, err error) {
 	return netip.AddrPortFrom(addr.Unmap().WithZone(""), client.Port()), nil // the kernel knows no zones
 }
 
-// note reports whether an entry is about a client. If it is a template, note records its server.
+// note reports whether an entry belongs to a client. If the entry is a template, note also records its server.
 func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	addr := client.Addr()
 	if !c.Template() {
@@ -45,7 +45,7 @@ func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	return false
 }
 
-// next returns where the client's next connection would go, for each shown service of its family.
+// next returns, for each shown service of the client's address family, where the client's next connection would go.
 func (o *owners) next(c *call) ([]nextLine, error) {
 	all := []nextLine{}
 	for _, b := range o.services {
@@ -68,8 +68,8 @@ type nextLine struct {
 	Because string `json:"because"`
 }
 
-// nextOf returns where the next connection of a client to a virtual service goes: by its template, or by the hash of
-// the scheduler sh. inOrder reads the destinations in the order of the kernel's list.
+// nextOf returns where a client's next connection to a virtual service would go, according to its template or to the
+// hash of the scheduler sh. inOrder reads the destinations in the kernel's order.
 func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	inOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)) (n nextLine, err error) {
 	n.Virtual = b.Config.ID
@@ -96,7 +96,7 @@ func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	return n, nil
 }
 
-// hashed returns the server that sh chooses for a client, and why.
+// hashed returns the server that the scheduler sh chooses for a client, and the reason.
 func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, because string) {
 	takes := func(d lvs.Dest) bool {
 		return d.Weight > 0 && !d.Full(false, b.table.Counters[d.Addr].Total())
@@ -112,7 +112,7 @@ func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, becaus
 	}
 }
 
-// remembers reports whether the kernel follows the template, if one was found.
+// remembers reports whether a template was found and the kernel follows it.
 func (b *balanced) remembers() bool {
 	d, in := b.table.Dests.At(b.template)
 	if !in || d.Weight > 0 {

@@ -11,22 +11,22 @@ import (
 // action is what a command does.
 type action func(*call) error
 
-// command is one command: a row of commands.txt, and its function.
+// command is a row of commands.txt together with the function that carries it out.
 type command struct {
 	entry
 	run action
 
-	// The words that may follow the command. Commands of the Perl ldirectord have none: they ignore further words,
-	// as it does.
+	// The words that may follow the command. The commands of the Perl ldirectord take none: like that program, they
+	// ignore further words.
 	Takes    string
 	Min, Max int
 	Options  []string // its own options, without those that every command has
 }
 
-// is reports whether the row has a word after "is": perls (a command of the Perl ldirectord, or of a cluster manager;
-// other commands print findings as file:line:column), by-file (needs the file; for other commands its name is enough
-// while a daemon runs), starts (becomes the daemon, or starts it), or own-json (answers --json in a form of its own,
-// see conclude).
+// is reports whether the row's line "is" contains a word. The words are: perls (a command of the Perl ldirectord or of
+// a cluster manager; other commands print findings as file:line:column), by-file (the command needs the file; other
+// commands need only its name while a daemon runs), starts (the command becomes the daemon or starts it), and own-json
+// (the command has its own form of --json, see conclude).
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands lists all commands.
@@ -74,7 +74,7 @@ func commandsOf(run map[string]action) map[string]command {
 	return all
 }
 
-// loaded makes a command that needs the configuration, and fails if that is refused.
+// loaded makes an action that first loads the configuration, and fails if the configuration is refused.
 func loaded(run action) action {
 	return func(c *call) error {
 		if err := c.load(); err != nil {

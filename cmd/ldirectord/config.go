@@ -13,8 +13,8 @@ import (
 	"ldirectord/parser"
 )
 
-// source says how this call reads the configuration. A name without an address is an error for check, and for status
-// and stop without a running daemon, as in the Perl ldirectord. Other commands accept it, as start does.
+// source returns how this call reads the configuration. As in the Perl ldirectord, a host name that does not resolve is
+// an error for check, and for status and stop if no daemon runs. Other commands, such as start, accept it.
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{
@@ -25,8 +25,8 @@ func (c *call) source() daemon.Source {
 }
 
 // read reads the configuration. If the file can't be read, the exit status is that of a refused file, as with the Perl
-// ldirectord; if the file is missing, it is the usual one. In the foreground it is that of a crash, so that a service
-// manager tries again.
+// ldirectord. It is the general one for a failure if the file is missing, or in the foreground, where a service manager
+// then tries again.
 func (c *call) read() (err error) {
 	c.Loaded, err = daemon.Load(c.ctx, c.source())
 	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
@@ -59,8 +59,8 @@ func (c *call) accept() error {
 	return nil
 }
 
-// loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration they are only
-// about programs and secrets, so that one mistake does not hide another.
+// loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration it still adds
+// findings about programs and secrets, so that one mistake does not hide another.
 func (c *call) loadAndAdvise() error {
 	if err := c.read(); err != nil {
 		return err
@@ -75,8 +75,8 @@ func (c *call) loadAndAdvise() error {
 	return nil
 }
 
-// refused returns the exit status for a refused configuration. A failed look-up is not a mistake in the file. In the
-// foreground its status is that of a crash, so that a service manager tries again.
+// refused returns the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the
+// foreground its status is the general one for a failure, so that a service manager tries again.
 func (c *call) refused() int {
 	switch {
 	case !c.Foreground:
@@ -88,8 +88,8 @@ func (c *call) refused() int {
 	}
 }
 
-// printFindings prints all findings in short, or, for a command of the Perl ldirectord, those that it prints, and how
-// many warnings there are besides. The log has all of them.
+// printFindings prints a short list of the findings. For a command of the Perl ldirectord, it prints those that the
+// Perl ldirectord prints too, and the number of other warnings. The log contains all of them.
 func (c *call) printFindings(found parser.Diagnostics) {
 	switch {
 	case c.answer != nil:

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// connectionPrinter prints connections as they arrive, so that it need not keep a million of them, and then servers.
-// Its writer remembers an error. For a person it prints two tables. The lines are not known in advance, so the columns
-// are as wide as the configuration may need. As JSON it prints one object: connections, servers, and how many lines of
-// the kernel could not be read.
+// connectionPrinter prints connections as they arrive, so that it need not keep a million of them in memory. Then it
+// prints the servers. Write errors are kept by its writer. Without --json it prints two tables. Because it does not
+// know the lines in advance, the columns are as wide as the configuration may require. With --json it prints one object
+// with the connections, the servers, and the number of the kernel's lines that could not be read.
 type connectionPrinter struct {
 	w       io.Writer
 	json    bool
@@ -70,7 +70,7 @@ func (p *connectionPrinter) connection(c connectionLine) {
 		c.State, more)
 }
 
-// end prints the servers, or where a client's next connections go, and closes the JSON object.
+// end prints the servers, or where a client's next connections would go. It closes the JSON object.
 func (p *connectionPrinter) end(skipped int) {
 	switch {
 	case p.json:
@@ -104,7 +104,7 @@ func (p *connectionPrinter) endJSON(skipped int) {
 	fmt.Fprintf(p.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(p.before, ","), skipped)
 }
 
-// list ends a list of JSON, and begins the next.
+// list ends one JSON list and begins the next.
 func (p *connectionPrinter) list(name string) {
 	p.before = fmt.Sprintf("%s\n ],\n %q: [", strings.TrimSuffix(p.before, ","), name)
 }

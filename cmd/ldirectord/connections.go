@@ -14,9 +14,9 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// connections shows the current connections and persistence templates in the order of the kernel, then the table's
-// counters of each server, which also distinguish marks. With --client it shows those of one client, and where its next
-// connection would go; with --top it shows the clients with the most connections.
+// connections shows the current connections and persistence templates in the kernel's order, then each server's
+// counters from the table, which also distinguish marks. With --client it shows only the connections of one client, and
+// where its next connection would go. With --top it shows the clients with the most connections.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
 	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {
@@ -72,8 +72,8 @@ func showConnections(c *call, owners *owners) error {
 	return err
 }
 
-// each calls f for each entry of the shown services, with --client only for the client's. It returns how many lines
-// could not be read.
+// each calls f for each entry of the shown services; with --client, only for that client's entries. It returns the
+// number of lines that could not be read.
 func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skipped int, err error) {
 	return c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
 		if c.about.IsValid() && !o.note(e, c.about) {
@@ -86,8 +86,8 @@ func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skip
 	})
 }
 
-// serverStates returns the states of servers from the running daemon. Without an answer it has only the servers that
-// orders take out; the table shows the others.
+// serverStates returns the servers' states as the running daemon reports them. If the daemon does not answer, it
+// returns only the servers that are out of service by order; the table shows the state of the others.
 func serverStates(c *call) (map[lvs.Backend]string, error) {
 	states := map[lvs.Backend]string{}
 	if report, err := c.report(); err == nil {
@@ -121,7 +121,7 @@ type connectionLine struct {
 	EngineData  string `json:"engine_data,omitempty"`
 }
 
-// serverLine has the counters of a server.
+// serverLine contains the state and the counters of a server, for output.
 type serverLine struct {
 	addr        netip.AddrPort
 	Virtual     string `json:"virtual"`
@@ -133,7 +133,7 @@ type serverLine struct {
 	Persistent  uint32 `json:"persistent"`
 }
 
-// line returns an entry for output; false if the entry belongs to none of the shown services.
+// line prepares an entry for output. It returns false if the entry belongs to none of the shown services.
 func (o *owners) line(c ipvsctl.Connection) (connectionLine, bool) {
 	owning := o.of(c)
 	var ids []string

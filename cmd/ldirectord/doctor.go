@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// diagnose examines the configuration, or, if that is refused, the one that was last in force.
+// diagnose examines the configuration or, if it is refused, the one that was last in force.
 func diagnose(c *call) error {
 	refused := c.load()
 	if refused == nil {
@@ -30,8 +30,8 @@ func diagnose(c *call) error {
 	return refused
 }
 
-// examine finds what the configuration lacks on this machine and its neighbours. It changes nothing, and fails if some
-// traffic can't flow.
+// examine finds what the configuration lacks on this machine and its neighbours. It changes nothing. It returns an
+// error if some traffic can't flow.
 func examine(c *call) error {
 	own := c.daemonHere()
 	if running, err := c.report(); err == nil {
@@ -46,7 +46,7 @@ func examine(c *call) error {
 	return nil
 }
 
-// daemonHere describes what the running daemon contributes to this machine.
+// daemonHere describes the running daemon's part of this machine.
 func (c *call) daemonHere() doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// entry is the part of a row of commands.txt or options.txt that is needed to read the command line. The other parts
-// are only shown: a test writes the help and the manual from them.
+// entry is the part of a row of commands.txt or options.txt that is needed to parse the command line. The rest is text
+// for the help and the manual, which a test writes.
 type entry struct {
 	short, name, argument string // the parts of the title, "-n, --lines N"
 	head                  map[string]string
@@ -22,7 +22,7 @@ var (
 
 var optionEntries = readEntries(optionsText)
 
-// rowTitle splits the title of a row.
+// rowTitle splits the title of a row into short name, name and argument.
 var rowTitle = regexp.MustCompile(`^(?:-(\w), )?(?:--)?([a-z-]+) ?(.*)$`)
 
 func readEntries(text string) (entries []entry) {

@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// The daemon in the background has a descriptor for its reports to the starter: lines for the operator, and finally
-// daemon.ReadyLine. The variable says that the descriptor is open.
+// A daemon in the background reports to the process that started it through descriptor readyFD: it writes lines for the
+// operator, and finally daemon.ReadyLine. The variable readyEnv shows that the descriptor is open.
 const (
 	readyEnv = "LDIRECTORD_READY_FD"
 	readyFD  = 3
@@ -24,8 +24,8 @@ const (
 // isInBackground reports whether this process was started to become the daemon in the background.
 func isInBackground() bool { return os.Getenv(readyEnv) != "" }
 
-// launch becomes the daemon, or starts one in the background and waits until it is ready. If the file's text was taken
-// back, it starts with the last good one, if there is one.
+// launch becomes the daemon, or starts one in the background and waits until it is ready. If this text of the file was
+// taken back after a reload, the daemon starts with the last good text, if there is one.
 func (c *call) launch() error {
 	if why := daemon.TakenBack(c.path, c.Text); why != "" {
 		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
@@ -61,9 +61,9 @@ func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon
 	}
 }
 
-// spawn starts this program again in a session of its own and waits until it is ready. Cluster managers find the daemon
-// by its command line, `ldirectord [OPTIONS] [CONFIG] start`. ended is the error of a process that exited before it was
-// ready.
+// spawn starts this program again, as the daemon in its own session, and waits until it is ready. Cluster managers find
+// the daemon by its command line, `ldirectord [OPTIONS] [CONFIG] start`. ended is the error if the daemon exited before
+// it was ready.
 func spawn(c *call) (ended, err error) {
 	cmd, err := ownProcess(daemonArgs(c), readyEnv+"=3")
 	if err != nil {
@@ -89,7 +89,7 @@ func spawn(c *call) (ended, err error) {
 	return statusOf(cmd.Wait()), nil
 }
 
-// ownProcess makes another process of this program, in a session of its own, with one more variable.
+// ownProcess prepares another process of this program, with its own session and one more environment variable.
 func ownProcess(args []string, variable string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -101,7 +101,7 @@ func ownProcess(args []string, variable string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// awaitReady prints the daemon's lines and reports whether it became ready.
+// awaitReady prints the daemon's lines and reports whether the daemon became ready.
 func awaitReady(c *call, r io.Reader) bool {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -113,7 +113,8 @@ func awaitReady(c *call, r io.Reader) bool {
 	return false
 }
 
-// statusOf returns the exit status of a child of this program. The child has printed the reason.
+// statusOf turns the error of a child of this program into our own exit status. The child has already printed the
+// reason.
 func statusOf(err error) error {
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit{status: max(failed.ExitCode(), exitFailure)}
@@ -121,8 +122,8 @@ func statusOf(err error) error {
 	return err
 }
 
-// daemonArgs is the command line of the daemon: the path by which the program was found, our own options, and then
-// exactly `[CONFIG] start`.
+// daemonArgs returns the command line of the daemon: the path at which this program was found, our own options, and
+// then exactly `[CONFIG] start`.
 func daemonArgs(c *call) []string {
 	name := c.argv[0]
 	if path, err := exec.LookPath(name); err == nil {

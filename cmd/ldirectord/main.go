@@ -25,7 +25,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Exit statuses as of the Perl ldirectord, and those of new commands.
+// Exit statuses: those of the Perl ldirectord, and those of the commands that it does not have.
 const (
 	exitOK      = 0
 	exitFailure = 1   // also: status with a stale pid file, reload without a daemon
@@ -37,27 +37,27 @@ const (
 	exitUsage   = 255 // usage error
 )
 
-// Exit statuses of status --of, which the Perl ldirectord does not have.
+// Exit statuses of status --of.
 const (
 	exitDiffer    = 5
 	exitUnreached = 6
 )
 
-// exitForegroundConfig replaces exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
-// distinguish it from a crash of Go, which is 2.
+// exitForegroundConfig (EX_CONFIG of sysexits.h) replaces exitConfig in the foreground, because a crashed Go program
+// exits with 2 and a service manager must be able to tell the two apart.
 const exitForegroundConfig = 78
 
-// The version, set by the linker; the date is the commit's.
+// The linker sets these; date is the date of the commit.
 var version, commit, date = "unknown", "unknown", "unknown"
 
-// configDirs are the folders in which configurations are searched, as by the Perl ldirectord.
+// configDirs are the folders in which a configuration is searched for, the same as in the Perl ldirectord.
 var configDirs = instance.ConfigDirs{"/etc/ha.d", "/etc/ha.d/conf"}
 
 func main() {
 	os.Exit(runCommand(context.Background(), os.Args, os.Stdout, os.Stderr, configDirs))
 }
 
-// call is one run of the program.
+// call is a single run of the program.
 type call struct {
 	options
 	output
@@ -70,7 +70,7 @@ type call struct {
 	hangups        chan os.Signal // if this process becomes the daemon
 }
 
-// exit is an exit status other than success or the usual failure. If err is nil, everything was printed already.
+// exit is an error with an exit status of its own. If err is nil, everything has already been printed.
 type exit struct {
 	status int
 	err    error
@@ -83,10 +83,10 @@ func (e exit) Error() string {
 	return e.err.Error()
 }
 
-// misused is the error of a wrong command line.
+// misused returns the error for a wrong command line.
 func misused(format string, args ...any) error { return exit{exitUsage, fmt.Errorf(format, args...)} }
 
-// runCommand runs the command of a command line, prints its error, and returns the exit status.
+// runCommand runs the command that argv names, prints its error, and returns the exit status.
 func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
 	c := &call{options: options{dirs: dirs}, ctx: ctx, argv: argv, via: daemon.PassedOn()}
 	raw := bufio.NewWriter(stdout)
@@ -126,7 +126,7 @@ func (c *call) run() error {
 	return err
 }
 
-// act runs the command.
+// act finds the configuration and runs the command.
 func (c *call) act() error {
 	if err := c.find(); err != nil && len(c.Of) == 0 { // --of needs no file
 		c.say(err.Error())
@@ -150,8 +150,8 @@ func (c *call) act() error {
 	return c.command.run(c)
 }
 
-// find finds the configuration. For requests to a running daemon its name is enough, even if the file is missing, or is
-// in another folder of the search by now.
+// find finds the configuration. A request to a running daemon needs only the name of the file, which may be missing or
+// may have moved to another of the searched folders.
 func (c *call) find() (err error) {
 	if c.path, err = c.dirs.Find(c.config); c.command.is("by-file") || err == nil && c.runsFor(c.path) {
 		return err

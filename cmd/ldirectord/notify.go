@@ -21,23 +21,23 @@ import (
 
 const (
 	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
-	// the limit of the whole order, including the wait for a daemon that is stopping
+	// the time limit for the whole order, including the wait for a daemon that is stopping
 	orderTimeout = 2 * time.Minute
 
-	// makes that process read the order again, because a later one may replace it
+	// tells that process to read the recorded order, because a later order may have replaced this one
 	lastOrder instance.Role = "last"
 )
 
-// vrrpStates are the states of an instance or a group, as in keepalived.conf(5) and its scripts, with whether the
-// director serves in them.
+// vrrpStates maps each state of a VRRP instance or group, as keepalived.conf(5) and its scripts name it, to whether the
+// director serves in that state.
 var vrrpStates = map[string]bool{
 	"master": true, "master_rx_lower_pri": true,
 	"backup": false, "fault": false, "stop": false, "deleted": false,
 }
 
-// notifyState makes the director serve or not, by the VRRP state: it promotes or demotes a daemon that standby started,
-// and otherwise starts or stops the daemon. The last order wins. It is carried out even if this process is killed:
-// keepalived kills its scripts when it exits.
+// notifyState makes the director serve, or stop serving, according to the VRRP state. It promotes or demotes a daemon
+// that standby started; otherwise it starts or stops the daemon. The last order wins. An order is carried out even if
+// this process is killed, because keepalived kills its scripts when it exits.
 func notifyState(c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
@@ -67,9 +67,9 @@ func notifyState(c *call) error {
 	return exit{status: status}
 }
 
-// giveRole gives an order to the running daemon, or else records it. It returns the role that is left to be carried
-// out: NoRole if the daemon carries it out, now or as soon as it can, or refused it. The role is valid even with an
-// error. It is unsaved if the order is in no file.
+// giveRole gives an order to the running daemon, or else records it. It returns the role that the caller still has to
+// carry out: NoRole if the daemon carries out the order, now or as soon as it can, or has refused it. The role is valid
+// even with an error. unsaved means that no file records the order.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
 	var answer daemon.RoleAnswer
 	begun := runfile.SinceBoot()
@@ -106,8 +106,8 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 	return left, false, err
 }
 
-// recordRole replaces the recorded role by what next returns for it, unless a later order is recorded. It holds the
-// lock meanwhile, and returns the role even if it could not be recorded.
+// recordRole replaces the recorded role with what next returns for it, unless a later order is already recorded. It
+// holds the folder's lock meanwhile. It returns the role even if it could not record it.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -147,8 +147,9 @@ func vrrpServes(args []string) (serve bool, err error) {
 	return serve, nil
 }
 
-// detach carries the order out in a process with its own session, and waits for it. That process reads the order again,
-// unless it could not be saved. After a crash in the foreground, the supervisor starts the next daemon in this role.
+// detach carries out the order in a process with its own session, and waits for that process, which reads the recorded
+// order again if there is one. It does nothing for a daemon that has a supervisor: the supervisor starts the next
+// daemon in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil
@@ -164,7 +165,7 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 	return statusOf(worker.Run())
 }
 
-// obey carries out this order, or the last recorded one, and then orders that arrive meanwhile.
+// obey carries out the given order, or the last recorded one and then each order that arrives meanwhile.
 func obey(c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	// The reader of the output may have gone away. SIGPIPE is caught rather than ignored, because children
@@ -186,7 +187,8 @@ func obey(c *call, role instance.Role) error {
 	}
 }
 
-// carryOut starts or stops the daemon by an order. It can stop a running daemon whatever the state of the file.
+// carryOut starts or stops the daemon as an order requires. It can stop a running daemon even if the file is missing or
+// refused.
 func carryOut(c *call, role instance.Role) error {
 	switch role {
 	case instance.Started, instance.Active:
@@ -199,7 +201,7 @@ func carryOut(c *call, role instance.Role) error {
 	return nil
 }
 
-// mayStart refuses to start a daemon that only its supervisor starts. Others start in the background.
+// mayStart refuses to start a daemon that only a supervisor may start. Any other daemon starts in the background.
 func (c *call) mayStart(runs bool) error {
 	c.Debug, c.Foreground = false, false
 	if !runs && c.Config.Global.Supervised {

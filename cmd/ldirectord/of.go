@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// Limits of the report of one director.
+// Limits for the report of one director.
 const (
 	directorTimeout = 2 * time.Second
 	maxReport       = 16 << 20 // bytes
@@ -69,7 +69,7 @@ func compareDirectors(c *call) error {
 	return nil
 }
 
-// notInForce returns, by director, which files and lists are not in force there.
+// notInForce returns, for each director, which files and lists are not in force there.
 func notInForce(names []string, reports []*status.Report) map[string]string {
 	all := map[string]string{}
 	for i, r := range reports {
@@ -82,7 +82,7 @@ func notInForce(names []string, reports []*status.Report) map[string]string {
 	return all
 }
 
-// withPorts completes names with ports. A name without a port gets that of the name before it.
+// withPorts adds the missing ports: a name without a port gets the port of the name before it.
 func withPorts(names []string) ([]string, error) {
 	names = slices.Clone(names)
 	last := ""
@@ -99,8 +99,8 @@ func withPorts(names []string) ([]string, error) {
 	return names, nil
 }
 
-// reportOf reads the report of a director at the address that its listen names. It asks for the host localhost, because
-// a daemon refuses names that it does not know. It follows no redirect, and uses no proxy.
+// reportOf reads the report of a director at the address of its directive listen. It requests the host localhost,
+// because a daemon refuses host names that it does not know. It follows no redirects and uses no proxy.
 func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, directorTimeout)
 	defer cancel()

@@ -25,7 +25,7 @@ import (
 	"ldirectord/parser"
 )
 
-// options are the values of the command line. An exported field is the option of that name, see flags.
+// options are the values of the command line. Each exported field holds the option of the same name, see flags.
 type options struct {
 	Debug        bool
 	Help         bool
@@ -65,7 +65,7 @@ type options struct {
 	dirs    instance.ConfigDirs
 }
 
-// reading has the options for reading and showing the file.
+// reading contains the options for reading and showing the file.
 type reading struct {
 	Strict            bool
 	WithSecrets       bool
@@ -75,7 +75,7 @@ type reading struct {
 	WarningsAreErrors bool
 }
 
-// ordering has the options of orders.
+// ordering contains the options for giving orders.
 type ordering struct {
 	Wait       bool
 	WaitBudget time.Duration
@@ -94,10 +94,10 @@ const (
 	defaultRunDir    = instance.Folder
 )
 
-// bareWatch matches --watch=5, a number of seconds; --watch 5 is the same.
+// bareWatch matches --watch with a bare number of seconds, such as --watch=5. parse treats --watch 5 in the same way.
 var bareWatch = regexp.MustCompile(`--watch=\d+$`)
 
-// parse reads the command line: options, the file, the command.
+// parse reads the command line: options, file and command.
 func (o *options) parse(args []string) error {
 	f := o.flags()
 	for i := range beforeDash(args) {
@@ -142,8 +142,8 @@ func (o *options) parse(args []string) error {
 	return o.validate(f)
 }
 
-// refuseEmpty refuses an empty word or value, which may be an unset variable of a script. As a name it would mean every
-// server, as a time none.
+// refuseEmpty refuses an empty word or value, which may come from an unset variable in a script. An empty name would
+// mean every server, and an empty time would count as not given.
 func (o *options) refuseEmpty(f *pflag.FlagSet) (err error) {
 	words := o.args
 	if o.dash >= 0 {
@@ -165,7 +165,7 @@ func (o *options) refuseEmpty(f *pflag.FlagSet) (err error) {
 	return err
 }
 
-// refuseUseless refuses options that only other commands have, because a script might rely on them.
+// refuseUseless refuses an option that only other commands have, because a script might rely on its effect.
 func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 	own := o.command.Options
 	f.Visit(func(flag *pflag.Flag) {
@@ -182,7 +182,7 @@ func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 }
 
 // parseCommand reads `[CONFIG] COMMAND` and returns the words after it. If the second word is a command, the first one
-// is the file; but `notify stop` is a file and a command only if the file exists.
+// is the file. `notify stop` is ambiguous: it is a file and a command only if the file exists.
 func (o *options) parseCommand(words []string) (args []string, err error) {
 	switch {
 	case len(words) == 0:
@@ -207,7 +207,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 	}
 }
 
-// leads reports whether verb, followed by next, is the command rather than a file before a command.
+// leads reports whether verb, followed by next, is the command rather than the file.
 func (o *options) leads(verb, next string) bool {
 	if strings.HasPrefix(next, "--") || strings.HasPrefix(next, "-") && commands[verb].Takes != "" {
 		return true
@@ -228,8 +228,9 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. Commands of the Perl ldirectord ignore them, as it does, except our own
-// long options, and addresses: "stop SERVER" was not meant to stop the daemon.
+// parseArgs reads the words after the command. Like the Perl ldirectord, its commands ignore these words, with two
+// exceptions: long options, which are our own, and addresses, because whoever types "stop SERVER" does not mean to stop
+// the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range beforeDash(rest) {
 		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before the command -v is --version
@@ -281,10 +282,10 @@ func isAddress(word string) bool {
 	return withPort == nil || alone == nil
 }
 
-// flagWords matches words of the library: "unknown shorthand flag: 'x' in -x".
+// flagWords matches the library's wording, such as "unknown shorthand flag: 'x' in -x".
 var flagWords = regexp.MustCompile(`^(unknown |bad )?(?:shorthand )?flag:?( needs an argument:)?(?: '\S+' in)?`)
 
-// badOption is the error of an invalid option value.
+// badOption returns the error for an unknown option or an invalid value, in our own words.
 func badOption(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
@@ -296,7 +297,7 @@ func badOption(err error) error {
 		allowed[bad.GetFlag().Value.Type()])
 }
 
-// spelling lets long options be written as for the Perl ldirectord: --DEBUG and --d are --debug.
+// spelling accepts long options as the Perl ldirectord does: --DEBUG and --d mean --debug.
 func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	name = strings.ToLower(name)
 	if long, ok := map[string]string{"d": "debug", "h": "help", "v": "version"}[name]; ok {
@@ -305,7 +306,7 @@ func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// flags makes a flag of each row of options.txt, for the field of its name.
+// flags defines a flag for each row of options.txt, which sets the field of the same name.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -336,7 +337,7 @@ func (o *options) flags() *pflag.FlagSet {
 	return f
 }
 
-// validate reads values, and refuses those that are wrong or contradict each other.
+// validate parses the values of options, and refuses values that are wrong or contradict each other.
 func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if o.table, err = ipvsctl.Open(o.IPVS); err != nil {
 		return err
@@ -402,8 +403,8 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// chooseRunDir chooses the run folder if --rundir does not: of two folders the one with a running daemon, or else the
-// one that systemd made for us. It ignores a folder that systemd made for another unit.
+// chooseRunDir chooses the run folder if --rundir is not given. It prefers a folder in which a daemon runs, then the
+// folder that systemd made for our unit, then the default. It ignores a folder that systemd made for another unit.
 func (o *options) chooseRunDir() {
 	if o.RunDir != "" {
 		return
@@ -427,7 +428,8 @@ func (o *options) instance() instance.Instance {
 // found describes the daemon's running processes.
 func (o *options) found() instance.Found { return o.instance().Find() }
 
-// names returns the possible names of the pid file, first the one by this command line. The default file has two names.
+// names returns the possible names of the pid file, with the one that this command line gives first. The default
+// configuration has two names.
 func (o *options) names() []string {
 	names := []string{o.instanceName()}
 	if o.config == "" {
@@ -440,10 +442,10 @@ func (o *options) names() []string {
 	return names
 }
 
-// nameless is the name of the daemon without CONFIG.
+// nameless is the daemon's name if the command line has no CONFIG.
 const nameless = "ldirectord"
 
-// instanceName returns the name in the pid file's path: that of the configuration, or else of the program.
+// instanceName returns the name in the pid file's path: that of the configuration or, without one, that of the program.
 func (o *options) instanceName() string {
 	if o.config == "" {
 		return nameless
@@ -457,10 +459,10 @@ func (o *options) socket() socket.Socket { return socket.Socket(o.instance().Fil
 // roleFile returns the role file of the daemon that this command line refers to.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
-// again returns the beginning of another call for this file: the program, options for the same machine, and the file.
+// again returns the beginning of a command line for the same file and machine: the program, options and the file.
 func (o *options) again() string { return "ldirectord " + strings.Join(append(o.own(), o.path), " ") }
 
-// own returns the options that further calls for the same machine need too.
+// own returns the options that another command line for the same machine needs too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{ // each with the default
 		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat},

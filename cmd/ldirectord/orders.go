@@ -9,7 +9,8 @@ import (
 	"ldirectord/internal/status"
 )
 
-// listOrders lists the orders in force in the running daemon, or else those that the next daemon will find.
+// listOrders lists the orders that are in force in the running daemon or, if none runs, those that the next daemon will
+// find.
 func listOrders(c *call) error {
 	list, err := c.orders()
 	switch {
@@ -49,7 +50,7 @@ func (c *call) orders() ([]orders.Entry, error) {
 	return status.ListOrders(all, core.SnapshotOf(c.Plan, time.Now())), err
 }
 
-// when formats a time of an order, in local time.
+// when formats the time of an order as local time.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"

@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// output prints a command's answer and its errors.
+// output prints the answer and the errors of a command.
 type output struct {
 	out            printable.Writer // the answer of a command, for stdout
 	raw            *bufio.Writer    // the same without escapes, for JSON and scripts
@@ -22,7 +22,7 @@ type output struct {
 	answer         map[string]any // with --json; nil without it, and for commands with a form of their own
 }
 
-// printJSON answers with a value.
+// printJSON prints a value as JSON.
 func (o *output) printJSON(value any) {
 	e := json.NewEncoder(jsonWriter{o.raw})
 	e.SetEscapeHTML(false)
@@ -30,7 +30,8 @@ func (o *output) printJSON(value any) {
 	_ = e.Encode(value) // o.raw remembers an error itself
 }
 
-// jsonWriter escapes what encoding/json does not, but a terminal may obey, such as eight-bit control characters.
+// jsonWriter escapes characters that encoding/json does not escape but that a terminal may obey, such as eight-bit
+// control characters.
 type jsonWriter struct{ to *bufio.Writer }
 
 func (w jsonWriter) Write(text []byte) (int, error) {
@@ -44,13 +45,13 @@ func (w jsonWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// asLine makes one line of a text, whatever it contains. It separates joined errors by ";".
+// asLine turns any text into a single line. It separates joined errors with ";".
 func asLine(text string) string { return printable.Text(strings.ReplaceAll(text, "\n", "; ")) + "\n" }
 
-// flush writes the answer so far. An error is remembered, and reported at the end.
+// flush writes the answer so far. An error is kept and reported when the command ends.
 func (o *output) flush() { _ = o.out.Flush() }
 
-// say prints a line to standard error, after the answer so far.
+// say prints a line to standard error after flushing the answer so far.
 func (o *output) say(line string) {
 	o.flush()
 	io.WriteString(o.stderr, asLine(line))
@@ -61,7 +62,7 @@ func (o *output) tell(format string, args ...any) {
 	io.WriteString(o.out, asLine(fmt.Sprintf(format, args...)))
 }
 
-// table is a table of the answer; Flush prints it.
+// table is a table in the answer. Flush prints it.
 type table struct{ *tabwriter.Writer }
 
 func (o *output) newTable(heads ...string) table {
@@ -77,18 +78,18 @@ func (t table) row(cells ...string) {
 	fmt.Fprintln(t, strings.Join(cells, "\t"))
 }
 
-// warn is say with the program's name at the beginning of the line.
+// warn does what say does, and puts the program's name at the beginning of the line.
 func (o *output) warn(format string, args ...any) {
 	o.say("ldirectord: " + fmt.Sprintf(format, args...))
 }
 
-// sayNow prints a line with the current time.
+// sayNow prints a line that begins with the current time.
 func (o *output) sayNow(line string) {
 	o.tell("%s %s", time.Now().Format(time.DateTime), line)
 	o.flush()
 }
 
-// note prints a remark about the whole plan.
+// note prints a remark that applies to the whole plan.
 func (o *output) note(text string) {
 	if o.answer == nil {
 		o.tell("# %s", text)
@@ -98,7 +99,7 @@ func (o *output) note(text string) {
 	o.answer["notes"] = append(notes, text)
 }
 
-// complain prints an error and returns its exit status; nil is success.
+// complain prints an error, if there is one, and returns the exit status.
 func (o *output) complain(err error) int {
 	if err != nil && err.Error() != "" {
 		o.warn("%v", err)
@@ -116,8 +117,8 @@ func statusFor(err error) int {
 	return exitOK
 }
 
-// conclude answers with the JSON of most commands: ok, exit, error, the file's diagnostics, and the command's own
-// answer.
+// conclude prints the JSON that most commands share: ok, exit, error, the file's diagnostics, and the command's own
+// fields.
 func (o *output) conclude(err error) {
 	status := statusFor(err)
 	if status != exitOK && err.Error() != "" {

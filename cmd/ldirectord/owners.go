@@ -10,16 +10,16 @@ import (
 	"ldirectord/parser"
 )
 
-// owners finds the virtual service of an entry in the kernel's connection table. The entry of a template names its
-// service. The entry of a connection shows only its destination, not the mark of its packets. Then the configured mark
-// rules decide, or else the server.
+// owners finds the virtual service to which an entry in the kernel's connection table belongs. A template's entry names
+// its service. A connection's entry shows only the destination, not the mark of the packets. For a connection the
+// configured mark rules decide, or else the server.
 type owners struct {
 	services []*balanced
 	byKey    map[lvs.Key][]*balanced // one; none for an unconfigured service in the table
 	marks    []*balanced
 }
 
-// balanced is a virtual service with its servers as they are in the table.
+// balanced is a virtual service with its servers and their state in the table.
 type balanced struct {
 	*plan.Service
 	shown    bool
@@ -74,7 +74,7 @@ func (b *balanced) find(states map[lvs.Backend]string) {
 
 const notConfigured = "not configured"
 
-// stateOf returns a server's state by the table alone.
+// stateOf derives a server's state from the table alone.
 func (b *balanced) stateOf(m *plan.Entry) string {
 	dest, in := b.table.Dests.At(m.Dest.Addr)
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
@@ -90,8 +90,8 @@ func (b *balanced) stateOf(m *plan.Entry) string {
 	}
 }
 
-// server finds a server by address and port, or else by address alone: an entry may have no port, and an FTP data
-// connection has another one.
+// server finds a server by address and port, or else by address alone, because an entry may lack the port and an FTP
+// data connection uses another port.
 func (b *balanced) server(dest netip.AddrPort) serverLine {
 	i := slices.IndexFunc(b.servers, func(s serverLine) bool { return s.addr == dest })
 	if i < 0 {
@@ -103,8 +103,9 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 	return b.servers[i]
 }
 
-// of returns the owner of an entry: none if it is not configured, several if it is ambiguous. The order is that of the
-// kernel, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
+// of returns the virtual services that may own an entry: none if the service is not configured, several if the entry is
+// ambiguous. It searches in the same order as the kernel's ip_vs_service_find (ip_vs_ctl.c): by mark, by address and
+// port, for FTP, and for a service on every port.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {

@@ -15,9 +15,9 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// showPlan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables
-// commands, and then the addresses that are announced while their services are healthy. All of this includes the effect
-// of orders.
+// showPlan shows what the configuration would change: first the table, as ipvsadm commands, then the mark rules, as
+// iptables commands, and then the addresses that are announced while their services are healthy. Orders are taken into
+// account.
 func showPlan(c *call) error {
 	if err := c.loadAndAdvise(); err != nil {
 		return err
@@ -48,7 +48,8 @@ func showPlan(c *call) error {
 	return showChanges(c, changes)
 }
 
-// noteOrigins notes which servers are not known yet, and which changed services use a shared block.
+// noteOrigins adds notes about servers whose addresses are not known yet, and about changed services that use a shared
+// block.
 func noteOrigins(c *call, ops []lvs.Op) {
 	for _, check := range c.Plan.Checks() {
 		if check.Waits != "" {
@@ -65,14 +66,14 @@ func noteOrigins(c *call, ops []lvs.Op) {
 	}
 }
 
-// change is one change that a configuration makes, as a command.
+// change is a change that a configuration makes, written as a command.
 type change struct {
 	Command string `json:"command"`
 	When    string `json:"when,omitempty"`  // "" for at once
 	Error   string `json:"error,omitempty"` // why it can't be made
 }
 
-// showChanges shows changes. With --exit-code, changes have an exit status of their own.
+// showChanges shows changes. With --exit-code, the exit status shows whether there are any.
 func showChanges(c *call, changes []change) error {
 	if c.answer != nil {
 		c.answer["changes"] = changes
@@ -101,8 +102,8 @@ func printChanges(c *call, changes []change) {
 	}
 }
 
-// planned returns the changes of the table with their times. It leaves out changes within a virtual service that can't
-// be set up.
+// planned returns the changes to the table, each with the time at which it is made. If a virtual service can't be set
+// up, it leaves out the changes within that service.
 func planned(ops []lvs.Op) []change {
 	changes, missing := []change{}, map[lvs.Key]bool{}
 	for _, op := range ops {
@@ -122,8 +123,9 @@ func planned(ops []lvs.Op) []change {
 	return changes
 }
 
-// machine reads the table that the configuration would change, and makes the commands for mark rules and addresses. A
-// table in memory belongs to the running daemon, so plan compares with an empty table, and shows no other changes.
+// machine reads the table that the configuration would change, and returns it with the commands for mark rules and
+// addresses. With --ipvs memory, the table is inside the running daemon. plan then compares the configuration with an
+// empty table, and shows no changes of mark rules or addresses.
 func machine(c *call, given orders.All) (have lvs.Table, commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory belongs to its daemon")

@@ -17,7 +17,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// maxProbes is how many checks of a probe run at once.
+// maxProbes is the number of checks that a probe runs at the same time.
 const maxProbes = 200
 
 // probed is the outcome of a check.
@@ -26,11 +26,11 @@ type probed struct {
 	tape *transcript.Tape // nil: without a conversation
 }
 
-// outcomes are the outcomes of all checks.
+// outcomes maps each check to its outcome.
 type outcomes map[*schedule.Task]probed
 
-// probe makes each check of the configuration, of a virtual service or of a server once. It shows a table of results,
-// or the conversations.
+// probe makes each check of the whole configuration, of one virtual service or of one server once. It shows a table of
+// the results or, with --verbose, the conversations.
 func probe(c *call) error {
 	c.env.SetVirtuals(c.Plan)
 	words := append(slices.Clone(c.args), "", "")
@@ -72,8 +72,8 @@ func probe(c *call) error {
 	return nil
 }
 
-// bothWays adds to each check through a virtual address the same check at the server's own address. The added check
-// does not count.
+// bothWays adds, for each check through a virtual address, the same check at the server's own address. The added check
+// does not affect the exit status.
 func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	build := c.env.Builder()
 	for _, check := range checks {
@@ -88,12 +88,13 @@ func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	return both
 }
 
-// goesThrough reports whether a check goes through a virtual address; with a table in memory none does.
+// goesThrough reports whether a check is made through a virtual address. With a table in memory, no check is.
 func (c *call) goesThrough(check plan.Check) bool {
 	return c.table.Private != nil && check.Spec.Through != (checker.Through{})
 }
 
-// probeThrough makes every check once. Checks through a virtual address use private services of this call.
+// probeThrough makes every check once. Checks through a virtual address use private virtual services that exist only
+// for this call.
 func (c *call) probeThrough(ctx context.Context, checks []plan.Check) (results outcomes, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
@@ -135,7 +136,7 @@ func rowsOf(checks []plan.Check, results outcomes) []row {
 	return rows
 }
 
-// take adds the outcome of the check.
+// take fills in the outcome of the check.
 func (one *row) take(r probed) {
 	one.State, one.Seconds, one.Detail = "up", r.Took.Seconds(), r.Detail
 	if r.Warning != "" {
@@ -152,7 +153,7 @@ func (one *row) take(r probed) {
 	}
 }
 
-// printResults prints the table.
+// printResults prints the table of results.
 func printResults(c *call, rows []row) {
 	t := c.newTable("VIRTUAL", "REAL", "CHECK", "STATE", "TIME", "DETAIL")
 	for _, r := range rows {
@@ -165,7 +166,7 @@ func printResults(c *call, rows []row) {
 	t.Flush()
 }
 
-// probeAll makes every check once; equal checks share a result.
+// probeAll makes every check once. Equal checks share one result.
 func probeAll(ctx context.Context, checks []plan.Check, taped bool) outcomes {
 	results := outcomes{}
 	var mu sync.Mutex

@@ -21,7 +21,7 @@ import (
 //go:embed realserver.sh
 var realServerScript string
 
-// realServer is one machine with its virtual services.
+// realServer is a machine and the virtual services that it serves.
 type realServer struct {
 	addr   netip.Addr
 	serves map[string][]string // its virtual addresses by method (gate, ipip, masq), in file order; masq has none
@@ -29,7 +29,7 @@ type realServer struct {
 	manual []string
 }
 
-// printRealServerScript prints a script that sets up one real server, or any real server on which it runs.
+// printRealServerScript prints a script that sets up one given real server, or whichever real server runs it.
 func printRealServerScript(c *call) error {
 	servers, name, server := realServers(c.Plan.Services), c.instanceName(), ""
 	if len(c.args) == 1 {
@@ -80,8 +80,8 @@ func realServers(services []*plan.Service) (servers []*realServer) {
 	return servers
 }
 
-// add notes a virtual service that a machine serves. It leaves out a network of virtual addresses that contains real
-// servers, which would cut them off from each other.
+// add records a virtual service that a machine serves. It leaves out a network of virtual addresses that contains real
+// servers, because a script that set it up would cut these servers off from each other.
 func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
 	way := forward.String()
 	if forward == lvs.Masq {
@@ -104,7 +104,7 @@ func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServ
 	}
 }
 
-// with adds a text to a list, unless it is there.
+// with adds a text to a list, unless the list already contains it.
 func with(list []string, value string) []string {
 	if slices.Contains(list, value) {
 		return list
@@ -125,8 +125,9 @@ func findServer(servers []*realServer, word string) (*realServer, error) {
 	return nil, fmt.Errorf("no real server has the address %s", addr)
 }
 
-// writeRealServerScript writes the script. server is the address of the target machine; "" lets the script choose by
-// the machine's own addresses. name distinguishes its notes from those of similar scripts.
+// writeRealServerScript writes the script. server is the address of the machine to set up; with "", the script decides
+// by the addresses of the machine that runs it. name distinguishes what this script records from the records of similar
+// scripts.
 func writeRealServerScript(w io.Writer, path, name, server string, servers []*realServer) error {
 	var addresses strings.Builder
 	for _, s := range servers {

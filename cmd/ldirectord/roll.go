@@ -23,11 +23,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// rollBudget is how long roll waits for its turn with a server, unless --wait-budget says so.
+// rollBudget is how long roll waits until it may drain a server, unless --wait-budget is given.
 const rollBudget = 10 * time.Minute
 
-// roll takes one server after the other out of service, runs a command for it, and puts it back once it passes. It
-// stops at the first trouble, or at a signal, and leaves that server drained.
+// roll takes the servers out of service one after another. For each one it runs a command, and puts the server back
+// once its checks pass. It stops at the first failure, or at a signal, and leaves that server drained.
 func roll(c *call) error {
 	if c.dash < 1 || c.dash == len(c.args) {
 		return misused("roll: %s must come after it", c.command.Takes)
@@ -73,7 +73,7 @@ func roll(c *call) error {
 	return state.end()
 }
 
-// namesOf returns the names of servers, each once.
+// namesOf returns the names of servers without duplicates.
 func namesOf(servers []lvs.Backend) (names []string) {
 	for _, at := range servers {
 		if !slices.Contains(names, at.Real) {
@@ -83,7 +83,7 @@ func namesOf(servers []lvs.Backend) (names []string) {
 	return names
 }
 
-// warnOfOut warns of servers of these virtual services that are out already.
+// warnOfOut warns of servers that are already out of service in the same virtual services.
 func (c *call) warnOfOut(servers []lvs.Backend) error {
 	report, err := c.report()
 	if err != nil {
@@ -107,7 +107,8 @@ func (c *call) warnOfOut(servers []lvs.Backend) error {
 	return nil
 }
 
-// rolled returns the servers that the words name, in their order, and the virtual service before them, if there is one.
+// rolled returns the servers that the words name, in the order of the words, and the virtual service if the first word
+// names one.
 func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, err error) {
 	if _, err := c.askWhy(words[:1]); err != nil && len(words) > 1 {
 		virtual, words = words[:1], words[1:]
@@ -126,7 +127,7 @@ func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, 
 	return virtual, servers, nil
 }
 
-// rolling is a server in its turn.
+// rolling is the server that is being rolled.
 type rolling struct {
 	*call
 	server []string // as in the command line: its virtual service, if that is named, and its name
@@ -141,7 +142,7 @@ func (r rolling) step(what string) {
 	r.flush()
 }
 
-// hint prints what a failed roll leaves, and how to continue.
+// hint prints what a failed roll leaves behind, and how to continue.
 func (r rolling) hint(drained bool, left []string) {
 	if drained {
 		r.warn("%s stays drained; to end that: %s undrain %s", r.real(), r.again(),
@@ -159,7 +160,7 @@ func (r rolling) hint(drained bool, left []string) {
 	}
 }
 
-// roll rolls the server. With an error it also reports whether the server is drained.
+// roll rolls one server. If it fails, it also reports whether the server is still drained.
 func (r rolling) roll(argv []string) (drained bool, err error) {
 	r.step("")
 	if err := r.takeOut(); err != nil {
@@ -197,10 +198,10 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 	})
 }
 
-// firstLook is how long roll waits for its turn with a server before it says so.
+// firstLook is how long roll waits silently until it may drain a server.
 const firstLook = time.Second
 
-// takeOut drains the server as soon as enough others serve, and says why it waits.
+// takeOut drains the server as soon as enough others serve. If it has to wait, it prints the reason.
 func (r rolling) takeOut() error {
 	first := *r.call
 	first.WaitBudget = min(r.WaitBudget, firstLook)
@@ -216,7 +217,7 @@ func (r rolling) takeOut() error {
 	return r.give(r.server, orders.Drain)
 }
 
-// give gives an order. It fails if the order is only recorded because the daemon has ended.
+// give gives an order. If the daemon has ended, the order is only recorded, and give returns an error.
 func (c *call) give(server []string, kind orders.Kind) error {
 	err := setServers(c, server, string(kind))
 	if err != nil && statusFor(err) == exitOK {
@@ -225,14 +226,14 @@ func (c *call) give(server []string, kind orders.Kind) error {
 	return err
 }
 
-// takeBack ends the order to drain, even if a signal comes meanwhile.
+// takeBack ends the order to drain, even if a signal arrives meanwhile.
 func (r rolling) takeBack() error {
 	back := *r.call
 	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // none of them is for this order
 	return back.give(r.server, orders.Ready)
 }
 
-// isDrained reports whether the server is drained, or may be.
+// isDrained reports whether the server is drained. It also returns true if this can't be found out.
 func (r rolling) isDrained() bool {
 	asks := *r.call
 	asks.ctx = context.WithoutCancel(r.ctx)
@@ -240,8 +241,8 @@ func (r rolling) isDrained() bool {
 	return err != nil || slices.ContainsFunc(found.Servers, func(s status.Case) bool { return s.Drained })
 }
 
-// runFor runs the command, with the name of the server for each word {}. The exit status of the command becomes that of
-// roll. A signal that ends roll ends the command.
+// runFor runs the command, with the name of the server in place of each word {}. If the command fails, its exit status
+// becomes that of roll. A signal that ends roll also ends the command.
 func (c *call) runFor(real string, argv []string) error {
 	argv = slices.Clone(argv)
 	for i, word := range argv {
@@ -260,8 +261,8 @@ func (c *call) runFor(real string, argv []string) error {
 	return runfile.While("running the command", err)
 }
 
-// await waits until each entry of the server meets a condition, for at most --timeout, and shows what it waits for. met
-// also returns why an entry does not.
+// await waits, for at most --timeout, until each entry of the server meets a condition, and shows what it is waiting
+// for. If an entry does not meet the condition, met also returns why.
 func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.Timeout)
 	defer cancel()
@@ -293,15 +294,16 @@ func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	}
 }
 
-// late is the error of waiting without success.
+// late is the error for a wait that timed out.
 type late string
 
 func (l late) Error() string { return string(l) }
 
-// lateBy is how late the recorded time of a result may be.
+// lateBy is how much later than the result itself its recorded time may be.
 const lateBy = time.Second
 
-// unpassed returns the checks of a server of which no run that began after a moment has passed, with what they found.
+// unpassed returns the checks of a server that have not passed in any run begun after the given moment, with what they
+// found.
 func unpassed(s status.Case, moment time.Time) (list []string) {
 	checks := s.Checks
 	if len(checks) == 0 {

@@ -11,7 +11,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// rollState is the content of the file of roll --state: how far a roll came, so that the same command continues it.
+// rollState is the content of the file that roll --state names. It records how far a roll has come, so that the same
+// command can continue it.
 type rollState struct {
 	path string   // "" without --state: nothing is kept
 	held *os.File // the file as last written, with a lock
@@ -21,8 +22,8 @@ type rollState struct {
 	At    string   `json:"at"`             // the server that is being rolled, or that failed
 }
 
-// openRoll reads the state of a roll with these words; for a new roll nothing is done. It keeps other rolls from the
-// file until close.
+// openRoll reads the state of the roll with these words. If the roll is new, the state is empty. Until close, no other
+// roll can use the file.
 func openRoll(path string, words []string) (s *rollState, err error) {
 	s = &rollState{path: path, Words: words}
 	if path == "" {
@@ -38,7 +39,7 @@ func openRoll(path string, words []string) (s *rollState, err error) {
 	return s, nil
 }
 
-// read reads the file. A new one is empty.
+// read reads the file. A new file is empty.
 func (s *rollState) read(words []string) error {
 	text, err := runfile.ReadFile(s.path, runfile.MaxFile)
 	if err != nil || len(text) == 0 {
@@ -55,7 +56,8 @@ func (s *rollState) read(words []string) error {
 	return nil
 }
 
-// left returns the servers still to be rolled, first the one at which the roll ended, and those that are done.
+// left returns the servers still to be rolled, beginning with the one at which the roll ended, and the servers that are
+// done.
 func (s *rollState) left(servers []string) (left, done []string) {
 	for _, real := range servers {
 		switch {
@@ -70,7 +72,7 @@ func (s *rollState) left(servers []string) (left, done []string) {
 	return left, done
 }
 
-// begin records the server to be rolled next, before it is drained.
+// begin records the server that is rolled next. It is called before that server is drained.
 func (s *rollState) begin(real string) error {
 	if s.path == "" {
 		return nil
@@ -83,7 +85,7 @@ func (s *rollState) begin(real string) error {
 	return s.hold()
 }
 
-// hold locks the file. Each write makes a new file, which must be locked again.
+// hold locks the file. Because each write replaces the file, the new one must be locked again.
 func (s *rollState) hold() error {
 	f, err := runfile.OpenFile(s.path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -98,7 +100,7 @@ func (s *rollState) hold() error {
 	return nil
 }
 
-// end removes the file: all servers are rolled.
+// end removes the file once all servers have been rolled.
 func (s *rollState) end() error {
 	if s.path == "" {
 		return nil

@@ -18,11 +18,11 @@ import (
 	"ldirectord/internal/socket"
 )
 
-// idleInterval is the time between two looks at the connections of servers.
+// idleInterval is how often the number of connections is read while waiting for them to end.
 const idleInterval = 200 * time.Millisecond
 
-// order makes a command for one kind of order: for real servers, for a whole virtual service, or for one address or
-// all. With --off it takes an order back.
+// order makes the action of a command that gives one kind of order: for real servers or, if whole, for a virtual
+// service, one address or all addresses. With --off the command takes the order back.
 func order(kind orders.Kind, whole bool) action {
 	return func(c *call) error {
 		what, servers := kind, c.args
@@ -36,7 +36,7 @@ func order(kind orders.Kind, whole bool) action {
 	}
 }
 
-// set gives an order for real servers. The last words of the command line are the order.
+// set gives an order for real servers. The order is at the end of the command line.
 func set(c *call) error {
 	at := len(c.args) - 1
 	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(orders.Weigh) {
@@ -49,7 +49,7 @@ func set(c *call) error {
 	return setServers(c, servers, what)
 }
 
-// setServers gives an order for servers. With --wait it waits until the order is carried out.
+// setServers gives an order for servers. With --wait it also waits until the order has been carried out.
 func setServers(c *call, servers []string, what string) error {
 	words := wordsFor(servers)
 	order, err := readOrder(c, words, what)
@@ -84,7 +84,7 @@ func setServers(c *call, servers []string, what string) error {
 		func(carry lvs.Counters) bool { return carry.Active == 0 })
 }
 
-// readOrder completes the words of an order, and reads them as the daemon does.
+// readOrder adds the options to the words of an order, and parses them as the daemon does.
 func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	words.Set("order", what)
 	words.Set("why", c.Why)
@@ -108,7 +108,7 @@ func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	return order, err
 }
 
-// tellOrdered prints what the order does.
+// tellOrdered prints what the order does to each server.
 func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
 	for _, s := range answer.Servers {
@@ -141,7 +141,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	}
 }
 
-// orderedServer is the server and the order, for JSON.
+// orderedServer is a server with its order, for JSON.
 type orderedServer struct {
 	lvs.Backend
 	Order string    `json:"order"`
@@ -184,8 +184,9 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed returns the error of an order that is recorded and was not answered. If no daemon runs, that is not a
-// failure. The error is nil if our daemon runs without a control socket, because it follows the file.
+// unconfirmed returns the error for an order that is recorded but not confirmed by a daemon. If no daemon runs, this is
+// not a failure unless --wait was given. Without --wait the error is nil if our daemon runs without a control socket,
+// because it follows the file.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
@@ -246,11 +247,12 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	}
 }
 
-// quietTime is how long a withdrawn address must get no packet.
+// quietTime is how long no packet must arrive for a withdrawn address before it counts as quiet.
 const quietTime = 3 * time.Second
 
-// quiet makes a function that reports from the packet count whether no packet has arrived for quietTime. Connections
-// would not show it: with gate they continue through another director, but their entries stay in the table here.
+// quiet returns a function that reports, from the packet count, whether no packet has arrived for quietTime. The number
+// of connections would not show this: with gate they continue through another director, but their entries stay in the
+// table here.
 func quiet() func(lvs.Counters) bool {
 	last, since := uint64(0), time.Now()
 	return func(carry lvs.Counters) bool {

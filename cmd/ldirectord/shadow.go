@@ -18,7 +18,8 @@ import (
 	"ldirectord/parser"
 )
 
-// runShadow compares the table with the one that the daemon would write, until a signal or --for ends it.
+// runShadow compares the table with the one that the daemon would write, until a signal arrives or the time of --for is
+// over.
 func runShadow(c *call) error {
 	if c.table.Live == nil {
 		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
@@ -73,13 +74,14 @@ func (c *call) writeReport(r shadow.Report) error {
 	return runfile.Save(c.Report, append(text, '\n'), 0o644)
 }
 
-// followedFile is the configuration file while a shadow runs.
+// followedFile is the configuration file that a running shadow watches for changes.
 type followedFile struct {
 	c             *call
 	inForce, seen []byte
 }
 
-// changed returns the plan of a changed file that has been stable for a second. It reports a refused file.
+// changed returns the new plan once the file has changed and has then been stable for a second. If the file is refused,
+// it reports that.
 func (f *followedFile) changed() *plan.Plan {
 	text, err := f.c.source().Read()
 	settled := err == nil && bytes.Equal(text, f.seen)

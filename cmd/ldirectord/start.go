@@ -21,7 +21,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// start starts a daemon that serves, unless it runs.
+// start starts a daemon that serves, unless one is already running.
 func start(c *call) error {
 	return c.begin(func(runs bool) error {
 		switch {
@@ -55,8 +55,8 @@ func standby(c *call) error {
 	})
 }
 
-// begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. It calls
-// prepare first; runs: a daemon is already running.
+// begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
+// Before it starts the daemon it calls prepare, with whether one is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
 	signal.Notify(c.hangups, unix.SIGHUP)
@@ -79,7 +79,7 @@ func (c *call) begin(prepare func(runs bool) error) error {
 	return c.launch()
 }
 
-// staysInForeground reports whether the command that the operator gave becomes the daemon, instead of starting one.
+// staysInForeground reports whether this process itself becomes the daemon, instead of starting one in the background.
 func (c *call) staysInForeground() bool {
 	return c.Foreground || c.Debug || c.Config.Global.Supervised
 }
@@ -87,7 +87,8 @@ func (c *call) staysInForeground() bool {
 // lastGoodEnv allows the daemon in the background to start with the last good configuration.
 const lastGoodEnv = "LDIRECTORD_LAST_GOOD"
 
-// loadOrLastGood reads the configuration, or with --last-good the one that was last in force if this one can't be used.
+// loadOrLastGood reads the configuration. If it can't be used, and --last-good is given, it reads the one that was last
+// in force.
 func (c *call) loadOrLastGood() error {
 	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
 	os.Unsetenv(lastGoodEnv)
@@ -104,7 +105,7 @@ func (c *call) loadOrLastGood() error {
 	return refused
 }
 
-// takeLastGood replaces the configuration by the one last in force, if that can be used.
+// takeLastGood replaces the configuration with the one that was last in force, if that one can be used.
 func (c *call) takeLastGood() bool {
 	last, err := daemon.LoadLastGood(c.ctx, c.source())
 	if err != nil || last.Plan == nil {
@@ -116,14 +117,15 @@ func (c *call) takeLastGood() bool {
 	return true
 }
 
-// waitsForUs reports whether a daemon that is stopping may be waiting for this command. That can be if a daemon passed
-// the command on: with files that name each other both would wait. Such a daemon is left alone.
+// waitsForUs reports whether a daemon that is stopping may be waiting for this command. This is possible if a daemon
+// passed the command on: if two files name each other, both daemons would wait. Such a daemon is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
 	return len(c.via) > 0 && daemon.Pid != 0 && ends
 }
 
-// runs reports whether the daemon runs and stays. That is an error in a process that should become the daemon.
+// runs reports whether a daemon runs and is not about to stop. In a process that should become the daemon itself, this
+// is an error.
 func runs(c *call) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
@@ -142,8 +144,8 @@ func runs(c *call) (bool, error) {
 	return false, found.Await(ctx)
 }
 
-// reload has the running daemon read the file again, if the file is good, and waits until the table follows. A daemon
-// without a control socket gets a signal, and reports no result.
+// reload has the running daemon read the file again, if the file is good, and waits until the table has been updated. A
+// daemon without a control socket gets a signal instead, and reports no result.
 func reload(c *call) error {
 	err := c.load()
 	if err != nil {
@@ -196,7 +198,7 @@ func confirm(c *call) error {
 	return c.socket().Order(c.ctx, daemon.OrderTimeout, "/confirm", nil, new(struct{}))
 }
 
-// warnOfOrders names the orders whose servers are no longer in the file.
+// warnOfOrders warns of orders whose servers are no longer in the file.
 func (c *call) warnOfOrders() {
 	var lost []string
 	all, _ := c.orders()

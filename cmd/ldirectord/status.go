@@ -16,11 +16,11 @@ import (
 	"ldirectord/internal/status"
 )
 
-// siblingTimeout is how long a sibling's status may take.
+// siblingTimeout is how long the status command may take for a file that execute= names.
 const siblingTimeout = 10 * time.Second
 
 // showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
-// --json it shows the daemon's report; a missing report has an exit status of its own.
+// --json it also shows the daemon's report. If there is no report, the exit status is exitUnknown.
 func showStatus(c *call) error {
 	if len(c.Of) > 0 {
 		return compareDirectors(c)
@@ -61,7 +61,8 @@ func showStatus(c *call) error {
 	return cmp.Or(refused, error(exit{status: ended}))
 }
 
-// others names daemons that the command may have meant: that of another file with this name, or those elsewhere.
+// others names the daemons that the operator may have meant: the one for another file of this name, or those that
+// elsewhere finds.
 func (o *options) others() string {
 	if err := o.instance().NameTaken(); err != nil {
 		return err.Error()
@@ -69,8 +70,8 @@ func (o *options) others() string {
 	return o.elsewhere()
 }
 
-// elsewhere names daemons of this file with another table or in another network namespace, and how to ask them; "" for
-// none.
+// elsewhere names the daemons for this file that use another table or network namespace, and the commands that reach
+// them. It returns "" if there are none.
 func (o *options) elsewhere() string {
 	var all []string
 	for _, s := range o.instance().Elsewhere() {
@@ -85,7 +86,7 @@ func (o *options) elsewhere() string {
 	return strings.Join(all, "; ")
 }
 
-// showReport prints the daemon's report if an option requests it.
+// showReport prints the daemon's report if --verbose or --json is given.
 func showReport(c *call, pid int) error {
 	if !c.Verbose && !c.JSON {
 		if err := c.perlRuns(); err != nil {
@@ -108,7 +109,7 @@ func showReport(c *call, pid int) error {
 	return report.WriteText(c.raw) // WriteText escapes before it breaks lines
 }
 
-// showLacking prints how many virtual services have no server, if there are any and the daemon answers in a second.
+// showLacking prints how many virtual services have no server, if there are any and the daemon answers within a second.
 func showLacking(c *call) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
@@ -119,7 +120,7 @@ func showLacking(c *call) {
 	}
 }
 
-// perlRuns returns an error if the Perl ldirectord runs, which has no control socket.
+// perlRuns returns an error if the running daemon is the Perl ldirectord, which has no control socket.
 func (o *options) perlRuns() error {
 	if p := o.found(); p.IsPerl() {
 		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it "+
@@ -128,7 +129,7 @@ func (o *options) perlRuns() error {
 	return nil
 }
 
-// report requests the status of the running daemon.
+// report asks the running daemon for its report.
 func (c *call) report() (*status.Report, error) {
 	text, err := c.socket().Ask(c.ctx, "/status")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// stop stops the running daemon, whatever the state of the file, and waits until it has cleaned up.
+// stop stops the running daemon, even if the file is missing or refused, and waits until it has cleaned up.
 func stop(c *call) error {
 	found := c.found()
 	switch {
@@ -28,7 +28,8 @@ func stop(c *call) error {
 	}
 }
 
-// noneRuns is the answer where no daemon runs: another one may be meant, and the file may have an error.
+// noneRuns answers a command for which no daemon runs. It warns of other daemons that may have been meant, and of
+// errors in the file.
 func noneRuns(c *call) error {
 	if there := c.others(); there != "" {
 		c.warn("%s", there)
@@ -46,8 +47,8 @@ func end(c *call, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. It kills a
-// daemon that hangs.
+// handOver stops the daemon without a change of the table. It also stops the processes that a Perl daemon has forked.
+// It kills a daemon that hangs.
 func handOver(c *call, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(c, p, daemon.SignalHandOver); err != nil {
@@ -71,7 +72,7 @@ func send(pid int, sig syscall.Signal) error {
 	return runfile.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
 }
 
-// restart replaces the running daemon by a new one. The table stays as it is meanwhile.
+// restart replaces the running daemon with a new one. Meanwhile the table stays as it is.
 func restart(c *call) error {
 	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
@@ -88,7 +89,7 @@ func restart(c *call) error {
 	return c.launch()
 }
 
-// keepSpelling gives the next daemon the name of the previous one, so that the path of the pid file stays.
+// keepSpelling gives the next daemon the name of the previous one, so that the path of the pid file does not change.
 func keepSpelling(c *call, before instance.State) {
 	standard, err := c.dirs.Find("")
 	switch {
@@ -100,7 +101,7 @@ func keepSpelling(c *call, before instance.State) {
 	}
 }
 
-// tryRestart restarts the daemon if it runs.
+// tryRestart restarts the daemon if one is running.
 func tryRestart(c *call) error {
 	if c.found().Pid == 0 {
 		return noneRuns(c)

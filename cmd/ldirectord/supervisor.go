@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// a program other than a systemd unit runs the daemon in the foreground.
+// somebody is a supervisor that is not a systemd unit.
 const somebody instance.Supervisor = "somebody"
 
 // supervisor returns the program that runs this process in the foreground.
@@ -24,10 +24,10 @@ func supervisor(c *call) instance.Supervisor {
 	return somebody
 }
 
-// ofService matches the line of a service in /proc/PID/cgroup, see cgroups(7).
+// ofService matches a line of /proc/PID/cgroup that names a service, see cgroups(7).
 var ofService = regexp.MustCompile(`(?m)^[^:]*:(?:name=systemd)?:.*/([^/]*\.service)$`)
 
-// unitOf returns the service that runs a process; "" for none.
+// unitOf returns the systemd service to which a process belongs, or "".
 func unitOf(pid int) instance.Supervisor {
 	groups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)) // none if it can't be read
 	return serviceIn(string(groups))
@@ -40,8 +40,8 @@ func serviceIn(groups string) instance.Supervisor {
 	return ""
 }
 
-// restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place. The
-// kernel must confirm the unit's name, because another user may have written the record.
+// restartSupervised has the supervisor restart its daemon. During a restart, the unit's ExecStop leaves the table in
+// place. The name of the unit is also read from the kernel, because another user may have written the record.
 func restartSupervised(c *call, by instance.Supervisor, pid int) error {
 	if by != unitOf(pid) {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")

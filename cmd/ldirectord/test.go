@@ -21,8 +21,8 @@ import (
 // maxScript is the largest size of a script, in bytes.
 const maxScript = 1 << 20
 
-// testFile plays scripts with the file, by the rules of the daemon, in a table in memory. It makes no check, and no
-// real time passes.
+// testFile plays scripts against the configuration: it applies the daemon's rules to a table in memory, without real
+// checks and without waiting.
 func testFile(c *call) error {
 	failed := 0
 	for _, name := range c.args {
@@ -47,7 +47,7 @@ func testFile(c *call) error {
 	return nil
 }
 
-// script is one script while it is played.
+// script is the state of a script that is being played.
 type script struct {
 	*call
 	file   string
@@ -78,7 +78,7 @@ func (s *script) play() error {
 	return nil
 }
 
-// acts returns what each word of a script does.
+// acts returns the function for each word with which a line of a script may begin.
 func (s *script) acts() map[string]func([]string) error {
 	breaks := func(fail bool) func([]string) error {
 		return func(words []string) error {
@@ -97,7 +97,7 @@ func (s *script) acts() map[string]func([]string) error {
 	}
 }
 
-// named returns the servers that words name.
+// named returns the servers that the words name.
 func (s *script) named(words []string) ([]lvs.Backend, error) {
 	if len(words) == 0 {
 		return nil, errors.New("a real server must follow")
@@ -105,7 +105,7 @@ func (s *script) named(words []string) ([]lvs.Backend, error) {
 	return meantBy(s.call, s.world.Snapshot(), words)
 }
 
-// order gives an order, or refuses it as the daemon does.
+// order gives an order, or refuses it in the cases in which the daemon would.
 func (s *script) order(kind orders.Kind, words []string) error {
 	servers, err := s.named(words)
 	if err != nil {
@@ -140,10 +140,10 @@ func (s *script) wait(words []string) error {
 	return nil
 }
 
-// maxWait is the longest wait of a script.
+// maxWait is the longest wait that a script may request.
 const maxWait = 24 * time.Hour
 
-// reload takes another file, as the daemon takes a changed one.
+// reload loads another file in the way in which the daemon loads a changed one.
 func (s *script) reload(words []string) error {
 	if len(words) != 1 {
 		return errors.New("a file must follow")
@@ -175,8 +175,8 @@ func (s *script) virtual(word string) (*view.Virtual, error) {
 	return nil, fmt.Errorf("there is no virtual service %s", word)
 }
 
-// serves compares how many servers of a virtual service serve, or whether its fallback does. A servicename may have
-// blanks.
+// serves checks how many servers of a virtual service serve, or that its fallback server does. A servicename may
+// contain blanks.
 func (s *script) serves(words []string) error {
 	last := len(words) - 1
 	if last < 1 {
@@ -196,7 +196,7 @@ func (s *script) serves(words []string) error {
 	return nil
 }
 
-// is compares the state of a server in each virtual service.
+// is checks that a server has the given state in each of its virtual services.
 func (s *script) is(words []string) error {
 	if len(words) != 2 {
 		return errors.New("the form is REAL STATE; a state is up, down, held, drained, maintenance or unknown")
@@ -219,7 +219,7 @@ func (s *script) is(words []string) error {
 	return nil
 }
 
-// table compares the table with the lines that follow, in the form of ipvsadm -Sn.
+// table compares the table with the lines that follow, which have the form of ipvsadm -Sn.
 func (s *script) table([]string) error {
 	var want, got []string
 	for s.at+1 < len(s.lines) && strings.HasPrefix(s.lines[s.at+1], "-") {

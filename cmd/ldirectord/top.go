@@ -9,12 +9,12 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// topClients limits the clients that are counted at a time. Among N connections, a client with more than N / topClients
-// is always found.
+// topClients is the maximum number of clients that are counted at the same time. Among N connections, a client with
+// more than N / topClients is always found.
 const topClients = 1 << 16
 
-// most finds the clients with the most connections in bounded memory (Misra and Gries). When it has too many clients,
-// each loses one connection, and clients with none left are forgotten.
+// most finds the clients with the most connections in bounded memory, with the algorithm of Misra and Gries: when there
+// are too many clients, the count of each is reduced by one, and clients with a count of zero are forgotten.
 type most map[netip.Addr]int
 
 func (m most) add(client netip.Addr) {
@@ -28,14 +28,15 @@ func (m most) add(client netip.Addr) {
 	})
 }
 
-// busyClient has the connections of a client, without templates.
+// busyClient contains the number of a client's connections, without templates.
 type busyClient struct {
 	Client      netip.Addr `json:"client"`
 	Connections int        `json:"connections"`
 	Server      string     `json:"server"` // the server of all its connections, or "several"
 }
 
-// showTop shows the clients with the most connections. It reads the table twice: to find them, and to count them.
+// showTop shows the clients with the most connections. It reads the table twice: first to find these clients, then to
+// count their connections.
 func showTop(c *call, owners *owners) error {
 	found, busy := most{}, map[netip.Addr]busyClient{}
 	_, err := owners.each(c, func(e ipvsctl.Connection, _ connectionLine) {

@@ -10,11 +10,11 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// waitingLine is the time between two lines of a waiting command where lines can't be redrawn.
+// waitingLine is the time between two lines of a waiting command if the output is not a terminal.
 const waitingLine = 10 * time.Second
 
-// waiting shows what a command waits for, and how long. On a terminal it redraws one line; elsewhere it prints one each
-// waitingLine.
+// waiting shows what a command is waiting for, and how long it has waited. On a terminal it redraws a single line.
+// Elsewhere it prints a new line after each waitingLine.
 type waiting struct {
 	*output
 	began, shown time.Time
@@ -25,7 +25,8 @@ func (o *output) newWaiting() *waiting {
 	return &waiting{o, time.Now(), time.Now(), o.onTerminal() && os.Getenv("TERM") != "dumb"}
 }
 
-// clearLine clears the cursor's line. cut makes the terminal cut a long line at its edge; wrap ends that.
+// clearLine clears the line in which the cursor is. cut makes the terminal cut long lines off at its edge, and wrap
+// makes it wrap them again.
 const clearLine, cut, wrap = "\r\x1b[K", "\x1b[?7l", "\x1b[?7h"
 
 func (w *waiting) show(text string) {

@@ -20,13 +20,13 @@ const (
 	maxWatch     = time.Hour
 	defaultWatch = "2s"
 
-	// The terminal's alternate screen, without a cursor and without line wrapping; the normal screen stays as it
-	// is.
+	// These switch to the terminal's alternate screen, with the cursor and line wrapping turned off, and back to
+	// the unchanged normal screen.
 	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 	leaveScreen = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 )
 
-// watch shows the daemon's report at each interval, until q is typed or a signal ends the command.
+// watch shows the daemon's report and refreshes it at each interval, until q is typed or a signal ends the command.
 func watch(c *call) error {
 	terminal, ok := c.stdout.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {

@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/whatif"
 )
 
-// supposing has the options of plan that make suppositions.
+// supposing contains the options of plan that suppose a failure.
 type supposing struct {
 	Down            []string
 	Drain           []string
@@ -27,14 +27,14 @@ type supposing struct {
 
 func (s *supposing) any() bool { return len(s.Down)+len(s.Drain) > 0 || s.WithoutDirector || s.Each }
 
-// loss is what a virtual service has left.
+// loss describes what a virtual service has left after a failure.
 type loss struct {
 	ID       string `json:"id"`
 	Left     int    `json:"serving"`
 	Required int    `json:"required"`
 	By       string `json:"by,omitempty"`       // the directive that requires this many
 	Fallback string `json:"fallback,omitempty"` // the fallback server, if it serves
-	// what status shows of the virtual service, unless it did before
+	// what status reports about the virtual service and did not report before
 	Notices []string `json:"notices,omitempty"`
 }
 
@@ -49,7 +49,7 @@ func (l loss) String() string {
 	return strings.Join(append([]string{text}, l.Notices...), "; ")
 }
 
-// suppose shows what the table would be if servers failed or were drained, or this director ended.
+// suppose shows what the table would be if servers failed or were drained, or if this director failed.
 func suppose(c *call, given orders.All) error {
 	is, err := present(c, given)
 	if err != nil {
@@ -110,13 +110,13 @@ func suppose(c *call, given orders.All) error {
 	return wouldChange
 }
 
-// situation is the state before the supposition.
+// situation is the state before the supposed failure.
 type situation struct {
 	failed, fallbacks []lvs.Backend // the real servers and the fallback servers that are down
 	orders            orders.All
 }
 
-// played plays these services of a plan until they are in the situation.
+// played returns a simulation of these services of a plan, in this situation.
 func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
 	w := whatif.New(p, services, is.orders, calm)
 	w.BreakFallbacks(is.fallbacks)
@@ -124,7 +124,8 @@ func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Du
 	return w
 }
 
-// present returns the situation: nothing fails, or with --running the servers that are down in the running daemon.
+// present returns the present situation: with --running, the servers that are down according to the running daemon;
+// otherwise, no server is down.
 func present(c *call, given orders.All) (*situation, error) {
 	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
@@ -155,7 +156,7 @@ func present(c *call, given orders.All) (*situation, error) {
 	return is, nil
 }
 
-// meantBy returns the servers that these words name.
+// meantBy returns the servers that words name.
 func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, err error) {
 	for _, word := range words {
 		found := now.Backends("", word)
@@ -167,7 +168,8 @@ func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, er
 	return all, nil
 }
 
-// having returns the virtual services with one of these servers, and, if announcing is set, all that announce.
+// having returns the virtual services that have one of these servers and, if announcing is set, all that announce
+// addresses.
 func having(p *plan.Plan, servers []lvs.Backend, announcing bool) (list []*plan.Service) {
 	ids := map[string]bool{}
 	for _, at := range servers {
@@ -181,8 +183,8 @@ func having(p *plan.Plan, servers []lvs.Backend, announcing bool) (list []*plan.
 	return list
 }
 
-// touched returns the virtual services with one of these servers. If one of them announces, it adds all that do: an
-// announced address depends on all.
+// touched returns the virtual services that have one of these servers. If one of them announces an address, it adds all
+// services that do, because an announced address depends on all of them.
 func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
 	list := having(p, servers, false)
 	if slices.ContainsFunc(list, func(s *plan.Service) bool { return s.Section.Announce }) {
@@ -191,7 +193,8 @@ func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
 	return list
 }
 
-// lossesOf returns the virtual services that have fewer servers in service than before, or another state.
+// lossesOf returns the virtual services whose number of servers in service has changed, or for which status reports
+// something new.
 func lossesOf(before, now *view.Snapshot) []loss {
 	list := []loss{}
 	for i := range now.Virtuals {
@@ -213,7 +216,7 @@ func lossesOf(before, now *view.Snapshot) []loss {
 	return list
 }
 
-// moves describes the announced addresses that are in another place than before.
+// moves describes the announced addresses whose state has changed.
 func moves(before, now *view.Snapshot) []string {
 	list := []string{}
 	for i, one := range now.Announcements {
@@ -224,16 +227,18 @@ func moves(before, now *view.Snapshot) []string {
 	return list
 }
 
-// eachCalm is long enough for one server to leave: it does not wait for a turn.
+// eachCalm is how long the simulation runs after a failure. It is enough here, because a single failed server does not
+// wait for others.
 const eachCalm = time.Minute
 
-// short returns the virtual services that have too few servers, and had more before.
+// short returns the virtual services that have too few servers and whose number of servers has changed.
 func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }
 
-// eachLoss shows each real server, and each name or tag of several, without which a virtual service has too few
-// servers. Virtual services that already have too few come first: a further failure may not change that.
+// eachLoss shows each real server without which a virtual service has too few servers, and each name or tag of several
+// such servers. Virtual services that already have too few come first, because a further failure may not change
+// anything for them.
 func eachLoss(c *call, is *situation) error {
 	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
 	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())
@@ -277,7 +282,7 @@ func eachLoss(c *call, is *situation) error {
 	return nil
 }
 
-// unitsOf returns the servers that can fail together: with the same address, name or tag.
+// unitsOf returns the groups of servers that can fail together because they share an address, a name or a tag.
 func unitsOf(p *plan.Plan) map[string][]lvs.Backend {
 	units, named := map[string][]lvs.Backend{}, map[string][]lvs.Backend{}
 	hosts := map[string]map[netip.Addr]bool{}

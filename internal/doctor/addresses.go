@@ -11,9 +11,9 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses returns the machine's own addresses, as opposed to those of services. An address is primary if it is
-// the first with a network on its interface, is a loopback address, has a lifetime (from a router or DHCP), or, for
-// IPv4, is the source address of the default route.
+// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. An address is primary if it is
+// a loopback address, is the first address with a network on its interface, or has a lifetime (given by a router or
+// DHCP). The IPv4 source address of the default route is primary, too.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -28,7 +28,7 @@ func primaryAddresses() ([]netip.Addr, error) {
 	return append(append(primary, out.source), timed(addrs)...), nil
 }
 
-// timed returns the global addresses with a lifetime.
+// timed returns the global addresses that have a lifetime.
 func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	for _, a := range list {
 		if addr, ok := netip.AddrFromSlice(a.IP); ok && a.Scope == unix.RT_SCOPE_UNIVERSE &&
@@ -39,7 +39,7 @@ func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	return addrs
 }
 
-// primaryOf finds the primary addresses of one interface. The kernel lists the oldest IPv4 address first, the oldest
+// primaryOf finds the primary addresses of one interface. The kernel lists the oldest IPv4 address first and the oldest
 // IPv6 address last.
 func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	var first4, first6 netip.Addr
@@ -63,8 +63,8 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	return primary
 }
 
-// JudgeMarks refuses marks for all ports of the machine's own address: they would forward its own packets to real
-// servers, even its ssh.
+// JudgeMarks refuses marks that apply to all ports of the machine's own address, because IPVS would forward everything
+// that is meant for the machine itself, even ssh, to real servers.
 func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	return judgeMarks(cfg, sync.OnceValues(primaryAddresses))
 }

@@ -21,10 +21,10 @@ import (
 	"ldirectord/parser"
 )
 
-// inspectTime is the time limit of all programs that list the rules for marks.
+// inspectTime is the time limit for all programs together that list the mark rules.
 const inspectTime = 20 * time.Second
 
-// kernel examines what a table in the kernel requires.
+// kernel examines what a table in the kernel requires of this machine.
 func (e *examination) kernel(ctx context.Context) {
 	if e.noIPVS.Kind != "" {
 		e.add(e.noIPVS)
@@ -50,7 +50,7 @@ func (e *examination) allMarks() {
 	}
 }
 
-// addressesAway warns of virtual addresses whose packets do not end on this machine.
+// addressesAway warns of virtual addresses whose packets this machine does not accept as its own.
 func (e *examination) addressesAway() {
 	away := map[netip.Addr]bool{}
 	for _, s := range e.services {
@@ -65,8 +65,8 @@ func (e *examination) addressesAway() {
 
 func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
 
-// markAddresses warns of mark lines with an address that this machine does not have: the kernel would forward the
-// packets, past IPVS.
+// markAddresses warns of mark lines with an address that this machine does not have. The kernel would route such
+// packets past IPVS.
 func (e *examination) markAddresses(s *plan.Service) {
 	x := e.of(s)
 	for _, m := range s.Config.Marking {
@@ -88,7 +88,7 @@ func (f *findings) secrets(cfg *parser.Config) {
 	}
 }
 
-// programs warns of external checks whose program can't be run: all their servers would be down.
+// programs warns of external checks whose program can't be run, because all servers with such a check would be down.
 func (f *findings) programs(cfg *parser.Config) {
 	for _, v := range cfg.Virtuals {
 		at, written := v.At["checkcommand"]
@@ -116,10 +116,10 @@ func runs(v *parser.Virtual, kind string) bool {
 	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }
 
-// bigTable is the number of real servers from which check recommends metrics = small.
+// bigTable is the smallest number of real servers for which check recommends metrics = small.
 const bigTable = 2000
 
-// metrics recommends few metrics for a big table, once, if the file does not choose.
+// metrics recommends metrics = small for a big table if the file does not set metrics.
 func (f *findings) metrics(cfg *parser.Config) {
 	servers := 0
 	for _, v := range cfg.Virtuals {
@@ -131,7 +131,7 @@ func (f *findings) metrics(cfg *parser.Config) {
 	}
 }
 
-// descriptors warns if checks and watched connections may need more open files than a process may have here.
+// descriptors warns if checks and watched connections may need more open files than the limit of a process.
 func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 	watched, checks := map[netip.AddrPort]bool{}, 0
 	at := cfg.Global.At["watch"]

@@ -15,10 +15,10 @@ import (
 	"ldirectord/parser"
 )
 
-// Inspect finds problems of devices and addresses, see announce.Announcer.Inspect.
+// Inspect finds problems with devices and addresses, see announce.Announcer.Inspect.
 type Inspect func([]lvs.Wanted) ([]announce.Fault, error)
 
-// Wanted returns the addresses that services announce, each on the device of announce.
+// Wanted returns the addresses that services announce, each with the device that the directive announce names.
 func Wanted(services []*plan.Service) (list []lvs.Wanted) {
 	for _, s := range services {
 		for _, addr := range s.Config.Announced() {
@@ -37,7 +37,7 @@ func devicesOf(v *parser.Virtual) []string {
 
 func isAnnounced(s *plan.Service) bool { return len(s.Config.Announced()) > 0 }
 
-// announcers are programs that announce the addresses of a device.
+// announcers are the routing daemons that may announce the addresses of a device.
 var announcers = strings.Fields("bird bird6 bgpd gobgpd ospfd ospf6d isisd")
 
 func announcerRuns() bool {
@@ -48,7 +48,7 @@ func announcerRuns() bool {
 	})
 }
 
-// client returns an address outside this network: its route is that of answers to clients.
+// client returns an address outside this network. Answers to clients take the route to this address.
 func client() netip.Addr { return netip.MustParseAddr("198.51.100.1") }
 
 const bgpPort = 179
@@ -63,7 +63,7 @@ func routersHere() (list []netip.Addr, err error) {
 	return list, err
 }
 
-// announced finds missing devices, and reasons why clients' packets don't reach IPVS.
+// announced finds missing devices and other reasons why clients' packets don't reach IPVS.
 func (x one) announced() {
 	if !isAnnounced(x.Service) {
 		return

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arp finds the owners of IPv4 addresses (RFC 826).
+// arp finds out, by ARP (RFC 826), which machines answer for IPv4 addresses.
 type arp struct {
 	*packet.Conn
 	inquiry
@@ -22,7 +22,7 @@ func openARP(q inquiry) (finder, error) {
 	return arp{conn, q}, err
 }
 
-// A packet begins with the types Ethernet and IPv4, the lengths of their addresses, and the operation.
+// An ARP packet begins with the types Ethernet and IPv4, the lengths of their addresses, and the operation.
 const (
 	arpRequest = "\x00\x01\x08\x00\x06\x04\x00\x01"
 	arpReply   = "\x00\x01\x08\x00\x06\x04\x00\x02"
@@ -45,7 +45,7 @@ func (a arp) receive(buffer []byte) (int, error) {
 	return n, err
 }
 
-// read reads a reply.
+// read parses a reply.
 func (arp) read(b []byte) (addr netip.Addr, hardware string, ok bool) {
 	if len(b) < arpLength || !strings.HasPrefix(string(b), arpReply) {
 		return netip.Addr{}, "", false

@@ -84,7 +84,7 @@ func (f *facts) ask(ctx context.Context) {
 	work.Wait()
 }
 
-// note notes the result of a probe. A device may have probes for both families.
+// note records the result of a probe. The same device may be probed for both address families.
 func (f *facts) note(what string, err error) {
 	switch {
 	case err != nil:
@@ -94,19 +94,19 @@ func (f *facts) note(what string, err error) {
 	}
 }
 
-// miss notes what could not be examined, and why.
+// miss records what could not be examined, and why.
 func (f *facts) miss(format string, args ...any) {
 	f.unread = append(f.unread, fmt.Sprintf(format, args...))
 }
 
-// link is a device and a family of addresses.
+// link is a device together with an address family.
 type link struct {
 	device string
 	ipv6   bool
 }
 
-// inquiries returns the requests for each link. They ask for the virtual addresses, for which no real server may
-// answer, and for the servers' own addresses, which identify the servers.
+// inquiries returns an inquiry for each link. It asks who answers for the virtual addresses, for which no real server
+// may answer, and for the servers' own addresses, which identify the servers.
 func (f *facts) inquiries() (list []inquiry) {
 	for l, addrs := range f.links() {
 		q := f.inquiryOn(l, addrs)
@@ -124,8 +124,8 @@ func (f *facts) inquiries() (list []inquiry) {
 	return list
 }
 
-// links returns the links with servers by gate or ipip, each with the addresses of the servers and of their virtual
-// services.
+// links returns the links to servers with forwarding method gate or ipip. Each comes with the addresses of these
+// servers and of their virtual services.
 func (f *facts) links() map[link]map[netip.Addr]bool {
 	links := map[link]map[netip.Addr]bool{}
 	for _, s := range f.services {
@@ -149,8 +149,8 @@ func (f *facts) links() map[link]map[netip.Addr]bool {
 	return links
 }
 
-// inquiryOn returns an inquiry with the device and one of its addresses as source: a virtual address only if there is
-// no other.
+// inquiryOn returns an inquiry that is sent on the link's device. Its source is one of the device's addresses; it is a
+// virtual address only if there is no other.
 func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
 	for _, d := range f.devices {
 		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
@@ -169,8 +169,8 @@ func isMasqueraded(s *plan.Service) bool {
 	return slices.ContainsFunc(s.Entries, isMasq)
 }
 
-// fallbackServers returns the TCP fallback servers to test with a connection. It leaves out servers on this machine by
-// gate or ipip: they use the virtual address, and a connection to that goes through IPVS.
+// fallbackServers returns the TCP fallback servers that are tested with a connection. It leaves out local ones with
+// gate or ipip, because they use the virtual address, and a connection to that address goes through IPVS.
 func (f *facts) fallbackServers() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range f.services {
@@ -185,7 +185,7 @@ func (f *facts) fallbackServers() []netip.AddrPort {
 	return list[:min(len(list), maxQuestions)]
 }
 
-// connectAll returns the addresses that accept no connection, with the reasons.
+// connectAll returns the addresses that do not accept a connection, with the reasons.
 func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
 	var (
 		mu      sync.Mutex // guards refused

@@ -1,5 +1,5 @@
-// Package doctor compares a configuration with the machine. It gathers facts, finds problems, and names commands that
-// fix them.
+// Package doctor compares a configuration with the machine. It gathers facts, finds problems, and suggests commands
+// that fix them.
 package doctor
 
 import (
@@ -49,8 +49,8 @@ func (f Finding) advice() string {
 	return f.Text + "; to fix it: " + f.Command
 }
 
-// Brief returns the findings for people: if several differ only in the server, the first three and the number of the
-// others.
+// Brief shortens the findings for display: if several differ only in the server, it keeps the first three and the
+// number of the others.
 func (r Report) Brief() (few []Finding) {
 	kind := func(f Finding) string { return f.Severity + f.Kind + parser.WithoutPlaces(f.Text) }
 	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // a line for one other saves nothing
@@ -70,16 +70,17 @@ func (r Report) Brief() (few []Finding) {
 	return few
 }
 
-// maxAlike is how many similar findings are shown.
+// maxAlike is how many similar findings are shown in full.
 const maxAlike = 3
 
-// findings collects findings, each once.
+// findings collects findings without duplicates.
 type findings struct {
 	list  []Finding
 	index map[string]int // the place of each finding in the list
 }
 
-// add adds a finding. If the finding exists for another virtual service, it adds only the virtual service.
+// add adds a finding. If the same finding already exists for another virtual service, add only adds the virtual service
+// to that finding.
 func (f *findings) add(found Finding) {
 	key := found.Kind + "\n" + found.Text + "\n" + found.Command
 	if len(found.Virtuals) == 0 {
@@ -101,7 +102,7 @@ func (f *findings) add(found Finding) {
 	}
 }
 
-// addAt adds a finding from findings.txt for a place in the file.
+// addAt adds a finding from findings.txt that concerns a place in the file.
 func (f *findings) addAt(at parser.Position, name string, values ...any) {
 	found := finding(name, values...)
 	found.at = at
@@ -115,17 +116,18 @@ type Report struct {
 	NotLookedAt []string  `json:"not_looked_at"` // and why
 }
 
-// IsBroken reports whether some traffic does not flow.
+// IsBroken reports whether some traffic can't flow.
 func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon describes what daemons on this machine have for a configuration. The functions are nil with a table in memory,
-// which needs no IPVS, has no checks through virtual addresses, and announces nothing.
+// Daemon describes what the daemons on this machine hold that concerns a configuration. Its functions are nil with a
+// table in memory, because such a daemon needs no IPVS, makes no checks through virtual addresses, and announces
+// nothing.
 type Daemon struct {
 	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
 	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
-	// the marks of private services that daemons of this machine recorded; true if that daemon runs
+	// the marks of private services that daemons on this machine have recorded, with true if that daemon runs
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
@@ -133,11 +135,11 @@ type Daemon struct {
 	Unknown []string           // daemons whose virtual services are unknown
 	Changed string             // since when the file is not in force in the running daemon; "": it is
 	Lists   []string           // the same for each list of realfile that is not in force
-	// servers that differ from the others of their section, in words, by the ids of virtual services
+	// for each virtual service (by id), descriptions of the servers that differ from the others in their section
 	Differing map[string][]string
 }
 
-// Examine finds what the plan of the configuration at path lacks on this machine and its neighbours. It changes
+// Examine finds what this machine and its neighbours lack for the plan of the configuration at path. It changes
 // nothing.
 func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report {
 	facts := gather(ctx, p.Services, own)
@@ -160,9 +162,9 @@ func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report 
 	}
 }
 
-// Advise examines facts outside the file: which users may read its passwords and change programs that root runs; which
-// programs, addresses and kernel modules exist; and which rules set and use its marks. It sends nothing to the network.
-// services are those of cfg. The diagnostics are in the order of the file.
+// Advise compares the file with the machine. It examines which users can read the file's passwords or change programs
+// that root runs, which programs, addresses and kernel modules exist, and which rules set and use the marks. It sends
+// nothing to the network. services must be the services of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
 	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)
@@ -200,10 +202,11 @@ func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, o
 	return e.diagnostics(cfg.Name)
 }
 
-// Waits is the end of a finding about a virtual service of another daemon.
+// Waits is the end of the text of a finding about a virtual service that another daemon has.
 const Waits = "; the daemon of this file waits for it"
 
-// shared finds other daemons that have this virtual service, or one whose packets get the mark of this one.
+// shared finds other daemons that have this virtual service, or have a virtual service whose packets get this service's
+// mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
 		x.tell("two-daemons", who)
@@ -216,7 +219,8 @@ func (x one) shared() {
 	}
 }
 
-// diagnostics returns the findings as diagnostics of a file, in its order. What is broken is only a warning.
+// diagnostics turns the findings into diagnostics of a file, in the order of the file. A finding of severity broken
+// becomes only a warning.
 func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 	severities := map[string]parser.Severity{broken: parser.Warning, note: parser.Note, refused: parser.Error}
 	for _, one := range f.list {
@@ -228,7 +232,7 @@ func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 	return found.ByPosition()
 }
 
-// bySeverity compares findings: broken ones first, then in the order of the file.
+// bySeverity compares findings for sorting: broken ones first, otherwise in the order of the file.
 func bySeverity(a, b Finding) int {
 	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.at.Line, b.at.Line),
 		cmp.Compare(a.at.Column, b.at.Column))

@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// examination compares virtual services with facts.
+// examination compares virtual services with the facts about the machine.
 type examination struct {
 	facts
 	findings
@@ -36,7 +36,7 @@ func (e *examination) of(s *plan.Service) one {
 	return one{examination: e, Service: s, Virtual: s.Config}
 }
 
-// examine returns all findings for the services, each once.
+// examine returns all findings about the services, without duplicates.
 func examine(facts facts, path string) []Finding {
 	e := &examination{facts: facts, path: path}
 	for _, s := range e.services {
@@ -74,7 +74,7 @@ func examine(facts facts, path string) []Finding {
 	return e.list
 }
 
-// changed finds what a restart would put in force and the running daemon does not have in force.
+// changed finds a changed file and changed lists that are not yet in force in the running daemon.
 func (e *examination) changed() {
 	if e.daemon.Changed != "" {
 		e.add(finding("not-in-force", e.daemon.Changed, printable.ShellWord(e.path)))
@@ -84,17 +84,17 @@ func (e *examination) changed() {
 	}
 }
 
-// report adds a finding for a virtual service.
+// report adds a finding about this virtual service.
 func (x one) report(f Finding) {
 	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.At[f.directive], x.at, x.At["virtual"])
 	x.add(f)
 }
 
-// tell reports a finding from findings.txt.
+// tell adds a finding from findings.txt about this virtual service.
 func (x one) tell(name string, values ...any) { x.report(finding(name, values...)) }
 
-// addresses: packets reach IPVS only if the machine accepts them as its own, and clients of the same network find the
-// machine only if it answers for the address.
+// addresses finds virtual addresses that this machine lacks or does not answer for. Packets reach IPVS only if the
+// machine accepts them as its own. Clients on the same network find the machine only if it answers for the address.
 func (x one) addresses() {
 	for _, p := range x.Addresses() {
 		switch {
@@ -106,15 +106,15 @@ func (x one) addresses() {
 	}
 }
 
-// ends reports whether packets to an address, or to an address of a network, end on this machine. If the route is
-// unknown, it returns true. The daemon itself handles the addresses that it announces.
+// ends reports whether this machine accepts packets to an address, or to an address of a network, as its own. If the
+// route is unknown, it returns true. It also returns true for announced addresses, which the daemon itself sets up.
 func (x one) ends(p netip.Prefix) bool {
 	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
 	return !known || r.local || slices.Contains(x.Announced(), p.Addr()) ||
 		slices.ContainsFunc(x.devices, func(d device) bool { return d.has(p) })
 }
 
-// addressIn names a virtual address, or an address in a virtual network.
+// addressIn returns the text for a virtual address or for an address in a virtual network.
 func addressIn(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()
@@ -134,7 +134,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	return command
 }
 
-// deviceOf returns the first device with these flags that has the network of an address; "" for none.
+// deviceOf returns the first device that has these flags and the network of an address, or "" if there is none.
 func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	for _, d := range e.devices {
 		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
@@ -145,7 +145,8 @@ func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	return ""
 }
 
-// silence: with a real server's kernel settings, a director does not answer for an address on lo.
+// silence finds a virtual address that is only on lo while the kernel settings are those of a real server. For such an
+// address the director does not answer ARP.
 func (x one) silence(vip netip.Prefix) {
 	device := x.deviceOf(vip.Addr(), net.FlagUp)
 	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
@@ -159,7 +160,7 @@ func (x one) silence(vip netip.Prefix) {
 	x.tell("director-silent", vip.Addr(), device, vip)
 }
 
-// pingAt returns the position of a virtual service's first ping check; Line is 0 without one.
+// pingAt returns the position of a virtual service's first ping check. Without one, Line is 0.
 func pingAt(s *plan.Service) (at parser.Position) {
 	for _, check := range s.Config.Checks() {
 		if check.Pings() || check.PingsTheSilent() {
@@ -169,8 +170,8 @@ func pingAt(s *plan.Service) (at parser.Position) {
 	return at
 }
 
-// pingsAndMails: if the daemon may not send pings, pinged servers keep their states. Mail from this machine needs a
-// program.
+// pingsAndMails finds checks and mails that need something this machine lacks. If the daemon may not send pings,
+// servers that are checked by ping keep their states. Mail without an SMTP server needs a local mail program.
 func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
 		x.at = at
@@ -213,18 +214,19 @@ func (x one) unset() {
 	}
 }
 
-// mayBeTCP reports whether clients may come by TCP.
+// mayBeTCP reports whether clients may use TCP.
 func mayBeTCP(v *parser.Virtual) bool {
 	isTCP := func(m parser.Marking) bool { return m.Protocol != "udp" }
 	return v.Protocol != lvs.UDP && (len(v.Marking) == 0 || slices.ContainsFunc(v.Marking, isTCP))
 }
 
-// keepalive is how many seconds without packets pass before most systems probe a TCP connection that asks for that.
+// keepalive is how many seconds most systems wait before they probe an idle TCP connection with keepalive enabled.
 // remembered is a timeout that is safely longer.
 const keepalive, remembered = 7200, 7500
 
-// forgets: the kernel forgets idle connections before their clients do. Web servers end them even sooner. What the file
-// sets is intended.
+// forgets finds a timeout after which the kernel forgets idle connections before the clients do. It ignores web
+// services, because web servers close idle connections even sooner, and a timeout that the file sets, because that is
+// intended.
 func (x one) forgets() {
 	idle := x.idle[0]
 	if x.ordered[0] > 0 {
@@ -237,8 +239,8 @@ func (x one) forgets() {
 
 const ftpPort = 21
 
-// needed: if the kernel has the modules of schedulers and persistence engines, it loads them itself, but not ip_vs_ftp.
-// Without IPVS, the modules don't matter.
+// needed finds missing kernel modules. The kernel itself loads the modules of schedulers and persistence engines, but
+// not ip_vs_ftp, which must be loaded already. Without IPVS, the other modules don't matter.
 func (x one) needed() {
 	for _, row := range []struct {
 		applies           bool

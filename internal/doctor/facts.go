@@ -32,7 +32,7 @@ const (
 	maxConnections = 100             // the most network probes at the same time
 )
 
-// facts are the input of an examination. They are gathered first, so that the examination depends on nothing else.
+// facts is the input of an examination. All facts are gathered first, so that the examination depends on nothing else.
 type facts struct {
 	services []*plan.Service   // of the configuration
 	root     string            // of /proc; "" except in tests
@@ -41,7 +41,7 @@ type facts struct {
 	routes   map[routeQuery]route
 	modules  kernelModules
 	noIPVS   Finding // zero if the kernel has IPVS
-	// ip_vs_ftp is loaded; the kernel does not load it by itself
+	// whether ip_vs_ftp, which the kernel does not load by itself, is loaded
 	ftpLoaded  bool
 	idle       lvs.Timeouts             // in the kernel; zero if they are not known
 	ordered    lvs.Timeouts             // in the file
@@ -53,7 +53,7 @@ type facts struct {
 	noMail     bool            // there is a shell but no mail program
 	nat        string          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine // the rules that set and use marks; nil if not read
-	// why marks can't be set, by family (true: IPv6); a zero Finding if they can
+	// for each address family (true is IPv6), why marks can't be set; a zero Finding if they can be
 	unsettable map[bool]Finding
 	daemon     Daemon
 	private    []uint32         // marks of the table's private services
@@ -67,13 +67,13 @@ type facts struct {
 	unread []string // the failed probes, with reasons
 }
 
-// routeQuery has the inputs of a route look-up.
+// routeQuery is the input of a route look-up.
 type routeQuery struct {
 	to   netip.Addr
 	mark uint32
 }
 
-// gather reads the kernel's facts, without network probes or programs.
+// gather collects the facts that need neither network probes nor other programs.
 func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	f := facts{
 		services: services, daemon: own, private: privateHere(), modules: modulesHere(),
@@ -153,7 +153,7 @@ func (f *facts) findRoutes() {
 	}
 }
 
-// routeQueries returns the queries for the routes of packets to virtual services, to their servers and to clients.
+// routeQueries returns the queries for the routes to virtual services, to their servers and to clients.
 func routeQueries(services []*plan.Service) []routeQuery {
 	var list []routeQuery
 	for _, s := range services {
@@ -206,7 +206,7 @@ const (
 	maxTable       = 16 << 20 // bytes
 )
 
-// everySetting returns the names of the settings for a whole examination.
+// everySetting returns the names of all settings that an examination uses.
 func (f *facts) everySetting() []string {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.miss("settings of IPVS: the module ip_vs is not loaded")
@@ -234,15 +234,16 @@ func (f *facts) readSettings(names []string) {
 	}
 }
 
-// inProc returns the path of a setting.
+// inProc turns the name of a setting into its path below /proc/sys.
 var inProc = strings.NewReplacer(".", "/", "/", ".")
 
-// ofDevice returns the name of a setting of a device. For a dot in the device's name, sysctl(8) takes a slash.
+// ofDevice returns the name of a setting of a device. As in sysctl(8), a dot in the device's name becomes a slash.
 func ofDevice(device, name string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
 }
 
-// deviceSetting returns the larger of the values for a device and for all devices, as the kernel uses it.
+// deviceSetting returns the value that the kernel uses for a device: the larger of the device's own value and that for
+// all devices.
 func (f *facts) deviceSetting(device, name string) string {
 	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
 }

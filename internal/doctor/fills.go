@@ -10,27 +10,27 @@ import (
 
 // This file finds what the kernel has no room for.
 
-// gauge shows how full something in the kernel is.
+// gauge shows how full a table or cache of the kernel is.
 type gauge struct {
 	name       string // of its finding
 	used, most int    // most: 0 if it is not known
 	setting    string // the kernel setting that has the value most
 }
 
-// drops counts packets for which a processor's queue had no room, and says when.
+// drops is the number of packets for which a processor's queue had no room, and the period in which they were dropped.
 type drops struct {
 	packets int
 	during  string
 }
 
-// roomy is how many connections a row of the table of IPVS should have at most. The table is never full, but with more
-// it is slow.
+// roomy is the largest number of connections that a row of IPVS's connection table should hold. The table never becomes
+// full, but with more connections it is slow.
 const roomy = 8
 
-// maxList is the maximum size of a list that is read at each look, in bytes.
+// maxList is the maximum size, in bytes, of a list that is read at each look.
 const maxList = 1 << 20
 
-// fills reports what is at least 90 % full, and packets that found no room.
+// fills finds tables that are at least 90 % full, and dropped packets.
 func (e *examination) fills() {
 	if len(e.services) == 0 {
 		return
@@ -46,7 +46,7 @@ func (e *examination) fills() {
 	}
 }
 
-// readGauges reads the gauges and drops. It needs the settings.
+// readGauges reads the gauges and the drops. The settings must have been read before.
 func (f *facts) readGauges() {
 	table, rows := f.proc("ip_vs"), 0
 	_, size, _ := strings.Cut(table, "(size=")
@@ -60,26 +60,26 @@ func (f *facts) readGauges() {
 	f.drops.packets = sum(f.proc("softnet_stat"), "", 1, 16)
 }
 
-// number returns a setting as a number; 0 if it is missing.
+// number returns a setting as a number, or 0 if it is missing.
 func (f *facts) number(setting string) int {
 	n, _ := strconv.Atoi(f.settings[setting])
 	return n
 }
 
-// proc returns the text of a file in /proc/net; "" if it is missing or too large.
+// proc returns the text of a file in /proc/net, or "" if the file is missing or too large.
 func (f *facts) proc(name string) string {
 	text, _ := runfile.ReadFile(f.root+"/proc/net/"+name, maxList)
 	return string(text)
 }
 
-// entries returns the number of neighbours in a cache: the first number below the heads of the columns.
+// entries returns the number of neighbours in a cache, which is the first number below the column heads.
 func (f *facts) entries(cache string) (n int) {
 	_, numbers, _ := strings.Cut(f.proc("stat/"+cache), "\n")
 	fmt.Sscanf(numbers, "%x", &n)
 	return n
 }
 
-// sum adds up one word, a number, of each line with this beginning. at is the place of the word.
+// sum adds up the numbers in one column of all lines whose first word begins with begin. at is the index of the column.
 func sum(text, begin string, at, base int) (all int) {
 	for line := range strings.Lines(text) {
 		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {

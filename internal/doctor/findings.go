@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// The severities that the code distinguishes, see findings.txt.
+// The severities that matter to the code; findings.txt explains all of them.
 const (
 	broken  = "broken"
 	note    = "note"
@@ -23,10 +23,10 @@ var findingsText string
 // row is a finding in findings.txt.
 type row struct{ severity, directive, text, fix string }
 
-// written matches a row of findings.txt: its name, severity and directive, the lines of its text, and the command.
+// written matches a row of findings.txt: the name, the severity and the directive, the lines of text, and the command.
 var written = regexp.MustCompile(`(?m)^## (.+?), (\w+)(?:, (\w+))?\n((?:.+\n)+?)(?:fix: (.+)\n)?$`)
 
-// rows are read when the first finding is made.
+// rows reads findings.txt when the first finding is made.
 var rows = sync.OnceValue(func() map[string]row {
 	all := map[string]row{}
 	for _, part := range written.FindAllStringSubmatch(findingsText, -1) {
@@ -35,7 +35,7 @@ var rows = sync.OnceValue(func() map[string]row {
 	return all
 })
 
-// finding returns a finding by its name, with these values in its text and command.
+// finding returns the finding with this name and puts the values into its text and command.
 func finding(name string, values ...any) Finding {
 	value := func(place string) string {
 		n, _ := strconv.Atoi(place) // every placeholder is a number

@@ -12,23 +12,24 @@ import (
 	"strings"
 )
 
-// listeners are the TCP sockets of this machine that accept connections.
+// listeners contains the addresses of this machine's listening TCP sockets.
 type listeners map[netip.AddrPort]bool
 
-// accepts reports whether a connection to an address of this machine would be accepted. A socket of :: usually accepts
-// IPv4 as well. The kernel does not show exceptions.
+// accepts reports whether a connection to an address of this machine would be accepted. A socket on :: usually accepts
+// IPv4 as well, and /proc does not show whether it is an exception.
 func (l listeners) accepts(to netip.AddrPort) bool {
 	every4 := netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())
 	every6 := netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())
 	return l[to] || l[every6] || to.Addr().Is4() && l[every4]
 }
 
-// maxSockets is the most lines of sockets that are read.
+// maxSockets is the maximum number of sockets that are read.
 const maxSockets = 1 << 20
 
 func (l listeners) add(from, _ netip.AddrPort) { l[from] = true }
 
-// eachSocket reads the sockets in a state from /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
+// eachSocket calls do for each TCP socket that is in the given state in the thread's network namespace. It reads
+// net/tcp and net/tcp6 in /proc/thread-self (proc_pid_net(5)).
 func eachSocket(state string, do func(from, to netip.AddrPort)) error {
 	for _, name := range []string{"tcp", "tcp6"} {
 		f, err := os.Open("/proc/thread-self/net/" + name)
@@ -71,7 +72,8 @@ func readSockets(r io.Reader, state string, do func(from, to netip.AddrPort)) er
 	return lines.Err()
 }
 
-// parseSocket reads 0100007F:0050: the address consists of 32-bit words, each in the machine's byte order.
+// parseSocket parses an address and port such as 0100007F:0050. The address consists of 32-bit words, each in the
+// machine's byte order.
 func parseSocket(word string) (netip.AddrPort, bool) {
 	var address []byte
 	var port uint16

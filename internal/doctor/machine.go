@@ -13,8 +13,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Machine looks for what keeps this machine from forwarding packets as a plan needs. A look runs no program, sends
-// nothing to the network, and reads a few files in /proc, each of limited size.
+// Machine finds what prevents this machine from forwarding packets as a plan requires. A look runs no programs and
+// sends nothing to the network. It only reads some files in /proc, each up to a limited size.
 type Machine struct {
 	services atomic.Pointer[[]*plan.Service]
 	root     string // of /proc; "" except in tests
@@ -23,7 +23,8 @@ type Machine struct {
 	at       time.Time
 }
 
-// watched has the kinds of findings that a look reports, with their trouble: those that stop all traffic are broken.
+// watched lists the kinds of findings that a look reports, with the trouble that each means: those that stop all
+// traffic are judge.Broken.
 var watched = map[string]judge.Trouble{
 	"forwarding": judge.Broken, "server-card": judge.Broken,
 	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
@@ -31,14 +32,14 @@ var watched = map[string]judge.Trouble{
 	"connection-table": judge.Noted,
 }
 
-// NewMachine returns a Machine that looks for what these services need.
+// NewMachine returns a Machine that examines what these services need.
 func NewMachine(services []*plan.Service) *Machine {
 	m := &Machine{}
 	m.Follow(services)
 	return m
 }
 
-// Follow switches to other services: later looks are for what these need.
+// Follow makes later looks examine what these services need, instead of the previous ones.
 func (m *Machine) Follow(services []*plan.Service) {
 	list := examples(services)
 	m.services.Store(&list)
@@ -47,8 +48,8 @@ func (m *Machine) Follow(services []*plan.Service) {
 // maxExamples limits how many servers a look examines.
 const maxExamples = 64
 
-// examples returns the services with one server of each network and forwarding method. Packets to the others take the
-// same way.
+// examples returns the services, reduced to one server for each network and forwarding method. Packets to the other
+// servers take the same way.
 func examples(services []*plan.Service) (list []*plan.Service) {
 	type way struct {
 		netip.Prefix
@@ -77,7 +78,8 @@ func examples(services []*plan.Service) (list []*plan.Service) {
 	return list
 }
 
-// Look returns what this machine lacks now: one condition of a kind, for the first finding. Doctor reports all.
+// Look returns what this machine lacks now. For each kind of finding it returns only the first, as a condition; the
+// command doctor reports all of them.
 func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
 
 func conditions(f facts) (list []view.Condition) {
@@ -99,7 +101,7 @@ func conditions(f facts) (list []view.Condition) {
 	return list
 }
 
-// read gathers what a look needs.
+// read gathers the facts that a look needs.
 func (m *Machine) read(now time.Time) facts {
 	f := facts{services: *m.services.Load(), root: m.root, routes: map[routeQuery]route{},
 		settings: map[string]string{}, devices: m.last.devices, routers: m.last.routers}
@@ -126,7 +128,7 @@ func (m *Machine) read(now time.Time) facts {
 	return f
 }
 
-// keepRoutes keeps the last route if there is no longer one: its device shows why.
+// keepRoutes keeps the last route of a query that has no route any more, because the state of its device shows why.
 func (f *facts) keepRoutes(last map[routeQuery]route) {
 	for q, r := range last {
 		if f.routes[q] == (route{}) {

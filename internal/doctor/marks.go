@@ -17,7 +17,7 @@ func usesMarks(services []*plan.Service) bool {
 	return slices.ContainsFunc(services, func(s *plan.Service) bool { return s.Config.Mark != 0 })
 }
 
-// tryMarks tries to set marks as the daemon does. Only root may do that.
+// tryMarks tries to set marks in the same way as the daemon. It does so only as root.
 func (f *facts) tryMarks(ctx context.Context) {
 	f.unsettable = map[bool]Finding{}
 	for _, s := range f.services {
@@ -31,7 +31,7 @@ func (f *facts) tryMarks(ctx context.Context) {
 	}
 }
 
-// marking examines the mark of a virtual service.
+// marking examines the mark of the virtual service.
 func (x one) marking() {
 	switch {
 	case x.marks == nil || x.Mark == 0:
@@ -55,7 +55,7 @@ func nameOf(mark uint32, ipv6 bool) string {
 	return name
 }
 
-// otherRules finds a rule of another program that sets the mark too.
+// otherRules finds a rule that sets the same mark but is not our daemon's.
 func (x one) otherRules() {
 	for _, r := range x.marks.Settings {
 		if !r.Gives(x.Mark, x.IPv6) || x.daemon.Owns != nil && x.daemon.Owns(r) {
@@ -70,8 +70,8 @@ func (x one) otherRules() {
 	}
 }
 
-// routed: packets that are routed by their mark might never reach the virtual service, or the server of a check. Only
-// the first such mark is reported.
+// routed finds the first of these marks that a routing rule uses. Packets that are routed by their mark might never
+// reach the virtual service, or the server of a check.
 func (x one) routed(ipv6 bool, marks ...uint32) {
 	if x.marks == nil {
 		return
@@ -86,7 +86,8 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 	}
 }
 
-// backEnds: iptables sets the marks, and some machines have two sets of its rules.
+// backEnds finds problems with iptables, which sets the marks and of which some machines have two separate sets of
+// rules.
 func (x one) backEnds() {
 	m := x.marks
 	x.at = x.Marking[0].At

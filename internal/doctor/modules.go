@@ -10,22 +10,23 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// kernelModules are the modules of the running kernel.
+// kernelModules shows which modules the running kernel has.
 type kernelModules struct {
 	listed string // their paths, as depmod(8) lists them; "": no list, as in most containers
 	loaded string // the folder with an entry for each loaded module
 }
 
-// maxModuleList is the largest size of each list. A distribution's kernel needs less than 1 MiB.
+// maxModuleList is the maximum size of each list, in bytes. A distribution's kernel needs less than 1 MiB.
 const maxModuleList = 16 << 20
 
-// modulesHere reads the lists of the running kernel.
+// modulesHere reads the module lists of the running kernel.
 func modulesHere() kernelModules {
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	return kernelModules{loaded: "/sys/module"}.read("/lib/modules/" + strings.TrimSpace(string(release)))
 }
 
-// read reads both lists of a folder, or none: with only one, the modules of the other would seem to be missing.
+// read reads both lists in a folder, or neither: with only one of them, the modules in the other would seem to be
+// missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
 		text, err := runfile.ReadFile(filepath.Join(folder, list), maxModuleList)

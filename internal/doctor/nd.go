@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// discovery finds the owners of IPv6 addresses by neighbour solicitations (RFC 4861).
+// discovery finds out, by neighbour solicitations (RFC 4861), which machines answer for IPv6 addresses.
 type discovery struct {
 	*ndp.Conn
 	inquiry
@@ -43,7 +43,7 @@ func (q inquiry) solicitation(addr netip.Addr) *ndp.NeighborSolicitation {
 	return &ndp.NeighborSolicitation{TargetAddress: addr, Options: []ndp.Option{ours}}
 }
 
-// receive returns 0 bytes for packets from other devices.
+// receive reads a packet. If the packet came in on another device, it returns 0 bytes.
 func (n discovery) receive(buffer []byte) (int, error) {
 	size, by, _, err := n.ReadRaw(buffer)
 	if err == nil && (by == nil || by.IfIndex != n.device.Index) {
@@ -52,7 +52,7 @@ func (n discovery) receive(buffer []byte) (int, error) {
 	return size, err
 }
 
-// read reads an advertisement.
+// read parses an advertisement.
 func (discovery) read(b []byte) (addr netip.Addr, hardware string, ok bool) {
 	message, _ := ndp.ParseMessage(b) // nil: not a message
 	answer, _ := message.(*ndp.NeighborAdvertisement)

@@ -12,14 +12,14 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// inquiry asks on a device for the owners of addresses.
+// inquiry is a question sent on one device: which machines answer for these addresses?
 type inquiry struct {
 	device device
 	source netip.Addr // our address on that device
 	addrs  []netip.Addr
 }
 
-// neighbours are the hardware addresses that answered for an address.
+// neighbours maps an address to the hardware addresses that answered for it.
 type neighbours map[netip.Addr][]string
 
 func (n neighbours) add(addr netip.Addr, hardware string) {
@@ -28,18 +28,18 @@ func (n neighbours) add(addr netip.Addr, hardware string) {
 	}
 }
 
-// finder finds the owners of addresses on one device.
+// finder finds out which machines answer for addresses on one device.
 type finder interface {
 	SetDeadline(time.Time) error
 	Close() error
 	send(netip.Addr) error
 	receive(buffer []byte) (n int, err error)
-	// read returns the address and the hardware address of an answer.
+	// read returns the IP address and the hardware address in an answer.
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
 }
 
-// askNeighbours sends the requests for one device and family, and collects answers until ctx ends. It always waits that
-// long: any answer may show a server that should not answer.
+// askNeighbours sends the requests for one device and address family, and collects answers until ctx ends. It never
+// stops earlier, because each further answer may come from a server that should not answer.
 func askNeighbours(ctx context.Context, q inquiry, found func(netip.Addr, string)) error {
 	open := openARP
 	if q.source.Is6() {
@@ -59,7 +59,7 @@ func askNeighbours(ctx context.Context, q inquiry, found func(netip.Addr, string
 	return errors.Join(receiveAll(p, found), <-sent)
 }
 
-// receiveAll reports answers until the deadline.
+// receiveAll calls found for each answer until the deadline.
 func receiveAll(p finder, found func(addr netip.Addr, hardware string)) error {
 	buffer := make([]byte, 1500)
 	for {
@@ -76,10 +76,11 @@ func receiveAll(p finder, found func(addr netip.Addr, hardware string)) error {
 	}
 }
 
-// resendAfter is when a request is sent again, because a packet may be lost.
+// resendAfter is the time after which a request is sent again, because packets may be lost.
 const resendAfter = probeTime / 3
 
-// sendTwice sends requests, and sends them again later, unless ctx or the socket's deadline ends first.
+// sendTwice sends all requests, and sends them again after resendAfter unless ctx ends or the socket's deadline passes
+// first.
 func (q inquiry) sendTwice(ctx context.Context, send func(netip.Addr) error) error {
 	for range 2 {
 		for _, addr := range q.addrs {

@@ -11,8 +11,8 @@ import (
 )
 
 // JudgeOrigins finds addresses, devices and marks of checks that this machine lacks or does not permit. The daemon
-// starts anyway: an address may come later. rights: this process has the rights of the checks, so lacking rights are
-// found too.
+// starts anyway, because an address may be added later. rights says that this process has the same rights as the
+// checks, so that missing rights can be found too.
 func JudgeOrigins(cfg *parser.Config, rights bool) parser.Diagnostics {
 	return judgeOrigins(cfg, rights, raw.TryOrigin)
 }

@@ -24,11 +24,11 @@ type route struct {
 	source  netip.Addr
 }
 
-// noRoute has the kernel's errors for an address without a route: there is none, or its type is unreachable, prohibit
-// or blackhole.
+// noRoute lists the kernel's errors for an address that has no route, or one of type unreachable, prohibit or
+// blackhole.
 var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
 
-// askRoute requests a route from the kernel (rtnetlink(7)). The zero route means that there is none.
+// askRoute asks the kernel for a route (rtnetlink(7)). If there is none, it returns the zero route.
 func askRoute(q routeQuery, devices []device) (route, error) {
 	answer, err := netlink.RouteGetWithOptions(q.to.AsSlice(), &netlink.RouteGetOptions{Mark: q.mark})
 	switch {

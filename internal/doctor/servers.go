@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// forwarding: the director has to forward the answers of masqueraded servers.
+// forwarding finds settings that keep the director from forwarding the answers of masqueraded servers.
 func (x one) forwarding() {
 	for _, m := range x.Entries {
 		if !isMasq(m) || x.routeTo(m).local {
@@ -26,8 +26,8 @@ func (x one) forwarding() {
 	}
 }
 
-// forwards returns the setting for forwarding a server's answers. For IPv4, the setting of the incoming device decides
-// (ip_forward sets all of these); for IPv6, the common one.
+// forwards returns the setting for forwarding a server's answers. For IPv4 it is the setting of the incoming device
+// (ip_forward sets it for all devices). For IPv6 it is the setting that all devices share.
 func (x one) forwards(m *plan.Entry) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
@@ -39,7 +39,7 @@ func (x one) forwards(m *plan.Entry) string {
 	return device
 }
 
-// cards: packets can leave for servers only by a card that is up and has a link.
+// cards finds network cards that are down or have no link, so that packets can't leave for servers.
 func (x one) cards() {
 	for _, m := range x.Entries {
 		name := x.cardTo(m)
@@ -56,8 +56,8 @@ func (x one) cards() {
 	}
 }
 
-// cardTo returns the device that leads to a server. While the device is not up, the kernel lacks its routes: packets
-// would wrongly go through a gateway, or nowhere.
+// cardTo returns the device that leads to a server. While that device is down, the kernel's route is wrong or missing,
+// so cardTo looks for the device that has the server's network.
 func (x one) cardTo(m *plan.Entry) string {
 	r, addr := x.routeTo(m), addressOf(m)
 	if r.device != "" && !r.gateway {
@@ -66,7 +66,8 @@ func (x one) cardTo(m *plan.Entry) string {
 	return cmp.Or(x.deviceOf(addr, net.FlagUp), x.deviceOf(addr, 0), r.device)
 }
 
-// behindRouter: packets by gate can't pass a router, and neither can checks with announce.
+// behindRouter finds servers with gate behind a router, which packets to them can't pass; with announce, checks can't
+// either.
 func (x one) behindRouter() {
 	more := ""
 	if isAnnounced(x.Service) {
@@ -79,7 +80,7 @@ func (x one) behindRouter() {
 	}
 }
 
-// answers finds servers by gate or ipip that answer for the virtual address on the network.
+// answers finds servers with gate or ipip that wrongly answer for the virtual address on the network.
 func (x one) answers() {
 	for _, p := range x.Addresses() {
 		for _, hardware := range x.neighbours[p.Addr()] {
@@ -94,7 +95,7 @@ func (x one) answers() {
 	}
 }
 
-// serverWith returns the server with a hardware address, preferably one of this virtual service.
+// serverWith returns the server that has a hardware address, preferably a server of this virtual service.
 func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
 	for _, s := range append([]*plan.Service{x.Service}, x.services...) {
 		for _, m := range s.Entries {
@@ -111,7 +112,7 @@ const (
 	tunnel4   = "tunl0"
 )
 
-// tunnels: packets must fit into the tunnel, and packets out of it must not be dropped as forged.
+// tunnels finds tunnels that are too small for packets, and settings that drop packets from a tunnel as forged.
 func (x one) tunnels() {
 	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 	for _, m := range x.Entries {
@@ -136,8 +137,9 @@ func (x one) tunnels() {
 	}
 }
 
-// own: with gate and ipip, a server on the director itself gets packets unchanged. A dead fallback server would
-// otherwise be noticed only once all other servers are down.
+// own finds servers on the director itself that do not listen at the virtual address, although they get packets
+// unchanged with gate and ipip. It also finds dead fallback servers, which would otherwise be noticed only once all
+// other servers are down.
 func (x one) own() {
 	for _, m := range x.Entries {
 		silent := "own-server"
@@ -160,7 +162,7 @@ func (x one) own() {
 	}
 }
 
-// asked returns the single TCP addresses and ports that clients connect to.
+// asked returns the TCP addresses and ports to which clients connect, without networks and ranges.
 func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	if v.Protocol == lvs.TCP && v.Addr.Port() != 0 {
 		return []netip.AddrPort{v.Addr}

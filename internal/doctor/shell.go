@@ -15,14 +15,15 @@ import (
 	"ldirectord/parser"
 )
 
-// The kinds of findings of JudgePrograms.
+// The kinds of findings that JudgePrograms returns.
 const (
 	NoShell  = "missing-shell"
 	NoOracle = "missing-oracle"
 )
 
-// JudgePrograms finds programs of a configuration that this machine lacks: our own, and, if there is no shell, as in an
-// image with only ldirectord, all others. Elsewhere a program may still be installed. The daemon starts anyway.
+// JudgePrograms finds programs that the configuration needs and this machine lacks. It looks for our own programs. If
+// there is no shell, as in an image with only ldirectord, it looks for all others too; elsewhere they may still be
+// installed later. The daemon starts anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	_, err := subprocess.FindOwn(oracle.Program)
 	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
@@ -79,8 +80,8 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 
 const maxFirstLine = 4 << 10 // bytes
 
-// lacking returns the program that is missing to run a file: the file itself, or the interpreter in its first line; ""
-// if none is.
+// lacking returns what is missing to run a file: the file itself or the interpreter that its first line names. It
+// returns "" if nothing is missing.
 func lacking(path string) string {
 	if _, err := exec.LookPath(path); err != nil {
 		return path

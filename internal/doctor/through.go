@@ -20,16 +20,17 @@ import (
 	"ldirectord/parser"
 )
 
-// Reach makes each of these checks through virtual addresses once.
+// Reach makes each of these checks, which go through virtual addresses, once.
 type Reach func(context.Context, []checker.Spec) (Reached, error)
 
-// Reached is how real servers answered checks at virtual addresses.
+// Reached contains the results of checks through virtual addresses.
 type Reached map[checker.Spec]checker.Result
 
-// isThrough reports whether clients reach a server at the virtual address itself.
+// isThrough reports whether the server itself answers at the virtual address.
 func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
-// waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of the service's addresses.
+// waysOf returns, for each server of a virtual service with gate or ipip, a TCP check through one of the service's
+// addresses.
 func waysOf(s *plan.Service) (list []checker.Spec) {
 	to := asked(s.Config)
 	if len(to) == 0 {
@@ -50,7 +51,7 @@ func waysOf(s *plan.Service) (list []checker.Spec) {
 	return list
 }
 
-// reachable checks the servers. The error says why a check is not possible.
+// reachable makes the checks. If one is not possible, the error says why.
 func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
 	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
@@ -62,7 +63,7 @@ func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, 
 	return answers, err
 }
 
-// reaches: clients get nothing from a server that does not answer at the virtual address.
+// reaches finds servers that do not answer at the virtual address, so that clients get nothing from them.
 func (x one) reaches() {
 	var silent []checker.Spec
 	answered := false
@@ -102,16 +103,16 @@ func (x one) reaches() {
 	}
 }
 
-// setUp returns the command that sets up a real server for its virtual addresses.
+// setUp returns the command that sets up the virtual addresses on a real server.
 func (e *examination) setUp(server netip.Addr) string {
 	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path),
 		server, server)
 }
 
-// through: the kernel needs a route to the virtual address before IPVS gets the packet. Answers must reach this
-// machine, and their source is the virtual address: by default, the kernel drops them while it has that address itself,
-// as on an active director. Without checkvip, only doctor checks there, and only on the machine that has the address
-// now.
+// through finds what prevents checks through the virtual address. The kernel needs a route to that address before IPVS
+// gets the packet. The answers must reach this machine. Their source is the virtual address, and by default the kernel
+// drops such packets while the machine itself has that address, as an active director does. Without checkvip, only
+// doctor makes such checks, and only on the machine that has the address now.
 func (x one) through() {
 	vip, unchecked := x.CheckVIP, "" // the end of finding names without checkvip
 	checked := vip.IsValid()
@@ -157,10 +158,11 @@ func (x one) through() {
 	}
 }
 
-// reserved is the mask of the bits that the marks of private services have in common.
+// reserved is a mask: it selects the bits that all marks of private services have in common.
 const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
 
-// opened: a packet from outside with the mark of a private service reaches any port of its real server.
+// opened finds rules that set marks of private services. A packet from outside with such a mark could reach any port of
+// a real server.
 func (x one) opened() {
 	if x.marks == nil {
 		return
@@ -172,7 +174,7 @@ func (x one) opened() {
 	}
 }
 
-// unseen recommends checkvip, once, if the file does not have it.
+// unseen recommends checkvip if the file does not contain it.
 func (e *examination) unseen() {
 	isUnseen := func(s *plan.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
 	isChosen := func(s *plan.Service) bool { return s.Config.At["checkvip"].Line > 0 }
@@ -181,8 +183,8 @@ func (e *examination) unseen() {
 	}
 }
 
-// left finds private services that belong to no running daemon of a known folder. The next daemon of their file removes
-// the recorded ones.
+// left finds private services that belong to no running daemon. If one is recorded, the next daemon for its file
+// removes it.
 func (e *examination) left() {
 	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
 	if len(left) == 0 || len(e.services) == 0 {
@@ -193,7 +195,7 @@ func (e *examination) left() {
 	e.of(e.services[0]).tell("check-left", marks, fmt.Sprintf(remove, marks))
 }
 
-// homeOf returns the interface that has an address, or is on the route to it.
+// homeOf returns the interface that has an address or, if there is none, the one on the route to it.
 func (e *examination) homeOf(addr netip.Addr) string {
 	for _, d := range e.devices {
 		if d.has(single(addr)) {

@@ -17,8 +17,7 @@ import (
 	"ldirectord/parser"
 )
 
-// trust warns of files that other users may change although the daemon runs commands from them: the configuration, and
-// its programs.
+// trust warns if other users may change the configuration or its programs, because the daemon runs commands from them.
 func (f *findings) trust(cfg *parser.Config) {
 	known := map[string]bool{}
 	judge := func(at parser.Position, path, what string) {
@@ -38,7 +37,8 @@ func (f *findings) trust(cfg *parser.Config) {
 	})
 }
 
-// eachCommand calls f for each command line of a configuration, and for execute, which names other configurations.
+// eachCommand calls f for each command line of a configuration, and for each execute=, which names another
+// configuration.
 func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Position)) {
 	named := func(directive, line string, places ...map[string]parser.Position) {
 		for _, place := range places {
@@ -59,7 +59,7 @@ func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Po
 	}
 }
 
-// programOf returns the path of the program in a command line; "" if there is none.
+// programOf returns the path of the program in a command line, or "" if there is none.
 func programOf(line string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	path, err := exec.LookPath(word)
@@ -69,8 +69,8 @@ func programOf(line string) string {
 	return path
 }
 
-// changeable returns how users other than root and the daemon's user may change or replace a file, and the command that
-// fixes that; "" if they can't.
+// changeable returns how users other than root and the daemon's user could change or replace a file, and the command
+// that prevents it. It returns "" if they can't.
 func changeable(path string) (why, command string) {
 	if path == "" {
 		return "", ""
@@ -87,7 +87,8 @@ func changeable(path string) (why, command string) {
 	}
 }
 
-// openTo returns which users may write to a file or a folder, and the command that ends that; "" for none.
+// openTo returns which of these users may write to a file or folder, and the command that prevents it. It returns "" if
+// none may.
 func openTo(path string) (why, command string) {
 	info, err := os.Lstat(path)
 	if err != nil || isReadOnly(path) {
@@ -100,9 +101,9 @@ func openTo(path string) (why, command string) {
 	return OpenToOthers(path)
 }
 
-// OpenToOthers returns how users other than its owner may write to a file or a folder, and the command that ends that;
-// "" if they may not. The groups of root and of this process don't count, nor does the owner's own group, which has the
-// owner's number.
+// OpenToOthers returns how users other than the owner may write to a file or folder, and the command that prevents it.
+// It returns "" if they may not. It ignores the groups of root and of this process, and the owner's private group,
+// whose number is the owner's.
 func OpenToOthers(path string) (why, command string) {
 	info, err := os.Stat(path)
 	if err != nil || isReadOnly(path) {
@@ -119,7 +120,7 @@ func OpenToOthers(path string) (why, command string) {
 	return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
 }
 
-// isReadOnly reports whether no user can write to a path, as with a ConfigMap.
+// isReadOnly reports whether a path is on a read-only file system, such as a ConfigMap.
 func isReadOnly(path string) bool {
 	var system unix.Statfs_t
 	return unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0

@@ -1,5 +1,5 @@
-// Package notify reports what happened. It has a journal that hands events to the log and to mail, the operator's
-// commands, and monitorfiles.
+// Package notify reports what happened. Its journal passes events to the log and to mail. It also runs the operator's
+// commands and writes monitorfiles.
 package notify
 
 import (
@@ -9,10 +9,10 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Kind names what happened. The names are stable: log watchers may match them.
+// Kind names what happened. The names never change, because log watchers may match them.
 type Kind string
 
-// What can happen. docs/events.md has this list, with these comments.
+// What can happen. docs/events.md contains this list with the same comments.
 const (
 	Starting       Kind = "starting"        // the daemon starts
 	Terminated     Kind = "terminated"      // the daemon stops; the line names the signal
@@ -114,8 +114,8 @@ const (
 	PostRecovered Kind = "webhook-recovered" // states can be posted again
 )
 
-// Event is one thing that happened. Text is the whole message, in the form that log watchers of ldirectord know. The
-// other fields are its parts; fields that do not apply are empty.
+// Event describes something that happened. Text is the whole message, in the form that log watchers for ldirectord
+// expect. The other fields contain its parts. Fields that do not apply are empty.
 type Event struct {
 	Time     time.Time
 	Kind     Kind

@@ -32,8 +32,8 @@ type Hook struct {
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
-// runs one command at a time, in the order of queueing. If changes come faster than commands finish, only the latest
-// command of each key runs.
+// runs one command at a time, in the order in which they were queued. If changes happen faster than commands finish,
+// only the latest command for each key runs.
 type Hooks struct {
 	journal *Journal
 	tries   *Tries // the commands, each tried once
@@ -43,20 +43,20 @@ type Hooks struct {
 	failing map[string]string // the name of the last failed call, by id
 }
 
-// lane has the hooks of one lane.
+// lane contains the hook that runs in a lane and those that wait.
 type lane struct {
 	runs  Hook
 	keys  []string        // of the waiting hooks, in their order
 	waits map[string]Hook // by key
 }
 
-// NewHooks returns a runner that reports failures, and their ends, to the journal. Close ends it.
+// NewHooks returns Hooks that report to the journal when a hook fails and when it succeeds again. Close ends it.
 func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }
 
-// Set replaces the list of the hooks that the configuration has. The failures of all other hooks are over. If a call of
-// such a hook still runs or waits, and fails, that failure is over at once.
+// Set replaces the list of hooks in the configuration. The failures of hooks that are no longer in it are reported as
+// ended. If a call of such a hook still runs or waits, and then fails, its failure ends at once.
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -81,10 +81,10 @@ func (h *Hooks) Set(hooks []Hook) {
 	}
 }
 
-// Shell returns a command line for sh, as the Perl ldirectord runs a fallbackcommand.
+// Shell returns the words that run a line in sh, as the Perl ldirectord runs a fallbackcommand.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Run runs a command when those before it in its lane have exited.
+// Run runs a command once the commands before it in its lane have exited.
 func (h *Hooks) Run(hook Hook) {
 	isAwaited := hook.Ended != nil
 	if !isAwaited {
@@ -116,10 +116,10 @@ func (h Hook) repeats(other Hook) bool {
 	return h.Key == other.Key && slices.Equal(h.Argv, other.Argv) && bytes.Equal(h.Stdin, other.Stdin)
 }
 
-// Close waits for commands that still run or wait, and kills them when ctx is done.
+// Close waits until all running and waiting commands have finished. It kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
-// work runs the first hook of a lane and those after it.
+// work runs the first hook of a lane and then the hooks that were queued after it.
 func (h *Hooks) work(hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
 		out := &subprocess.Output{Max: hookOutput, Last: true}
@@ -139,7 +139,7 @@ func (h *Hooks) work(hook Hook) {
 	}
 }
 
-// settle reports the failure of a hook or the end of that failure, and what the hook wrote.
+// settle reports that a hook failed, or no longer fails, and what it wrote.
 func (h *Hooks) settle(hook Hook, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -166,7 +166,7 @@ func (h *Hooks) over(e Event) {
 	h.journal.Emit(e)
 }
 
-// next drops the hook that has run, and returns the next one of its lane, if there is one.
+// next drops the hook that has run, and returns the next hook in that lane, if there is one.
 func (h *Hooks) next(of string) (Hook, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -181,7 +181,7 @@ func (h *Hooks) next(of string) (Hook, bool) {
 	return l.runs, true
 }
 
-// id returns the same text for all calls that end each other's failures.
+// id identifies the command: if one call fails, the next successful call with the same id ends the failure.
 func (h Hook) id() string { return h.Lane + "\n" + h.Command }
 
 // name returns the command as the operator wrote it.

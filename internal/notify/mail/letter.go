@@ -19,10 +19,11 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// maxMailLine limits a line of a mail, in bytes. It is below the 998 of RFC 5322, 2.1.1.
+// maxMailLine is the maximum length of a line in a mail, in bytes. It is below the limit of RFC 5322, 2.1.1, which is
+// 998.
 const maxMailLine = 900
 
-// letter is one mail. Its texts have no control characters.
+// letter is a single mail. Its texts contain no control characters.
 type letter struct {
 	virtual  string // the virtual service whose rule it follows
 	way             // that of the rule
@@ -40,8 +41,8 @@ type letter struct {
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about an event, with the subject and the lines of the Perl ldirectord, and then details, if
-// they are configured.
+// newLetter writes the mail about an event. It has the same subject and lines as a mail of the Perl ldirectord,
+// followed by details if they are configured.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -70,7 +71,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	return l
 }
 
-// goBy makes a letter follow a rule.
+// goBy applies the settings of a rule to a letter.
 func (l *letter) goBy(r Rule) {
 	l.way, l.password = r.way(), r.Password
 	l.fromLine, l.toLine = plain(r.From), plain(r.To)
@@ -81,7 +82,8 @@ func (l *letter) goBy(r Rule) {
 	}
 }
 
-// redirect has a letter go by another rule, to those who have not got it. It reports whether there are any.
+// redirect applies another rule to a letter. It leaves out recipients who already have the letter, and reports whether
+// any others remain.
 func (l *letter) redirect(r Rule) bool {
 	if r.To == "" {
 		return false
@@ -96,7 +98,7 @@ func (l *letter) redirect(r Rule) bool {
 	return len(l.to) > 0
 }
 
-// further returns the details that the mail of the Perl ldirectord does not have, one per line.
+// further returns the details that a mail of the Perl ldirectord lacks, one per line.
 func further(rule Rule, e notify.Event) (lines string) {
 	label := "Reason"
 	if e.Kind == notify.Added || e.Kind == notify.Restored {
@@ -115,7 +117,7 @@ func further(rule Rule, e notify.Event) (lines string) {
 	return lines
 }
 
-// detail returns a line of a mail; "" without a text.
+// detail returns a labelled line of a mail, or "" if the text is empty.
 func detail(label, text string) string {
 	if text == "" {
 		return ""
@@ -129,7 +131,7 @@ func (l *letter) box() string {
 }
 
 // text returns the mail with its header. Lines end in LF. In addition to the lines of the Perl ldirectord, the header
-// has what RFC 5322 and RFC 3834 require, so that a late mail shows when it was written.
+// contains what RFC 5322 and RFC 3834 require. The date shows when a mail that arrives late was written.
 func (l *letter) text() string {
 	var b strings.Builder
 	if l.fromLine != "" {
@@ -149,8 +151,8 @@ func (l *letter) text() string {
 	return b.String()
 }
 
-// addresses returns the mailboxes of an emailalert value. If the value is not a list by RFC 5322, as with local names,
-// it is split at the commas.
+// addresses returns the mailboxes of an emailalert value. A value that is not a valid list according to RFC 5322, such
+// as a list of local names, is split at the commas.
 func addresses(list string) []string {
 	var found []string
 	if parsed, err := mail.ParseAddressList(list); err == nil {
@@ -167,7 +169,7 @@ func addresses(list string) []string {
 	})
 }
 
-// inBrackets returns the address of "Name <address>".
+// inBrackets returns the address in "Name <address>".
 func inBrackets(s string) string {
 	if open, end := strings.IndexByte(s, '<'), strings.LastIndexByte(s, '>'); open >= 0 && end > open {
 		s = s[open+1 : end]
@@ -175,12 +177,12 @@ func inBrackets(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// encodedText returns the text of a header in ASCII (RFC 2047), folded if it is encoded.
+// encodedText returns the text of a header line in ASCII. Text that must be encoded (RFC 2047) is also folded.
 func encodedText(s string) string {
 	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\n =?")
 }
 
-// encodedAddresses returns a list of addresses in ASCII. It leaves a list that is ASCII already as written.
+// encodedAddresses returns a list of addresses in ASCII. A list that is already in ASCII is returned unchanged.
 func encodedAddresses(list string) string {
 	parsed, err := mail.ParseAddressList(list)
 	if err != nil || isASCII(list) {
@@ -197,13 +199,14 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// plain converts a text to one line for a mail.
+// plain converts a text to a single line for a mail.
 func plain(s string) string {
 	line, _ := printable.Cut(printable.Line(s), maxMailLine)
 	return strings.TrimSpace(line)
 }
 
-// userName returns the user that runs the daemon, from the user database: a resource agent may start it without USER.
+// userName returns the name of the daemon's user from the user database, because a resource agent may start the daemon
+// without the variable USER.
 func userName() string {
 	uid := strconv.Itoa(os.Getuid())
 	if u, err := user.LookupId(uid); err == nil {

@@ -1,5 +1,5 @@
-// Package mail mails events to the operator. It decides which events are mailed and when a reminder is due, writes the
-// text, and delivers it over SMTP or through sendmail.
+// Package mail sends mail about events to the operator. It decides which events are mailed and when a reminder is due,
+// writes the mails, and delivers them over SMTP or through sendmail.
 package mail
 
 import (
@@ -16,7 +16,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Rule has the settings for mail about one virtual service. The fields are directives of the ldirectord manual.
+// Rule contains the settings for mail about one virtual service. Most fields are directives, which the manual
+// describes.
 type Rule struct {
 	To          string // emailalert: addresses separated by commas; "" for none
 	From        string // emailalertfrom: the From line; "" for USER@HOST
@@ -28,38 +29,39 @@ type Rule struct {
 	Statuses    []lvs.Status  // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string        // servicename: in front of the subject, and in the body
 	Comment     string        // comment: in the body
-	// emailalertdetail: the command that shows more about a server, without the virtual service and the server; "":
-	// mail is as of the Perl ldirectord
+	// emailalertdetail: the command that shows more about a server, without its arguments (the virtual service and
+	// the server); with "", mail looks as with the Perl ldirectord
 	Why   string
 	Reals []string // the real servers, as in Event.Real
 }
 
-// mails reports whether mail is sent about what happens in a state of the daemon.
+// mails reports whether mail is sent about events in this state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// way is the mail server and the addresses of a rule, as written. The password is not in it: it may change.
+// way contains the mail server and the addresses of a rule, as written. It does not contain the password, which may
+// change.
 type way struct{ smtp, tls, user, from, to string }
 
 func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }
 
-// Mailer sends mail about servers that are added and removed, and reminders of servers that are still down. Letters
-// wait in separate queues.
+// Mailer sends mail about servers that are added or removed, and reminders about servers that are still down. Letters
+// with different recipients or mail servers wait in separate queues.
 type Mailer struct {
 	report func(notify.Event)
 	out    *outbox
 
 	mu    sync.Mutex // guards what follows
 	rules map[string]Rule
-	// what reminders say about real servers that are down; the time is when the last mail about the server was due
+	// what reminders say about real servers that are down; Time is when the last mail about the server was due
 	down   map[lvs.Backend]notify.Event
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero if nothing is due
 	closed bool
 }
 
-// New returns a mailer without rules. It calls report for each mail to be sent (Mailing), and when mail fails and works
-// again (MailFailed, MailRecovered). The function report is called from several goroutines. It must not block or call
-// the Mailer. Close ends the mailer.
+// New returns a mailer without rules. It calls report before each mail is sent (Mailing), when mail fails (MailFailed)
+// and when it works again (MailRecovered). The function report is called from several goroutines. It must not block or
+// call the Mailer. Close ends the mailer.
 func New(report func(notify.Event)) *Mailer {
 	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
 	m.timer = time.AfterFunc(time.Hour, m.remind)
@@ -67,8 +69,8 @@ func New(report func(notify.Event)) *Mailer {
 	return m
 }
 
-// Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
-// frequency. Letters that can't be sent follow the new rules.
+// Set replaces the rules, which are indexed by Event.Virtual. Reminders about servers that are still configured
+// continue, at the new frequency. Letters that could not be sent yet follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
@@ -86,7 +88,7 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	m.remind()
 }
 
-// Notify receives an event. It never blocks.
+// Notify receives an event and sends mail about it if a rule requires that. It never blocks.
 func (m *Mailer) Notify(e notify.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,8 +113,8 @@ func (m *Mailer) Notify(e notify.Event) {
 	}
 }
 
-// Close tries once more to send every waiting mail, but takes no longer than ctx allows. The error counts the mails
-// that could not be sent.
+// Close tries once more to send every waiting mail, but takes no longer than ctx allows. The error contains the number
+// of mails that could not be sent.
 func (m *Mailer) Close(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
@@ -121,15 +123,15 @@ func (m *Mailer) Close(ctx context.Context) error {
 	return m.out.close(ctx)
 }
 
-// mail sends mail about one change. For a server that is added with weight 0 the subject says that it became quiescent,
-// as with the Perl ldirectord.
+// mail sends mail about a change. If a server is added with weight 0, the subject says that it became quiescent, as
+// with the Perl ldirectord.
 func (m *Mailer) mail(e notify.Event) {
 	if rule := m.rules[e.Virtual]; rule.mails(e.Status) {
 		m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
 	}
 }
 
-// mailAll sends mail to every recipient of any rule, once to each.
+// mailAll sends one mail to all recipients of all rules, without duplicates.
 func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}
@@ -150,7 +152,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 	}
 }
 
-// schedule sets the timer for the next reminder of a server, unless it fires earlier.
+// schedule sets the timer for the next reminder about a server, unless it already fires earlier.
 func (m *Mailer) schedule(s lvs.Backend) {
 	freq := m.rules[s.Virtual].Freq
 	at := m.down[s].Time.Add(freq)
@@ -161,8 +163,8 @@ func (m *Mailer) schedule(s lvs.Backend) {
 	m.timer.Reset(time.Until(at))
 }
 
-// remind sends the reminders that are due. The Perl ldirectord looks between two rounds of checks, so its reminders
-// always give the status "running".
+// remind sends the reminders that are due. As with the Perl ldirectord, which sends them between two rounds of checks,
+// their status is always "running".
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Limits of the delivery of mail.
+// Limits for the delivery of mail.
 const (
 	maxWaiting     = 100              // mails in a box; further ones are dropped, and a mail counts them
 	maxSending     = 8                // mails sent at once
@@ -21,7 +21,7 @@ const (
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
 )
 
-// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other.
+// outbox delivers letters. The letters in a box are sent in order. Boxes do not wait for each other.
 type outbox struct {
 	// deliver hands a letter to the mail system. It returns the recipients to try again. The error is about the
 	// others, or, if there are none, about all.
