@@ -20,7 +20,7 @@ const (
 )
 
 // Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. The director
-// never waits for it. It opens files for each batch of lines, so that they may be rotated.
+// never waits for it. It opens the files anew for each batch of lines, so that they can be rotated.
 type Monitor struct {
 	report func(Event)
 	queue  *queue[result]
@@ -39,15 +39,16 @@ type result struct {
 	message  string
 }
 
-// NewMonitor returns a monitor. It calls report if a file can't be written, if results came too fast and were lost, and
-// when that is over. The function report must not block or call the Monitor. Close ends the monitor.
+// NewMonitor returns a monitor. It calls report when a file can't be written, when results are lost because they come
+// too fast, and when such a failure ends. The function report must not block or call the Monitor. Close ends the
+// monitor.
 func NewMonitor(report func(Event)) *Monitor {
 	m := &Monitor{report: report, failing: map[string]bool{}}
 	m.queue = newQueue(maxResults, m.write)
 	return m
 }
 
-// Set names the files of the configuration. The failures of other files are over.
+// Set replaces the list of files in the configuration. The failures of other files are reported as ended.
 func (m *Monitor) Set(files []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,12 +63,12 @@ func (m *Monitor) Set(files []string) {
 	}
 }
 
-// Record adds the result of a check to a file. id names the check, on one line; message may be "".
+// Record adds the result of a check to a file. id names the check and must be a single line. message may be "".
 func (m *Monitor) Record(file, id string, up bool, message string) {
 	m.queue.put(result{time.Now(), file, id, up, message})
 }
 
-// Close waits until everything is written, but no longer than ctx allows.
+// Close waits until all results have been written, but no longer than ctx allows.
 func (m *Monitor) Close(ctx context.Context) error {
 	if err := m.queue.end(ctx); err != nil {
 		return fmt.Errorf("monitorfile: some results were not written: %w", err)
@@ -90,8 +91,8 @@ func (m *Monitor) write(results []result, lost int) {
 	m.settle("", time.Now(), err)
 }
 
-// settle reports the first failure of a file, each loss of results, and the end of both. At is the time of the latest
-// result: one of a new configuration may come before its Set.
+// settle reports the first failure of a file, each loss of results, and when either ends. at is the time of the latest
+// result. It is needed because results of a new configuration may arrive before the call of Set.
 func (m *Monitor) settle(file string, at time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,13 +110,13 @@ func (m *Monitor) settle(file string, at time.Time, err error) {
 	}
 }
 
-// over ends a failure.
+// over reports the end of a failure.
 func (m *Monitor) over(file, text string) {
 	delete(m.failing, file)
 	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Key: file, Text: text})
 }
 
-// append adds the line as the Perl ldirectord writes it.
+// append appends the line in the form in which the Perl ldirectord writes it.
 func (r result) append(b []byte) []byte {
 	state := "down"
 	if r.up {
@@ -125,7 +126,7 @@ func (r result) append(b []byte) []byte {
 		escape(r.message))
 }
 
-// appendFile appends text to a file. If that is a pipe, it does not wait for a reader.
+// appendFile appends text to a file. If the file is a pipe, appendFile does not wait for a reader.
 func appendFile(path string, text []byte) error {
 	f, err := os.OpenFile(filepath.Clean(path), os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
@@ -136,8 +137,8 @@ func appendFile(path string, text []byte) error {
 	return cmp.Or(err, f.Close())
 }
 
-// escape makes a message one line of printable characters by URI escapes. It also escapes the bar, which separates the
-// fields in the manual.
+// escape turns a message into one line of printable characters with URI escapes. It also escapes "|", because the
+// manual uses it as field separator.
 func escape(s string) string {
 	if s == "" {
 		return "-"

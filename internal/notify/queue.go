@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// queue holds items for its goroutine. put never waits: it counts items for which there is no room.
+// queue holds items for its goroutine. put never waits: if the queue is full, it only counts the item as lost.
 type queue[T any] struct {
 	max   int
 	ready Wake          // signals items; closed after the last one
@@ -17,15 +17,15 @@ type queue[T any] struct {
 	closed bool
 }
 
-// newQueue returns a queue of at most max items. Until close, its goroutine hands over the items, and the number of
-// lost ones.
+// newQueue returns a queue of at most max items. Until end is called, a goroutine passes the items, and the number of
+// lost ones, to handOver.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: NewWake(), ended: make(chan struct{})}
 	go q.run(handOver)
 	return q
 }
 
-// put adds an item. After close it does nothing.
+// put adds an item. After end it does nothing.
 func (q *queue[T]) put(item T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -40,7 +40,8 @@ func (q *queue[T]) put(item T) {
 	q.ready.Up()
 }
 
-// end waits until the goroutine has handed over the remaining items, but no longer than ctx allows.
+// end closes the queue and waits until the goroutine has handed over the remaining items, but no longer than ctx
+// allows.
 func (q *queue[T]) end(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {

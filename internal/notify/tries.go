@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// killTime is how long a cancelled try may take to end. A program that hangs in the kernel can't be killed.
+// killTime is how long End waits for cancelled tries. A program that hangs in the kernel can't be killed.
 const killTime = time.Second
 
-// Tries tracks commands, and senders that retry after a pause. End ends them.
+// Tries tracks goroutines that run commands, or that send something and retry after a pause. End ends them.
 type Tries struct {
 	Context        context.Context // the context of each try
 	sync.WaitGroup                 // counts the goroutines
@@ -19,20 +19,20 @@ type Tries struct {
 	once           sync.Once
 }
 
-// NewTries returns Tries without senders.
+// NewTries returns Tries without goroutines.
 func NewTries() *Tries {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	kill := func() { cancel(errors.New("killed, because the daemon ends")) }
 	return &Tries{Context: ctx, cancel: kill, ending: make(chan struct{})}
 }
 
-// Wake ends a pause, or the next one.
+// Wake ends the current pause or, if there is none, the next one.
 type Wake chan struct{}
 
-// NewWake returns a Wake that ends no pause yet.
+// NewWake returns a Wake on which Up has not been called yet.
 func NewWake() Wake { return make(Wake, 1) }
 
-// Up ends the pause. It never blocks.
+// Up ends the current or the next pause. It never blocks.
 func (w Wake) Up() {
 	select {
 	case w <- struct{}{}:
@@ -40,7 +40,7 @@ func (w Wake) Up() {
 	}
 }
 
-// Pause waits until the pause is over, wake ends it, or End is called.
+// Pause waits for the given time, or until wake is signalled or End is called.
 func (t *Tries) Pause(pause time.Duration, wake Wake) {
 	select {
 	case <-time.After(pause):
@@ -49,12 +49,13 @@ func (t *Tries) Pause(pause time.Duration, wake Wake) {
 	}
 }
 
-// Backoff returns the pause after a number of failed tries: first after one, doubled with each further one, up to last.
+// Backoff returns the pause after a number of failed tries. It is first after one failure, and doubles with each
+// further failure up to last.
 func Backoff(failed int, first, last time.Duration) time.Duration {
 	return min(first<<min(failed-1, 16), last)
 }
 
-// End waits for the goroutines, and cancels their tries when ctx is done. It does not wait for a program that can't be
+// End waits for the goroutines, and cancels their tries when ctx is done. It does not wait for programs that can't be
 // killed.
 func (t *Tries) End(ctx context.Context) {
 	t.once.Do(func() { close(t.ending) })

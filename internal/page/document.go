@@ -26,7 +26,7 @@ func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, ba
 //go:embed page.html
 var shell string
 
-// document returns the HTML of a view. Its form filters by words, and keeps the other parts of the query.
+// document returns the HTML of a view. The form on the page filters by words, and keeps the other parts of the query.
 func document(v *view) markup {
 	file := filepath.Base(v.Config)
 	others := each([]string{"virtual", "state", "reason", "sort"}, func(name string) markup {
@@ -46,7 +46,7 @@ func (v *view) daemon() markup {
 		status.Short(v.Time.Sub(v.Started)), v.Time.Local().Format(time.TimeOnly), v.Time.Local().Format("MST"))
 }
 
-// subject returns the head of the page: what it is about.
+// subject returns the head of the page, which says what the page is about.
 func (v *view) subject(file string) markup {
 	at := v.about.At
 	switch {
@@ -63,7 +63,7 @@ func (v *view) subject(file string) markup {
 	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 
-// one returns a server and what happened to it.
+// one returns the page of one server: its state and what happened to it.
 func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()
@@ -84,7 +84,8 @@ func (v *view) one() markup {
 			v.why.Started.Local().Format(time.DateTime))
 }
 
-// past returns the rows of the server's history, the latest first. A server that has since left the file has none.
+// past returns the rows of the server's history, the latest first. A server that is no longer in the file has no
+// history.
 func (v *view) past() (rows markup) {
 	for _, c := range v.why.Servers {
 		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real || c.Fallback {
@@ -102,13 +103,13 @@ func (v *view) past() (rows markup) {
 	return rows
 }
 
-// happened has the severity of events; all others are rest.
+// happened contains the classes of events. All other events are of class rest.
 var happened = map[string]string{
 	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt,
 	"changed": doubt, "passed": good, "up": good,
 }
 
-// totals returns the number of servers in each state, each with a link to them.
+// totals returns the number of servers in each state, with a link to these servers.
 func (v *view) totals() markup {
 	asked := v.asked.Get("state")
 	counts := each([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
@@ -143,7 +144,7 @@ func (v *view) table(t *table) markup {
 	return fill("<section><h2>%s <small>%s</small></h2>%s</section>", t.caption, count, content)
 }
 
-// head returns the head of a column, with a link that sorts by it, or reverses the order.
+// head returns the head of a column, with a link that sorts by this column or reverses the order.
 func (v *view) head(c column) markup {
 	by, sorted := c.name, ""
 	switch v.asked.Get("sort") {
@@ -159,7 +160,8 @@ func (v *view) head(c column) markup {
 		link(v.link("sort", by), c.name))
 }
 
-// group returns a single row, or for several rows one that opens, with some of them and a link to all.
+// group returns a single row as it is. Several rows become one row that can be opened, which shows some of them and a
+// link to all.
 func (v *view) group(t *table, rows []status.Row) markup {
 	r, n := &rows[0], len(rows)
 	if n == 1 {
@@ -192,7 +194,7 @@ func (v *view) row(t *table, r *status.Row) markup {
 		what)
 }
 
-// data has the values that the script of the page reads.
+// data returns the attributes that the page's script reads.
 func data(r *status.Row) markup { return fill(` data-name="%s" data-is="%s"`, r.Name(), is(r)) }
 
 func list(texts []string) markup {

@@ -8,11 +8,11 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// markup is text that is HTML.
+// markup is text that is already HTML.
 type markup string
 
-// fill puts values into a format of HTML, and escapes all except markup. (html/template would keep all methods of the
-// program in the binary, which makes it 4 MB larger.)
+// fill puts values into an HTML format, and escapes all values except markup. (With html/template the linker would keep
+// every method of the program, and the binary would be 4 MB larger.)
 func fill(format string, values ...any) markup {
 	for i, value := range values {
 		if _, is := value.(markup); !is {
@@ -22,7 +22,7 @@ func fill(format string, values ...any) markup {
 	return markup(fmt.Sprintf(format, values...))
 }
 
-// when returns what fill does if a condition is true, otherwise nothing.
+// when returns the result of fill if a condition is true, and otherwise "".
 func when(is bool, format string, values ...any) markup {
 	if !is {
 		return ""

@@ -1,5 +1,5 @@
 // Package page shows the report of a running daemon as HTML, for people with a browser. It only reads reports. All HTML
-// is made here: the script of the page requests the same address again and adopts the changes.
+// is made here: to update the page, its script requests the same address again and takes over what has changed.
 package page
 
 import (
@@ -27,28 +27,28 @@ var style string
 //go:embed page.js
 var script string
 
-// Pages are the answers to browsers. They need the data of a daemon.
+// Pages answers browsers. It gets its data from a daemon through these functions.
 type Pages struct {
 	Report func(context.Context) (*status.Report, error)                      // the current report
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
-	// another name of the machine besides its own; "" for none
+	// another name for this machine, in addition to its host name; "" for none
 	Host    func() string
 	Traffic *Traffic // nil: no traffic is shown
 }
 
-// policy returns what the document may do in a browser.
+// policy returns the Content-Security-Policy, which limits what the document may do in a browser.
 func policy() string {
 	return "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
 		"; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// hash returns how a Content-Security-Policy names a text that is allowed as style or script.
+// hash returns the form in which a Content-Security-Policy names an allowed style or script.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Page answers with the view that the query requests: all, a virtual service, or one of its servers.
+// Page answers with the view that the query requests: the overview, a virtual service, or one of its servers.
 func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 	p.answer(w, r, func(ctx context.Context) (bool, any, error) {
 		report, err := p.Report(ctx)
@@ -73,7 +73,7 @@ func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Because answers with the history of the server real, in one virtual service or in all.
+// Because answers with the history of the server that real names, in one virtual service or in all of them.
 func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("real") == "" {
 		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out",
@@ -86,8 +86,8 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// answer writes a body, compressed if the client can read that: markup as it is, all else as JSON. Unknown names get a
-// 404.
+// answer writes the body that write returns: markup as it is, anything else as JSON. It compresses the body if the
+// client accepts that. If the requested name is not found, the status is 404.
 func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	write func(context.Context) (found bool, body any, err error)) {
 	header := w.Header()
@@ -127,8 +127,8 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	_, _ = to.Write(body) // an error is the client's problem
 }
 
-// foreign returns why a request is not meant for this machine; "" if it is. If a foreign site's name leads here (DNS
-// rebinding), its script could otherwise read the page.
+// foreign returns why a request is not meant for this machine, or "" if it is. Otherwise, if the name of a foreign site
+// resolves to this machine (DNS rebinding), that site's script could read the page.
 func (p *Pages) foreign(host string) string {
 	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
 	if _, err := netip.ParseAddr(name); err == nil {

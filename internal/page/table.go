@@ -11,14 +11,14 @@ import (
 	"ldirectord/internal/status"
 )
 
-// How many rows of a table are on one page. A link leads to the others.
+// The maximum number of rows of a table on one page. Links lead to the other rows.
 const (
 	maxServers  = 200
 	maxServices = 2500
 	maxOpened   = 200 // in groups that open
 )
 
-// table is a list of rows. One page of it is shown.
+// table is a list of rows, of which one page is shown.
 type table struct {
 	caption, none string
 	columns       []column
@@ -38,7 +38,7 @@ func is(r *status.Row) string {
 	return r.Server.State + ", weight " + status.Number(r.Weight)
 }
 
-// known returns all that is known of a row and not in another column.
+// known returns everything known about a row that no other column shows.
 func known(r *status.Row, now time.Time) string {
 	if r.Server != nil {
 		return strings.Join(status.Facts(r.Server, now), "; ")
@@ -56,7 +56,7 @@ type column struct {
 	sorts       bool   // the table may be sorted by it
 }
 
-// The columns of the tables. The last column of each is what is known.
+// The columns of the tables. Each table also has a last column with what is known.
 var (
 	server  = column{"server", "", true}
 	service = column{"service", "of", true}
@@ -69,7 +69,7 @@ var (
 		{"scheduler", "opt", false}}
 )
 
-// cell returns what a row has in a column.
+// cell returns the content of a row in a column.
 func (v *view) cell(c column, r *status.Row) markup {
 	text := ""
 	switch c.name {
@@ -99,7 +99,7 @@ func (v *view) cell(c column, r *status.Row) markup {
 	return fill("%s", text)
 }
 
-// nameOf returns the name of a server, and its address if that differs.
+// nameOf returns the name of a server, and its address if that is different.
 func nameOf(s *status.Server) (name, address string) {
 	if s.Host != "" {
 		return s.Host, s.Real
@@ -107,7 +107,7 @@ func nameOf(s *status.Server) (name, address string) {
 	return s.Real, s.Address
 }
 
-// serviceOf returns the name of a virtual service, and its id if that differs.
+// serviceOf returns the name of a virtual service, and its id if that is different.
 func serviceOf(v *status.Virtual) (name, id string) {
 	if v.Title != "" {
 		return v.Title, v.ID
@@ -115,7 +115,7 @@ func serviceOf(v *status.Virtual) (name, id string) {
 	return v.ID, ""
 }
 
-// compare compares rows by a column.
+// compare compares rows by their values in a column.
 func (c column) compare(a, b *status.Row) int {
 	switch c.name {
 	case "server":
@@ -135,7 +135,8 @@ func (c column) compare(a, b *status.Row) int {
 	}
 }
 
-// add sorts a table, trouble first unless the query names a column, and keeps the rows of this page.
+// add sorts a table and adds the rows of this page to the view. Rows in trouble come first, unless the query names a
+// column.
 func (v *view) add(t *table) {
 	status.WorstFirst(t.rows)
 	by, backwards := strings.CutPrefix(v.asked.Get("sort"), "-")
@@ -161,14 +162,14 @@ func (v *view) add(t *table) {
 	v.tables = append(v.tables, t)
 }
 
-// byName compares names of servers. Addresses come after other names, and are compared as numbers.
+// byName compares names of servers. Addresses come after other names, and are sorted numerically.
 func byName(a, b string) int {
 	x, _ := netip.ParseAddrPort(a) // a name gives the zero value, here and below
 	y, _ := netip.ParseAddrPort(b)
 	return cmp.Or(x.Compare(y), cmp.Compare(a, b))
 }
 
-// pageOfServer returns the address of the page of a server; "" if it has none.
+// pageOfServer returns the address of a server's page, or "" if it has none.
 func pageOfServer(r *status.Row) string {
 	if r.Server.Since.IsZero() {
 		return ""
@@ -176,7 +177,7 @@ func pageOfServer(r *status.Row) string {
 	return pageOf(r.At.ID, r.Server.Real)
 }
 
-// pageOf returns the address of the page of a virtual service, or of one of its servers.
+// pageOf returns the address of the page for a virtual service or for one of its servers.
 func pageOf(virtual, real string) string {
 	address := "?virtual=" + url.QueryEscape(virtual)
 	if real != "" {

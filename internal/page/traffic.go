@@ -18,8 +18,8 @@ const (
 	looks    = 60
 )
 
-// Traffic counts how many connections each virtual service got between the latest looks. It may be used concurrently.
-// For 10,000 servers it takes less than 5 MB.
+// Traffic records how many connections each virtual service got between successive looks, for the latest looks. It may
+// be used concurrently. For 10,000 servers it takes less than 5 MB.
 type Traffic struct {
 	mu    sync.Mutex // guards the fields below
 	at    time.Time  // of the last look
@@ -27,8 +27,8 @@ type Traffic struct {
 	lines map[string][]uint32 // by the virtual service's id, the latest last
 }
 
-// Look takes the counters of all servers. It forgets virtual services without any. After missed looks, the connections
-// are divided among them. After more than ten minutes, the lines start again.
+// Look records the counters of all servers. It forgets virtual services that have no counters. If looks were missed, it
+// divides the connections among them. After a gap of more than ten minutes, it starts all lines anew.
 func (t *Traffic) Look(now time.Time, all map[lvs.Backend]lvs.Counters) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func (t *Traffic) Look(now time.Time, all map[lvs.Backend]lvs.Counters) {
 	}
 }
 
-// of returns the numbers of a virtual service.
+// of returns the recorded numbers of a virtual service.
 func (t *Traffic) of(id string) []uint32 {
 	if t == nil {
 		return nil
@@ -73,7 +73,7 @@ func (t *Traffic) of(id string) []uint32 {
 	return slices.Clone(t.lines[id])
 }
 
-// drawn returns the latest number of connections per second, and all numbers as a picture.
+// drawn returns the latest number of connections per second, and a small picture of all numbers.
 func drawn(line []uint32) markup {
 	if len(line) == 0 {
 		return "-"

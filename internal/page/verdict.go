@@ -10,7 +10,7 @@ import (
 	seen "ldirectord/internal/view"
 )
 
-// servesBut is the headline before the remarks on the daemon.
+// servesBut is the headline above the remarks about the daemon.
 const servesBut = "Every virtual service serves, but:"
 
 // headline returns the overall state in a few words that can be read across a room.
@@ -38,10 +38,10 @@ func (v *view) headline() (class, words string) {
 
 func isBroken(c seen.Condition) bool { return c.Trouble == status.Broken }
 
-// maxWhys is how many reasons are shown for a virtual service.
+// maxWhys is the maximum number of reasons that are shown for a virtual service.
 const maxWhys = 3
 
-// whys returns why servers of a virtual service are out, or need attention, the worst reason first.
+// whys returns why servers of a virtual service are out of service or need attention, with the worst reason first.
 func whys(v *status.Virtual) string {
 	var all []string
 	rows := status.WorstFirst(v.Rows())

@@ -12,10 +12,11 @@ import (
 	"ldirectord/internal/status"
 )
 
-// view is what a browser shows of a report.
+// view is the part of a report that a browser shows.
 type view struct {
 	*status.Report
-	// The query: virtual, real, state, reason, q (words), sort (a column; with - before it, reversed), skip (rows).
+	// The query may contain virtual, real, state, reason, q (words), sort (a column, with - in front for reverse
+	// order) and skip (a number of rows).
 	asked   url.Values
 	words   []string       // the words of q, in lower case
 	about   status.Row     // what is requested; empty for all
@@ -58,7 +59,7 @@ func newView(r *status.Report, asked url.Values, traffic *Traffic) *view {
 	return v
 }
 
-// overview shows the servers that need attention, or that match the search, and the virtual services.
+// overview shows the servers that match the search, or need attention if there is no search, and the virtual services.
 func (v *view) overview() {
 	servers := &table{caption: "Not up, or with a remark", none: "Every server is up.", columns: ofAll,
 		max: maxServers, joins: true}
@@ -98,7 +99,7 @@ func (v *view) servers(at *status.Virtual) []status.Row {
 	return slices.DeleteFunc(at.Rows(), func(r status.Row) bool { return !v.wants(&r) })
 }
 
-// wants reports whether a row matches the search: it has the state, the reason and each of the words.
+// wants reports whether a row matches the search: it must have the state, the reason and every word.
 func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
@@ -120,7 +121,7 @@ func (v *view) wants(r *status.Row) bool {
 	return !slices.ContainsFunc(v.words, func(w string) bool { return !strings.Contains(all, w) })
 }
 
-// title returns the title of the browser's tab.
+// title returns the title for the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
 	switch class, words := v.headline(); {
@@ -147,7 +148,7 @@ func (v *view) link(name string, value any) string {
 	return "?" + all.Encode()
 }
 
-// skip returns the number of rows on earlier pages.
+// skip returns the number of rows to skip, which are on earlier pages.
 func (v *view) skip() int {
 	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 if it is not a number
 	return max(n, 0)

@@ -13,16 +13,16 @@ import (
 	"ldirectord/parser"
 )
 
-// place is a destination of a virtual service, or, without an address, the service itself.
+// place is a destination of a virtual service or, if it has no address, the service itself.
 type place struct {
 	key  lvs.Key
 	addr netip.AddrPort
 }
 
-// serves reports whether a table has a destination in service.
+// serves reports whether the destination is in service in a table.
 func (p place) serves(t lvs.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
-// value returns a table's entry in a place, in the notation of ipvsadm.
+// value returns the entry that a table has at this place, in the notation of ipvsadm.
 func (p place) value(t lvs.Table) string {
 	service := t[p.key]
 	if !p.addr.IsValid() {
@@ -43,7 +43,7 @@ const (
 	Shadow Side = "shadow"
 )
 
-// changes returns the places in which two tables differ. It leaves out a service that only one of them has.
+// changes returns the places at which two tables differ. It leaves out services that only one of the tables has.
 func changes(from, to lvs.Table) map[place]bool {
 	places := map[place]bool{}
 	for key, service := range to {
@@ -56,7 +56,7 @@ func changes(from, to lvs.Table) map[place]bool {
 	return places
 }
 
-// compare notes the current differences of the tables, and reports those that have lasted too long.
+// compare records how the tables differ now, and reports differences that have lasted too long.
 func (s *shadow) compare(ctx context.Context, now pair) {
 	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
 	for p := range live {
@@ -80,7 +80,7 @@ func (s *shadow) compare(ctx context.Context, now pair) {
 	}
 }
 
-// note records that the tables differ in a place. If one of them has changed again, the time starts anew.
+// note records that the tables differ at a place. If one of them has changed there again, the time starts anew.
 func (s *shadow) note(p place, live, ours bool, now pair) {
 	d := &Difference{Since: time.Now(), Virtual: p.key.ID(), Live: p.value(now.live), Shadow: p.value(now.ours)}
 	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
@@ -98,7 +98,8 @@ func (s *shadow) note(p place, live, ours bool, now pair) {
 	s.open[p] = d
 }
 
-// close ends a difference: the second daemon has followed, or the first has returned to the former state.
+// close ends a difference, either because the other side has followed or because the first one has returned to its
+// former state.
 func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
 		return // the place is no longer compared
@@ -116,7 +117,7 @@ func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	}
 }
 
-// tellLasting reports differences that have lasted longer than the times of both sides explain.
+// tellLasting reports differences that have lasted longer than the times in the file explain.
 func (s *shadow) tellLasting(ctx context.Context) {
 	known, err := s.director.Snapshot(ctx)
 	if err != nil {
@@ -137,12 +138,12 @@ func (s *shadow) tellLasting(ctx context.Context) {
 	}
 }
 
-// slack allows for the readings, once a second, and for changes in progress.
+// slack allows for the tables being read only once a second, and for changes in progress.
 const slack = 3 * time.Second
 
-// explain returns, for each virtual service, how long the times in the file explain a difference. A change is due after
-// as many results as the thresholds require. Between two results there is the interval and, in a daemon that checks one
-// server after the other like the Perl ldirectord, the time that all checks take. Each check may take up to its
+// explain returns, for each virtual service, the longest difference that the times in the file explain. A change takes
+// as many results as the thresholds require. Two results are as far apart as the interval plus, in a daemon that checks
+// servers one after another like the Perl ldirectord, the time that all checks take. Each check may take as long as its
 // timeout.
 func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration
@@ -165,7 +166,7 @@ func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	return explained
 }
 
-// reason returns why the shadow's table has its entry in a place.
+// reason returns why the shadow's table has this entry at a place.
 func reason(p place, now *view.Snapshot) string {
 	for _, v := range now.Virtuals {
 		if v.Key != p.key {

@@ -12,13 +12,14 @@ import (
 	"ldirectord/parser"
 )
 
-// follower replaces a check that runs a program: the server is up while the live table has it in service.
+// follower replaces a check that would run a program. It considers the server up while it is in service in the live
+// table.
 type follower struct {
 	table *atomic.Pointer[lvs.Table]
 	at    place
 }
 
-// Check takes the result from the live table as last read.
+// Check derives the result from the live table as it was last read.
 func (f follower) Check(context.Context) checker.Result {
 	if f.at.serves(*f.table.Load()) {
 		return checker.Result{OK: true, Stage: wire.AtMatch,

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// maxDifferences limits the differences in a report. All are counted.
+// maxDifferences limits how many differences a report lists; all of them are counted.
 const maxDifferences = 1000
 
-// Report is the result of a shadow. Its JSON is stable.
+// Report is the result of a shadow. The form of its JSON is stable.
 type Report struct {
 	Begun    time.Time `json:"begun"`
 	Until    time.Time `json:"until"`
 	Ended    bool      `json:"ended"`
 	Readings int       `json:"readings"` // readings of the live table
 	Unread   int       `json:"unread"`   // readings that failed
-	// requests that would have changed the live table: 0, because a Reader has none
+	// requests that would have changed the live table; always 0, because a Reader can't make any
 	Writes   int `json:"writes"`
 	Virtuals int `json:"virtuals"` // virtual services in both tables
 	Servers  int `json:"servers"`  // their servers in the file
-	// virtual services of the file that are not in the live table; they are not compared
+	// virtual services that are in the file but not in the live table, and so are not compared
 	Absent      []string      `json:"absent,omitempty"`
 	Followed    []string      `json:"followed,omitempty"` // servers whose programs were not run
 	Failures    Sightings     `json:"failures"`
@@ -40,12 +40,12 @@ type Difference struct {
 	Real    string    `json:"real,omitempty"` // "": the virtual service itself
 	Live    string    `json:"live"`           // the entry, as in ipvsadm
 	Shadow  string    `json:"shadow"`
-	// the side that changed when it began; "" if both did, or it existed from the start
+	// the side whose change began the difference; "" if both changed, or the difference was there from the start
 	First  Side   `json:"first,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Sightings counts changes of servers, and which side made them first.
+// Sightings counts changes of servers by the side that made them first.
 type Sightings struct {
 	Together int  `json:"together"` // within one second
 	Shadow   Lead `json:"shadow"`
@@ -69,7 +69,7 @@ func (s *Sightings) lead(first Side, by time.Duration) {
 	l.Most = max(l.Most, by.Seconds())
 }
 
-// count returns the sightings of failures if the server was in service, or else those of recoveries.
+// count returns the counts of failures if the server was in service, and otherwise those of recoveries.
 func (r *Report) count(served bool) *Sightings {
 	if served {
 		return &r.Failures
@@ -97,7 +97,7 @@ func (s *shadow) publish() error {
 	return s.Update(*r)
 }
 
-// name returns where the difference is.
+// name names the virtual service, and the server if there is one, in which the tables differ.
 func (d *Difference) name() string { return strings.TrimSuffix(d.Virtual+" "+d.Real, " ") }
 
 // String describes the difference on one line.
@@ -110,7 +110,7 @@ func (d *Difference) String() string {
 	return text
 }
 
-// Print writes the summary.
+// Print writes a summary of the report.
 func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "Compared for %v: virtual services: %d, real servers: %d\n",
 		r.Until.Sub(r.Begun).Round(time.Second), r.Virtuals, r.Servers)
@@ -131,7 +131,7 @@ func (s Sightings) print(w io.Writer, what string) {
 	fmt.Fprintf(w, "%s: together: %d; shadow first: %s; live first: %s\n", what, s.Together, s.Shadow, s.Live)
 }
 
-// String describes how often one side was first, and by how much on average and at most.
+// String describes how often one side was first, and by how much time on average and at most.
 func (l Lead) String() string {
 	if l.First == 0 {
 		return "0"
@@ -139,7 +139,7 @@ func (l Lead) String() string {
 	return fmt.Sprintf("%d, by %v, at most %v", l.First, seconds(l.Sum/float64(l.First)), seconds(l.Most))
 }
 
-// seconds returns a number of seconds, to a tenth.
+// seconds converts a number of seconds to a duration, rounded to a tenth of a second.
 func seconds(n float64) time.Duration {
 	return time.Duration(n * float64(time.Second)).Round(time.Second / 10)
 }

@@ -1,6 +1,6 @@
 // Package shadow compares what this program would do with what another running daemon does. It makes the same checks,
-// has the same director decide about its own table in memory, and compares that table with the live one. It changes
-// nothing.
+// and a director like the daemon's maintains a table in memory. The package compares this table with the live one. It
+// changes nothing.
 package shadow
 
 import (
@@ -30,18 +30,19 @@ type Reader interface {
 	Services(context.Context, ...lvs.Key) (lvs.Table, error)
 }
 
-// Options are what a shadow works with.
+// Options contains what a shadow needs.
 type Options struct {
 	Live     Reader // the live table, read by several goroutines
 	Plan     *plan.Plan
 	Programs bool // run external checks; else their servers are in service here while they are in the live table
-	// Changed returns a new plan if the file has changed, else nil. It is called after each reading.
+	// Changed returns a new plan if the file has changed, and otherwise nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, line by line
 	Update  func(Report) error // gets the report after each reading
 }
 
-// shadow is one run. Its fields belong to the goroutine of Run, except table, which followers read.
+// shadow is the state of one call of Run. Only the goroutine of Run uses its fields, except table, which followers
+// read.
 type shadow struct {
 	Options
 	memory   *ipvsctl.Memory
@@ -54,22 +55,23 @@ type shadow struct {
 	table    atomic.Pointer[lvs.Table]
 }
 
-// pair has both tables as last read; nil before.
+// pair contains both tables as they were last read. They are nil before the first reading.
 type pair struct{ live, ours lvs.Table }
 
-// ownTable is the table of the director. A server that leaves the file drains by its connections in the live table.
+// ownTable is the table of the director. A server that is removed from the file drains until it has no connections in
+// the live table.
 type ownTable struct {
 	*ipvsctl.Memory
 	live Reader
 }
 
-// Services returns the services of the live table.
+// Services returns the services from the live table.
 func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	return t.live.Services(ctx, keys...)
 }
 
-// Run compares until ctx is done, and returns what it saw. It begins like a daemon that starts with the live table. An
-// error means that it could not begin.
+// Run compares the tables until ctx is done, and returns a report. It begins like a daemon that starts with the live
+// table. An error means that it could not begin.
 func Run(ctx context.Context, o Options) (Report, error) {
 	s := &shadow{Options: o, open: map[place]*Difference{},
 		report: Report{Begun: time.Now()}}
@@ -145,7 +147,7 @@ func (s *shadow) look(ctx context.Context) {
 	}
 }
 
-// adopt makes the shadow follow a plan.
+// adopt makes the shadow work with a new plan.
 func (s *shadow) adopt(p *plan.Plan) {
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[lvs.Backend]place{}

@@ -11,10 +11,10 @@ import (
 	"ldirectord/internal/view"
 )
 
-// maxAlike is how many rows with the same reason are shown one by one.
+// maxAlike is the largest number of rows with the same reason that are still shown one by one.
 const maxAlike = 3
 
-// Reason returns the state of a row, and the reason for it.
+// Reason returns the state of a row, together with the reason for that state.
 func (r *Row) Reason() string {
 	s := r.Server
 	if s == nil {
@@ -23,8 +23,8 @@ func (r *Row) Reason() string {
 	return strings.TrimSuffix(s.State+": "+worst(s).Text, ": ")
 }
 
-// runs matches the parts of a reason that change without an event: times, and numbers of connections. Near each part is
-// one of words, which are faster to find.
+// runs matches the parts of a reason that change without an event: times, and numbers of connections. Wherever runs
+// matches, one of words occurs too; words are faster to find.
 var (
 	runs = regexp.MustCompile(`((?:another|(?:times|removed|answers|others) in) )[0-9][0-9.hmnsµ]*|` +
 		`[0-9][0-9hms]*( left| connection| persistent)`)
@@ -39,7 +39,7 @@ func steady(text string) string {
 	return runs.ReplaceAllString(text, "$1…$2")
 }
 
-// Common returns the reason that a row shares with others. It stays the same while nothing happens.
+// Common returns the part of the reason that a row may share with others. It does not change unless something happens.
 func (r *Row) Common() string {
 	if r.Trouble == Broken { // its reason has no such parts
 		return r.Reason()
@@ -47,13 +47,13 @@ func (r *Row) Common() string {
 	return steady(r.Reason())
 }
 
-// Alike puts rows with the same reason together, in the place of the first, if there are more than maxAlike.
+// Alike groups rows with the same reason, at the place of the first, if there are more than maxAlike of them.
 func Alike(rows []Row) [][]Row {
 	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Common() })
 }
 
-// once returns the remarks on servers of a virtual service, one server per call. A reason that several servers share
-// appears once, with their number.
+// once returns a function that returns the remarks on a server. It must be called for each server of the virtual
+// service. A reason that several servers share is mentioned only once, with the number of servers.
 func (v *Virtual) once(now time.Time) func(*Server) []string {
 	have := map[string]int{}
 	for _, s := range v.Servers {
@@ -76,7 +76,7 @@ func (v *Virtual) once(now time.Time) func(*Server) []string {
 	}
 }
 
-// Summary counts the virtual services, and those in trouble.
+// Summary says how many virtual services there are, and how many of them are in trouble.
 func (r *Report) Summary() string {
 	if len(r.Virtuals) == 0 {
 		return "no virtual service: clients get nothing"
@@ -85,7 +85,7 @@ func (r *Report) Summary() string {
 	return fmt.Sprintf("%s: %d without a server, %d impaired", all, r.Lacking(), r.Impaired())
 }
 
-// Impaired returns how many virtual services are in trouble although a server serves.
+// Impaired returns how many virtual services are in trouble although they have a server that serves.
 func (r *Report) Impaired() (n int) {
 	for _, v := range r.Virtuals {
 		if !v.lacks() && v.Trouble() >= Doubt {
@@ -95,7 +95,7 @@ func (r *Report) Impaired() (n int) {
 	return n
 }
 
-// Lacking returns how many virtual services have no server that serves, although the file wants one.
+// Lacking returns how many virtual services have no server that serves, although they should have one.
 func (r *Report) Lacking() (n int) {
 	for _, v := range r.Virtuals {
 		if v.lacks() {

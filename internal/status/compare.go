@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Fact is something that directors should agree on.
+// Fact is something on which directors should agree.
 type Fact struct {
 	Virtual string `json:"virtual,omitempty"` // or an announced address
 	Real    string `json:"real,omitempty"`
@@ -18,11 +18,11 @@ type Fact struct {
 type Difference struct {
 	Fact
 	Values []string `json:"values"` // in the order of the directors; "-": none; "": not known
-	// for each director, whether it differs from most; absent if no value has a majority
+	// for each director, whether it differs from the majority; absent if there is no majority
 	Odd []bool `json:"odd,omitempty"`
 }
 
-// Compare returns the facts on which directors disagree, in the order of the reports. A nil report knows nothing.
+// Compare returns the facts on which directors disagree, in the order of the reports. A nil report contains no facts.
 func Compare(reports []*Report) (all []Difference) {
 	var order []Fact
 	values := map[Fact][]string{}
@@ -51,7 +51,7 @@ func Compare(reports []*Report) (all []Difference) {
 	return all
 }
 
-// minority reports which values differ from the majority's; nil if no value has a majority. known is sorted.
+// minority reports which values differ from the majority's. It returns nil if no value has a majority. known is sorted.
 func minority(values, known []string) (odd []bool) {
 	usual := known[len(known)/2] // if any value has a majority
 	first, _ := slices.BinarySearch(known, usual)
@@ -65,7 +65,8 @@ func minority(values, known []string) (odd []bool) {
 	return odd
 }
 
-// knows reports whether a director can have a fact. A director that stands by leaves table and addresses alone.
+// knows reports whether a director has its own value for a fact. A director on standby leaves the table and addresses
+// alone.
 func (r *Report) knows(f Fact) bool {
 	return r != nil && (r.Role != "standby" || f.What != "weight" && f.What != "announced")
 }

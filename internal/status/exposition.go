@@ -11,8 +11,9 @@ import (
 	"ldirectord/internal/view"
 )
 
-// exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program 3 MB
-// larger, add nine modules, and make an object for each series at each scrape.) Flush returns the writer's error.
+// exposition writes the text format of Prometheus, version 0.0.4. (The client library of Prometheus would make the
+// program 3 MB larger, add nine modules, and create an object for each series at each scrape.) Flush returns the
+// writer's error.
 type exposition struct {
 	w *bufio.Writer
 	s *view.Snapshot
@@ -27,7 +28,7 @@ type family struct {
 //go:embed metrics.tsv
 var metricRows string
 
-// family begins a metric. metrics.tsv has its kind and help.
+// family begins a metric. Its kind and help text are in metrics.tsv.
 func (e exposition) family(name string) family {
 	_, row, _ := strings.Cut(metricRows, "\n"+name+"\t")
 	row, _, _ = strings.Cut(row, "\n")
@@ -39,7 +40,7 @@ func (e exposition) family(name string) family {
 	return family{e, name}
 }
 
-// add writes one sample with its labels: names and values in turn.
+// add writes one sample. labels contains names and values in turn.
 func (f family) add(value float64, labels ...string) {
 	f.w.WriteString(f.name)
 	for i := 0; i < len(labels); i += 2 {
@@ -57,7 +58,7 @@ func (f family) add(value float64, labels ...string) {
 	f.w.WriteByte('\n')
 }
 
-// virtuals adds a sample for each virtual service that has a value.
+// virtuals adds a sample for each virtual service for which value returns one.
 func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
 	for i := range f.s.Virtuals {
 		if n, has := value(&f.s.Virtuals[i]); has {
@@ -66,7 +67,7 @@ func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
 	}
 }
 
-// servers adds a sample for each real server that has a value, with one more label or none.
+// servers adds a sample for each real server for which value returns one, with an optional further label.
 func (f family) servers(value func(*Server) (n float64, has bool), label ...string) {
 	labels := append([]string{"virtual", "", "real", ""}, label...)
 	for v, r := range f.s.Each() {
@@ -87,5 +88,5 @@ func number(b bool) float64 {
 	return 0
 }
 
-// seconds returns a time in seconds since the epoch.
+// seconds returns a time as seconds since the epoch.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -13,12 +13,12 @@ import (
 	"ldirectord/internal/view"
 )
 
-// MetricsType is the media type of what WriteMetrics writes.
+// MetricsType is the media type of the text that WriteMetrics writes.
 const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 
 // WriteMetrics writes all metrics in the text format of Prometheus. Label values come only from the configuration and
-// from fixed lists, never from a server's answers. It holds only the snapshot in memory: 10,000 servers are 14 MB of
-// text.
+// from fixed lists, never from a server's answers. It does not build the whole text in memory, because 10,000 servers
+// need 14 MB of text.
 func WriteMetrics(w io.Writer, s *view.Snapshot, p Process) error {
 	e := exposition{bufio.NewWriterSize(w, 32<<10), s}
 	e.process(p)
@@ -182,7 +182,7 @@ func (e exposition) servers() {
 	}
 }
 
-// conditions writes the conditions that hold now.
+// conditions writes the current conditions.
 func (e exposition) conditions() {
 	f := e.family("ldirectord_condition")
 	for _, v := range e.s.Virtuals {
@@ -208,7 +208,7 @@ func (f family) stages(value func(view.StageTime) float64) {
 	}
 }
 
-// tallies writes what is counted for each real server.
+// tallies writes the director's counters for each real server.
 func (e exposition) tallies() {
 	e.family("ldirectord_server_weight").servers(
 		func(r *Server) (float64, bool) { return float64(r.Effective), true })
@@ -224,7 +224,8 @@ func (e exposition) tallies() {
 		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
-// carried writes the kernel's counters from the last reading of the table. A scrape sends the kernel no request.
+// carried writes the kernel's counters as they were last read with the table. A scrape itself sends no request to the
+// kernel.
 func (e exposition) carried() {
 	if e.s.Counted.IsZero() {
 		return
@@ -239,7 +240,7 @@ func (e exposition) carried() {
 	}
 }
 
-// traffic are the metrics of what a real server carries, with their labels.
+// traffic lists the metrics about a real server's connections and traffic, with their labels.
 var traffic = [][]string{
 	{"ldirectord_server_connections", "state", "active"},
 	{"ldirectord_server_connections", "state", "inactive"},
@@ -251,7 +252,7 @@ var traffic = [][]string{
 	{"ldirectord_server_bytes_total", "direction", "out"},
 }
 
-// numbersOf returns the counters of a real server, in the order of traffic.
+// numbersOf returns the counters of a real server in the order of the list traffic.
 func numbersOf(r *Server) [8]float64 {
 	c, all := &r.Carries, &r.Carries.Traffic
 	return [...]float64{float64(c.Active), float64(c.Inactive), float64(c.Persistent), float64(all.Connections),

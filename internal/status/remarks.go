@@ -8,22 +8,22 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// sentences are remarks. Text from servers and other programs in them is not yet escaped.
+// sentences contains remarks. Text from servers and other programs in them is not escaped yet.
 type sentences []string
 
 func (all *sentences) add(format string, values ...any) {
 	*all = append(*all, fmt.Sprintf(format, values...))
 }
 
-// reported adds a remark that ends with the given text, if there is any.
+// reported adds a remark that ends with the given text, unless that text is empty.
 func (all *sentences) reported(about, what string) {
 	if what != "" {
 		*all = append(*all, about+what)
 	}
 }
 
-// NotInForce describes why the file is not in force ("" if it is), and each list that is not. The result contains text
-// from outside: escape it.
+// NotInForce describes why the file is not in force ("" if it is), and each list that is not in force. The result
+// contains text from outside and must be escaped.
 func (r *Report) NotInForce() (file string, lists []string) {
 	what := &r.Reloads
 	switch {
@@ -49,8 +49,8 @@ func (r *Report) NotInForce() (file string, lists []string) {
 	return file, lists
 }
 
-// Differing describes, by the ids of virtual services, which servers differ from the others. The result contains text
-// from servers: escape it.
+// Differing describes, for each virtual service (by id), the servers that differ from the others. The result contains
+// text from servers and must be escaped.
 func (r *Report) Differing() map[string][]string {
 	all := map[string][]string{}
 	for _, v := range r.Virtuals {
@@ -63,8 +63,8 @@ func (r *Report) Differing() map[string][]string {
 	return all
 }
 
-// Remarks returns the faults of the daemon as a whole, a sentence each. They contain text from servers and other
-// programs: escape them.
+// Remarks describes the faults of the daemon as a whole, one sentence for each. The sentences contain text from servers
+// and other programs and must be escaped.
 func (r *Report) Remarks() []string {
 	var all sentences
 	file, lists := r.NotInForce()
@@ -114,7 +114,7 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// ServerRemarks returns the facts about a server besides its numbers: its other names, and Facts.
+// ServerRemarks returns the facts about a server other than its numbers: its other names and the result of Facts.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.reported("its address is ", s.Address)
@@ -122,8 +122,8 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	return append(all, Facts(s, now)...)
 }
 
-// Facts returns the facts about a server besides its numbers and names. They contain text from servers and other
-// programs: escape them.
+// Facts returns the facts about a server other than its numbers and names. They contain text from servers and other
+// programs and must be escaped.
 func Facts(s *Server, now time.Time) []string {
 	var all sentences
 	for _, c := range s.Conditions {

@@ -1,5 +1,5 @@
-// Package status shows what a running director knows: as JSON and as a table for people, and as metrics for
-// Prometheus. It only reads snapshots.
+// Package status shows what a running director knows: as JSON, as a table for people, and as metrics for Prometheus. It
+// only reads snapshots.
 package status
 
 import (
@@ -16,14 +16,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Process has the facts that the daemon around the director knows.
+// Process contains the facts that the director itself does not know, but the daemon around it does.
 type Process struct {
 	Report                   // without what the director knows
 	Events map[string]uint64 // how many of each kind the journal had
 }
 
-// Failure is a failure of something that the daemon uses besides servers and table: log, mail, webhook, address of the
-// metrics, commands, monitorfiles.
+// Failure is a failure of something that the daemon uses other than servers and the table: the log, mail, the webhook,
+// the address for metrics, commands or monitorfiles.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
 	Text  string    `json:"text"`
@@ -34,29 +34,30 @@ type Failure struct {
 // Name is a host name that can't be looked up.
 type Name struct {
 	Name string `json:"name"`
-	// the last known one, which is still used; absent if there is none
+	// the last known address, which is still used; absent if there is none
 	Address netip.Addr `json:"address,omitzero"`
 	Error   string     `json:"error"`
 }
 
-// Reloads counts how often the file was read again.
+// Reloads describes how often the file was read again and whether it is in force.
 type Reloads struct {
 	Succeeded uint64    `json:"succeeded"`
 	Refused   uint64    `json:"refused"`
 	Last      time.Time `json:"last"`              // when the configuration in force took effect
 	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
 	Missing   bool      `json:"missing,omitempty"` // the file is gone
-	// when the file was first seen to differ from the configuration in force, and why it would be refused
+	// when the daemon first noticed that the file differs from the configuration in force, and why it would be
+	// refused
 	Changed time.Time `json:"file_changed,omitzero"`
 	Refusal string    `json:"would_be_refused,omitempty"`
 	Back    string    `json:"taken_back,omitempty"`   // why it is no longer in force
 	Until   time.Time `json:"confirm_until,omitzero"` // the former configuration comes back then
-	// the time of the last good configuration, if a start used that instead of the file
+	// the time of the last good configuration, if the daemon started with that instead of the file
 	LastGood time.Time `json:"last_good,omitzero"`
 	Lists    []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
 }
 
-// List is a list of realfile or realnames that is not used.
+// List is a list of realfile or realnames that is not in force.
 type List struct {
 	Path  string    `json:"path"`
 	Since time.Time `json:"since"`
@@ -86,7 +87,7 @@ type Report struct {
 	MarkError string    `json:"mark_rules_error,omitempty"`
 	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
-	// of the daemon's own log, mail and commands: until they work again, if that is known, and for at most a day
+	// failures of the daemon's own log, mail and commands; each stays here until it ends, but for at most a day
 	Failures []Failure `json:"failures,omitempty"`
 	// the last important events of the log, including changes by other programs or by hand
 	Last     []Failure      `json:"last_events,omitempty"`
@@ -107,16 +108,16 @@ type Checks struct {
 	Shortages uint64 `json:"own_shortages"`
 }
 
-// Table is the state of the table of IPVS.
+// Table is the state of the IPVS table.
 type Table struct {
 	Error string `json:"error,omitempty"` // why it can't be read
-	// virtual services that are still to be removed
+	// the number of virtual services that are still to be removed
 	Removing   int                    `json:"removing"`
 	Operations map[string]view.Counts `json:"operations"`
 }
 
-// Virtual and Server are a virtual service and a real server as the director knows them. The other types are shown
-// unchanged.
+// These types describe virtual services, real servers and parts of them. All except Virtual are the types of package
+// view or lvs, unchanged.
 type (
 	Virtual      view.Virtual
 	Server       = view.Server
@@ -128,7 +129,8 @@ type (
 	Announcement = view.Announcement
 )
 
-// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. carried may lack servers.
+// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot's servers. carried need not
+// contain all servers.
 func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
 	r := &p.Report
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
@@ -152,7 +154,7 @@ func roleOf(s *view.Snapshot) string {
 	return "active"
 }
 
-// ListOrders sorts orders, and marks those for servers and services that are not configured as lost.
+// ListOrders sorts orders. It marks orders for servers and services that are not configured as lost.
 func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 	known := map[lvs.Backend]bool{}
 	for v, s := range now.Each() {
@@ -174,7 +176,7 @@ func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 }
 
 // newVirtual completes the director's facts about a virtual service. It changes the servers in place, because there may
-// be many.
+// be too many to copy.
 func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
 	for i := range v.Servers {
@@ -196,7 +198,7 @@ func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Conn
 	return v
 }
 
-// complete fills in the fields that follow from the director's facts about a server.
+// complete fills in the fields that can be derived from the director's facts about a server.
 func complete(s *Server, now time.Time) {
 	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
 	s.Failures = maps.Collect(s.Tally.Failures())
@@ -210,7 +212,7 @@ func complete(s *Server, now time.Time) {
 	}
 }
 
-// newCheck returns a result as JSON shows it; nil before the first result.
+// newCheck returns a result in the form for JSON, or nil before the first result.
 func newCheck(at time.Time, r *checker.Result) *Check {
 	if at.IsZero() {
 		return nil

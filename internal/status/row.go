@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Row is a server of a virtual service in a table, or the virtual service itself.
+// Row is a row of a table: a server of a virtual service, or the virtual service itself.
 type Row struct {
 	At             *Virtual
 	Server         *Server // nil for the virtual service
@@ -27,10 +27,10 @@ func (r *Row) Name() string {
 	return r.Server.Real + " of " + r.At.ID
 }
 
-// Label returns the virtual service's id, with its servicename.
+// Label returns the virtual service's id, together with its servicename if it has one.
 func (v *Virtual) Label() string { return view.Label(v.ID, v.Title) }
 
-// Services returns the virtual services as rows, with the connections of all their servers.
+// Services returns the virtual services as rows, each with the number of connections of all its servers.
 func (r *Report) Services() []Row {
 	rows := make([]Row, len(r.Virtuals))
 	for i := range r.Virtuals {
@@ -45,13 +45,13 @@ func (r *Report) Services() []Row {
 	return rows
 }
 
-// WorstFirst sorts rows by their trouble.
+// WorstFirst sorts rows by their trouble, the worst first.
 func WorstFirst(rows []Row) []Row {
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Trouble, a.Trouble) })
 	return rows
 }
 
-// Rows returns the servers of the file, then those that left it, then the fallback servers.
+// Rows returns the servers in the file, then those that were removed from it, then the fallback servers.
 func (v *Virtual) Rows() (rows []Row) {
 	add := func(s *Server) {
 		r := Row{v, s, worst(s).Trouble, -1, -1}
@@ -92,14 +92,15 @@ func (v *Virtual) Rows() (rows []Row) {
 	return rows
 }
 
-// addByHand adds the condition for a change by hand to an entry that belongs to no real server of the file.
+// addByHand adds the condition ByHand to a server that is not a real server of the file, if its entry was changed by
+// hand.
 func addByHand(s *Server) {
 	if s.ByHand {
 		s.Conditions = append(s.Conditions, view.ByHand)
 	}
 }
 
-// Trouble is how much attention something needs.
+// Trouble says how much attention something needs.
 type Trouble = judge.Trouble
 
 const (
@@ -109,8 +110,8 @@ const (
 	Broken = judge.Broken
 )
 
-// worst returns the first condition that needs the most attention, if possible one with a text; the zero value if there
-// is none.
+// worst returns the condition that needs the most attention. Among equal ones it prefers the first that has a text. It
+// returns the zero value if there is none.
 func worst(s *Server) (one view.Condition) {
 	for _, c := range s.Conditions {
 		if c.Trouble > one.Trouble || c.Trouble == one.Trouble && one.Text == "" {
@@ -120,8 +121,8 @@ func worst(s *Server) (one view.Condition) {
 	return one
 }
 
-// Remarks returns the sentences of the virtual service's conditions. They contain text from servers and other programs:
-// escape them.
+// Remarks returns the sentences of the virtual service's conditions. They contain text from servers and other programs
+// and must be escaped.
 func (v *Virtual) Remarks() (all []string) {
 	for _, c := range v.Conditions {
 		all = append(all, c.Text)
@@ -129,8 +130,8 @@ func (v *Virtual) Remarks() (all []string) {
 	return all
 }
 
-// Trouble returns the trouble of a virtual service. It is broken only if no server serves, or one of its own conditions
-// is.
+// Trouble returns the trouble of a virtual service. The result is Broken only if no server serves or if the service's
+// own conditions include a broken one.
 func (v *Virtual) Trouble() Trouble {
 	worst := Fine
 	for _, r := range v.Rows() {
@@ -145,12 +146,12 @@ func (v *Virtual) Trouble() Trouble {
 	return worst
 }
 
-// IsOff reports whether the file keeps every server out.
+// IsOff reports whether the file keeps every server of the virtual service out of the table.
 func (v *Virtual) IsOff() bool {
 	return slices.ContainsFunc(v.Servers, func(s Server) bool { return s.State == "off" })
 }
 
-// Up returns how many servers are up and don't wait to come back.
+// Up returns how many servers are up and not waiting to come back into service.
 func (v *Virtual) Up() int {
 	up := 0
 	for _, s := range v.Servers {
@@ -164,7 +165,7 @@ func (v *Virtual) Up() int {
 // OfAll returns how many servers are up, and how many there are.
 func (v *Virtual) OfAll() string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
 
-// title describes a virtual service in one line.
+// title describes a virtual service on one line.
 func (v *Virtual) title() string {
 	return fmt.Sprintf("%s %s, %s up", v.Label(), cmp.Or(v.Scheduler, "none"), v.OfAll())
 }
@@ -177,7 +178,7 @@ func Number(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// For returns how long a server has been in its state; "" if that is not known.
+// For returns how long a server has been in its state, or "" if that is not known.
 func For(s *Server, now time.Time) string {
 	if s.Since.IsZero() {
 		return ""
@@ -185,7 +186,7 @@ func For(s *Server, now time.Time) string {
 	return Short(now.Sub(s.Since))
 }
 
-// LastCheck summarizes a server's last check. For a fallback server, it begins with "waits" or "serves".
+// LastCheck summarizes a server's last check. For a fallback server, the text begins with "waits" or "serves".
 func LastCheck(s *Server, now time.Time) string {
 	switch {
 	case s.State != "fallback":
@@ -196,7 +197,7 @@ func LastCheck(s *Server, now time.Time) string {
 	return s.Note + "; " + summary(s.Check, now)
 }
 
-// summary returns how long a check took or why it failed, and when; "-" before the first result.
+// summary returns how long a check took or why it failed, and when it was made. Before the first result it returns "-".
 func summary(c *Check, now time.Time) string {
 	if c == nil {
 		return "-"

@@ -10,7 +10,8 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Screen shows successive reports on a terminal: trouble first, with a mark at each change since the previous report.
+// Screen shows successive reports on a terminal, trouble first. It marks servers that have changed since the previous
+// report.
 type Screen struct {
 	Title string // begins the first line
 	Plain bool   // no colours
@@ -20,7 +21,7 @@ type Screen struct {
 	silent   error          // why the daemon's last answer is missing; nil if it came
 }
 
-// Take receives the daemon's answer: its report, or why there is none.
+// Take receives the daemon's answer, which is a report or an error that says why there is none.
 func (s *Screen) Take(r *Report, err error) {
 	if s.silent = err; err != nil {
 		return
@@ -36,7 +37,7 @@ func (s *Screen) Take(r *Report, err error) {
 	}
 }
 
-// Draw returns the text to write to a terminal of this size, which does not wrap lines itself.
+// Draw returns the text to write to a terminal that has this size and does not wrap lines.
 func (s *Screen) Draw(at time.Time, columns, rows int) string {
 	lines := s.head(at)
 	if s.now != nil {
@@ -74,7 +75,7 @@ const (
 
 func styleOf(t Trouble) string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
 
-// head describes what the screen shows.
+// head returns the lines above the virtual services: the time and title, and what concerns the whole daemon.
 func (s *Screen) head(at time.Time) []line {
 	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
 	r, below := s.now, ""
@@ -97,12 +98,12 @@ func (s *Screen) head(at time.Time) []line {
 		"ACTIVE", "NEW/S", "LAST CHECK"), style: bold})
 }
 
-// screenColumns are a server's columns: a mark, name, state, time in it, weight, active and new connections, last
-// check.
+// screenColumns is the format of a server's line: mark, name, state, time in this state, weight, active connections,
+// new connections, last check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
-// body returns all virtual services and their servers, those with the most trouble first. If there is not enough room,
-// servers with the same reason share one line.
+// body returns the lines of all virtual services and their servers, with the most trouble first. If there is not enough
+// room, servers with the same reason share a line.
 func (s *Screen) body(room int) []line {
 	lines := s.services(nil)
 	if len(lines) <= room {
@@ -128,7 +129,8 @@ func (s *Screen) body(room int) []line {
 	return append(lines, s.services(reported)...)
 }
 
-// services returns all virtual services, and those of their servers whose reason is not yet shown.
+// services returns the lines of all virtual services, and of those of their servers whose reason has not been reported
+// yet.
 func (s *Screen) services(reported map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})
@@ -158,7 +160,7 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 	return lines
 }
 
-// server returns the line of a server, with a mark if it has changed.
+// server returns the line of a server, with a mark if the server has changed.
 func (s *Screen) server(r *Row) line {
 	now, mark, style, fresh := s.now.Time, ' ', styleOf(r.Trouble), "-"
 	was, known := s.known[r.Name()]
@@ -174,8 +176,8 @@ func (s *Screen) server(r *Row) line {
 	return line{text: text, style: style, server: true, fine: r.Trouble == Fine}
 }
 
-// rate returns the new connections per second; "-" if they are not known, as for a server that was added to the table
-// again.
+// rate returns the number of new connections per second, or "-" if it is not known, as for a server that was added to
+// the table again.
 func rate(c, now *Connections, since time.Duration) string {
 	if c == nil || now == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"
@@ -183,7 +185,7 @@ func rate(c, now *Connections, since time.Duration) string {
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)
 }
 
-// fit leaves out what does not fit: first the healthy servers of virtual services in trouble.
+// fit leaves out lines that do not fit, first those of healthy servers in virtual services that are in trouble.
 func fit(lines []line, room int) []line {
 	if len(lines) <= room {
 		return lines

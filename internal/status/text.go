@@ -14,14 +14,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// width is how many columns the table takes, unless a single name or word is longer.
+// width is the width of the text in characters. Only a longer name or word exceeds it.
 const width = 80
 
-// columns are a server's columns: name, state, time in it, weight, active connections, last check.
+// columns is the format of a server's line: name, state, time in this state, weight, active connections, last check.
 const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 
-// WriteText writes the report of a running daemon for people: the daemon in a few lines, then the virtual services with
-// their servers, trouble first.
+// WriteText writes the report of a running daemon for people: first a few lines about the daemon, then the virtual
+// services with their servers, trouble first.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
@@ -55,7 +55,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return t.w.Flush()
 }
 
-// clock returns when something happened, in local time. If it was not today, it includes the day.
+// clock returns the local time at which something happened, with the day if that was not today.
 func clock(at, now time.Time) string {
 	if day := time.DateOnly; at.Local().Format(day) == now.Local().Format(day) {
 		return at.Local().Format(time.TimeOnly)
@@ -68,7 +68,7 @@ type page struct{ w *bufio.Writer }
 
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
 
-// announcements writes the addresses that are announced, or should be.
+// announcements writes the addresses that are or should be announced.
 func (t page) announcements(r *Report) {
 	const columns = "%-39s %-11s %-15s %7s\n"
 	if len(r.Announcements) > 0 {
@@ -82,7 +82,7 @@ func (t page) announcements(r *Report) {
 	}
 }
 
-// Doing returns the daemon's role, and its phase if it is not running.
+// Doing returns what the daemon is doing: its role, and its phase if this is not "running".
 func (r *Report) Doing() string {
 	word := "active"
 	switch {
@@ -97,7 +97,7 @@ func (r *Report) Doing() string {
 	return word
 }
 
-// server writes a server. A name that is too long for its column gets a line of its own.
+// server writes the line of a server. A name that is too long for its column is written on a separate line.
 func (t page) server(r *Row, now time.Time) {
 	s := r.Server
 	name := "  " + s.Real
@@ -115,15 +115,14 @@ func (t page) server(r *Row, now time.Time) {
 	t.printf(columns, name, s.State, For(s, now), weight, active, LastCheck(s, now))
 }
 
-// remarks writes sentences, each broken between words to fit the width.
+// remarks writes sentences, and breaks each between words to fit the width.
 func (t page) remarks(indent int, all ...string) {
 	for _, sentence := range all {
 		t.hanging(strings.Repeat(" ", indent), sentence)
 	}
 }
 
-// hanging writes a sentence after the start of its first line. The other lines are indented by the length of that
-// start.
+// hanging writes a sentence whose first line begins with start. It indents the other lines by the length of start.
 func (t page) hanging(start, sentence string) {
 	margin, line := strings.Repeat(" ", len(start)), start
 	for _, word := range strings.FieldsFunc(sentence,
@@ -142,7 +141,7 @@ func (t page) hanging(start, sentence string) {
 	t.printf("%s\n", line)
 }
 
-// Short returns a duration in its two largest units, down to seconds.
+// Short formats a duration in its two largest units, but no unit smaller than seconds.
 func Short(d time.Duration) string {
 	n := max(int64(d/time.Second), 0)
 	switch {
@@ -157,7 +156,7 @@ func Short(d time.Duration) string {
 	}
 }
 
-// brief returns how long a check took, to about three digits.
+// brief formats the duration of a check with about three digits.
 func brief(seconds float64) string {
 	switch {
 	case seconds < 0.001:

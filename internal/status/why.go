@@ -15,8 +15,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Why shows what the checks of real servers found recently, and what was done about it. Its JSON names are stable, like
-// those of Report.
+// Why shows what the checks of real servers found recently, and what happened as a result. Its JSON names are stable,
+// like those of Report.
 type Why struct {
 	Time    time.Time `json:"time"`
 	Started time.Time `json:"started"` // when the daemon started: nothing is known from before
@@ -24,7 +24,7 @@ type Why struct {
 	Servers []Case    `json:"servers"` // the requested servers; none: no server has that name
 }
 
-// Case is one real server of one virtual service.
+// Case describes a server of a virtual service.
 type Case struct {
 	Virtual    string   `json:"virtual"`
 	Title      string   `json:"servicename,omitempty"`
@@ -36,26 +36,26 @@ type Case struct {
 	History    []Entry  `json:"history"`           // in the order in which each began
 }
 
-// Entry is one thing that happened to a server, or several equal ones in a row.
+// Entry is something that happened to a server, once or several times in a row.
 type Entry struct {
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 	Times uint32    `json:"times"`
-	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged,
-	// stalled, braked. Their consequences: up, down, held, let-go. Changes of the table: add, edit, remove.
-	// What an operator did: order, changed.
+	// What happened. A check had a result that counts (passed, failed) or one that does not (shortage, unjudged,
+	// stalled, braked). The results had a consequence (up, down, held, let-go). The table was changed (add, edit,
+	// remove). An operator did something (order, changed).
 	What   string `json:"what"`
 	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
 	Check  string `json:"check,omitempty"`  // which of several checks: https 443
 	Cause  string `json:"cause,omitempty"`  // the cause of a failure
 	Detail string `json:"detail,omitempty"` // what the check found, why the table refused it, or what was ordered
-	// For the last check, in milliseconds: how long it took, and how long after its start each stage was done:
-	// lookup, connect, TLS, sent, first byte, whole answer, match.
+	// How long the last check took, in milliseconds, and how long after its start it completed each stage (lookup,
+	// connect, TLS, sent, first byte, whole answer, match).
 	Took   float64            `json:"took_ms,omitempty"`
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
 
-// NewWhy puts together what director.Why found. carried may lack servers.
+// NewWhy makes a Why from what director.Why found. carried need not contain all servers.
 func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
@@ -84,7 +84,8 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 	return w
 }
 
-// inFull returns a fallback server with all that is known of it. place is the note of its row: it waits or serves.
+// inFull returns a fallback server with everything that is known about it. place is the note in its row: "waits" or
+// "serves".
 func inFull(f *Fallback, place string, now time.Time) Server {
 	s := f.Asked
 	complete(s, now)
@@ -114,7 +115,7 @@ func entries(s *Server, window int) []Entry {
 	return list
 }
 
-// found describes equal results of a check.
+// found fills in the description of one or more equal results of a check.
 func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	inMS := func(us uint32) float64 { return float64(us) / 1000 }
 	e.Took = inMS(r.Took)
@@ -151,7 +152,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	}
 }
 
-// done describes the consequences of results, and what was done by hand.
+// done fills in the description of a consequence of results, or of something that was done by hand.
 func (e *Entry) done(r *history.Record) {
 	weight := fmt.Sprintf("weight %d", r.Weight)
 	switch e.Text = r.Text; r.Kind {
@@ -168,7 +169,7 @@ func (e *Entry) done(r *history.Record) {
 	}
 }
 
-// reported describes what the table did, or refused.
+// reported fills in the description of a request that the table carried out or refused.
 func (e *Entry) reported(r *history.Record, did, refused string) {
 	if e.Text = "table: " + did; r.Text != "" {
 		e.Text = "table: refused " + refused + ": " + r.Text
@@ -190,7 +191,7 @@ func (w *Why) DropConversations() {
 	}
 }
 
-// stages returns in words when the stages of the check were done.
+// stages says in words when the check completed each stage.
 func (e *Entry) stages() string {
 	var all wire.Stages
 	for mark := range all {
@@ -199,7 +200,7 @@ func (e *Entry) stages() string {
 	return all.String()
 }
 
-// WriteText writes the history as text. all adds the stages of checks and the conversations.
+// WriteText writes the history as text. With all it also writes the stages of checks and the conversations.
 func (w *Why) WriteText(out io.Writer, all bool) error {
 	t := page{bufio.NewWriter(out)}
 	if !all {

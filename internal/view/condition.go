@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
-// operator should know about the server. Status, page, metrics and JSON show conditions, and know nothing about kinds.
+// Condition is something that an operator should know about a server, such as why it is not in the table with the
+// weight from the file. Status, page, metrics and JSON show all conditions in the same way, whatever their kind.
 type Condition struct {
 	Kind    string        `json:"kind"`
 	Trouble judge.Trouble `json:"trouble"`
@@ -20,7 +20,7 @@ type Condition struct {
 var ByHand = Condition{"by hand", judge.Doubt,
 	"changed externally; kept until the server's state changes, or a reload"}
 
-// Await adds the orders that wait to the conditions of their servers.
+// Await adds a condition to each server for which an order is waiting.
 func (now *Snapshot) Await(waiting orders.All) {
 	if len(waiting) == 0 {
 		return
@@ -38,10 +38,10 @@ func (now *Snapshot) Await(waiting orders.All) {
 	}
 }
 
-// NoResult is the reason given for an unknown server without another reason.
+// NoResult is the reason that is shown for an unknown server if there is no other reason.
 const NoResult = "no result yet"
 
-// After returns a sentence that ends with a text; "" without a text.
+// After returns about followed by text, or "" if text is empty.
 func After(about, text string) string {
 	if text == "" {
 		return ""

@@ -8,7 +8,8 @@ import (
 	"ldirectord/internal/judge"
 )
 
-// FillOld fills in the fields that JSON, metrics and doctor have for some kinds. No other file compares kinds.
+// FillOld fills in the separate fields that JSON, metrics and doctor have for some kinds of conditions. Only this file
+// depends on particular kinds.
 func (now *Server) FillOld() {
 	var notes, differs []string
 	for _, c := range now.Conditions {
@@ -49,7 +50,7 @@ func (now *Server) FillOld() {
 	now.Note, now.Differs = strings.Join(notes, "; "), strings.Join(differs, "; ")
 }
 
-// Learn makes a condition from the other fields, if the daemon reported no conditions.
+// Learn makes a condition from the other fields if the daemon, perhaps of an older version, reported no conditions.
 func (now *Server) Learn() {
 	if now.Conditions != nil {
 		return

@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Backends finds the servers that an operator names. real is address:port, an address or a name; virtual is an id,
-// address:port or a mark; "" means any. Ranges whose names have no address yet are left out.
+// Backends finds the servers that an operator names. real is address:port, an address or a name. virtual is an id,
+// address:port or a mark. "" means any. Backends leaves out ranges whose names have no address yet.
 func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	for v, s := range now.Each() {
 		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.IsMeant(real) {
@@ -20,7 +20,7 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	return found
 }
 
-// Aliases returns other names of these servers, which orders may use.
+// Aliases returns the other names of these servers that orders may use.
 func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	meant := setOf(servers)
 	for v, s := range now.Each() {
@@ -31,7 +31,7 @@ func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	return others
 }
 
-// Label names a virtual service by its id and its servicename.
+// Label returns the id of a virtual service, followed by its servicename if it has one.
 func Label(id, servicename string) string {
 	if servicename != "" {
 		id += " [" + servicename + "]"
@@ -39,7 +39,8 @@ func Label(id, servicename string) string {
 	return id
 }
 
-// Called replaces a servicename by the id of its virtual service. Ids, addresses and marks take precedence over names.
+// Called replaces a servicename with the id of its virtual service. Ids, addresses and marks take precedence over
+// names.
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
 	for _, v := range now.Virtuals {
@@ -58,12 +59,12 @@ func (now *Snapshot) Called(word *string) error {
 	return nil
 }
 
-// IsMeant reports whether a word names this real server, by name or address.
+// IsMeant reports whether a word means this real server: its name, its address or one of its tags.
 func (s *Server) IsMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word) || s.Tags.IsMeant(word)
 }
 
-// Undrained finds a server among these that still gets new connections, and the reason.
+// Undrained finds one of these servers that still gets new connections, and returns the reason.
 func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
@@ -75,7 +76,8 @@ func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why st
 	return lvs.Backend{}, "", false
 }
 
-// Refusing returns the virtual services whose scheduler refuses clients of these servers while they are drained.
+// Refusing returns the virtual services whose scheduler refuses the clients of these servers while the servers are
+// drained.
 func (now *Snapshot) Refusing(backends []lvs.Backend) (ids []string) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
@@ -94,7 +96,7 @@ func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
 	return set
 }
 
-// Fallbacks returns the fallback servers in their order.
+// Fallbacks returns the fallback servers in the order of the file.
 func (v *Virtual) Fallbacks() []*Fallback {
 	if v.Fallback == nil {
 		return nil
@@ -102,7 +104,7 @@ func (v *Virtual) Fallbacks() []*Fallback {
 	return append([]*Fallback{v.Fallback}, v.AlsoFallbacks...)
 }
 
-// ServingFallback returns the fallback server that serves; nil: none does.
+// ServingFallback returns the fallback server that serves, or nil if none does.
 func (v *Virtual) ServingFallback() *Fallback {
 	for _, f := range v.Fallbacks() {
 		if f.Active {

@@ -1,4 +1,4 @@
-// Package view has the state of the director at one moment, as status, page, metrics and commands show it.
+// Package view describes the state of the director at one moment. Status, page, metrics and commands show it.
 package view
 
 import (
@@ -50,8 +50,8 @@ type Announcement struct {
 	IDs     []string  `json:"-"`               // its virtual services
 }
 
-// Virtual is a virtual service at one moment. status --json shows it and its parts: fields may be added, never renamed.
-// Fields that are "filled in later" are empty when the director returns a virtual service.
+// Virtual is a virtual service at one moment. status --json shows this type and its parts, so fields may be added but
+// never renamed. Fields that are "filled in later" are empty when the director returns a virtual service.
 type Virtual struct {
 	ID        string  `json:"id"` // tcp:192.0.2.1:80, fwm:3
 	Name      string  `json:"-"`  // 192.0.2.1:80, 3
@@ -60,10 +60,10 @@ type Virtual struct {
 	Owner     string  `json:"belongs_to,omitempty"` // the other daemon of this machine that owns it
 	Beside    string  `json:"also_of,omitempty"`    // a daemon that waits for it, or changes it too
 	Scheduler string  `json:"scheduler"`
-	// the scheduler refuses clients of a server with weight 0
+	// the scheduler refuses the clients of a server with weight 0
 	Refuses  bool      `json:"-"`
 	Fallback *Fallback `json:"fallback,omitempty"` // nil: none
-	// those of alsofallback, in file order
+	// the servers of alsofallback, in file order
 	AlsoFallbacks []*Fallback  `json:"also_fallbacks,omitempty"`
 	Rule          health.Rule  `json:"-"` // the thresholds for its servers
 	Guard         Guard        `json:"guard,omitzero"`
@@ -75,10 +75,10 @@ type Virtual struct {
 	Announced     *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Serving       int          `json:"serving"`                  // how many servers get new clients
 	Nothing       bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
-	// destinations that were added by hand and are kept
+	// destinations that were added by hand and that the director keeps
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
-	// the first directive that holds servers, or makes them wait to come back; "": none does
+	// the first directive that keeps servers in service or makes them wait to come back; "" if none does
 	Holder    string      `json:"-"`
 	Recovered bool        `json:"-"` // every server is up, except those that orders take out
 	Took      Durations   `json:"-"`
@@ -87,14 +87,14 @@ type Virtual struct {
 	Leaving   []Departure `json:"leaving,omitempty"`
 }
 
-// Departure is a real server that left the file, at one moment. It gets no new connections, and is removed once all
-// have ended. Note and Left are filled in later.
+// Departure is, at one moment, a real server that was removed from the file. It gets no new connections, and is removed
+// from the table once all its connections have ended. Note and Left are filled in later.
 type Departure struct {
 	Real  string `json:"real"`
 	State string `json:"state"`
 	Note  string `json:"note"`
 	Rule  string `json:"rule,omitempty"` // the rule that decided its place
-	// 0, unless changed by hand or while no other server serves
+	// 0, unless it was changed by hand or no other server serves
 	Effective   uint32       `json:"table_weight"`
 	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Connections lvs.Counters `json:"connections"`               // up to a second old
@@ -110,8 +110,8 @@ type Guard struct {
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
 }
 
-// Each yields every real server once with its virtual service. A server that a section names twice is one entry of the
-// table.
+// Each yields every real server once, together with its virtual service. A server that a section names twice is only
+// one entry in the table.
 func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 	return func(yield func(*Virtual, *Server) bool) {
 		seen := map[string]bool{}
@@ -136,11 +136,12 @@ func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 type Fallback struct {
 	Server string `json:"server"` // address:port as configured
 	Active bool   `json:"active"` // it serves
-	// in the last known table; null when it is not there
+	// the weight in the last known table; null if the server is not in it
 	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
-	// With fallbackcheck: unknown, up or down, and the fields below as in Server. It decides nothing.
+	// With fallbackcheck, State is unknown, up or down, and the other fields are as in Server. The state has no
+	// effect on whether the server serves.
 	State      string         `json:"state,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
 	Conditions []Condition    `json:"conditions,omitempty"`
@@ -159,11 +160,11 @@ type Server struct {
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since"`            // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
-	// Up: its checks pass, and no order takes it out. Serves: it gets new clients; if the table is unknown, by its
-	// checks
+	// Up: its checks pass, and no order takes it out of service. Serves: it gets new clients or, if the table is
+	// unknown, would get them according to its checks.
 	Up, Serves bool `json:"-"`
-	// why it is out: its last failure while it is down, the shortage that leaves it unknown, its maintenance file,
-	// or its name without an address
+	// why it is out of service: the last failure if it is down, the shortage because of which it is unknown, the
+	// maintenance file, or the name that has no address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
 	InTable     bool    `json:"-"`                         // in the last known table
@@ -183,7 +184,7 @@ type Server struct {
 	ServerResult
 	ServerCounts
 	Connections *lvs.Counters `json:"connections"` // as just read; null if unknown; filled in later
-	// each check of a server with several; ServerResult is the worst one
+	// each check of a server that has several checks; ServerResult is the worst of them
 	Checks []Check `json:"each_check,omitempty"`
 	ServerPast
 }
@@ -202,13 +203,13 @@ type ServerNames struct {
 type ServerResult struct {
 	Streak   int  `json:"streak"` // results in a row against the state
 	Withheld bool `json:"-"`      // up only by the brake of checkvip; its checks fail
-	// the directive that keeps it out although it passes: holddown, pace or observe
+	// the directive that keeps it out of service although its checks pass: holddown, pace or observe
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
 	Last     checker.Result `json:"-"`
 	Check    *LastCheck     `json:"last_check"`          // the same; filled in later
 	Due      time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
-	// when the first of its certificates expires, in seconds since the epoch; 0: none
+	// when the first of its certificates expires, in seconds since the epoch; 0 if it has none
 	CertEnd int64 `json:"-"`
 }
 
@@ -218,9 +219,9 @@ type ServerCounts struct {
 	Failures map[string]uint32 `json:"failures,omitempty"`    // failures by cause; filled in later
 	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
 	Full     bool              `json:"full,omitempty"`        // it is at the limit: it gets no new clients
-	// why observe suspects it: its clients get no answers; "" if it does not
+	// why observe suspects that its clients get no answers; "" if it does not
 	Suspected string `json:"suspected,omitempty"`
-	// how it differs from the others of its section; "" when it does not
+	// how it differs from the other servers in its section; "" if it does not
 	Differs string       `json:"differs,omitempty"`
 	Carries lvs.Counters `json:"-"`
 	Counted bool         `json:"-"` // Carries is known
@@ -230,7 +231,7 @@ type ServerCounts struct {
 type ServerPast struct {
 	Past       *history.History `json:"-"`
 	CheckNames map[uint8]string `json:"-"` // the names of checks by their numbers in Past
-	// the last conversations of its checks that are down
+	// the last conversations of those of its checks that are down
 	Conversations []Conversation `json:"conversations,omitempty"`
 }
 
@@ -255,7 +256,8 @@ type LastCheck struct {
 	Detail  string    `json:"detail,omitempty"`
 	Shows   string    `json:"shows,omitempty"` // what same found in the answer
 	Warning string    `json:"warning,omitempty"`
-	// with checkvip: through, by the virtual address; void, at the server's own address because of Warning
+	// with checkvip: "through" if the check went through the virtual address, "void" if it used the server's own
+	// address because of Warning
 	Way string `json:"way,omitempty"`
 }
 

@@ -39,7 +39,7 @@ func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	}
 }
 
-// Bounds are the upper bounds of the histogram's classes. The last class has none.
+// Bounds are the upper bounds of the histogram's classes. The last class has no upper bound.
 var Bounds = [...]time.Duration{
 	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
@@ -62,16 +62,16 @@ func (d *Durations) Add(took time.Duration) {
 	}
 }
 
-// StageTimes adds up the time of each stage, over the checks that completed it.
+// StageTimes contains, for each stage, the total time of the checks that completed it.
 type StageTimes [wire.Marks]StageTime
 
-// StageTime is how many checks completed a stage, and their total time.
+// StageTime is the number of checks that completed a stage, and the total time that they spent in it.
 type StageTime struct {
 	Count uint64
 	Sum   time.Duration
 }
 
-// Add adds a check. A stage begins when the one before it is done, in whatever order the protocol has them.
+// Add adds the stages of one check. A stage begins when the previous one is done; their order depends on the protocol.
 func (all *StageTimes) Add(s *wire.Stages) {
 	for m, done := range s {
 		if done == 0 {
@@ -91,11 +91,11 @@ func (all *StageTimes) Add(s *wire.Stages) {
 // Operations counts requests to the table, in the order of OperationNames.
 type Operations [len(OperationNames)]Counts
 
-// OperationNames are the kinds of requests to the table: those of lvs.OpKind, and then a read.
+// OperationNames are the kinds of requests to the table: first the kinds of lvs.OpKind, then a read.
 var OperationNames = [...]string{"add-service", "edit-service", "delete-service", "add-destination", "edit-destination",
 	"delete-destination", "read"}
 
-// ReadTable is the index of a read.
+// ReadTable is the index of a read in OperationNames.
 const ReadTable = len(OperationNames) - 1
 
 // Counts are the numbers of succeeded and failed operations of one kind.

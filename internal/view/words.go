@@ -16,7 +16,7 @@ func Carried(c lvs.Counters) string {
 	return text
 }
 
-// Plural returns a number with its noun: 1 server, 2 servers.
+// Plural returns a number with its noun, such as "1 server" or "2 servers".
 func Plural[N int | uint32 | uint64](n N, what string) string {
 	if n != 1 {
 		what += "s"
@@ -24,7 +24,7 @@ func Plural[N int | uint32 | uint64](n N, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// Listed joins names in one line and shortens a long list.
+// Listed joins names on one line and shortens a long list.
 func Listed(names []string) string {
 	const most = 10
 	line := strings.Join(names[:min(len(names), most)], ", ")

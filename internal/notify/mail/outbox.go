@@ -23,8 +23,8 @@ const (
 
 // outbox delivers letters. The letters in a box are sent in order. Boxes do not wait for each other.
 type outbox struct {
-	// deliver hands a letter to the mail system. It returns the recipients to try again. The error is about the
-	// others, or, if there are none, about all.
+	// deliver passes a letter to the mail system. again contains the recipients to try again. err concerns the
+	// other recipients or, if there are no others, all of them.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
 	tries   *notify.Tries
@@ -37,7 +37,7 @@ type outbox struct {
 	closed bool
 }
 
-// box has the letters to the same people through the same server. A box that fails is kept until it works again.
+// box contains the letters to the same people through the same server. A box that fails is kept until it works again.
 type box struct {
 	key     string
 	way     way // of its last letter
@@ -66,8 +66,8 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// set replaces the rules. If mail fails, the letters of changed rules follow the new ones. The goroutine of their box
-// redirects them, because it may be sending one.
+// set replaces the rules. In a failing box, letters whose rule has changed follow the new rule. The box's own goroutine
+// redirects them, because it may be sending one of them.
 func (o *outbox) set(rules map[string]Rule) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,19 +83,19 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 }
 
-// isLeft reports whether a box fails and a rule of it or of one of its letters has changed.
+// isLeft reports whether a box fails and either no rule uses it any more or the rule of one of its letters has changed.
 func (o *outbox) isLeft(b *box) bool {
 	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }
 
-// isChanged reports whether the rule of a letter has changed. If its virtual service was removed, any equal rule will
-// do.
+// isChanged reports whether the rule of a letter has changed. If the letter's virtual service has been removed, a rule
+// of another service with the same settings counts.
 func (o *outbox) isChanged(l *letter) bool {
 	r, known := o.rules[l.virtual]
 	return known && r.way() != l.way || !o.ways[l.way]
 }
 
-// leave makes the letters of changed rules follow the new ones. If no rule uses the box any more, its failure is over.
+// leave redirects the letters whose rule has changed. If no rule uses the box any more, its failure ends.
 func (o *outbox) leave(b *box) {
 	letters := b.queue
 	if b.dropped != nil {
@@ -118,14 +118,14 @@ func (o *outbox) leave(b *box) {
 		b.to, b.server, b.lost)
 }
 
-// say reports an event of a box.
+// say reports an event that concerns a box.
 func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
 	e := notify.Event{Time: time.Now(), Key: b.key}
 	e.Say(kind, format, args...)
 	o.report(e)
 }
 
-// put queues a letter. It refuses a reminder while mail fails or there is no room, because another reminder will
+// put queues a letter. It refuses a reminder while mail fails or the queue is full, because another reminder will
 // follow.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
@@ -167,7 +167,7 @@ func (o *outbox) start(b *box) {
 	}
 }
 
-// close gives every letter one more try, and cancels all of them when ctx is done.
+// close gives every letter one more try, and cancels all tries when ctx is done.
 func (o *outbox) close(ctx context.Context) error {
 	o.mu.Lock()
 	o.closed = true
@@ -201,8 +201,8 @@ func (o *outbox) work(b *box) {
 	}
 }
 
-// next returns the first letter of a box, or the summary when all others are sent. If there is none, the box is no
-// longer busy.
+// next returns the first letter of a box, or the summary of dropped letters when all others have been sent. If nothing
+// is left, it marks the box as idle.
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -237,7 +237,7 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	}
 }
 
-// settle removes a letter from its box, unless all its recipients are to be tried again.
+// settle removes a letter from its box unless it must be tried again for all its recipients.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -271,7 +271,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	return true
 }
 
-// reportChange reports the first failure of a box, and when the box works again.
+// reportChange reports when a box begins to fail, and when it works again.
 func (o *outbox) reportChange(b *box, err error) {
 	if b.failing == (err != nil) {
 		return
@@ -291,7 +291,7 @@ func (o *outbox) reportChange(b *box, err error) {
 	b.lost = 0
 }
 
-// summarize turns a dropped letter into the summary of dropped letters.
+// summarize turns the last dropped letter into a summary of all of them.
 func (l *letter) summarize() {
 	last := l.subject
 	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)

@@ -12,7 +12,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// mailPrograms are the local programs for sending mail, in the order of Mail::Mailer, which the Perl ldirectord uses.
+// mailPrograms are the local programs for sending mail, in the order in which Mail::Mailer, which the Perl ldirectord
+// uses, tries them.
 var mailPrograms = [...][]string{
 	{"/usr/sbin/sendmail", "-t"},
 	{"/usr/lib/sendmail", "-t"},
@@ -21,7 +22,7 @@ var mailPrograms = [...][]string{
 	{"/var/qmail/bin/qmail-inject"},
 }
 
-// Limits of one run of a mail program.
+// Limits for one run of a mail program.
 const (
 	sendmailTime   = 2 * time.Minute
 	sendmailOutput = 4096 // bytes of its output that are kept
@@ -30,7 +31,7 @@ const (
 // HasProgram reports whether one of the mail programs is installed.
 func HasProgram() bool { return installed(mailPrograms[:]) >= 0 }
 
-// installed returns the index of the first program that is installed; -1 for none.
+// installed returns the index of the first program that is installed, or -1 if none is.
 func installed(programs [][]string) int {
 	return slices.IndexFunc(programs, func(argv []string) bool {
 		_, err := exec.LookPath(argv[0])
@@ -38,7 +39,7 @@ func installed(programs [][]string) int {
 	})
 }
 
-// sendmail hands a letter to the first installed program. Only an error in the mail itself is final.
+// sendmail passes a letter to the first installed program. Only an error in the mail itself is final.
 func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
 	i := installed(programs)
 	if i < 0 {

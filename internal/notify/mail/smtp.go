@@ -17,14 +17,14 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits of one SMTP session.
+// Limits for one SMTP session.
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
 	smtpSessionTime = 10 * time.Minute // the whole session
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in total
 )
 
-// sendSMTP hands a letter to its SMTP server (RFC 5321). A reply of 5xx is final. After any other error the letter is
+// sendSMTP passes a letter to its SMTP server (RFC 5321). A 5xx reply is final. After any other error the letter is
 // tried again.
 func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error),
 	l *letter) (again []string, err error) {
@@ -86,8 +86,8 @@ func (l *letter) logIn(server *smtp.Client, host string) error {
 	return nil
 }
 
-// begin names the sender, and requests only the extensions that the mail needs: a relay must bounce the mail if the
-// next server lacks one. [smtp.Client.Mail] requests all that are offered.
+// begin names the sender, and requests only the extensions that the mail needs. ([smtp.Client.Mail] requests all that
+// are offered, and a relay must bounce the mail if the next server lacks one of them.)
 func (l *letter) begin(server *smtp.Client) error {
 	if strings.ContainsAny(l.sender, "\r\n") {
 		return errors.New("the sender has more than one line")
@@ -109,7 +109,7 @@ func (l *letter) begin(server *smtp.Client) error {
 	return err
 }
 
-// during adds the step of the session to an error.
+// during adds the name of the session's step to an error.
 func during(name string, err error) error {
 	switch {
 	case err == nil:
@@ -122,7 +122,7 @@ func during(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// transact delivers one mail to the recipients that the server accepts.
+// transact delivers a mail to those recipients that the server accepts.
 func transact(server *smtp.Client, l *letter) (again []string, err error) {
 	var taken, later []string
 	var refused, deferred error
@@ -163,7 +163,7 @@ func sendText(server *smtp.Client, text string) error {
 	return during("end of DATA", err)
 }
 
-// smtpAddress returns the address of a server, with port 25 unless it has another.
+// smtpAddress returns the address of a server, with port 25 if it has no port.
 func smtpAddress(server string) string {
 	if _, port, err := net.SplitHostPort(server); err == nil && port != "" {
 		return server
@@ -174,7 +174,7 @@ func smtpAddress(server string) string {
 // finalRefusal is the lowest code of a permanent refusal (RFC 5321, 4.2.1).
 const finalRefusal = 500
 
-// refusal returns the code with which the server refused something; 0 for any other error.
+// refusal returns the code with which the server refused something, or 0 for any other error.
 func refusal(err error) int {
 	if reply, is := errors.AsType[*textproto.Error](err); is {
 		return reply.Code
@@ -182,7 +182,7 @@ func refusal(err error) int {
 	return 0
 }
 
-// unlessFinal returns the recipients to try again after an error.
+// unlessFinal returns the recipients to try again after an error: none if the error is final.
 func unlessFinal(err error, to []string) []string {
 	if refusal(err) >= finalRefusal {
 		return nil
@@ -190,7 +190,8 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn fails after a number of bytes from the server. Each command, with its reply, has its own deadline.
+// boundedConn fails if the server sends more than a number of bytes. Each command together with its reply has its own
+// deadline.
 type boundedConn struct {
 	net.Conn
 	left int

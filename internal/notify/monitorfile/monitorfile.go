@@ -13,11 +13,11 @@ import (
 	"ldirectord/parser"
 )
 
-// inMaintenance is the message for a server that maintenancedir takes out.
+// inMaintenance is the message for a server that maintenancedir takes out of service.
 const inMaintenance = "Server in maintenance"
 
-// Lines returns a function that writes conclusive results to the monitorfiles of their checks. A suspended server is in
-// maintenance.
+// Lines returns a function that writes conclusive results to the monitorfiles of their checks. A server that is
+// suspended is reported as in maintenance.
 func Lines(write func(file, id string, up bool, message string)) (
 	take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) {
 	return func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool) {
@@ -41,9 +41,9 @@ func Lines(write func(file, id string, up bool, message string)) (
 	}
 }
 
-// message returns the text about a result for a monitorfile; "" for none. kind is the service of a negotiate or
-// combined check, otherwise the check type, and ping for connect with udp. line is false for results that the Perl
-// ldirectord leaves out.
+// message returns the text about a result for a monitorfile, or "" if there is none. kind is the service of a negotiate
+// or combined check, "ping" for a connect check with udp, and otherwise the check type. line is false for results for
+// which the Perl ldirectord writes no line.
 func message(kind string, r checker.Result) (text string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl", checker.Agent:
@@ -61,8 +61,8 @@ func message(kind string, r checker.Result) (text string, line bool) {
 	return "", true
 }
 
-// httpMessage returns the status line, or the wrong content if the status is good. Without an answer it is a 500, as
-// with the Perl ldirectord, but in other words.
+// httpMessage returns the status line or, if the status is good, the wrong content. Without an answer it returns a
+// status 500, as the Perl ldirectord does, but with another text.
 func httpMessage(r checker.Result) string {
 	switch {
 	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
@@ -75,7 +75,7 @@ func httpMessage(r checker.Result) string {
 	return r.Body
 }
 
-// messageOf returns success, or the message for a failure at this stage.
+// messageOf returns the message for success, or for a failure at the stage of the result.
 func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
@@ -97,8 +97,9 @@ var (
 	}
 )
 
-// ID names a check as the Perl ldirectord does in a monitorfile, but without passwords: by its settings, with a blank
-// for each run of colons, and without backslashes. It keeps colons of request and receive.
+// ID names a check in a monitorfile as the Perl ldirectord does, but without passwords. The name consists of the
+// settings, without backslashes and with a blank in place of each run of colons; it keeps the colons in request and
+// receive.
 func ID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {

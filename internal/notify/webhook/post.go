@@ -15,15 +15,15 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits of one try.
+// Limits for one try.
 const (
 	tryTime   = 10 * time.Second // from the look-up to the end of the answer
 	maxHeader = 64 << 10         // bytes of the answer's header
 	maxAnswer = 64 << 10         // bytes of the answer to read; its content is ignored
 )
 
-// newClient returns a client that speaks HTTP/1.1, verifies certificates, follows no redirect and uses the proxy of the
-// environment. It keeps a connection for the next state.
+// newClient returns a client that uses HTTP/1.1, verifies certificates, follows no redirects and uses the proxy that
+// the environment names. It keeps one connection open for the next state.
 func newClient() *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -36,7 +36,7 @@ func newClient() *http.Client {
 	}
 }
 
-// post makes one try. Its error has no part of the URL except the host.
+// post makes one try. Its error contains no part of the URL except the host.
 func post(ctx context.Context, client *http.Client, to string, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
@@ -62,7 +62,8 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	}
 }
 
-// status is an answer that is not a success. A refusal is a status that concerns what was posted.
+// status is the status code of an answer that does not report success. A refusal is a status that concerns only the
+// text that was posted.
 type (
 	status  int
 	refusal struct{ status }
@@ -70,8 +71,8 @@ type (
 
 func (s status) Error() string { return fmt.Sprintf("status %d %s", int(s), http.StatusText(int(s))) }
 
-// reason returns the error of a try without its URL, on one line. It quotes nothing from an answer, because a receiver
-// may repeat the URL.
+// reason returns the error of a try on one line and without the URL. It quotes nothing from an answer, because a
+// receiver may repeat the URL.
 func reason(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer in %v", tryTime)
@@ -87,7 +88,7 @@ func reason(ctx context.Context, err error) error {
 	return errors.New(printable.Line(err.Error()))
 }
 
-// name returns what may be shown of a URL: a token may be anywhere else in it.
+// name returns the part of a URL that may be shown. The rest may contain a token.
 func name(to string) string {
 	u, err := url.Parse(to)
 	if err != nil {

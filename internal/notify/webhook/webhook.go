@@ -1,4 +1,4 @@
-// Package webhook posts the states of virtual services to a URL. It does not interpret them.
+// Package webhook posts the states of virtual services to a URL. It does not interpret the states.
 package webhook
 
 import (
@@ -13,14 +13,14 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Pauses after failed tries. The first doubles up to the last.
+// Pauses after failed tries. The pause doubles after each failure, from firstPause up to lastPause.
 const (
 	firstPause = time.Second
 	lastPause  = time.Minute
 )
 
 // Poster posts one state at a time. Only the latest state of each virtual service waits, so the queue is never longer
-// than the number of services. Poster retries a receiver that fails. The daemon does not wait for it.
+// than the number of services. If the receiver fails, Poster tries again. The daemon never waits for Poster.
 type Poster struct {
 	report func(notify.Event)
 	client *http.Client
@@ -55,7 +55,7 @@ func New(report func(notify.Event)) *Poster {
 		latest: map[string]*state{}}
 }
 
-// Set makes url the receiver, even of states that already wait. With "" nothing is posted.
+// Set makes url the receiver, even for states that are already waiting. If url is "", nothing is posted.
 func (p *Poster) Set(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,8 +69,8 @@ func (p *Poster) Set(url string) {
 	p.url, p.failed, p.refused, p.reported = url, 0, false, false
 }
 
-// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces a waiting state of the same
-// service. The function tried, if not nil, is called after the first try, or at once if nobody should wait for that. It
+// Post queues the state of a virtual service, a JSON text. It replaces an older state of the same service that is still
+// waiting. The function tried, if not nil, is called after the first try, or at once if that try may be delayed. It
 // must not block or call the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
@@ -88,7 +88,7 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	}
 }
 
-// queue gives a state the turn of the older state that it replaces, or the last turn.
+// queue puts a state in the place of the older state that it replaces, or else at the end of the queue.
 func (p *Poster) queue(s *state) {
 	was := p.latest[s.virtual]
 	if p.latest[s.virtual] = s; was == nil {
@@ -105,8 +105,8 @@ func (p *Poster) queue(s *state) {
 	}
 }
 
-// Close tries once more to post the waiting states, until a try fails or ctx is done. The error counts the states that
-// were not posted.
+// Close tries once more to post the waiting states, until a try fails or ctx is done. The error contains the number of
+// states that were not posted.
 func (p *Poster) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -121,7 +121,7 @@ func (p *Poster) Close(ctx context.Context) error {
 	return nil
 }
 
-// work posts until nothing waits, or a try fails after Close.
+// work posts states until none is waiting, or until a try fails after Close.
 func (p *Poster) work() {
 	for s, url := p.next(); s != nil; s, url = p.next() {
 		if pause := p.settle(s, url, post(p.tries.Context, p.client, url, s.text)); pause > 0 {
@@ -131,7 +131,7 @@ func (p *Poster) work() {
 	}
 }
 
-// next returns the next state to post. If there is none, the sender must end.
+// next returns the next state to post. If there is none, work must end.
 func (p *Poster) next() (s *state, url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,12 +159,12 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// hasFresh reports whether a waiting state has not failed before. Such a state comes first: a refused state delays no
-// other.
+// hasFresh reports whether some waiting state has not failed before. Such states are posted first, so that a refused
+// state does not delay the others.
 func (p *Poster) hasFresh() bool { return len(p.latest) > p.again }
 
-// settle records the result of a try, and returns how long to pause before the next. The receiver works again when no
-// failed state waits any more.
+// settle records the result of a try, and returns how long to pause before the next one. It reports that the receiver
+// works again once no failed state is waiting.
 func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,7 +198,7 @@ func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	return notify.Backoff(p.failed, firstPause, lastPause)
 }
 
-// requeue gives a state another turn, unless there is a newer one.
+// requeue queues a state again, unless a newer state of the service is waiting.
 func (p *Poster) requeue(s *state) {
 	if p.latest[s.virtual] == nil {
 		p.queue(s)
