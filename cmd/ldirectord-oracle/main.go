@@ -42,7 +42,7 @@ func answer() error {
 	return nil
 }
 
-// inherited returns the sockets that ldirectord passed on and that it will connect.
+// inherited returns the sockets that this process inherited from ldirectord, which connects them when asked.
 func inherited() ([]net.Conn, error) {
 	var sockets []net.Conn
 	for i := range oracle.Sockets {

@@ -24,9 +24,9 @@ func (c *call) source() daemon.Source {
 	}
 }
 
-// read reads the configuration. If the file can't be read, the exit status is that of a refused file, as with the Perl
-// ldirectord. It is the general one for a failure if the file is missing, or in the foreground, where a service manager
-// then tries again.
+// read reads the configuration. If the file exists but can't be read, the exit status is exitConfig, as with the Perl
+// ldirectord. If it is missing, or in the foreground, the exit status is exitFailure: in the foreground a service
+// manager then tries again.
 func (c *call) read() (err error) {
 	c.Loaded, err = daemon.Load(c.ctx, c.source())
 	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func (c *call) loadAndAdvise() error {
 }
 
 // refused returns the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the
-// foreground its status is the general one for a failure, so that a service manager tries again.
+// foreground its exit status is exitFailure, so that a service manager tries again.
 func (c *call) refused() int {
 	switch {
 	case !c.Foreground:

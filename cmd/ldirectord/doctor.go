@@ -46,7 +46,7 @@ func examine(c *call) error {
 	return nil
 }
 
-// daemonHere describes the running daemon's part of this machine.
+// daemonHere returns what doctor must know about the daemons on this machine.
 func (c *call) daemonHere() doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}

@@ -50,7 +50,7 @@ const exitForegroundConfig = 78
 // The linker sets these; date is the date of the commit.
 var version, commit, date = "unknown", "unknown", "unknown"
 
-// configDirs are the folders in which a configuration is searched for, the same as in the Perl ldirectord.
+// configDirs are the folders that are searched for the configuration, as in the Perl ldirectord.
 var configDirs = instance.ConfigDirs{"/etc/ha.d", "/etc/ha.d/conf"}
 
 func main() {

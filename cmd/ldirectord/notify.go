@@ -148,8 +148,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 }
 
 // detach carries out the order in a process with its own session, and waits for that process, which reads the recorded
-// order again if there is one. It does nothing for a daemon that has a supervisor: the supervisor starts the next
-// daemon in this role.
+// order again if there is one. If a daemon with a supervisor runs and the role keeps it up, detach does nothing: after
+// a crash, the supervisor starts the next daemon in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil

@@ -99,7 +99,7 @@ func withPorts(names []string) ([]string, error) {
 	return names, nil
 }
 
-// reportOf reads the report of a director at the address of its directive listen. It requests the host localhost,
+// reportOf reads a director's report from the address that its directive listen names. It requests the host localhost,
 // because a daemon refuses host names that it does not know. It follows no redirects and uses no proxy.
 func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, directorTimeout)

@@ -428,8 +428,8 @@ func (o *options) instance() instance.Instance {
 // found describes the daemon's running processes.
 func (o *options) found() instance.Found { return o.instance().Find() }
 
-// names returns the possible names of the pid file, with the one that this command line gives first. The default
-// configuration has two names.
+// names returns the possible names of the pid file, beginning with the one that follows from this command line. The
+// default configuration has two names.
 func (o *options) names() []string {
 	names := []string{o.instanceName()}
 	if o.config == "" {

@@ -78,7 +78,7 @@ func (t table) row(cells ...string) {
 	fmt.Fprintln(t, strings.Join(cells, "\t"))
 }
 
-// warn does what say does, and puts the program's name at the beginning of the line.
+// warn is like say, but begins the line with the program's name.
 func (o *output) warn(format string, args ...any) {
 	o.say("ldirectord: " + fmt.Sprintf(format, args...))
 }

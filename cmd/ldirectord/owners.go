@@ -11,8 +11,8 @@ import (
 )
 
 // owners finds the virtual service to which an entry in the kernel's connection table belongs. A template's entry names
-// its service. A connection's entry shows only the destination, not the mark of the packets. For a connection the
-// configured mark rules decide, or else the server.
+// its service. A connection's entry shows only the destination, not the mark of the packets. The owner of a connection
+// is therefore found by the configured mark rules, or else by the server.
 type owners struct {
 	services []*balanced
 	byKey    map[lvs.Key][]*balanced // one; none for an unconfigured service in the table
@@ -105,7 +105,7 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 
 // of returns the virtual services that may own an entry: none if the service is not configured, several if the entry is
 // ambiguous. It searches in the same order as the kernel's ip_vs_service_find (ip_vs_ctl.c): by mark, by address and
-// port, for FTP, and for a service on every port.
+// port, as FTP, and as a service on every port.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {

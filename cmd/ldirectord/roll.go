@@ -23,7 +23,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// rollBudget is how long roll waits until it may drain a server, unless --wait-budget is given.
+// rollBudget is the longest time that roll waits until it may drain a server, unless --wait-budget is given.
 const rollBudget = 10 * time.Minute
 
 // roll takes the servers out of service one after another. For each one it runs a command, and puts the server back

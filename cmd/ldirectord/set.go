@@ -18,7 +18,7 @@ import (
 	"ldirectord/internal/socket"
 )
 
-// idleInterval is how often the number of connections is read while waiting for them to end.
+// idleInterval is the interval at which connections are counted while a command waits for them to end.
 const idleInterval = 200 * time.Millisecond
 
 // order makes the action of a command that gives one kind of order: for real servers or, if whole, for a virtual
@@ -251,8 +251,8 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 const quietTime = 3 * time.Second
 
 // quiet returns a function that reports, from the packet count, whether no packet has arrived for quietTime. The number
-// of connections would not show this: with gate they continue through another director, but their entries stay in the
-// table here.
+// of connections would not show this: with gate, connections continue through another director, but their entries stay
+// in the table here.
 func quiet() func(lvs.Counters) bool {
 	last, since := uint64(0), time.Now()
 	return func(carry lvs.Counters) bool {

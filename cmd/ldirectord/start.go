@@ -56,7 +56,7 @@ func standby(c *call) error {
 }
 
 // begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
-// Before it starts the daemon it calls prepare, with whether one is already running.
+// It calls prepare first; runs says whether a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
 	signal.Notify(c.hangups, unix.SIGHUP)
@@ -118,7 +118,8 @@ func (c *call) takeLastGood() bool {
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command. This is possible if a daemon
-// passed the command on: if two files name each other, both daemons would wait. Such a daemon is left alone.
+// passed the command on: if two files name each other, each daemon would wait for the other. Such a daemon is left
+// alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
 	return len(c.via) > 0 && daemon.Pid != 0 && ends

@@ -47,8 +47,8 @@ func end(c *call, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver stops the daemon without a change of the table. It also stops the processes that a Perl daemon has forked.
-// It kills a daemon that hangs.
+// handOver stops the daemon without changing the table. It also stops the processes that a Perl daemon has forked. It
+// kills a daemon that hangs.
 func handOver(c *call, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(c, p, daemon.SignalHandOver); err != nil {

@@ -41,7 +41,7 @@ func serviceIn(groups string) instance.Supervisor {
 }
 
 // restartSupervised has the supervisor restart its daemon. During a restart, the unit's ExecStop leaves the table in
-// place. The name of the unit is also read from the kernel, because another user may have written the record.
+// place. The unit's name must match the one that the kernel reports, because another user may have written the record.
 func restartSupervised(c *call, by instance.Supervisor, pid int) error {
 	if by != unitOf(pid) {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")

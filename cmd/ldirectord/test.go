@@ -143,7 +143,7 @@ func (s *script) wait(words []string) error {
 // maxWait is the longest wait that a script may request.
 const maxWait = 24 * time.Hour
 
-// reload loads another file in the way in which the daemon loads a changed one.
+// reload loads another file, in the same way as the daemon loads a changed file.
 func (s *script) reload(words []string) error {
 	if len(words) != 1 {
 		return errors.New("a file must follow")

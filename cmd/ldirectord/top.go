@@ -28,7 +28,7 @@ func (m most) add(client netip.Addr) {
 	})
 }
 
-// busyClient contains the number of a client's connections, without templates.
+// busyClient contains a client and the number of its connections, not counting templates.
 type busyClient struct {
 	Client      netip.Addr `json:"client"`
 	Connections int        `json:"connections"`

@@ -14,7 +14,7 @@ import (
 const waitingLine = 10 * time.Second
 
 // waiting shows what a command is waiting for, and how long it has waited. On a terminal it redraws a single line.
-// Elsewhere it prints a new line after each waitingLine.
+// Elsewhere it prints a line every waitingLine.
 type waiting struct {
 	*output
 	began, shown time.Time
@@ -25,8 +25,8 @@ func (o *output) newWaiting() *waiting {
 	return &waiting{o, time.Now(), time.Now(), o.onTerminal() && os.Getenv("TERM") != "dumb"}
 }
 
-// clearLine clears the line in which the cursor is. cut makes the terminal cut long lines off at its edge, and wrap
-// makes it wrap them again.
+// clearLine clears the current line. cut makes the terminal cut off long lines instead of wrapping them, and wrap ends
+// that.
 const clearLine, cut, wrap = "\r\x1b[K", "\x1b[?7l", "\x1b[?7h"
 
 func (w *waiting) show(text string) {

@@ -231,7 +231,7 @@ func moves(before, now *view.Snapshot) []string {
 // wait for others.
 const eachCalm = time.Minute
 
-// short returns the virtual services that have too few servers and whose number of servers has changed.
+// short returns those services in lossesOf that have too few servers.
 func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }

@@ -1,6 +1,6 @@
 package doctor
 
-// This file has the findings of check and plan about the machine.
+// This file contains the findings of check and plan about the machine.
 
 import (
 	"cmp"
@@ -21,7 +21,7 @@ import (
 	"ldirectord/parser"
 )
 
-// inspectTime is the time limit for all programs together that list the mark rules.
+// inspectTime is the total time limit for the programs that list the mark rules.
 const inspectTime = 20 * time.Second
 
 // kernel examines what a table in the kernel requires of this machine.
@@ -131,7 +131,7 @@ func (f *findings) metrics(cfg *parser.Config) {
 	}
 }
 
-// descriptors warns if checks and watched connections may need more open files than the limit of a process.
+// descriptors warns if checks and watched connections may need more open files than a process may have.
 func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 	watched, checks := map[netip.AddrPort]bool{}, 0
 	at := cfg.Global.At["watch"]

@@ -79,8 +79,7 @@ type findings struct {
 	index map[string]int // the place of each finding in the list
 }
 
-// add adds a finding. If the same finding already exists for another virtual service, add only adds the virtual service
-// to that finding.
+// add adds a finding. If the same finding already exists for another virtual service, add only adds this service to it.
 func (f *findings) add(found Finding) {
 	key := found.Kind + "\n" + found.Text + "\n" + found.Command
 	if len(found.Virtuals) == 0 {
@@ -121,13 +120,12 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon describes what the daemons on this machine hold that concerns a configuration. Its functions are nil with a
-// table in memory, because such a daemon needs no IPVS, makes no checks through virtual addresses, and announces
-// nothing.
+// Daemon is what doctor must know about the daemons on this machine. Its functions are nil with a table in memory,
+// because such a daemon needs no IPVS, makes no checks through virtual addresses, and announces nothing.
 type Daemon struct {
 	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
 	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
-	// the marks of private services that daemons on this machine have recorded, with true if that daemon runs
+	// the marks of private services that daemons on this machine have recorded; true if that daemon runs
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect

@@ -162,7 +162,7 @@ func (x one) own() {
 	}
 }
 
-// asked returns the TCP addresses and ports to which clients connect, without networks and ranges.
+// asked returns the TCP addresses and ports to which clients connect. It leaves out networks and port ranges.
 func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	if v.Protocol == lvs.TCP && v.Addr.Port() != 0 {
 		return []netip.AddrPort{v.Addr}

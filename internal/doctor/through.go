@@ -26,7 +26,7 @@ type Reach func(context.Context, []checker.Spec) (Reached, error)
 // Reached contains the results of checks through virtual addresses.
 type Reached map[checker.Spec]checker.Result
 
-// isThrough reports whether the server itself answers at the virtual address.
+// isThrough reports whether clients' packets reach the server at the virtual address itself.
 func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
 // waysOf returns, for each server of a virtual service with gate or ipip, a TCP check through one of the service's

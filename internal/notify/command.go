@@ -23,12 +23,12 @@ func FallbackCommand(command string, of lvs.Key, word string) Hook {
 	return Hook{Lane: of.ID(), Key: of.ID(), Command: command, Argv: Shell(line)}
 }
 
-// Callback returns the call of the command of a callback directive for a file.
+// Callback returns the call of the command that the directive callback names, for a file.
 func Callback(command, file string) Hook {
 	return Hook{Lane: "callback", Command: command, Argv: []string{command, file}}
 }
 
-// OnChange returns the call of the command of an onchange directive for the virtual service with this id.
+// OnChange returns the call of the command that the directive onchange names, for the virtual service with this id.
 func OnChange(command, virtual string, now Report) Hook {
 	word := "unavailable"
 	if now.Available {

@@ -50,7 +50,7 @@ type lane struct {
 	waits map[string]Hook // by key
 }
 
-// NewHooks returns Hooks that report to the journal when a hook fails and when it succeeds again. Close ends it.
+// NewHooks returns Hooks that report to the journal when a hook fails and when it succeeds again. Close ends them.
 func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }

@@ -127,8 +127,8 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	_, _ = to.Write(body) // an error is the client's problem
 }
 
-// foreign returns why a request is not meant for this machine, or "" if it is. Otherwise, if the name of a foreign site
-// resolves to this machine (DNS rebinding), that site's script could read the page.
+// foreign returns why a request is not meant for this machine, or "" if it is. Without this test, the script of a
+// foreign site whose name resolves to this machine (DNS rebinding) could read the page.
 func (p *Pages) foreign(host string) string {
 	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
 	if _, err := netip.ParseAddr(name); err == nil {

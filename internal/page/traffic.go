@@ -18,8 +18,8 @@ const (
 	looks    = 60
 )
 
-// Traffic records how many connections each virtual service got between successive looks, for the latest looks. It may
-// be used concurrently. For 10,000 servers it takes less than 5 MB.
+// Traffic records how many connections each virtual service got in each of the latest intervals. It may be used
+// concurrently. For 10,000 servers it takes less than 5 MB.
 type Traffic struct {
 	mu    sync.Mutex // guards the fields below
 	at    time.Time  // of the last look

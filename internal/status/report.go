@@ -22,7 +22,7 @@ type Process struct {
 	Events map[string]uint64 // how many of each kind the journal had
 }
 
-// Failure is a failure of something that the daemon uses other than servers and the table: the log, mail, the webhook,
+// Failure is a failure of something that the daemon uses besides the servers and the table: the log, mail, the webhook,
 // the address for metrics, commands or monitorfiles.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
@@ -154,7 +154,7 @@ func roleOf(s *view.Snapshot) string {
 	return "active"
 }
 
-// ListOrders sorts orders. It marks orders for servers and services that are not configured as lost.
+// ListOrders sorts orders. It marks an order as lost if its server or virtual service is not configured.
 func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 	known := map[lvs.Backend]bool{}
 	for v, s := range now.Each() {

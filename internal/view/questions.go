@@ -96,7 +96,7 @@ func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
 	return set
 }
 
-// Fallbacks returns the fallback servers in the order of the file.
+// Fallbacks returns the server of the directive fallback, followed by those of alsofallback.
 func (v *Virtual) Fallbacks() []*Fallback {
 	if v.Fallback == nil {
 		return nil

@@ -87,8 +87,8 @@ type Virtual struct {
 	Leaving   []Departure `json:"leaving,omitempty"`
 }
 
-// Departure is, at one moment, a real server that was removed from the file. It gets no new connections, and is removed
-// from the table once all its connections have ended. Note and Left are filled in later.
+// Departure is the state, at one moment, of a real server that was removed from the file. It gets no new connections,
+// and is removed from the table once all its connections have ended. Note and Left are filled in later.
 type Departure struct {
 	Real  string `json:"real"`
 	State string `json:"state"`

@@ -16,8 +16,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Rule contains the settings for mail about one virtual service. Most fields are directives, which the manual
-// describes.
+// Rule contains the settings for mail about one virtual service. Most fields are the values of directives, which the
+// manual describes.
 type Rule struct {
 	To          string // emailalert: addresses separated by commas; "" for none
 	From        string // emailalertfrom: the From line; "" for USER@HOST
@@ -30,7 +30,7 @@ type Rule struct {
 	ServiceName string        // servicename: in front of the subject, and in the body
 	Comment     string        // comment: in the body
 	// emailalertdetail: the command that shows more about a server, without its arguments (the virtual service and
-	// the server); with "", mail looks as with the Perl ldirectord
+	// the server); if "", mail looks like that of the Perl ldirectord
 	Why   string
 	Reals []string // the real servers, as in Event.Real
 }
@@ -131,7 +131,7 @@ func (m *Mailer) mail(e notify.Event) {
 	}
 }
 
-// mailAll sends one mail to all recipients of all rules, without duplicates.
+// mailAll sends a mail to the recipients of all rules, but only one to each.
 func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}
