@@ -1,5 +1,5 @@
-// Command ldirectord-oracle checks an Oracle database once. ldirectord runs it for service = oracle. It is a separate
-// program because the Oracle driver is as large as ldirectord itself.
+// Command ldirectord-oracle checks an Oracle database once. ldirectord runs it for service = oracle. It is a program of
+// its own because Oracle's driver is as large as ldirectord itself.
 package main
 
 import (

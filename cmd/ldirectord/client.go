@@ -96,7 +96,7 @@ func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	return n, nil
 }
 
-// hashed returns the server that the scheduler sh chooses for a client, and the reason.
+// hashed returns the server that sh chooses for a client, and why.
 func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, because string) {
 	takes := func(d lvs.Dest) bool {
 		return d.Weight > 0 && !d.Full(false, b.table.Counters[d.Addr].Total())

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// entry is the part of a row of commands.txt or options.txt that is needed to parse the command line. A test copies the
+// entry is the part of a row of commands.txt or options.txt that is needed to read the command line. A test copies the
 // other parts into the help and the manual.
 type entry struct {
 	short, name, argument string // the parts of the title, "-n, --lines N"

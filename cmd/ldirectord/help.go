@@ -18,7 +18,7 @@ var (
 	usage string
 )
 
-// topics are the words other than commands that may follow --help, in the order of the help text.
+// topics are the words that may follow --help, besides commands, in the order of the help text.
 var topics = strings.Fields("commands options files directives checks marks exit")
 
 // showHelp shows the short help, or the help on a topic, a command or a directive.
@@ -37,7 +37,7 @@ func showHelp(w io.Writer, topic string) error {
 	return err
 }
 
-// ofDirective returns the help for one directive.
+// ofDirective returns the help on one directive.
 func ofDirective(name string) ([]byte, error) {
 	all, _ := helpTexts.ReadFile("help/directives.txt") // it is embedded
 	legend, rows, _ := strings.Cut(string(all), "\n\n")

@@ -113,8 +113,7 @@ func awaitReady(c *call, r io.Reader) bool {
 	return false
 }
 
-// statusOf turns the error of a child of this program into our own exit status. The child has already printed the
-// reason.
+// statusOf turns the error of a child of this program into our own exit status. The child has printed the reason.
 func statusOf(err error) error {
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit{status: max(failed.ExitCode(), exitFailure)}

@@ -57,7 +57,7 @@ func main() {
 	os.Exit(runCommand(context.Background(), os.Args, os.Stdout, os.Stderr, configDirs))
 }
 
-// call is a single run of the program.
+// call is one run of the program.
 type call struct {
 	options
 	output

@@ -201,7 +201,7 @@ func carryOut(c *call, role instance.Role) error {
 	return nil
 }
 
-// mayStart refuses to start a daemon that only a supervisor may start. Any other daemon starts in the background.
+// mayStart refuses to start a daemon that only a supervisor may start. Others start in the background.
 func (c *call) mayStart(runs bool) error {
 	c.Debug, c.Foreground = false, false
 	if !runs && c.Config.Global.Supervised {

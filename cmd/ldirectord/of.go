@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// Limits for the report of one director.
+// Limits of the report of one director.
 const (
 	directorTimeout = 2 * time.Second
 	maxReport       = 16 << 20 // bytes
@@ -69,7 +69,7 @@ func compareDirectors(c *call) error {
 	return nil
 }
 
-// notInForce returns, for each director, which files and lists are not in force there.
+// notInForce returns, by director, which files and lists are not in force there.
 func notInForce(names []string, reports []*status.Report) map[string]string {
 	all := map[string]string{}
 	for i, r := range reports {
@@ -100,7 +100,7 @@ func withPorts(names []string) ([]string, error) {
 }
 
 // reportOf reads a director's report from the address that its directive listen names. It requests the host localhost,
-// because a daemon refuses host names that it does not know. It follows no redirects and uses no proxy.
+// because a daemon refuses host names that it does not know. It follows no redirect, and uses no proxy.
 func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, directorTimeout)
 	defer cancel()

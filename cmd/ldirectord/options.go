@@ -97,7 +97,7 @@ const (
 // bareWatch matches --watch with a bare number of seconds, such as --watch=5. parse treats --watch 5 in the same way.
 var bareWatch = regexp.MustCompile(`--watch=\d+$`)
 
-// parse reads the command line: options, file and command.
+// parse reads the command line: options, the file, the command.
 func (o *options) parse(args []string) error {
 	f := o.flags()
 	for i := range beforeDash(args) {
@@ -462,7 +462,7 @@ func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.inst
 // again returns the beginning of a command line for the same file and machine: the program, options and the file.
 func (o *options) again() string { return "ldirectord " + strings.Join(append(o.own(), o.path), " ") }
 
-// own returns the options that another command line for the same machine needs too.
+// own returns the options that further calls for the same machine need too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{ // each with the default
 		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat},

@@ -50,7 +50,7 @@ func (c *call) orders() ([]orders.Entry, error) {
 	return status.ListOrders(all, core.SnapshotOf(c.Plan, time.Now())), err
 }
 
-// when formats the time of an order as local time.
+// when formats a time of an order, in local time.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"

@@ -89,7 +89,7 @@ func (o *output) sayNow(line string) {
 	o.flush()
 }
 
-// note prints a remark that applies to the whole plan.
+// note prints a remark about the whole plan.
 func (o *output) note(text string) {
 	if o.answer == nil {
 		o.tell("# %s", text)

@@ -72,7 +72,7 @@ func probe(c *call) error {
 	return nil
 }
 
-// bothWays adds, for each check through a virtual address, the same check at the server's own address. The added check
+// bothWays adds to each check through a virtual address the same check at the server's own address. The added check
 // does not affect the exit status.
 func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	build := c.env.Builder()
@@ -153,7 +153,7 @@ func (one *row) take(r probed) {
 	}
 }
 
-// printResults prints the table of results.
+// printResults prints the table.
 func printResults(c *call, rows []row) {
 	t := c.newTable("VIRTUAL", "REAL", "CHECK", "STATE", "TIME", "DETAIL")
 	for _, r := range rows {

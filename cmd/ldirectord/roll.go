@@ -160,7 +160,7 @@ func (r rolling) hint(drained bool, left []string) {
 	}
 }
 
-// roll rolls one server. If it fails, it also reports whether the server is still drained.
+// roll rolls the server. If it fails, it also reports whether the server is still drained.
 func (r rolling) roll(argv []string) (drained bool, err error) {
 	r.step("")
 	if err := r.takeOut(); err != nil {
@@ -226,7 +226,7 @@ func (c *call) give(server []string, kind orders.Kind) error {
 	return err
 }
 
-// takeBack ends the order to drain, even if a signal arrives meanwhile.
+// takeBack ends the order to drain, even if a signal comes meanwhile.
 func (r rolling) takeBack() error {
 	back := *r.call
 	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // none of them is for this order

@@ -108,7 +108,7 @@ func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	return order, err
 }
 
-// tellOrdered prints what the order does to each server.
+// tellOrdered prints what the order does.
 func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
 	for _, s := range answer.Servers {
@@ -141,7 +141,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	}
 }
 
-// orderedServer is a server with its order, for JSON.
+// orderedServer is the server and the order, for JSON.
 type orderedServer struct {
 	lvs.Backend
 	Order string    `json:"order"`

@@ -80,8 +80,8 @@ type followedFile struct {
 	inForce, seen []byte
 }
 
-// changed returns the new plan once the file has changed and has then been stable for a second. If the file is refused,
-// it reports that.
+// changed returns the plan of a changed file that has been stable for a second. If the file is refused, it reports
+// that.
 func (f *followedFile) changed() *plan.Plan {
 	text, err := f.c.source().Read()
 	settled := err == nil && bytes.Equal(text, f.seen)

@@ -56,7 +56,7 @@ func standby(c *call) error {
 }
 
 // begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
-// It calls prepare first; runs says whether a daemon is already running.
+// It calls prepare first; runs reports whether a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
 	signal.Notify(c.hangups, unix.SIGHUP)
@@ -199,7 +199,7 @@ func confirm(c *call) error {
 	return c.socket().Order(c.ctx, daemon.OrderTimeout, "/confirm", nil, new(struct{}))
 }
 
-// warnOfOrders warns of orders whose servers are no longer in the file.
+// warnOfOrders names the orders whose servers are no longer in the file.
 func (c *call) warnOfOrders() {
 	var lost []string
 	all, _ := c.orders()

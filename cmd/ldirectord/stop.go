@@ -101,7 +101,7 @@ func keepSpelling(c *call, before instance.State) {
 	}
 }
 
-// tryRestart restarts the daemon if one is running.
+// tryRestart restarts the daemon if it runs.
 func tryRestart(c *call) error {
 	if c.found().Pid == 0 {
 		return noneRuns(c)

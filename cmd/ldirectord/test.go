@@ -97,7 +97,7 @@ func (s *script) acts() map[string]func([]string) error {
 	}
 }
 
-// named returns the servers that the words name.
+// named returns the servers that words name.
 func (s *script) named(words []string) ([]lvs.Backend, error) {
 	if len(words) == 0 {
 		return nil, errors.New("a real server must follow")
@@ -105,7 +105,7 @@ func (s *script) named(words []string) ([]lvs.Backend, error) {
 	return meantBy(s.call, s.world.Snapshot(), words)
 }
 
-// order gives an order, or refuses it in the cases in which the daemon would.
+// order gives an order, or refuses it as the daemon does.
 func (s *script) order(kind orders.Kind, words []string) error {
 	servers, err := s.named(words)
 	if err != nil {
@@ -175,8 +175,8 @@ func (s *script) virtual(word string) (*view.Virtual, error) {
 	return nil, fmt.Errorf("there is no virtual service %s", word)
 }
 
-// serves checks how many servers of a virtual service serve, or that its fallback server does. A servicename may
-// contain blanks.
+// serves checks how many servers of a virtual service serve, or that its fallback server does. A servicename may have
+// blanks.
 func (s *script) serves(words []string) error {
 	last := len(words) - 1
 	if last < 1 {
@@ -219,7 +219,7 @@ func (s *script) is(words []string) error {
 	return nil
 }
 
-// table compares the table with the lines that follow, which have the form of ipvsadm -Sn.
+// table compares the table with the lines that follow, in the form of ipvsadm -Sn.
 func (s *script) table([]string) error {
 	var want, got []string
 	for s.at+1 < len(s.lines) && strings.HasPrefix(s.lines[s.at+1], "-") {

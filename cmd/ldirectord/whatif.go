@@ -156,7 +156,7 @@ func present(c *call, given orders.All) (*situation, error) {
 	return is, nil
 }
 
-// meantBy returns the servers that words name.
+// meantBy returns the servers that these words name.
 func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, err error) {
 	for _, word := range words {
 		found := now.Backends("", word)

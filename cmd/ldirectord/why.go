@@ -24,8 +24,8 @@ func why(c *call) error {
 	return found.WriteText(c.raw, c.Verbose) // WriteText escapes before it breaks lines
 }
 
-// askWhy requests the history of [VIRTUAL] REAL from the running daemon. For an unknown server it returns both an error
-// and an empty answer.
+// askWhy requests the history of [VIRTUAL] REAL from the running daemon. For an unknown server it returns an error and
+// an empty answer.
 func (c *call) askWhy(server []string) (*status.Why, error) {
 	asked := wordsFor(server)
 	if c.found().Pid == 0 {
@@ -52,7 +52,7 @@ func (c *call) askWhy(server []string) (*status.Why, error) {
 	return found, nil
 }
 
-// wordsFor turns [VIRTUAL] REAL into the parameters of a request.
+// wordsFor turns [VIRTUAL] REAL into the arguments of a request.
 func wordsFor(server []string) url.Values {
 	last := len(server) - 1
 	words := url.Values{"server": server[last:]}

@@ -28,7 +28,7 @@ func primaryAddresses() ([]netip.Addr, error) {
 	return append(append(primary, out.source), timed(addrs)...), nil
 }
 
-// timed returns the global addresses that have a lifetime.
+// timed returns the global addresses with a lifetime.
 func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	for _, a := range list {
 		if addr, ok := netip.AddrFromSlice(a.IP); ok && a.Scope == unix.RT_SCOPE_UNIVERSE &&

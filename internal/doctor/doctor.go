@@ -115,7 +115,7 @@ type Report struct {
 	NotLookedAt []string  `json:"not_looked_at"` // and why
 }
 
-// IsBroken reports whether some traffic can't flow.
+// IsBroken reports whether some traffic does not flow.
 func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }

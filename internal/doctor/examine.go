@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// examination compares virtual services with the facts about the machine.
+// examination compares virtual services with facts.
 type examination struct {
 	facts
 	findings
@@ -84,7 +84,7 @@ func (e *examination) changed() {
 	}
 }
 
-// report adds a finding about this virtual service.
+// report adds a finding for a virtual service.
 func (x one) report(f Finding) {
 	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.At[f.directive], x.at, x.At["virtual"])
 	x.add(f)

@@ -23,7 +23,7 @@ var findingsText string
 // row is a finding in findings.txt.
 type row struct{ severity, directive, text, fix string }
 
-// written matches a row of findings.txt: the name, the severity and the directive, the lines of text, and the command.
+// written matches a row of findings.txt: its name, severity and directive, the lines of its text, and the command.
 var written = regexp.MustCompile(`(?m)^## (.+?), (\w+)(?:, (\w+))?\n((?:.+\n)+?)(?:fix: (.+)\n)?$`)
 
 // rows reads findings.txt when the first finding is made.

@@ -31,7 +31,7 @@ func (f *facts) tryMarks(ctx context.Context) {
 	}
 }
 
-// marking examines the mark of the virtual service.
+// marking examines the mark of a virtual service.
 func (x one) marking() {
 	switch {
 	case x.marks == nil || x.Mark == 0:

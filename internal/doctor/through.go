@@ -158,7 +158,7 @@ func (x one) through() {
 	}
 }
 
-// reserved is a mask: it selects the bits that all marks of private services have in common.
+// reserved is the mask of the bits that the marks of private services have in common.
 const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
 
 // opened finds rules that set marks of private services. A packet from outside with such a mark could reach any port of

@@ -6,7 +6,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Report is the state of a virtual service, as it is passed to the operator's programs.
+// Report is the state of a virtual service in the form that the operator's programs get.
 type Report struct {
 	Text        []byte // as JSON
 	Available   bool

@@ -119,7 +119,7 @@ func (h Hook) repeats(other Hook) bool {
 // Close waits until all running and waiting commands have finished. It kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
-// work runs the first hook of a lane and then the hooks that were queued after it.
+// work runs the first hook of a lane and those after it.
 func (h *Hooks) work(hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
 		out := &subprocess.Output{Max: hookOutput, Last: true}

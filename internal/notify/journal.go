@@ -12,8 +12,8 @@ import (
 // reported as a single event.
 const maxEvents = 100_000
 
-// Journal passes each event to every receiver, and never waits for a receiver. It calls each receiver in a separate
-// goroutine, with one event at a time, in the order of the events. Receivers handle their own failures.
+// Journal hands each event to every receiver, and never waits for a receiver. It calls each receiver in a separate
+// goroutine, with one event at a time, in the order of the events. A receiver handles its own failures.
 type Journal struct {
 	queues []*queue[Event]
 	cancel context.CancelFunc
@@ -50,7 +50,7 @@ func (j *Journal) Emit(e Event) {
 	j.emit(e, -1)
 }
 
-// emit passes an event to all receivers, except one that already has it.
+// emit gives an event to all receivers except one that has it already.
 func (j *Journal) emit(e Event, but int) {
 	for i, q := range j.queues {
 		if i != but {
@@ -59,7 +59,7 @@ func (j *Journal) emit(e Event, but int) {
 	}
 }
 
-// Close waits until every receiver has received all events, but no longer than ctx allows.
+// Close waits until every receiver has received everything, but no longer than ctx allows.
 func (j *Journal) Close(ctx context.Context) error {
 	defer j.cancel()
 	var late error

@@ -68,7 +68,7 @@ func (m *Monitor) Record(file, id string, up bool, message string) {
 	m.queue.put(result{time.Now(), file, id, up, message})
 }
 
-// Close waits until all results have been written, but no longer than ctx allows.
+// Close waits until everything is written, but no longer than ctx allows.
 func (m *Monitor) Close(ctx context.Context) error {
 	if err := m.queue.end(ctx); err != nil {
 		return fmt.Errorf("monitorfile: some results were not written: %w", err)
@@ -116,7 +116,7 @@ func (m *Monitor) over(file, text string) {
 	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Key: file, Text: text})
 }
 
-// append appends the line in the form in which the Perl ldirectord writes it.
+// append adds the line as the Perl ldirectord writes it.
 func (r result) append(b []byte) []byte {
 	state := "down"
 	if r.up {

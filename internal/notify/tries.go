@@ -55,7 +55,7 @@ func Backoff(failed int, first, last time.Duration) time.Duration {
 	return min(first<<min(failed-1, 16), last)
 }
 
-// End waits for the goroutines, and cancels their tries when ctx is done. It does not wait for programs that can't be
+// End waits for the goroutines, and cancels their tries when ctx is done. It does not wait for a program that can't be
 // killed.
 func (t *Tries) End(ctx context.Context) {
 	t.once.Do(func() { close(t.ending) })

@@ -99,7 +99,7 @@ func (v *view) cell(c column, r *status.Row) markup {
 	return fill("%s", text)
 }
 
-// nameOf returns the name of a server, and its address if that is different.
+// nameOf returns the name of a server, and its address if that differs.
 func nameOf(s *status.Server) (name, address string) {
 	if s.Host != "" {
 		return s.Host, s.Real
@@ -107,7 +107,7 @@ func nameOf(s *status.Server) (name, address string) {
 	return s.Real, s.Address
 }
 
-// serviceOf returns the name of a virtual service, and its id if that is different.
+// serviceOf returns the name of a virtual service, and its id if that differs.
 func serviceOf(v *status.Virtual) (name, id string) {
 	if v.Title != "" {
 		return v.Title, v.ID
@@ -162,7 +162,7 @@ func (v *view) add(t *table) {
 	v.tables = append(v.tables, t)
 }
 
-// byName compares names of servers. Addresses come after other names, and are sorted numerically.
+// byName compares names of servers. Addresses come after other names, and are compared as numbers.
 func byName(a, b string) int {
 	x, _ := netip.ParseAddrPort(a) // a name gives the zero value, here and below
 	y, _ := netip.ParseAddrPort(b)
@@ -177,7 +177,7 @@ func pageOfServer(r *status.Row) string {
 	return pageOf(r.At.ID, r.Server.Real)
 }
 
-// pageOf returns the address of the page for a virtual service or for one of its servers.
+// pageOf returns the address of the page of a virtual service, or of one of its servers.
 func pageOf(virtual, real string) string {
 	address := "?virtual=" + url.QueryEscape(virtual)
 	if real != "" {

@@ -73,7 +73,7 @@ func (t *Traffic) of(id string) []uint32 {
 	return slices.Clone(t.lines[id])
 }
 
-// drawn returns the latest number of connections per second, and a small picture of all numbers.
+// drawn returns the latest number of connections per second, and all numbers as a picture.
 func drawn(line []uint32) markup {
 	if len(line) == 0 {
 		return "-"

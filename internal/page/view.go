@@ -99,7 +99,7 @@ func (v *view) servers(at *status.Virtual) []status.Row {
 	return slices.DeleteFunc(at.Rows(), func(r status.Row) bool { return !v.wants(&r) })
 }
 
-// wants reports whether a row matches the search: it must have the state, the reason and every word.
+// wants reports whether a row matches the search: it has the state, the reason and each of the words.
 func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
@@ -121,7 +121,7 @@ func (v *view) wants(r *status.Row) bool {
 	return !slices.ContainsFunc(v.words, func(w string) bool { return !strings.Contains(all, w) })
 }
 
-// title returns the title for the browser's tab.
+// title returns the title of the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
 	switch class, words := v.headline(); {

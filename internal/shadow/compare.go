@@ -143,7 +143,7 @@ const slack = 3 * time.Second
 
 // explain returns, for each virtual service, the longest difference that the times in the file explain. A change takes
 // as many results as the thresholds require. Two results are as far apart as the interval plus, in a daemon that checks
-// servers one after another like the Perl ldirectord, the time that all checks take. Each check may take as long as its
+// servers one after another like the Perl ldirectord, the time that all checks take. Each check may take up to its
 // timeout.
 func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration

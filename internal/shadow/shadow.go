@@ -35,7 +35,7 @@ type Options struct {
 	Live     Reader // the live table, read by several goroutines
 	Plan     *plan.Plan
 	Programs bool // run external checks; else their servers are in service here while they are in the live table
-	// Changed returns a new plan if the file has changed, and otherwise nil. It is called after each reading.
+	// Changed returns a new plan if the file has changed, else nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, line by line
 	Update  func(Report) error // gets the report after each reading
@@ -65,7 +65,7 @@ type ownTable struct {
 	live Reader
 }
 
-// Services returns the services from the live table.
+// Services returns the services of the live table.
 func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	return t.live.Services(ctx, keys...)
 }

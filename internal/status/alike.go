@@ -14,7 +14,7 @@ import (
 // maxAlike is the largest number of rows with the same reason that are still shown one by one.
 const maxAlike = 3
 
-// Reason returns the state of a row, together with the reason for that state.
+// Reason returns the state of a row, and the reason for it.
 func (r *Row) Reason() string {
 	s := r.Server
 	if s == nil {
@@ -85,7 +85,7 @@ func (r *Report) Summary() string {
 	return fmt.Sprintf("%s: %d without a server, %d impaired", all, r.Lacking(), r.Impaired())
 }
 
-// Impaired returns how many virtual services are in trouble although they have a server that serves.
+// Impaired returns how many virtual services are in trouble although a server serves.
 func (r *Report) Impaired() (n int) {
 	for _, v := range r.Virtuals {
 		if !v.lacks() && v.Trouble() >= Doubt {

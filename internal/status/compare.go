@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Fact is something on which directors should agree.
+// Fact is something that directors should agree on.
 type Fact struct {
 	Virtual string `json:"virtual,omitempty"` // or an announced address
 	Real    string `json:"real,omitempty"`

@@ -88,5 +88,5 @@ func number(b bool) float64 {
 	return 0
 }
 
-// seconds returns a time as seconds since the epoch.
+// seconds returns a time in seconds since the epoch.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

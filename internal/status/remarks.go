@@ -8,14 +8,14 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// sentences contains remarks. Text from servers and other programs in them is not escaped yet.
+// sentences contains remarks. Text from servers and other programs in them is not yet escaped.
 type sentences []string
 
 func (all *sentences) add(format string, values ...any) {
 	*all = append(*all, fmt.Sprintf(format, values...))
 }
 
-// reported adds a remark that ends with the given text, unless that text is empty.
+// reported adds a remark that ends with the given text, if there is any.
 func (all *sentences) reported(about, what string) {
 	if what != "" {
 		*all = append(*all, about+what)
@@ -122,7 +122,7 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	return append(all, Facts(s, now)...)
 }
 
-// Facts returns the facts about a server other than its numbers and names. They contain text from servers and other
+// Facts returns the facts about a server besides its numbers and names. They contain text from servers and other
 // programs and must be escaped.
 func Facts(s *Server, now time.Time) []string {
 	var all sentences

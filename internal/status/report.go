@@ -176,7 +176,7 @@ func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 }
 
 // newVirtual completes the director's facts about a virtual service. It changes the servers in place, because there may
-// be too many to copy.
+// be many.
 func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
 	for i := range v.Servers {
@@ -198,7 +198,7 @@ func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Conn
 	return v
 }
 
-// complete fills in the fields that can be derived from the director's facts about a server.
+// complete fills in the fields that follow from the director's facts about a server.
 func complete(s *Server, now time.Time) {
 	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
 	s.Failures = maps.Collect(s.Tally.Failures())

@@ -100,7 +100,7 @@ func addByHand(s *Server) {
 	}
 }
 
-// Trouble says how much attention something needs.
+// Trouble is how much attention something needs.
 type Trouble = judge.Trouble
 
 const (

@@ -103,7 +103,7 @@ func (s *Screen) head(at time.Time) []line {
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
 // body returns the lines of all virtual services and their servers, with the most trouble first. If there is not enough
-// room, servers with the same reason share a line.
+// room, servers with the same reason share one line.
 func (s *Screen) body(room int) []line {
 	lines := s.services(nil)
 	if len(lines) <= room {
@@ -160,7 +160,7 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 	return lines
 }
 
-// server returns the line of a server, with a mark if the server has changed.
+// server returns the line of a server, with a mark if it has changed.
 func (s *Screen) server(r *Row) line {
 	now, mark, style, fresh := s.now.Time, ' ', styleOf(r.Trouble), "-"
 	was, known := s.known[r.Name()]

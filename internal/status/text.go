@@ -68,7 +68,7 @@ type page struct{ w *bufio.Writer }
 
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
 
-// announcements writes the addresses that are or should be announced.
+// announcements writes the addresses that are announced, or should be.
 func (t page) announcements(r *Report) {
 	const columns = "%-39s %-11s %-15s %7s\n"
 	if len(r.Announcements) > 0 {
@@ -115,7 +115,7 @@ func (t page) server(r *Row, now time.Time) {
 	t.printf(columns, name, s.State, For(s, now), weight, active, LastCheck(s, now))
 }
 
-// remarks writes sentences, and breaks each between words to fit the width.
+// remarks writes sentences, each broken between words to fit the width.
 func (t page) remarks(indent int, all ...string) {
 	for _, sentence := range all {
 		t.hanging(strings.Repeat(" ", indent), sentence)

@@ -60,7 +60,7 @@ type Virtual struct {
 	Owner     string  `json:"belongs_to,omitempty"` // the other daemon of this machine that owns it
 	Beside    string  `json:"also_of,omitempty"`    // a daemon that waits for it, or changes it too
 	Scheduler string  `json:"scheduler"`
-	// the scheduler refuses the clients of a server with weight 0
+	// the scheduler refuses clients of a server with weight 0
 	Refuses  bool      `json:"-"`
 	Fallback *Fallback `json:"fallback,omitempty"` // nil: none
 	// the servers of alsofallback, in file order
@@ -75,7 +75,7 @@ type Virtual struct {
 	Announced     *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Serving       int          `json:"serving"`                  // how many servers get new clients
 	Nothing       bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
-	// destinations that were added by hand and that the director keeps
+	// destinations that were added by hand and are kept
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
 	// the first directive that keeps servers in service or makes them wait to come back; "" if none does
@@ -110,8 +110,8 @@ type Guard struct {
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
 }
 
-// Each yields every real server once, together with its virtual service. A server that a section names twice is only
-// one entry in the table.
+// Each yields every real server once with its virtual service. A server that a section names twice is only one entry in
+// the table.
 func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 	return func(yield func(*Virtual, *Server) bool) {
 		seen := map[string]bool{}

@@ -16,7 +16,7 @@ func Carried(c lvs.Counters) string {
 	return text
 }
 
-// Plural returns a number with its noun, such as "1 server" or "2 servers".
+// Plural returns a number with its noun: 1 server, 2 servers.
 func Plural[N int | uint32 | uint64](n N, what string) string {
 	if n != 1 {
 		what += "s"

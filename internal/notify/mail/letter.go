@@ -23,7 +23,7 @@ import (
 // 998.
 const maxMailLine = 900
 
-// letter is a single mail. Its texts contain no control characters.
+// letter is one mail. Its texts contain no control characters.
 type letter struct {
 	virtual  string // the virtual service whose rule it follows
 	way             // that of the rule
@@ -98,7 +98,7 @@ func (l *letter) redirect(r Rule) bool {
 	return len(l.to) > 0
 }
 
-// further returns the details that a mail of the Perl ldirectord lacks, one per line.
+// further returns the details that the mail of the Perl ldirectord does not have, one per line.
 func further(rule Rule, e notify.Event) (lines string) {
 	label := "Reason"
 	if e.Kind == notify.Added || e.Kind == notify.Restored {
@@ -199,7 +199,7 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// plain converts a text to a single line for a mail.
+// plain converts a text to one line for a mail.
 func plain(s string) string {
 	line, _ := printable.Cut(printable.Line(s), maxMailLine)
 	return strings.TrimSpace(line)

@@ -123,7 +123,7 @@ func (m *Mailer) Close(ctx context.Context) error {
 	return m.out.close(ctx)
 }
 
-// mail sends mail about a change. If a server is added with weight 0, the subject says that it became quiescent, as
+// mail sends mail about one change. If a server is added with weight 0, the subject says that it became quiescent, as
 // with the Perl ldirectord.
 func (m *Mailer) mail(e notify.Event) {
 	if rule := m.rules[e.Virtual]; rule.mails(e.Status) {

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Limits for the delivery of mail.
+// Limits of the delivery of mail.
 const (
 	maxWaiting     = 100              // mails in a box; further ones are dropped, and a mail counts them
 	maxSending     = 8                // mails sent at once
@@ -21,10 +21,10 @@ const (
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
 )
 
-// outbox delivers letters. The letters in a box are sent in order. Boxes do not wait for each other.
+// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other.
 type outbox struct {
-	// deliver passes a letter to the mail system. again contains the recipients to try again. err concerns the
-	// other recipients or, if there are no others, all of them.
+	// deliver hands a letter to the mail system. again contains the recipients to try again. err concerns the other
+	// recipients or, if there are no others, all of them.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
 	tries   *notify.Tries

@@ -22,7 +22,7 @@ var mailPrograms = [...][]string{
 	{"/var/qmail/bin/qmail-inject"},
 }
 
-// Limits for one run of a mail program.
+// Limits of one run of a mail program.
 const (
 	sendmailTime   = 2 * time.Minute
 	sendmailOutput = 4096 // bytes of its output that are kept
@@ -39,7 +39,7 @@ func installed(programs [][]string) int {
 	})
 }
 
-// sendmail passes a letter to the first installed program. Only an error in the mail itself is final.
+// sendmail hands a letter to the first installed program. Only an error in the mail itself is final.
 func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
 	i := installed(programs)
 	if i < 0 {

@@ -17,14 +17,14 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits for one SMTP session.
+// Limits of one SMTP session.
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
 	smtpSessionTime = 10 * time.Minute // the whole session
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in total
 )
 
-// sendSMTP passes a letter to its SMTP server (RFC 5321). A 5xx reply is final. After any other error the letter is
+// sendSMTP hands a letter to its SMTP server (RFC 5321). A 5xx reply is final. After any other error the letter is
 // tried again.
 func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error),
 	l *letter) (again []string, err error) {
@@ -122,7 +122,7 @@ func during(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// transact delivers a mail to those recipients that the server accepts.
+// transact delivers one mail to the recipients that the server accepts.
 func transact(server *smtp.Client, l *letter) (again []string, err error) {
 	var taken, later []string
 	var refused, deferred error
@@ -190,7 +190,7 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn fails if the server sends more than a number of bytes. Each command together with its reply has its own
+// boundedConn fails if the server sends more than a number of bytes. Each command, with its reply, has its own
 // deadline.
 type boundedConn struct {
 	net.Conn

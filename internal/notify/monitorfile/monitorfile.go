@@ -42,8 +42,8 @@ func Lines(write func(file, id string, up bool, message string)) (
 }
 
 // message returns the text about a result for a monitorfile, or "" if there is none. kind is the service of a negotiate
-// or combined check, "ping" for a connect check with udp, and otherwise the check type. line is false for results for
-// which the Perl ldirectord writes no line.
+// or combined check, "ping" for a connect check with udp, and otherwise the check type. line is false for results that
+// the Perl ldirectord leaves out.
 func message(kind string, r checker.Result) (text string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl", checker.Agent:

@@ -15,7 +15,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits for one try.
+// Limits of one try.
 const (
 	tryTime   = 10 * time.Second // from the look-up to the end of the answer
 	maxHeader = 64 << 10         // bytes of the answer's header

@@ -1,4 +1,4 @@
-// Package webhook posts the states of virtual services to a URL. It does not interpret the states.
+// Package webhook posts the states of virtual services to a URL. It does not interpret them.
 package webhook
 
 import (
