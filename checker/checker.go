@@ -1,4 +1,4 @@
-// Package checker defines a check: its settings, its result, and how it runs without a goroutine.
+// Package checker defines checks: their settings, their results, and how they can run without a goroutine.
 package checker
 
 import (
@@ -17,8 +17,8 @@ type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// Spec has all settings of one check. Equal Specs mean the same check of the same server, which is then made only once.
-// All fields must be comparable.
+// Spec holds all settings of one check. Equal Specs describe the same check of the same server, so one check serves
+// all. All fields must be comparable.
 type Spec struct {
 	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
 	Service  string // negotiate and combined: http, https, …, none
@@ -49,19 +49,19 @@ type Spec struct {
 	TLSFiles string // the checksum of these files by TLSSums
 	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
 	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
-	// simpletcp and connect over UDP: if a server does not answer in half of the time, a ping decides
+	// simpletcp and connect over UDP: if a server does not answer within half of the timeout, a ping decides
 	PingsTheSilent bool
 	NoClearText    bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders    List[string] // further request headers, each "Name: value"
 	Tells
 	Steps List[settings.Step] // simpletcp: a conversation instead of Request and Receive
-	// the record type of the question, validated by the parser; "": A, or PTR for an address
+	// the record type to ask for, validated by the parser; "": A, or PTR if the request is an address
 	DNSType  string
 	DNSRcode string  // the accepted answer code, validated by the parser; "": NOERROR
 	Through  Through // zero: the check goes to Target itself
 }
 
-// Tells says how the check of a server reports the load that the server can bear.
+// Tells holds the settings by which a check reports how much load its server can bear.
 type Tells struct {
 	DrainStatus settings.HTTPStatuses // http, https: with these the server wants no new clients
 	Weighs      bool                  // external, external-perl: the exit status sets the weight
@@ -69,19 +69,19 @@ type Tells struct {
 
 // Through is the path of a check that reaches a server as clients do. The check connects to the virtual address and
 // Target's port, and IPVS forwards its packets to the server. Target is the server's own address until viavip replaces
-// it by the virtual one.
+// it with the virtual address.
 type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr
 	Forward lvs.Forward // how IPVS forwards the packets: Route or Tunnel
 }
 
-// Pinger sends one echo request by a path, and waits for its reply.
+// Pinger sends one echo request over a path, and waits for its reply.
 type Pinger interface {
 	Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (time.Duration, error)
 }
 
-// Kind names the check for a person, by its type, or for negotiate by the service.
+// Kind returns a readable name for the check: its type or, for negotiate, its service.
 func (s Spec) Kind() string {
 	if s.Type == "negotiate" {
 		return s.Service
@@ -89,7 +89,7 @@ func (s Spec) Kind() string {
 	return s.Type
 }
 
-// Agent is the Type of a check of a server's agent.
+// Agent is the Type of a check that asks a server's agent.
 const Agent = "agent"
 
 // SpecError is the error for a setting that makes a check impossible.
@@ -101,14 +101,14 @@ type SpecError struct {
 func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// Always is a check with a fixed result and without a request.
+// Always is a check that sends nothing and always has the same result.
 type Always Result
 
 // Check implements Checker.
 func (a Always) Check(context.Context) Result { return Result(a) }
 
-// Bare returns the check of the service itself, without the checks that wrap it. A check that wraps another has a
-// First.
+// Bare returns the check of the service itself, without the checks that wrap it. A check that wraps another has the
+// method First.
 func Bare(c Checker) Checker {
 	if w, ok := c.(interface{ First() Checker }); ok {
 		return Bare(w.First())
@@ -116,7 +116,8 @@ func Bare(c Checker) Checker {
 	return c
 }
 
-// Idle returns why a check always fails without a request, because a required setting is missing; otherwise nil.
+// Idle returns an error if a check always fails without sending a request because a required setting is missing;
+// otherwise nil.
 func Idle(c Checker) *SpecError {
 	if r, ok := Bare(c).(Always); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
@@ -124,7 +125,8 @@ func Idle(c Checker) *SpecError {
 	return nil
 }
 
-// CompanyOf returns what a check has in common with others that cost less shortly after each other; "" for nothing.
+// CompanyOf returns a key that a check shares with others if they cost less when they run in close succession; "" if
+// there is none.
 func CompanyOf(c Checker) string {
 	if of, ok := Bare(c).(interface{ Company() string }); ok {
 		return of.Company()

@@ -15,9 +15,10 @@ import (
 // the check must wait for something else.
 type Light interface {
 	Checker
-	// Opening returns the first step of the check; ok is false if it needs a goroutine.
+	// Opening returns the first step of the check; ok is false if the check needs a goroutine.
 	Opening() (o Opening, ok bool)
-	// Resume continues the check on a connection, within its deadline, after the request has been sent.
+	// Resume continues the check on a connection, within the connection's deadline, after the request has been
+	// sent.
 	Resume(ctx context.Context, c *wire.Conn) Result
 }
 
@@ -25,18 +26,19 @@ type Light interface {
 // the first check is light, the loop runs it.
 type Guided interface {
 	Checker
-	// First returns the check that it starts with.
+	// First returns the check that this one starts with.
 	First() Checker
-	// Way returns the path of the first check, if it is known without waiting; otherwise Check does everything.
+	// Way returns the path of the first check. If ok is false, the path is not known yet, and Check does
+	// everything.
 	Way(now time.Time) (via *wire.Via, ok bool)
-	// Confirm reports for each of these checks, all successful, whether the answer counts. It is called on one of
-	// them, and takes a moment.
+	// Confirm reports for each of these checks, which have all succeeded, whether its answer counts. It is called
+	// on one of them, and may take a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish returns the result for an answer that was not confirmed.
 	Finish(ctx context.Context, r Result) Result
 }
 
-// LightOf returns the light check that a check is or starts with; nil if there is none.
+// LightOf returns a check itself, or the check that it starts with, if that is light; otherwise nil.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
 		c = g.First()
@@ -62,7 +64,7 @@ type Echoer interface {
 	Rest(*icmp.Echo, time.Duration) (time.Duration, error)
 }
 
-// Ping is an ICMP echo request, and what its reply proves.
+// Ping holds the settings of a check by ICMP echo requests.
 type Ping struct {
 	settings.Path
 	Target   netip.Addr
@@ -71,7 +73,7 @@ type Ping struct {
 	Pinger   Pinger
 }
 
-// Result is the result of a check after its last request.
+// Result returns the result of a check from the outcome of its last request.
 func (c *Ping) Result(took time.Duration, err error) Result {
 	switch {
 	case err == nil:

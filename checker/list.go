@@ -13,7 +13,7 @@ type element[T comparable] struct {
 	rest  List[T]
 }
 
-// ListOf returns a list of these values.
+// ListOf returns a list of the given values.
 func ListOf[T comparable](values ...T) (l List[T]) {
 	for i := len(values) - 1; i >= 0; i-- {
 		l = List[T]{unique.Make(element[T]{values[i], l})}
@@ -21,7 +21,7 @@ func ListOf[T comparable](values ...T) (l List[T]) {
 	return l
 }
 
-// All returns the elements in their order.
+// All iterates over the elements in the order given to ListOf.
 func (l List[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for l != (List[T]{}) {

@@ -16,17 +16,18 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// MaxBody limits the kept part of a server's answer, in bytes.
+// MaxBody limits how much of a server's answer is kept, in bytes.
 const MaxBody = 1000
 
 // Result is the result of one check.
 type Result struct {
 	OK    bool
 	Cause Cause // of a failure
-	// the stage of a failure; of a success AtConnect if the check only connected, else AtMatch or AtStart
+	// for a failure, its stage; for a success, AtConnect if the check only connected, otherwise AtMatch or AtStart
 	Stage wire.Stage
 	Way   Way // the path of the answer
-	// OwnAnswers: the check failed through the virtual address, but the server answers at its own address.
+	// OwnAnswers means that the check failed through the virtual address, but the server answers at its own
+	// address.
 	OwnAnswers bool
 	Report     health.Report // what the server reports about itself; its text is in Detail
 	// one line: the reason for a failure, or what the check saw; control characters are escaped, secrets removed
@@ -35,10 +36,10 @@ type Result struct {
 	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
 	// Body is the beginning of a failing HTTP server's page as received, or the status if there is no page; ""
-	// without an answer. It has no secrets of the configuration.
+	// without an answer. Secrets of the configuration are removed from it.
 	Body string
 	Took time.Duration
-	// Stages are the times when each stage was done.
+	// Stages holds when each stage was done.
 	Stages wire.Stages
 	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64
@@ -52,7 +53,7 @@ type Way uint8
 const (
 	WayOwn     Way = iota // at its own address
 	WayThrough            // through the virtual address, by Spec.Through
-	// at its own address, because the path through the virtual one can't be judged now; Warning has the reason
+	// at its own address, because the path through the virtual address can't be judged now; Warning has the reason
 	WayVoid
 )
 
@@ -61,7 +62,7 @@ func (r Result) Conclusive() bool {
 	return r.Cause != Shortage && r.Cause != Unjudged && r.Cause != Silent
 }
 
-// Cause is the class of a failure, for counting. Its names are stable.
+// Cause is the class of a failure, for counting. The names of the causes are stable.
 type Cause uint8
 
 // The causes of failures.
@@ -79,7 +80,7 @@ const (
 	// server.
 	Shortage
 	// Unjudged is an answer that can't be compared with receive within the time limit. It proves nothing about the
-	// server either, and does not make the next check earlier.
+	// server either, and does not bring the next check forward.
 	Unjudged
 	Silent // an agent sends nothing, or nothing usable: that proves nothing about the server
 	Causes // the number of causes
@@ -131,7 +132,7 @@ func (r *Result) Watched(w *wire.Watch) {
 	r.Conclude(took)
 }
 
-// Conclude notes the end and the duration of a check. An answer that was judged is complete.
+// Conclude notes when the answer was complete and matched, if the check came that far.
 func (r *Result) Conclude(took time.Duration) {
 	if r.Stage != wire.AtMatch {
 		return
@@ -142,14 +143,14 @@ func (r *Result) Conclude(took time.Duration) {
 	r.Stages.Set(wire.MarkMatch, took)
 }
 
-// Failed returns the result of a check that ended with an error. That is a failure of the server, unless our own
-// machine was short of something.
+// Failed returns the result of a check that ended with an error. The failure is the server's, unless its cause proves
+// nothing about the server.
 func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
-// Panicked returns the result of a check in which a program panicked over an answer. The warning has the place, and is
-// reported once.
+// Panicked returns the result of a check in which a program panicked over an answer. The warning names the place of the
+// panic, and is reported once.
 func Panicked(program, what, place string) Result {
 	what = strings.TrimPrefix(what, "runtime error: ")
 	return Result{
@@ -158,12 +159,14 @@ func Panicked(program, what, place string) Result {
 	}
 }
 
-// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL, of UDP EAGAIN or EADDRINUSE: no
-// local port is left. ENOSPC: epoll may watch no more sockets; [os.ErrNoDeadline]: so Go's runtime does not watch this
-// one.) No route to the server is not a shortage: the server can't be reached.
+// isShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL, or EAGAIN or EADDRINUSE for UDP,
+// means that no local port is left. ENOSPC means that epoll may watch no more sockets. Go's runtime does not watch such
+// a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage: the server can't be
+// reached.
 //
-// EPERM is a shortage: a firewall rule of this machine, or its full connection table, dropped the packet. No network
-// reports EPERM. EACCES is a shortage only for a ping socket: with IPv6 a router or the server reports it too.
+// EPERM is a shortage, because no network reports it: a firewall rule of this machine, or its full connection table,
+// dropped the packet. EACCES is a shortage only for a ping socket, because with IPv6 it may also come from a router or
+// the server.
 func isShortage(err error) bool {
 	var origin *raw.OriginError
 	return errors.As(err, &origin) || wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,

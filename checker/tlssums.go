@@ -8,17 +8,18 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
+// maxPEM limits a file of certificates, in bytes. A file with all authorities that a system trusts has 220 kB.
 const maxPEM = 4 << 20
 
-// TLSSums has checksums of the files that checks read, so that a certificate renewed in place leads to a new check.
+// TLSSums holds checksums of the files that checks read, so that a certificate renewed in place leads to a new check.
 // Files that many checks share are read once.
 type TLSSums map[tlsFiles]string
 
 // tlsFiles are the paths of a certificate, its key and the authorities; "" for none.
 type tlsFiles [3]string
 
-// Of returns the sum of the files that a check reads; "" if it reads none. New refuses unreadable files.
+// Of returns the checksum of the files that a check reads; "" if it reads none. It reports no unreadable files:
+// protocol.New refuses them.
 func (t TLSSums) Of(s Spec) string {
 	files := tlsFiles{s.TLSCert, s.TLSKey}
 	if s.TLSVerify {
@@ -61,5 +62,5 @@ func (f tlsFiles) sum() string {
 	return string(sum.Sum(nil))
 }
 
-// ReadPEM reads a file of certificates or a key.
+// ReadPEM reads a file that contains certificates or a key.
 func ReadPEM(path string) ([]byte, error) { return runfile.ReadFile(path, maxPEM) }

@@ -14,13 +14,14 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// Echo is one echo request. With To and Done set it can be sent, and sent again after it has ended. To must not change.
+// Echo is one echo request. Once To and Done are set, it can be sent, and sent again after it has ended. To must not
+// change.
 type Echo struct {
 	To netip.Addr
 	settings.Path
-	// Done is called once for each Send, unless Forget was called first: with the time to the reply, with an error
-	// of the network, or with net.ErrClosed. It must not block or send. It may be called from any goroutine, even
-	// from within Send.
+	// Done is called once for each Send, unless Forget was called first. It gets the time to the reply, a network
+	// error, or net.ErrClosed. It must not block or send. It may be called from any goroutine, even from within
+	// Send.
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
@@ -31,7 +32,7 @@ type Echo struct {
 // nonce is sent with a request. A reply without it is forged, or meant for another program.
 type nonce [16]byte
 
-// waiting has the echoes that have no reply so far.
+// waiting holds the echoes that have had no reply so far.
 type waiting struct {
 	mu     sync.Mutex // guards the fields below, and the send times of these echoes
 	echoes map[nonce]*Echo
@@ -46,7 +47,7 @@ func (w *waiting) enter(e *Echo, stop func()) {
 	e.stop, e.left, w.echoes[e.nonce] = stop, time.Now(), e
 }
 
-// take ends the wait for a request, and returns its echo, or nil.
+// take removes the echo with this address and nonce, and returns it; nil if there is none.
 func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -59,7 +60,8 @@ func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	return e
 }
 
-// mark notes when an echo was sent; zero: it waits for room. It reports whether the echo still needs a reply.
+// mark notes when an echo was sent; the zero time means that it waits for room in the socket. It reports whether the
+// echo still needs a reply.
 func (w *waiting) mark(e *Echo, left time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +72,7 @@ func (w *waiting) mark(e *Echo, left time.Time) bool {
 	return true
 }
 
-// end ends all echoes.
+// end ends all echoes with net.ErrClosed.
 func (w *waiting) end() {
 	w.mu.Lock()
 	echoes := w.echoes
@@ -88,12 +90,12 @@ func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
 
-// Rest is called a timeout after an echo was sent, or after the time that Rest returned. It returns how much longer the
-// reply may take, or ends the wait with an error: os.ErrDeadlineExceeded, or ENOBUFS.
+// Call Rest when the timeout has passed since an echo was sent, and again after each time that Rest returned. Rest
+// returns how much longer the reply may take, or ends the wait with an error: os.ErrDeadlineExceeded, or ENOBUFS.
 //
-// Requests to silent servers in this machine's network fill the socket for seconds, while the kernel resolves their
-// addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their servers,
-// and lack of room is a shortage of this machine.
+// Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel resolves the
+// servers' addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their
+// servers: lack of room is a shortage on this machine.
 func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	p.asked.mu.Lock()
 	defer p.asked.mu.Unlock()
@@ -107,8 +109,8 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request by a path, and returns the time to its reply. The error is one of the network,
-// os.ErrDeadlineExceeded without a reply in time, or that of ctx.
+// Ping sends one echo request over a path, and returns the time to its reply. The error is a network error,
+// os.ErrDeadlineExceeded if no reply came in time, or the error of ctx.
 func (p *Pinger) Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (took time.Duration,
 	err error) {
 	done := make(chan struct{})

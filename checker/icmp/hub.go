@@ -24,11 +24,11 @@ const (
 	dataSize   = 64 // bytes, as the Perl ldirectord sends
 	// batchSize is how many messages one system call sends or receives.
 	batchSize = 32
-	// roomWait is the wait before a request without room in the socket is sent again.
+	// roomWait is how long to wait before sending a request again that found no room in the socket.
 	roomWait = 100 * time.Millisecond
 )
 
-// family has what differs between IPv4 and IPv6.
+// family holds what differs between IPv4 and IPv6.
 type family struct {
 	network        string
 	level, hops    int             // the socket's option for the hop limit
@@ -43,8 +43,8 @@ var families = map[bool]family{ // true: IPv6
 		byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply)},
 }
 
-// hub sends all echo requests of one kind from one raw socket: with a socket for each server, every socket would get a
-// copy of every reply.
+// hub sends all echo requests of one family and path from one raw socket. If each server had its own socket, every
+// socket would get a copy of every reply.
 type hub struct {
 	*waiting
 	family
@@ -80,11 +80,12 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	return h, nil
 }
 
-// bufferOptions enlarge the buffers for the replies of thousands of servers, and for requests to silent servers: even
-// beyond net.core.rmem_max and wmem_max, if permitted.
+// bufferOptions are socket options that enlarge the buffers, if permitted even beyond net.core.rmem_max and wmem_max.
+// The buffers must hold the replies of thousands of servers, and requests to silent servers.
 var bufferOptions = []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE}
 
-// prepare sets up the socket so that the kernel drops packets that are not replies to us. (If it can't, receive does.)
+// prepare sets up the socket so that the kernel drops packets that are not replies to our requests. (If the kernel
+// can't, receive drops them.)
 func (h *hub) prepare(fd int) error {
 	for _, option := range bufferOptions {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, bufferSize)
@@ -144,7 +145,7 @@ func (h *hub) retry() {
 	h.flush()
 }
 
-// add adds a request to the messages, and sends them when there are enough.
+// add adds a request to the batch, and sends the batch when it is full.
 func (h *hub) add(e *Echo) {
 	message := h.messages[len(h.batch)]
 	to, ip := message.Addr.(*net.IPAddr), e.To.As16()
@@ -165,7 +166,7 @@ func (h *hub) add(e *Echo) {
 	}
 }
 
-// flush sends the messages. An error belongs to the first message.
+// flush sends the batch. If WriteBatch fails, its error is that of the first message.
 func (h *hub) flush() {
 	for i := 0; i < len(h.batch); {
 		n, err := h.batches.WriteBatch(h.messages[i:len(h.batch)], 0)
@@ -179,7 +180,7 @@ func (h *hub) flush() {
 	h.batch = h.batch[:0]
 }
 
-// fail handles a message that could not be sent. If only room was missing, it is sent again.
+// fail handles a message that could not be sent. If the socket had no room for it, it is sent again later.
 func (h *hub) fail(e *Echo, err error) {
 	switch {
 	case !errors.Is(err, syscall.ENOBUFS):
@@ -194,7 +195,7 @@ func (h *hub) fail(e *Echo, err error) {
 	}
 }
 
-// checksum returns the checksum of RFC 1071 over an even number of bytes.
+// checksum returns the Internet checksum (RFC 1071) of b, whose length must be even.
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {
@@ -226,7 +227,7 @@ func (h *hub) read() {
 	}
 }
 
-// receive takes one message. For IPv4 it begins with the IP header.
+// receive handles one message, which for IPv4 begins with the IP header.
 func (h *hub) receive(from netip.Addr, m []byte, now time.Time) {
 	if !h.ipv6 && len(m) > 0 {
 		m = m[min(4*int(m[0]&15), len(m)):]

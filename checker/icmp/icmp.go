@@ -21,7 +21,7 @@ type Pinger struct {
 	opened map[way]pinger // nil when closed
 }
 
-// way is the family and path of the echo requests of one socket.
+// way is what all echo requests sent from one socket share: their family and their path.
 type way struct {
 	ipv6 bool
 	settings.Path
@@ -33,13 +33,13 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns a pinger. It uses one raw socket for each family and path or, without the right to raw sockets, an
+// NewPinger returns a pinger. It uses one raw socket for each family and path or, if it may not open raw sockets, an
 // unprivileged socket for each ping.
 func NewPinger() *Pinger {
 	return &Pinger{asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
 }
 
-// Send sends echo requests, with few system calls for many. It does not wait for their replies.
+// Send sends a batch of echo requests with few system calls. It does not wait for their replies.
 func (p *Pinger) Send(batch []*Echo) {
 	byWay := map[way][]*Echo{}
 	for _, e := range batch {
@@ -58,11 +58,12 @@ func (p *Pinger) Send(batch []*Echo) {
 	}
 }
 
-// outlived is how long a socket stays open after its device was replaced: others may still be sending.
+// outlived is how long a socket stays open after its device was replaced: another goroutine may still be sending from
+// it.
 const outlived = time.Minute
 
-// open returns the sender for a way. The first call chooses the kind of socket. A raw socket outlives its address and
-// its device, so each call tries both.
+// open returns the sender for a way. The first call chooses the kind of socket. A raw socket stays open when its
+// address or device is removed, so each call tests whether both still exist.
 func (p *Pinger) open(w way) (pinger, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	goping "github.com/go-ping/ping"
 )
 
-// single opens an unprivileged socket and starts a goroutine for each echo. It polls each socket, so it is only the
-// last choice.
+// single opens an unprivileged socket and starts a goroutine for each echo. It polls each socket, so it is used only if
+// raw sockets are not permitted.
 type single struct{ *waiting }
 
 // send implements pinger.
@@ -29,7 +29,7 @@ func (s single) send(batch []*Echo) {
 	}
 }
 
-// run makes a ping until it is stopped.
+// run sends a ping, and waits until its reply comes or the ping is stopped.
 func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	err := p.Run()
 	stats := p.Statistics()

@@ -1,6 +1,7 @@
-// Package oracle defines what ldirectord and ldirectord-oracle send each other for one check of a database: a Question,
-// in JSON, on the program's standard input, and an Answer, on one line, on its standard output. The program opens no
-// connections. It writes a port, in two bytes, to one of its sockets, which ldirectord then connects to the server.
+// Package oracle defines what ldirectord and ldirectord-oracle exchange for one check of a database. The program reads
+// a Question, in JSON, from its standard input, and writes an Answer, on one line, to its standard output. It opens no
+// connections, but inherits unconnected sockets. To use one, it writes the port number (two bytes) to the socket, and
+// ldirectord connects the socket to the server.
 package oracle
 
 import "net/netip"
@@ -9,11 +10,11 @@ import "net/netip"
 const Program = "ldirectord-oracle"
 
 const (
-	// Sockets is how many sockets the program has, which limits the redirects of a listener.
+	// Sockets is how many sockets the program inherits. It limits how often a listener can redirect the program.
 	Sockets = 3
 	// FirstSocket is the descriptor of the first socket.
 	FirstSocket = 3
-	// Unit is the largest packet to negotiate, in bytes, and Oracle's default.
+	// Unit is the largest packet to negotiate, in bytes. It is Oracle's default.
 	Unit = 8192
 	// MaxText limits the text of an Answer, in bytes.
 	MaxText = 1 << 10
@@ -29,7 +30,7 @@ type Question struct {
 	HostName string // of this machine
 }
 
-// Answer is the result. Without an Outcome it is invalid.
+// Answer is the result of the check. Without an Outcome it is invalid.
 type Answer struct {
 	Outcome Outcome `json:"Verdict"`
 	Rows    int     // rows that the query changed; 1 if it returned some

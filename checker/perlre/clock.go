@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock measures the processor time of one goroutine, which meanwhile has a thread of its own. Unlike the time of day,
-// it stops while others have the processor.
+// clock measures the processor time of one goroutine, which has a thread to itself meanwhile. Unlike a wall clock, it
+// stops while other threads have the processor.
 type clock struct{ begin time.Duration }
 
 func startClock() clock {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// opening matches the beginning of a group: a look-around, an atomic group, a named group, modifiers for the group or
-// (if it ends there) for what follows, or none of these.
+// opening matches the beginning of a group: a look-around, an atomic group, a named group, a group with modifiers, or a
+// plain group. It also matches modifiers alone, which apply to what follows.
 var opening = regexp.MustCompile(`^\((?:\?(?:(<?[=!])|(>)|P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|` +
 	`(\^?)([imsnpgco]*x?[imsnpgco]*)(?:-([imsnxpgco]*))?([:)])))?`)
 
@@ -43,7 +43,7 @@ func (s *scanner) group() part {
 	return s.enclosed("(", begin)
 }
 
-// enclosed reads the inside of a group and its ")". Modifiers changed inside end with the group.
+// enclosed reads the inside of a group and its ")". Modifiers changed inside apply only up to the end of the group.
 func (s *scanner) enclosed(open string, begin int) part {
 	if s.nesting++; s.nesting > maxNesting {
 		s.fail(begin, "more than %d nested groups", maxNesting)
@@ -59,7 +59,7 @@ func (s *scanner) enclosed(open string, begin int) part {
 	return inside
 }
 
-// modified reads the inside of (?flags:...). (?flags) applies to what follows.
+// modified applies modifiers: (?flags:...) to the inside, which it reads, and (?flags) to what follows.
 func (s *scanner) modified(m []string, begin int) part {
 	saved := s.on
 	if m[5] != "" {

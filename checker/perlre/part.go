@@ -2,7 +2,7 @@ package perlre
 
 import "strings"
 
-// part is a part of a pattern in the notation of both engines, with the facts that decide which engine is used.
+// part is a part of a pattern, in a notation for both engines, with the facts that decide which engine is used.
 type part struct {
 	text    string
 	nothing bool // there is nothing to match or to repeat
@@ -16,10 +16,10 @@ type part struct {
 	needs []string // texts that every match contains, one after another
 }
 
-// one returns the part of a text that matches at least one byte.
+// one returns the part for a text that always matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
-// absorb adds what a whole has if any of its parts has it.
+// absorb gives a whole those properties of its part sub that it has if any of its parts has them.
 func (p *part) absorb(sub part) {
 	p.odd = p.odd || sub.odd
 	p.ends = p.ends || sub.ends
@@ -73,8 +73,8 @@ func inOrder(members []part) part {
 }
 
 // repeated returns a part with a quantifier, which repeats it low times or more. If the part may match nothing, Go's
-// engine finds another end than Perl. A part that is odd becomes a group of our own: the backtracking engine reads
-// (?>a?)? as (?>a?), but not with a group in between.
+// engine finds a different end than Perl. An odd part is put into a group of our own, because the backtracking engine
+// would read (?>a?)? as (?>a?).
 func (p part) repeated(quantifier string, low int) part {
 	if p.odd {
 		p.text = "(?<own>" + p.text + ")"

@@ -1,6 +1,6 @@
 // Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern that
-// means the same to Go's own engine runs there, in a time that is linear in the text's length. The others (look-around,
-// back-references, atomic groups) need an engine that backtracks, within a budget of processor time.
+// means the same to Go's own engine runs in that engine, in time linear in the length of the text. Other patterns (with
+// look-around, back-references or atomic groups) need an engine that backtracks, within a budget of processor time.
 package perlre
 
 import (
@@ -24,19 +24,20 @@ const (
 	// maxProgram bounds the instructions of a pattern that is compiled for Go's engine: the time of a match grows
 	// with their number, as it does with the length of the text.
 	maxProgram = 4 << 10
-	// lightWork is how much work a match may cost without a budget, in bytes of text times instructions: a few
-	// milliseconds at most.
+	// lightWork is how much work, in bytes of text times instructions, a match may do without a budget. It takes a
+	// few milliseconds at most.
 	lightWork = 1 << 20
 )
 
-// ErrBudget means that a match was given up.
+// ErrBudget means that a match was given up because it took too long.
 var ErrBudget = errors.New("matching took too long")
 
-// errMemory means that a match never fits into the engine's memory. It is an ErrBudget, too.
+// errMemory means that a match needs more memory than the engine may use. It is an ErrBudget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// These rewrite what an engine reads differently from Perl. In Go's, the only group matches the newline that may follow
-// the end of a pattern. In the other engine, ^ of (?m) also matches after a newline that ends the text.
+// forGo and backtracking rewrite what an engine reads differently from Perl. For Go's engine, only \Z captures
+// anything: the newline at the end of the text. The other engine's own ^ under (?m) would also match after that
+// newline.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
 	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)
@@ -50,8 +51,8 @@ type Regexp struct {
 	back   *regexp2.Regexp
 }
 
-// Compile reads a pattern. The empty one matches everything. (In Perl itself it would mean the last successful
-// pattern.)
+// Compile reads a pattern. The empty one matches everything. (In Perl itself it would mean the last pattern that
+// matched.)
 func Compile(pattern string) (*Regexp, error) {
 	all, err := scan(pattern)
 	if err != nil {
@@ -85,12 +86,12 @@ func (r *Regexp) compileLinear(text string) (ok bool) {
 	return true
 }
 
-// Heavy reports whether the search of a text may take so long that it needs a budget.
+// Heavy reports whether searching a text may take so long that the search needs a budget.
 func (r *Regexp) Heavy(text []byte) bool { return (r.back != nil || !r.light(text)) && r.worth(text) }
 
 func (r *Regexp) light(text []byte) bool { return len(text)*r.weight <= lightWork }
 
-// worth reports whether a text has all texts that a match must contain.
+// worth reports whether a text contains all strings that a match must contain, in their order.
 func (r *Regexp) worth(text []byte) (found bool) {
 	for _, need := range r.needs {
 		if _, text, found = bytes.Cut(text, []byte(need)); !found {
@@ -100,8 +101,8 @@ func (r *Regexp) worth(text []byte) (found bool) {
 	return true
 }
 
-// Match reports whether the pattern matches anywhere in a text. A match of a Heavy pattern ends with ErrBudget after
-// about budget of processor time. Match adds the time that it took to spent.
+// Match reports whether the pattern matches anywhere in a text. A Heavy search ends with ErrBudget when it has used
+// about budget of processor time. Match adds the processor time that it used to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case !r.worth(text):
@@ -118,7 +119,7 @@ func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) 
 	return ok, err
 }
 
-// Find returns where the first match begins and ends, or nil. The budget is as for Match.
+// Find returns where the first match begins and ends, or nil. It uses budget and spent as Match does.
 func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	switch {
 	case !r.worth(text):
@@ -154,7 +155,7 @@ func inTime(text []byte, budget time.Duration, spent *time.Duration, search func
 	return nil
 }
 
-// byteReader reads a text with one rune per byte. Its text ends when the time is over.
+// byteReader reads a text with one rune per byte. The text ends early when over returns true.
 type byteReader struct {
 	rest []byte
 	over func() bool // called every readsPerLook bytes
@@ -177,11 +178,12 @@ func (r *byteReader) ReadRune() (rune, int, error) {
 	return runeOf(b), 1, nil
 }
 
-// maxAttempts bounds how often a match is attempted. Each attempt has twice the time of the one before.
+// maxAttempts bounds how often a match is attempted. Each attempt gets twice as much time as the attempt before.
 const maxAttempts = 5
 
 // backtrack lets the backtracking engine search a text, one rune per byte. The engine measures only the time of day,
-// which also passes while others have the processor. If it gives up with most of the budget left, it begins again.
+// which also passes while other threads have the processor. If the engine gives up before it has used three quarters of
+// the budget, backtrack begins again.
 func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	if budget <= 0 {
 		return nil, ErrBudget

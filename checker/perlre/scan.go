@@ -43,7 +43,7 @@ type scanner struct {
 	nesting int
 }
 
-// fail keeps the first error, and skips the remainder of the pattern: whatever is being read ends there.
+// fail keeps the first error, and skips the remainder of the pattern, so that whatever is being read ends.
 func (s *scanner) fail(pos int, format string, args ...any) part {
 	for i, arg := range args {
 		if text, is := arg.(string); is {
@@ -68,7 +68,7 @@ func (s *scanner) accept(text string) bool {
 	return found
 }
 
-// match reads what comes next if token matches it, and returns the groups.
+// match reads what comes next if token matches it, and returns the groups of token.
 func (s *scanner) match(token *regexp.Regexp) []string {
 	found := token.FindStringSubmatch(s.src[s.pos:min(s.pos+maxToken, len(s.src))])
 	if found != nil {
@@ -77,7 +77,7 @@ func (s *scanner) match(token *regexp.Regexp) []string {
 	return found
 }
 
-// What is skipped: comments, and under (?x) white space.
+// comments matches what is always skipped. blanks matches what is skipped under (?x): comments and white space.
 var (
 	comments = regexp.MustCompile(`^(?:\(\?#[^)]*\))+`)
 	blanks   = regexp.MustCompile(`^(?:\(\?#[^)]*\)|[ \t\n\v\f\r\x{e085}]|#[^\n]*(?:\n|\z))+`)
@@ -94,7 +94,7 @@ func (s *scanner) skip() {
 	s.pos += len(ignored.FindString(s.src[s.pos:]))
 }
 
-// branches reads up to the end of the group.
+// branches reads alternatives up to the end of the group or pattern.
 func (s *scanner) branches() part {
 	all := []part{s.sequence()}
 	for s.accept("|") {
@@ -116,7 +116,7 @@ func (s *scanner) sequence() part {
 	return inOrder(all)
 }
 
-// refused lists constructs that mean something else in Perl than in the engines, or nothing.
+// refused lists constructs that mean nothing in Perl, or something else than in the engines.
 var refused = []struct {
 	construct *regexp.Regexp
 	why       string
@@ -139,8 +139,8 @@ var (
 	noNewline = one(`[^\n]`)
 )
 
-// atoms has the part for each atom with a special meaning. A key with m or s in front is for the atom under (?m) or
-// (?s), where it means something else.
+// atoms maps each atom with a special meaning to its part. A key that begins with m or s is for the atom under (?m) or
+// (?s), where its meaning differs.
 var atoms = map[string]part{
 	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, begins: true},
 	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`}, "m$": {text: `(?m:$)`}, `\b`: {text: `\b`}, `\B`: {text: `\B`},
@@ -151,8 +151,8 @@ var atoms = map[string]part{
 
 var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 
-// atom reads what a quantifier may follow. (?i) and its like have nothing to repeat, and neither has \K: it moves the
-// start of the match, which is not used.
+// atom reads what a quantifier may follow. Modifiers such as (?i) have nothing to repeat. \K, which moves the start of
+// the match in Perl, is ignored.
 func (s *scanner) atom() part {
 	begin := s.pos
 	if strings.IndexByte(`\^$.[(*+?`, s.src[begin]) < 0 {
@@ -205,11 +205,11 @@ func (s *scanner) literal() part {
 var quantifiers = regexp.MustCompile(
 	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|(,)[ \t]*([0-9]+)[ \t]*)\})`)
 
-// leadingZero matches a quantifier that Perl refuses and Go reads as text.
+// leadingZero matches in a quantifier that Perl refuses and Go reads as literal text.
 var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
 
-// quantifier reads a quantifier, and returns it as the engines write it, with its bounds. It treats an open bound like
-// one that is too large for a number.
+// quantifier reads a quantifier, and returns it in the engines' notation, with its bounds. If no upper bound is
+// written, high is low.
 func (s *scanner) quantifier() (text string, low, high int) {
 	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
 		return "", 0, 0

@@ -13,7 +13,7 @@ import (
 // space or the other case of another rune. So \w, \b, (?i) and their like apply to ASCII, as in Perl.
 const beyond = 0xe000
 
-// runeOf returns a byte as the engines get it.
+// runeOf returns the rune that the engines read for a byte.
 func runeOf(b byte) rune {
 	if b < 0x80 {
 		return rune(b)
@@ -29,7 +29,7 @@ func runesOf(text []byte) []rune {
 	return runes
 }
 
-// bytesOf returns the bytes for a part of a pattern as the engines get it. A rune that is cut at the end is left out.
+// bytesOf is the reverse of runesOf. It drops a rune that is cut off at the end.
 func bytesOf(runes string) string {
 	var text []byte
 	for _, r := range strings.ToValidUTF8(runes, "") {
@@ -38,7 +38,7 @@ func bytesOf(runes string) string {
 	return string(text)
 }
 
-// written returns a character as both engines read it, in a class and elsewhere.
+// written returns a character in a notation that both engines read, inside a class and elsewhere.
 func written(char rune) string {
 	if char >= 0x80 || unicode.IsLetter(char) {
 		return string(char)
@@ -46,8 +46,9 @@ func written(char rune) string {
 	return fmt.Sprintf(`\x%02x`, char)
 }
 
-// sets has each escape that matches several characters, as members of a class. An escape that matches no letters must
-// not match the runes between \x7f and \x{e080} either: under (?i) the Kelvin sign there would match a k.
+// sets maps each escape that matches several characters to the members of a class that matches the same. An escape that
+// matches no letters must not match the runes between \x7f and \x{e080} either: under (?i) the Kelvin sign, which is
+// among them, would match a k.
 var sets = map[string]string{
 	`\d`: `\d`, `\D`: `\D`, `\s`: "[:space:]", `\S`: "[:^space:]",
 	`\w`: `\w`, `\W`: `\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\x{e080}-\x{e0ff}`,
@@ -61,7 +62,7 @@ var (
 	posixClass = regexp.MustCompile(
 		`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
 			`word|xdigit):|(:[A-Za-z^]*:|=[A-Za-z^]*=|\.[A-Za-z^]*\.))\]`)
-	// oneCase replaces classes by those that include both cases, for (?i).
+	// oneCase replaces, under (?i), the classes of one case with the class that includes both.
 	oneCase = strings.NewReplacer("lower", "alpha", "upper", "alpha")
 )
 
@@ -82,8 +83,8 @@ func (s *scanner) class() part {
 	return one(strings.Join(text, "") + "]")
 }
 
-// classRange reads one member of a class, or a range of characters. A member that is several characters begins or ends
-// no range: in [\d-z] Perl takes the hyphen as itself.
+// classRange reads one member of a class, or a range of characters. A member that matches several characters can't
+// begin or end a range: in [\d-z] Perl takes the hyphen literally.
 func (s *scanner) classRange() string {
 	begin := s.pos
 	from, text := s.classMember()
@@ -106,7 +107,7 @@ func (s *scanner) classRange() string {
 	return text + "-" + last
 }
 
-// classMember reads one member of a class: a character, or several characters (then char is -1).
+// classMember reads one member of a class: a character, or a set of characters (char is then -1).
 func (s *scanner) classMember() (char rune, text string) {
 	begin := s.pos
 	if m := s.match(setEscape); m != nil {
@@ -132,7 +133,7 @@ func (s *scanner) classMember() (char rune, text string) {
 }
 
 // characters matches every escape of a single character: its hexadecimal or octal number, a control character, a letter
-// such as n, or the character itself after a backslash. Perl ignores what follows the digits in braces.
+// such as n, or the character itself after a backslash. Inside braces, Perl ignores what follows the digits.
 var characters = regexp.MustCompile(`^\\(?s:x(?:\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|([0-9A-Fa-f]{1,2})|)|` +
 	`(?:o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN]))`)
 

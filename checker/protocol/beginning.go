@@ -49,7 +49,8 @@ func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 	return nil
 }
 
-// grow enlarges the buffer. It waits for a slot before it takes a large one, because only some are in memory at once.
+// grow enlarges the buffer. It waits for a slot before it takes a large buffer, because the number of large buffers is
+// limited.
 func (b *beginning) grow(conns []*wire.Conn) error {
 	switch {
 	case b.small == nil:

@@ -21,7 +21,7 @@ import (
 const dnsResend = time.Second
 
 // dnsCheck looks up the address of a name, the name of an address, or a record of another type. A record must match,
-// unless only the code decides.
+// unless only the answer code decides.
 type dnsCheck struct {
 	server
 	tcp     bool
@@ -52,7 +52,7 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	}, nil
 }
 
-// lookup returns the question for a name or an address. Without a type it asks for the address of a name or the name of
+// lookup returns the question for a name or an address. If qtype is 0, it asks for the address of a name or the name of
 // an address.
 func lookup(name string, qtype uint16) (dns.Question, error) {
 	q := dns.Question{Name: dns.Fqdn(name), Qtype: cmp.Or(qtype, dns.TypeA), Qclass: dns.ClassINET}
@@ -101,7 +101,7 @@ func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte) (answ
 	return answer, err
 }
 
-// overTCP asks over TCP, where the length precedes the message (RFC 1035, 4.2.2).
+// overTCP asks over TCP, where each message is preceded by its length (RFC 1035, 4.2.2).
 func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte) (*dns.Msg, error) {
 	tcp, err := c.dial(ctx)
 	if err != nil {
@@ -128,8 +128,8 @@ func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte) (*dns
 	return answer, err
 }
 
-// parseDNS parses the answer to a message. It returns wire.ErrNotYet for an answer to another question and does not
-// parse its records, which may be thousands of long names.
+// parseDNS parses the answer to a message. For an answer to another question it returns wire.ErrNotYet without parsing
+// the records, which may be thousands of long names.
 func parseDNS(raw []byte, asked *dns.Msg) (*dns.Msg, error) {
 	err := beginsDNS(raw, asked)
 	if errors.Is(err, wire.ErrNotYet) {
@@ -169,7 +169,7 @@ func beginsDNS(raw []byte, asked *dns.Msg) error {
 	return nil
 }
 
-// judge compares the code of an answer and the records of the requested type.
+// judge compares an answer's code, and its records of the requested type, with the settings.
 func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 	switch {
 	case m.Rcode != c.rcode && c.rcode == dns.RcodeSuccess:
@@ -210,8 +210,8 @@ func (c *dnsCheck) name() string {
 	return wire.Escape(dnsName(c.asked.Name), 2*wire.MaxExcerpt)
 }
 
-// dnsText returns the text for receive: a record's data as in a zone file (RFC 1035, 5.1), but names without
-// their last dot and text without quotes.
+// dnsText returns the text for receive: a record's data as in a zone file (RFC 1035, 5.1), but names without their
+// trailing dot and text without quotes.
 func dnsText(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.TXT:
@@ -224,7 +224,7 @@ func dnsText(rr dns.RR) string {
 	}
 }
 
-// dnsName returns a name without its last dot.
+// dnsName returns a name without its trailing dot.
 func dnsName(name string) string { return strings.TrimSuffix(name, ".") }
 
 func rcodeName(code int) string {

@@ -20,13 +20,14 @@ import (
 )
 
 const (
-	// killDelay is how long a killed program may take to exit: a program that hangs in the kernel can't be killed.
+	// killDelay is how long to wait until a killed program exits: a program that hangs in the kernel can't be
+	// killed.
 	killDelay = time.Second
 	// maxOutput is how much of a program's output is kept, in bytes.
 	maxOutput = 4 << 10
 )
 
-// external runs a program. Exit status 0 means up.
+// external runs a program. Exit status 0 means that the server is up.
 type external struct {
 	argv     []string
 	weighs   bool // 2 to 102 also mean up, with 0 to 100 percent of the weight
@@ -58,8 +59,8 @@ func (c *external) Check(ctx context.Context) Result {
 	})
 }
 
-// bounded makes a check that runs a program. It gives up if the program does not start or does not end in time. Waiting
-// for a free slot does not count.
+// bounded makes a check that runs a program. It gives up if the program does not start or does not end in time. The
+// wait for a free slot is not part of that time.
 func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	if c.running != nil {
 		select {
@@ -92,7 +93,7 @@ func (c *external) stuck() Result {
 	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
 }
 
-// errCrowded reports a shortage on this machine.
+// errCrowded is the error, a shortage on this machine, if too many programs are running already.
 var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
 // runProgram runs the program to its end. At the timeout it kills the program and all that the program started.
@@ -102,7 +103,7 @@ func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 	return output.Text, err
 }
 
-// judge returns the result of a program from its output and its error.
+// judge returns the result of a check from the program's output and error.
 func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	if w := wire.WatchOf(ctx); w.IsTaped() {
 		w.Remark("ran %q", c.argv)
@@ -134,7 +135,8 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	return failure
 }
 
-// passed returns the result for a program that succeeded. With weighs it reports the percentage of the server's weight.
+// passed returns the result for a program that succeeded. If weighs is set, the result reports the percentage of the
+// server's weight.
 func (c *external) passed(end string, output []byte, percent int) Result {
 	r := passed(withOutput(end, output))
 	if c.weighs {
@@ -160,7 +162,8 @@ func (c *external) notStarted(err error) Result {
 	return r
 }
 
-// ending describes how a program failed. Death by a signal is a failure; the Perl ldirectord reads it as status 0.
+// ending describes how a program failed. Death by a signal is a failure here, although the Perl ldirectord reads it as
+// status 0.
 type ending syscall.WaitStatus
 
 func (e ending) Error() string {
@@ -171,8 +174,8 @@ func (e ending) Error() string {
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-// firstWeight is the exit status for 0 percent of the weight; 100 more means 100 percent. All other statuses except 0
-// are failures: programs commonly fail with 1, and shells use 126 and 127.
+// firstWeight is the exit status that means 0 percent of the weight. firstWeight+100 means 100 percent. All other
+// statuses except 0 are failures: programs commonly fail with 1, and shells use 126 and 127.
 const firstWeight = 2
 
 // withOutput returns a text, followed by the first line of a program's output that is not blank.

@@ -16,8 +16,9 @@ import (
 //go:embed externalperl.pl
 var perlRunner string
 
-// newExternalPerl runs a Perl file. The Perl ldirectord loads the file into itself. Here a separate perl loads it and
-// forks a process for each check, so that a file that hangs or crashes harms only its own check.
+// newExternalPerl returns a check that runs a Perl file. The Perl ldirectord loads the file into itself. Here a
+// separate perl loads it and forks a process for each check, so that a file that hangs or crashes harms only its own
+// check.
 func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	perls := e.Perls
@@ -30,10 +31,10 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	return perlCheck{c}, nil
 }
 
-// perlCheck is a check by a Perl file.
+// perlCheck is a check that runs a Perl file.
 type perlCheck struct{ *external }
 
-// Company returns what the checks of one file for one virtual service have in common.
+// Company returns a key that all checks with one file for one virtual service share.
 func (c perlCheck) Company() string { return strings.Join(c.argv[:5], "\t") }
 
 // Perls holds a perl process for each file. Call Renew before the first use.
@@ -47,7 +48,7 @@ type perl struct {
 	file syscall.Stat_t // the file as it was compiled
 }
 
-// Renew makes the next check of each file start a new perl. The old ones exit after their answers.
+// Renew makes the next check of each file start a new perl. The old processes exit when they have answered.
 func (p *Perls) Renew() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +58,7 @@ func (p *Perls) Renew() {
 	p.all = map[string]perl{}
 }
 
-// ask starts a check in the perl of its file. A changed file gets a new perl.
+// ask starts a check in the perl of its file. If the file has changed, ask starts a new perl.
 func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.Helper, <-chan string, error) {
 	var now syscall.Stat_t
 	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read
@@ -89,8 +90,8 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 // errPerl is the error if this machine is short of a resource or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
-// compiling is how many times the limit of one check a perl may take to compile the file. If each check ended the perl
-// at its own limit, no check of the file could ever succeed.
+// compiling is the time limit for compiling the file, as a multiple of the limit of one check. If each check ended the
+// perl at the check's own limit, a file that compiles more slowly could never succeed.
 const compiling = 6
 
 // runPerl has the file's perl fork a process and waits until that process exits. It kills the process at the timeout.

@@ -16,7 +16,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
+// ftp logs in, fetches a file and compares it with receive (RFC 959). If no file is requested, the log-in is enough.
 func ftp(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	if _, err := d.Greeting("FTP"); err != nil {
@@ -42,7 +42,7 @@ func ftp(d *dialogue) (string, error) {
 	return fetchFTP(d)
 }
 
-// demand sends commands and requires a kind of reply: 1 is preliminary, 2 is completion.
+// demand sends commands, and requires replies of one kind: 1 means preliminary, 2 means completion.
 func (d *dialogue) demand(kind int, commands ...string) error {
 	for _, command := range commands {
 		r, err := d.Ask("FTP", command)
@@ -54,8 +54,8 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 	return nil
 }
 
-// fetchFTP gets the file and compares it. If the server accepts no data connection, fetchFTP lets the server open one,
-// as the Perl ldirectord does.
+// fetchFTP gets the file and compares it with receive. If the server accepts no data connection, fetchFTP lets the
+// server open one, as the Perl ldirectord does.
 func fetchFTP(d *dialogue) (string, error) {
 	data, passive := passiveFTP(d)
 	if passive == nil {
@@ -78,7 +78,8 @@ func fetchFTP(d *dialogue) (string, error) {
 	})
 }
 
-// acceptFTP waits for the server's connection. It closes all others: a stranger could otherwise decide the check.
+// acceptFTP waits for the server's connection. It closes connections from elsewhere: a stranger could otherwise decide
+// the check.
 func (d *dialogue) acceptFTP(l *net.TCPListener) (net.Conn, error) {
 	for {
 		c, err := l.AcceptTCP()
@@ -161,7 +162,7 @@ func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	return c, nil
 }
 
-// activeFTP opens a port for the server's data connection and announces it: with EPRT (RFC 2428), or PORT for IPv4.
+// activeFTP opens a port for the server's data connection and announces it with EPRT (RFC 2428), or with PORT for IPv4.
 func activeFTP(d *dialogue) (*net.TCPListener, error) {
 	own := d.Conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	l, err := wire.Listen(d.ctx, own, d.target)
@@ -184,8 +185,8 @@ func activeFTP(d *dialogue) (*net.TCPListener, error) {
 	return l, nil
 }
 
-// passivePorts asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. It ignores an address in the
-// reply to PASV, which is wrong behind address translation.
+// passivePorts asks for a data port with EPSV (RFC 2428), or with PASV for older servers. It ignores the address in a
+// reply to PASV, because that address is wrong behind address translation.
 func passivePorts(d *dialogue) (uint16, error) {
 	r, err := d.Ask("FTP", "EPSV")
 	if err == nil && r.Code == 229 {

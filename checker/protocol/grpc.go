@@ -26,14 +26,14 @@ type grpc struct {
 	service string // "": the whole server
 }
 
-// maxGRPCAnswer is the maximum length of an answer, in bytes. A proper one has seven.
+// maxGRPCAnswer is the maximum length of an answer, in bytes. A proper answer has seven bytes.
 const maxGRPCAnswer = 4 << 10
 
-// maxGRPCTalk limits everything that a server sends, in bytes. A server could send frames forever that are not part of
+// maxGRPCTalk is how many bytes a server may send in all. Otherwise it could forever send frames that are not part of
 // an answer.
 const maxGRPCTalk = 1 << 20
 
-// grpcHead is the length of the head of a message, which holds a flag and the message's length.
+// grpcHead is the length, in bytes, of what precedes a message: a flag and the message's length.
 const grpcHead = 5
 
 func newGRPC(s Spec, e *Env, _ *matcher) (Checker, error) {
@@ -146,7 +146,7 @@ func (n *noting) Read(p []byte) (int, error) {
 	return read, err
 }
 
-// cause returns why the call failed, as the connection has seen it, or otherwise the transport's error.
+// cause returns why the call failed: the reason that the connection noted, or otherwise the transport's error.
 func (n *noting) cause(err error) error {
 	failed := n.failed.Load()
 	switch {
@@ -173,7 +173,7 @@ func (c *grpc) question() []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...)
 }
 
-// judgeCall reads the status of the call.
+// judgeCall returns an error unless the status of the call is 0 (OK).
 func (c *grpc) judgeCall(status, message string) error {
 	switch status {
 	case "0":

@@ -22,7 +22,7 @@ import (
 // maxRedirects is how many redirects are followed, as in the Perl ldirectord (LWP's max_redirect).
 const maxRedirects = 7
 
-// httpCheck sends a request over http or https, or to a proxy, and compares the answer: the status must be accepted and
+// httpCheck sends a request over http or https, or to a proxy, and judges the answer: the status must be accepted and
 // the body must match.
 type httpCheck struct {
 	*httpRules
@@ -140,11 +140,11 @@ func (c *httpCheck) address(h *hop) *url.URL {
 // byProxy reports whether a request goes through the proxy being checked.
 func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "http" }
 
-// brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that has them.
+// brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that contains them.
 var brackets = strings.NewReplacer("[", "%5B", "]", "%5D")
 
-// prepare builds a request. Log-ins and headers from the configuration go only to home, the server being checked: a
-// redirect must not send them to other servers.
+// prepare builds a request. Log-ins and headers from the configuration are sent only if home is true, to the server
+// being checked: a redirect must not send them to other servers.
 func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	target := brackets.Replace(h.url.RequestURI())
 	if c.byProxy(h.url) {
@@ -177,7 +177,7 @@ func (c *httpCheck) Opening() (Opening, bool) {
 		c.target.Port() != 0
 }
 
-// Resume makes the request, unless begun has sent it, and follows redirects.
+// Resume makes the request, unless it was already sent on begun, and follows redirects.
 func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
 		hop: hop{request: c.text, tls: c.tls}} // its URL is seldom needed, and parsed again then
@@ -216,7 +216,7 @@ type trail struct {
 	report  health.Report
 }
 
-// lead sets the next request. After a foreign server, every further server is foreign, too.
+// lead sets the next request. Messages do not name the target of a foreign server's redirect.
 func (at *trail) lead(to hop) {
 	at.hop = to
 	if at.foreign {
@@ -318,9 +318,9 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 	return netip.AddrPortFrom(addrs[max(alike, 0)], port), true
 }
 
-// here returns the address at which the server being checked answers a request to one of our virtual services. Its port
-// is the server's in that service, or that of the check if this is the service being checked. The result is invalid if
-// no virtual service at that address has this server.
+// here returns the address at which the server being checked answers a request to one of our virtual services. The port
+// is the server's port in that service, or the check's port if that service is the one being checked. The result is
+// invalid if no virtual service at that address has this server.
 func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort) {
 	if c.portOf == nil {
 		return to
@@ -339,7 +339,8 @@ func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort
 	return netip.AddrPortFrom(c.target.Addr(), port)
 }
 
-// exchange sends a request, unless begun has sent it, and reads the answer. It reads a body if the status is accepted.
+// exchange sends a request, unless it was already sent on begun, and reads the answer. It reads the body only if the
+// status is accepted.
 func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 	server := begun
 	if begun == nil {

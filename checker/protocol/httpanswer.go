@@ -48,9 +48,9 @@ func (a *httpAnswer) statusText() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
-// answerReader reads one HTTP answer (RFC 9112). Every part has a limit. We do not use http.ReadResponse: it refuses
-// answers that are good enough for a check, such as those with junk in the header. It is also slower and makes
-// 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
+// answerReader reads one HTTP answer (RFC 9112). The length of every part is limited. We do not use http.ReadResponse:
+// it refuses answers that are good enough for a check, such as those with junk in the header. It is also slower and
+// makes 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn
@@ -82,10 +82,10 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is how long a server may have to wait for us before it may give up.
+// longTurn is the longest wait for a slot after which it is still the server's fault if the connection breaks.
 const longTurn = time.Second
 
-// broken explains an error while reading one part of the answer.
+// broken explains an error that occurred while reading one part of the answer.
 func (r *answerReader) broken(part string, err error) error {
 	switch {
 	case wire.IsOneOf(err, wire.ErrUnjudged, wire.ErrStopped):
@@ -98,12 +98,13 @@ func (r *answerReader) broken(part string, err error) error {
 	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)
 }
 
-// isOver reports whether a server has ended the connection. A server that left our request unread resets it.
+// isOver reports whether a server has ended the connection. A server that did not read our whole request resets the
+// connection.
 func (r *answerReader) isOver(err error) bool {
 	return err == io.EOF || wire.IsOneOf(err, syscall.ECONNRESET) && r.waited <= longTurn
 }
 
-// answer reads the header of the final answer.
+// answer reads the header of the final answer, after those of any interim answers.
 func (r *answerReader) answer() (httpAnswer, error) {
 	for {
 		a, err := r.head()
@@ -228,7 +229,7 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	return nil
 }
 
-// fieldIs compares the name of a field without regard to case.
+// fieldIs reports whether a field has the wanted name, in upper or lower case.
 func fieldIs(name []byte, want string) bool {
 	return bytes.EqualFold(name, []byte(want))
 }

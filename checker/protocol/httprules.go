@@ -15,7 +15,7 @@ func firstWords[T string | []byte](words T) string {
 	return string(words[:min(len(words), checker.MaxBody)])
 }
 
-// fieldsFor returns the additional header fields of a request. A log-in in the URL counts if there is no other.
+// fieldsFor returns the additional header fields of a request. A log-in in the URL is used only if there is no other.
 func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
 	if home {
 		fields = append(fields, c.fields...)
@@ -30,7 +30,7 @@ func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
 	return fields
 }
 
-// basicField returns a log-in by the Basic scheme (RFC 7617, 2).
+// basicField returns the header field for a log-in with the Basic scheme (RFC 7617, 2).
 func basicField(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
@@ -60,7 +60,7 @@ func hasField(fields []string, name string) bool {
 	})
 }
 
-// good reports whether a status is accepted. Without a list 2xx is accepted, as in the Perl ldirectord.
+// good reports whether a status is accepted. Without a list of statuses, 2xx is accepted, as in the Perl ldirectord.
 func (c *httpRules) good(status int) bool {
 	return c.HTTPStatus == "" && status/100 == 2 || c.HTTPStatus.Has(status)
 }

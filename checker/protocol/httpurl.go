@@ -41,7 +41,7 @@ func urlPort(u *url.URL) (uint16, error) {
 	return uint16(port), err
 }
 
-// showURL returns a URL for a message, without user and password, and not too long.
+// showURL returns a URL for a message: shortened, and without user and password.
 func showURL(u *url.URL) string {
 	shown := *u
 	shown.User = nil

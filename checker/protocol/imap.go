@@ -41,7 +41,8 @@ func imap(d *dialogue) (string, error) {
 	return seen, wire.AtLogin.Of(err)
 }
 
-// logInIMAP sends LOGIN. A literal waits for the server's continuation (RFC 3501, 4.3).
+// logInIMAP sends LOGIN. Before it sends a literal, it waits until the server requests the continuation (RFC 3501,
+// 4.3).
 func logInIMAP(d *dialogue) (string, error) {
 	command := "a LOGIN"
 	for _, text := range []string{d.Login, d.Passwd} {
@@ -75,7 +76,7 @@ func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error)
 	return "", err
 }
 
-// imapStatus returns the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE, or "" for none.
+// imapStatus returns the status in a line that begins with the tag: OK, NO, BAD, PREAUTH or BYE; "" if there is none.
 func imapStatus(line, tag string) string {
 	words := strings.SplitN(line, " ", 3)
 	if len(words) < 2 || words[0] != tag {

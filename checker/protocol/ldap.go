@@ -12,12 +12,12 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxLDAP limits a directory's answers, in bytes. The check requests only the name of an entry, and a packet of two
-// bytes takes a few hundred in memory.
+// maxLDAP limits a directory's answers, in bytes. The check requests only the name of an entry. The limit is low
+// because a packet of two bytes takes a few hundred bytes of memory.
 const maxLDAP = 64 << 10
 
-// maxNesting limits how deeply packets are nested, because the library also keeps the bytes of a packet in each packet
-// around it. An answer has 6 levels.
+// maxNesting limits how deeply packets are nested, because the library keeps another copy of a packet's bytes in every
+// packet that encloses it. An answer has 6 levels.
 const maxNesting = 16
 
 func init() { ber.MaxNestingDepth = maxNesting }
@@ -122,7 +122,7 @@ func ldapRefusal(err error) error {
 // 4.14.1).
 const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 
-// maxStartTLS limits the answer, in bytes.
+// maxStartTLS limits the answer to startTLSRequest, in bytes.
 const maxStartTLS = 4 << 10
 
 // secureLDAP requests TLS and starts it. (The library's own StartTLS reads in a goroutine, and may accept data sent in

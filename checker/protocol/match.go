@@ -11,15 +11,15 @@ import (
 )
 
 // Limits on the cost of matching. All matching of one check shares a budget of processor time. When it is spent, the
-// check tries again with a larger budget. Only one check at a time does so.
+// check tries again with a larger budget. Only one check at a time may do so.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
-	// maxSlotWait limits how long a check waits for its turn.
+	// maxSlotWait limits how long a check waits for a slot.
 	maxSlotWait = 30 * time.Second
-	// largeBody is the length in bytes above which a body waits for its turn.
+	// largeBody is the length in bytes above which a body needs a slot.
 	largeBody = 64 << 10
-	// largeBodies is how many larger bodies are in memory at once.
+	// largeBodies is how many longer bodies may be in memory at once.
 	largeBodies = 16
 )
 
@@ -36,7 +36,7 @@ type lane struct {
 	budget time.Duration
 }
 
-// NewMatching returns the limits for the processors of this machine.
+// NewMatching returns limits that suit the number of processors.
 func NewMatching() *Matching {
 	return &Matching{
 		quick:    lane{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), quickBudget},
@@ -95,13 +95,13 @@ func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	return s.match(text)
 }
 
-// isHeavy reports whether the search of a text may have to wait for a slot. Without a pattern there is no search.
+// isHeavy reports whether searching a text may require a wait for a slot. Without a pattern there is no search.
 func (m *matcher) isHeavy(text []byte) bool { return m != nil && m.re.Heavy(text) }
 
 // String returns the pattern for messages.
 func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
-// search does the matching of one check within a budget.
+// search does all matching of one check, within a budget.
 type search struct {
 	*matcher
 	ctx      context.Context
@@ -123,7 +123,7 @@ func (s *search) find(text []byte) ([]int, error) {
 type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
 // inBudget matches a text within the budget of the check. A search that may take long waits for a slot. If it exceeds
-// the budget, it is tried once more, alone. If that fails, too, the error is wire.ErrUnjudged.
+// the budget, it is tried once more, with the larger budget. If it exceeds that, too, the error is wire.ErrUnjudged.
 func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(text, thoroughBudget, &s.spent)
@@ -142,7 +142,7 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 	return found, err
 }
 
-// inTurn matches as soon as there is a slot.
+// inTurn matches a text as soon as a slot is free.
 func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
 	waited, err := acquireSlot(s.ctx, l.slots)
 	s.waited += waited

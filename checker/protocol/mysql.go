@@ -12,8 +12,9 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It uses TLS only if that is
-// required. Failed handshakes count towards the server's max_connect_errors, at which it would lock out the director.
+// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It uses TLS only if TLS is
+// required, because failed handshakes count towards the server's max_connect_errors. At that limit the server locks the
+// director out.
 type mysqlTalk struct {
 	*talk
 	config *mysql.Config
@@ -63,15 +64,17 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	return d.sqlSeen(t.query, rows, []byte(first), err)
 }
 
-// Conceals is true of the log-in: its packets have numbers above 0, and a command is packet 0.
+// Conceals reports whether a packet belongs to the log-in, where our packets have numbers above 0. A command is packet
+// 0.
 func (*mysqlTalk) Conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
 
 var errNotMySQL = errors.New("this is not MySQL")
 
-// mysqlHeader is the size of a packet's length in three bytes, its number, and the first byte of its body.
+// mysqlHeader is how many bytes of a packet we read first: its length (three bytes), its number, and the first byte of
+// its body.
 const mysqlHeader = 5
 
-// mysqlFailure is the first byte of an error's body.
+// mysqlFailure is the first byte of the body of an error packet.
 const mysqlFailure = 0xff
 
 // mysqlLength returns how many bytes of a packet follow its header. It refuses an empty packet, and an error without a
@@ -84,8 +87,9 @@ func mysqlLength(header []byte) (int, error) {
 	return length - 1, nil
 }
 
-// mysqlLengths returns mysqlLength for the answer to a query. The first packet has the number of columns, for which the
-// driver takes memory at once. A number of more than two bytes is refused: MySQL has at most 4096 columns.
+// mysqlLengths returns a stricter mysqlLength for the answer to a query. The first packet holds the number of columns,
+// for which the driver allocates memory at once. A number of more than two bytes is refused: MySQL allows at most 4096
+// columns.
 func mysqlLengths() func(header []byte) (int, error) {
 	first := true
 	return func(header []byte) (int, error) {
@@ -122,7 +126,7 @@ func (t *mysqlTalk) logIn(login *mysqlLogin) (query.Session, error) {
 	return conn.(query.Session), nil
 }
 
-// fault explains an error: the server's own, or an error in a step of the check.
+// fault explains an error, which is the server's own or occurred in a step of the check.
 func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
 	if l.untold != nil {
 		return l.untold

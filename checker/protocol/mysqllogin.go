@@ -10,8 +10,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// The packets of a log-in, by the first byte of their body ("Connection Phase Packets" in the manual of MySQL's
-// protocol). mysqlFailure is another.
+// The first byte of a log-in packet's body says what the packet is ("Connection Phase Packets" in the manual of MySQL's
+// protocol). mysqlFailure is another such byte.
 const (
 	mysqlOK     = 0x00
 	mysqlMore   = 0x01 // more data, such as the server's public key
@@ -21,8 +21,8 @@ const (
 // mysqlSeed is the number of random bytes for hashing a password.
 const mysqlSeed = 20
 
-// mysqlLogin is the connection for the driver. It validates the packets of a log-in before the driver, because the
-// driver panics on some truncated ones and then leaks a goroutine.
+// mysqlLogin is the connection that the driver uses. It validates the packets of a log-in before the driver reads them,
+// because the driver panics on some truncated packets and then leaks a goroutine.
 type mysqlLogin struct {
 	*wire.LibConn
 	clear   *clearText
@@ -30,7 +30,7 @@ type mysqlLogin struct {
 	mysqlUpgrade
 }
 
-// length returns mysqlLength of a packet, and validates the packets of the log-in.
+// length returns the mysqlLength of a packet of the log-in, and validates the packet.
 func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	left, err = mysqlLength(header)
 	greeting := !l.greeted
@@ -90,7 +90,7 @@ func isOtherKey(body []byte) bool {
 	return err == nil && !known
 }
 
-// isMySQLOK reports whether an OK has its parts, which are two numbers and the server's status.
+// isMySQLOK reports whether the body of an OK packet is complete: two numbers and the server's status.
 func isMySQLOK(body []byte) bool {
 	for range 2 {
 		if len(body) == 0 {
@@ -110,8 +110,8 @@ func isMySQLOK(body []byte) bool {
 	return len(body) >= 2
 }
 
-// endsInZero reports whether a server requests a signature of random bytes that end in zero. The driver cuts the zero
-// off, as if it ended a text.
+// endsInZero reports whether a server requests a signature of random bytes of which the last is zero. The driver cuts
+// the zero off, as if it ended a string.
 func endsInZero(body []byte) bool {
 	const plugin, random = "client_ed25519\x00", 32
 	return len(body) == len(plugin)+random && bytes.HasPrefix(body, []byte(plugin)) && body[len(body)-1] == 0

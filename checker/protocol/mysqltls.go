@@ -19,7 +19,7 @@ const (
 )
 
 // mysqlUpgrade starts TLS below the driver. If the driver started TLS, we could not validate its packets. The driver
-// does not know of the request for TLS, so its numbers for the later packets are one too low.
+// does not know of the request for TLS, so the numbers that it gives the later packets are one too low.
 type mysqlUpgrade struct {
 	upgrade   func() error // starts TLS; nil: not required, or the log-in is over
 	isOffered bool
@@ -35,7 +35,7 @@ func offersTLS(greeting []byte) bool {
 	return len(rest) > capabilities+1 && rest[capabilities+1]&mysqlTLS != 0
 }
 
-// Write sends a packet of the driver. If TLS is required, Write starts it first.
+// Write sends a packet of the driver. If TLS is required and has not started, Write starts it first.
 func (l *mysqlLogin) Write(packet []byte) (int, error) {
 	if l.upgrade == nil {
 		return l.LibConn.Write(packet)
@@ -51,7 +51,7 @@ func (l *mysqlLogin) Write(packet []byte) (int, error) {
 	return l.LibConn.Write(packet)
 }
 
-// startTLS sends the beginning of a log-in as the request, and starts TLS.
+// startTLS sends the beginning of a log-in as the request for TLS, and starts TLS.
 func (l *mysqlLogin) startTLS(login []byte) error {
 	if !l.isOffered || len(login) < 4+mysqlRequest {
 		return wire.AtTLS.Of(errors.New("the server does not offer TLS"))

@@ -1,4 +1,4 @@
-// Package protocol makes the checks. Each protocol has a file, and a row in this one.
+// Package protocol makes the checks. Each protocol has its own file, and an entry in the map services.
 package protocol
 
 import (
@@ -23,7 +23,7 @@ type (
 	always  = checker.Always
 )
 
-// New returns the checker of a Spec. For a setting that can't work it returns a *checker.SpecError. If the Spec has no
+// New returns the checker of a Spec. If a setting can't work, New returns a *checker.SpecError. If the Spec has no
 // address or port, each check fails.
 func New(s Spec, e *Env) (Checker, error) {
 	if e == nil {
@@ -39,7 +39,7 @@ func New(s Spec, e *Env) (Checker, error) {
 // constructor makes the check of a Spec.
 type constructor func(Spec, *Env) (Checker, error)
 
-// types are the check types.
+// types maps each check type to its constructor.
 var types = map[string]constructor{
 	"combined":      newCombined,
 	"connect":       newConnect,
@@ -54,7 +54,7 @@ var types = map[string]constructor{
 // service makes the check of a Spec for a service. receive is nil if the check compares nothing.
 type service func(s Spec, e *Env, receive *matcher) (Checker, error)
 
-// services are the services of the check types negotiate and combined.
+// services maps each service of the check types negotiate and combined to its constructor.
 var services = map[string]service{
 	"dns":        newDNS,
 	"ftp":        speaking(ftp),
@@ -82,7 +82,7 @@ var services = map[string]service{
 	"tls":        speaking(handshakeOnly),
 }
 
-// newCheck returns the check of a type.
+// newCheck returns the check that a Spec describes.
 func newCheck(s Spec, e *Env) (Checker, error) {
 	if s.Type == checker.Agent { // in addition to the server's check
 		return &agent{server{s.Target, s.Timeout}, []byte(s.Request)}, nil
@@ -131,19 +131,19 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 	return always{OK: true, Detail: "service none"}, nil
 }
 
-// Env holds what the checkers of one reading of the configuration share: ping sockets, the limit of child processes and
-// facts from the configuration. Each file is read once.
+// Env holds what all checkers share that are made from one reading of the configuration: ping sockets, the limit on
+// child processes and facts from the configuration. Each file that it names is read only once.
 type Env struct {
 	Pinger checker.Pinger
 	// PortOf returns the port at which one of our own virtual services reaches a server, or 0 if the address is not
 	// such a service. It also reports whether the service checks the server at the given port. It is called at each
-	// redirect, so its answer may change with a reload. Nil: there are no services.
+	// redirect, so its answer may change after a reload. If PortOf is nil, there are no services.
 	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 	// Children limits the external programs running at once; nil: no limit.
 	Children chan struct{}
 	// Perls run the files of external-perl; nil: each check has a perl of its own.
 	Perls *Perls
-	// Matching limits the search of answers; nil: this Env has limits of its own.
+	// Matching limits the matching of answers; nil: this Env has limits of its own.
 	Matching *Matching
 	// HostName is the name of this machine, for greetings and default log-ins.
 	HostName string
@@ -155,7 +155,7 @@ type Env struct {
 	requests checker.Shared[string, []byte]   // by their own text
 }
 
-// matcher returns the matcher of a directive's pattern, compiled once.
+// matcher returns the matcher for a directive's pattern. It compiles each pattern only once.
 func (e *Env) matcher(directive, pattern string) (*matcher, error) {
 	return e.matchers.Get(pattern, func() (*matcher, error) {
 		re, err := perlre.Compile(pattern)

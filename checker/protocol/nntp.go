@@ -1,6 +1,6 @@
 package protocol
 
-// nntp waits for the greeting of a news server (RFC 3977, 5.1). The greeting is enough.
+// nntp waits for the greeting of a news server (RFC 3977, 5.1), and requires nothing more.
 func nntp(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	return d.Greeting("NNTP")

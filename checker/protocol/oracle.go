@@ -14,8 +14,8 @@ import (
 )
 
 // oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
-// speaks the protocol through sockets to this process, which holds the connection and limits it. For how far this was
-// tested, see docs/checks.md: there is no free server.
+// speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what passes. For
+// lack of a free server, only a part of this was tested (docs/checks.md).
 type oracleCheck struct {
 	external
 	target   netip.AddrPort
@@ -68,10 +68,11 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	})
 }
 
-// Conceals is always true: only the password protects the session keys of both sides.
+// Conceals always returns true: only the password protects the session keys that both sides send.
 func (*oracleCheck) Conceals(bool, string) bool { return true }
 
-// conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.
+// conclude returns the result for the program's answer. Without a connection the answer proves nothing about the
+// server.
 func (c *oracleCheck) conclude(relay *oracleRelay, output []byte) Result {
 	var answer oracle.Answer
 	if json.Unmarshal(output, &answer) != nil || !answer.Outcome.IsKnown() || relay.server == nil {
@@ -86,7 +87,7 @@ func unable(why string) Result {
 	return Result{Cause: checker.Shortage, Stage: wire.AtAnswer, Detail: why}
 }
 
-// crashed returns the result of a panic in our program, with its text and place.
+// crashed returns the result for a panic in ldirectord-oracle, with the text and place of the panic.
 func crashed(complaint string) Result {
 	what, _, _ := strings.Cut(complaint, "\n")
 	_, place, _ := strings.Cut(complaint, "\n\t")

@@ -67,7 +67,7 @@ func (r *oracleRelay) end() {
 	r.working.Wait()
 }
 
-// serve connects one socket after the other. The time to start the program does not count against the server.
+// serve connects the sockets one after another. The time to start the program does not count against the server.
 func (r *oracleRelay) serve() {
 	port := make([]byte, 2)
 	for i, program := range r.sockets {
@@ -109,7 +109,7 @@ func (r *oracleRelay) connect(to netip.AddrPort) error {
 	return nil
 }
 
-// fault explains why a check failed: by the server's own text, or by the error of the connection.
+// fault explains why a check failed, with the server's own text or with the error of the connection.
 func (r *oracleRelay) fault(a *oracle.Answer) error {
 	step, err := wire.LoginStep, errors.New(string(a.Text))
 	if a.InQuery {

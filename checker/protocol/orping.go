@@ -10,19 +10,19 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// orPing sends a server datagrams, which the server need not answer. After half of the time without an answer a ping
-// decides. A port without a program refuses a datagram at once.
+// orPing sends datagrams, which the server need not answer. If no answer comes within half of the timeout, a ping
+// decides. A port that no program listens on refuses a datagram at once.
 type orPing struct {
 	asked, ping Checker
 	refused     Result    // the last refusal
 	refusedAt   time.Time // zero: no refusal since the last answer
 }
 
-// stillRefused is how long silence after a refusal proves nothing. A kernel refuses only about one datagram a second of
-// all that one machine sends to its closed ports (icmp_ratelimit).
+// stillRefused is how long after a refusal a silent server still counts as refusing. Of all datagrams that one machine
+// sends to a server's closed ports, the server's kernel refuses only about one a second (icmp_ratelimit).
 const stillRefused = 5 * time.Second
 
-// orPing returns a check that uses simpletcp for half of the time and a ping for the other half.
+// orPing returns a check that uses simpletcp for half of the timeout and a ping for the other half.
 func (e *Env) orPing(s Spec, receive *matcher) (Checker, error) {
 	s.PingsTheSilent, s.NegotiateTimeout = false, s.NegotiateTimeout/2
 	steps := slices.Collect(s.Steps.All())
@@ -38,7 +38,7 @@ func (e *Env) orPing(s Spec, receive *matcher) (Checker, error) {
 	return &orPing{asked: asked, ping: ping}, err
 }
 
-// Check implements Checker. A server that has answered before is not silent.
+// Check implements Checker. A server that has answered anything during the check is not silent.
 func (c *orPing) Check(ctx context.Context) Result {
 	begun := time.Now()
 	r := c.asked.Check(ctx)

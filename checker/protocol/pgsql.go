@@ -21,8 +21,8 @@ import (
 // pgsqlCheck logs in to a PostgreSQL server, or a compatible one, and runs a query, which must return a row. As libpq
 // does by default, it uses TLS if the server offers it. With tls = yes it requires TLS.
 //
-// It uses the messages of the driver but not its connections, which take settings from the environment and from files
-// in the user's home.
+// It uses the driver's messages but not the driver's connections, because these take settings from the environment and
+// from files in the user's home.
 type pgsqlCheck struct {
 	talk
 	query string
@@ -66,12 +66,13 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return c.clear.warned(result)
 }
 
-// Conceals is true of the log-in: messages of type p hold passwords and what is derived from them.
+// Conceals reports whether a message belongs to the log-in: messages of type p hold passwords and what is derived from
+// them.
 func (c *pgsqlCheck) Conceals(sent bool, turn string) bool {
 	return sent && turn[:min(len(turn), 1)] == "p"
 }
 
-// wantsPlain reports whether a server that offers TLS may be healthy without it. libpq tries that, too.
+// wantsPlain reports whether to try again without TLS after an error, as libpq does.
 func wantsPlain(err error) bool {
 	var refused *wire.Refusal
 	return wire.StageOf(err) == wire.AtTLS && !wire.IsTimeout(err) ||

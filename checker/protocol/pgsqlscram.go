@@ -11,18 +11,19 @@ import (
 const scramSHA256 = "SCRAM-SHA-256"
 
 const (
-	// maxScramRounds limits the work that a server may demand. PostgreSQL's default is 4096 rounds. This many take
-	// a few hundred milliseconds.
+	// maxScramRounds limits the work that a server may demand. So many rounds take a few hundred milliseconds.
+	// PostgreSQL's default is 4096.
 	maxScramRounds = 1 << 20
-	// maxScramMessage limits a server's message, in bytes. PostgreSQL's have about 100.
+	// maxScramMessage limits a server's message, in bytes. PostgreSQL's messages have about 100 bytes.
 	maxScramMessage = 4 << 10
-	// maxScramLogins is how many log-ins may share the keys: a server may send a new salt each time.
+	// maxScramLogins is how many log-ins may share the kept keys. More and more would be kept if a server sent a
+	// new salt each time.
 	maxScramLogins = 100
 )
 
-// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding or SASLprep. It keeps the keys that a
-// salt and a number of rounds make of the password. Deriving them is nearly all that a log-in costs, and a server
-// usually keeps its salt and rounds.
+// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding or SASLprep. It keeps the keys that it
+// derived from the password with each salt and number of rounds. Their derivation is nearly the whole cost of a log-in,
+// and a server usually sends the same salt and number of rounds.
 type scramClient struct {
 	*scram.Client
 	left int // log-ins before the keys are forgotten
@@ -47,8 +48,8 @@ type scramLogin struct {
 
 var errScram = errors.New("the server's SCRAM message makes no sense")
 
-// answer answers a message of the server. The answer to the first one proves that we know the password. A long message
-// is refused, because its salt would be kept.
+// answer answers a message of the server. The answer to the first message proves that we know the password. A message
+// longer than maxScramMessage is refused, because its salt would be kept.
 func (l scramLogin) answer(message []byte) ([]byte, error) {
 	if len(message) > maxScramMessage {
 		return nil, errScram

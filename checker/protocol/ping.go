@@ -19,8 +19,8 @@ func newPing(s Spec, e *Env) (Checker, error) {
 		Attempts: max(s.Attempts, 1), Pinger: e.Pinger}}, nil
 }
 
-// Check implements Checker. Without a reply the request is repeated, up to checkcount times; any other failure is
-// final.
+// Check implements Checker. If no reply comes, the request is sent again, up to checkcount times in all. Any other
+// failure is final.
 func (c *pingCheck) Check(ctx context.Context) Result {
 	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)
 	took, err := c.Pinger.Ping(ctx, c.Target, c.Path, c.Timeout)

@@ -56,11 +56,11 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	return concluded(radius.CodeAccessAccept.String(), err)
 }
 
-// Conceals is true of requests: the password in a request is protected only by the secret (RFC 2865, 5.2).
+// Conceals reports whether a packet is a request: only the secret protects the password in a request (RFC 2865, 5.2).
 func (c *radiusCheck) Conceals(sent bool, _ string) bool { return sent }
 
-// request returns an Access-Request. It has a Message-Authenticator, which some servers require against forged answers
-// (RFC 3579, 3.2) and the library does not add.
+// request returns an Access-Request. It contains a Message-Authenticator, which the library does not add. Some servers
+// require one, against forged packets (RFC 3579, 3.2).
 func (c *radiusCheck) request() ([]byte, error) {
 	p := radius.New(radius.CodeAccessRequest, c.secret)
 	empty := make([]byte, md5.Size)
@@ -85,7 +85,7 @@ func (c *radiusCheck) request() ([]byte, error) {
 	return p.Encode()
 }
 
-// parse reads the answer to a request. Only a server that knows the secret can send it.
+// parse reads the answer to a request. Only a server that knows the secret can sign the answer.
 func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 	answer, err := radius.Parse(datagram, c.secret)
 	if err != nil {

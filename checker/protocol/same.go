@@ -17,10 +17,10 @@ type same struct {
 	find *matcher
 }
 
-// First returns the check itself.
+// First returns the check without this addition.
 func (c *same) First() Checker { return c.Checker }
 
-// Check implements Checker. A pattern that finds nothing, or not in time, changes nothing.
+// Check implements Checker. If the pattern finds nothing, or takes too long, the result does not change.
 func (c *same) Check(ctx context.Context) Result {
 	w := wire.WatchOf(ctx)
 	w.Keep(maxKept)

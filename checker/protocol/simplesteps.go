@@ -90,8 +90,8 @@ type session struct {
 	search   search // all searches of the check
 }
 
-// Limits on repeated searches while a server sends more: after maxSearched bytes the check waits for gatherTime before
-// each search.
+// These limit repeated searches while a server sends more data: once maxSearched bytes have been searched, the check
+// waits for gatherTime before each search.
 const (
 	maxSearched = 64 * maxHeard
 	gatherTime  = 100 * time.Millisecond
@@ -147,8 +147,8 @@ func (h *session) find() (found bool, err error) {
 	return at != nil, err
 }
 
-// gather reads for a while from a server that sends little at a time, so that not every byte causes a search. The next
-// read finds an error again.
+// gather reads for a while from a server that sends little at a time, so that not every byte causes a search. It
+// ignores an error, which the next read returns again.
 func (h *session) gather() error {
 	if h.searched < maxSearched {
 		return nil

@@ -149,7 +149,7 @@ func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
 	return cmp.Or(a.search.prolong(from), wire.ErrNotYet)
 }
 
-// mismatch returns the error after a search of the whole answer.
+// mismatch returns the error for an answer that has been searched without a match.
 func (a *simpleAnswer) mismatch() error {
 	switch {
 	case a.received == 0:

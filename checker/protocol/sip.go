@@ -95,7 +95,8 @@ func (t sip) request(transport string, from net.Addr, token string) string {
 	return strings.ReplaceAll(fmt.Sprintf(sipRequest, t.user, transport, from, token), "\n", "\r\n")
 }
 
-// judgeSIP judges a status line. A provisional status is not the answer yet.
+// judgeSIP returns an error unless a status line begins with 200 OK. For a provisional status the error is
+// wire.ErrNotYet.
 func judgeSIP(line string) error {
 	status, ok := strings.CutPrefix(line, "SIP/2.0 ")
 	switch {
@@ -109,7 +110,7 @@ func judgeSIP(line string) error {
 	return fmt.Errorf("status %s, want 200 OK", wire.Show(status))
 }
 
-// callID finds the header field Call-ID, also by its short name i, in any case.
+// callID returns the value of the header field Call-ID, whose short name is i, in upper or lower case.
 func callID(fields string) (id string, ok bool) {
 	for line := range strings.Lines(fields) {
 		key, value, _ := strings.Cut(line, ":")

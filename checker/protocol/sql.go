@@ -9,7 +9,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxSQL limits a database's answer, in bytes. A longer answer contains a row.
+// maxSQL limits a database's answer, in bytes. A longer answer contains at least one row.
 const maxSQL = 1 << 20
 
 // ofQuery returns the constructor of a check that runs a query. It removes the leading slash of the request. Without a

@@ -24,12 +24,12 @@ func (s server) dial(ctx context.Context) (*wire.Conn, error) {
 	return wire.Connect(ctx, s.target, s.timeout)
 }
 
-// question returns a request over UDP to the server, for a protocol whose answers name their question.
+// question returns a request over UDP to the server, for a protocol in which each answer identifies its question.
 func (s server) question(resend time.Duration) wire.Question {
 	return wire.Question{To: s.target, Timeout: s.timeout, Resend: resend, Patience: wire.MaxStrays}
 }
 
-// opening returns the first step of a check that connects to the server. It has none if the address has no port.
+// opening returns the first step of a check that connects to the server. ok is false if the address has no port.
 func (s server) opening(request []byte) (Opening, bool) {
 	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
 }
@@ -105,7 +105,7 @@ type dialogue struct {
 	ctx context.Context // of the check
 }
 
-// want compares a text from the server. what names the text in the error.
+// want compares a text from the server with receive. what names the text in the error.
 func (d *dialogue) want(what string, text []byte) error {
 	ok, err := d.receive.match(d.ctx, text)
 	if err == nil && !ok {
@@ -114,7 +114,7 @@ func (d *dialogue) want(what string, text []byte) error {
 	return err
 }
 
-// logIn sends a name. If the reply has the number demands, it sends the password.
+// logIn sends a name. If the code of the reply is demands, it sends the password.
 func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
 	r, err := d.Ask(protocol, "USER "+name)
 	if err == nil && r.Code == demands {
@@ -150,7 +150,7 @@ func passed(detail string) Result {
 // failed returns the result of a check that ended with an error.
 func failed(err error) Result { return checker.Failed(err) }
 
-// concluded returns the result of a check: passed without an error, failed with one.
+// concluded returns the result of a check: a success if err is nil, otherwise a failure.
 func concluded(seen string, err error) Result {
 	if err != nil {
 		return failed(err)

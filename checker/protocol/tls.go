@@ -9,13 +9,13 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// secured is the TLS of a check.
+// secured is how a check uses TLS.
 type secured struct {
 	tls   *tls.Config // nil: in the clear
 	rules wire.TLSRules
 }
 
-// secured returns the TLS of a Spec: none without tls = yes.
+// secured returns how a Spec uses TLS: not at all without tls = yes.
 func (e *Env) secured(s Spec) (c secured, err error) {
 	if s.UseTLS {
 		c, err = e.overTLS(s, nil)
@@ -23,7 +23,7 @@ func (e *Env) secured(s Spec) (c secured, err error) {
 	return c, err
 }
 
-// overTLS returns the TLS of a Spec. Without sessions each handshake is a full one.
+// overTLS returns how a Spec uses TLS. Without sessions each handshake is a full one.
 func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	if c.rules, err = e.tlsRules(s); err == nil {
 		c.tls = c.rules.Config(kept, s.SNI, s.Host, addressName(s))
@@ -69,7 +69,7 @@ func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// tlsRules returns the TLS rules of a Spec, and reads its files.
+// tlsRules returns the TLS rules of a Spec, and reads the files that it names.
 func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	r.Verify, r.WarnDays = s.TLSVerify, s.TLSExpiryWarn
 	if s.TLSVerify {
@@ -83,7 +83,7 @@ func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	return r, err
 }
 
-// addressName returns the name that a certificate must match if the configuration has none.
+// addressName returns the server's address, which a certificate must match if the configuration has no name.
 func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
 
 // handshakeOnly requires TLS, with a certificate that the rules accept.

@@ -1,4 +1,4 @@
-// Package query runs the one query of a check with a driver of database/sql.
+// Package query runs the query of a check with a driver of database/sql.
 package query
 
 import (
@@ -11,15 +11,15 @@ import (
 )
 
 // Session is a driver's connection, without the pool of database/sql, which would hide a dead server. Its calls have no
-// deadline: the connection below it has one.
+// deadline: the network connection below it has one.
 type Session interface {
 	driver.Conn
 	driver.ExecerContext
 	driver.QueryerContext
 }
 
-// Run runs the query and reads its answer to the end, or to its limit. It returns the number of changed rows, or 1 if
-// the query returned rows, and the first value of the first row, or "" for NULL.
+// Run runs the query and reads its answer to the end, or to its limit. rows is the number of changed rows, or 1 if the
+// query returned any. first is the first value of the first row; "" for NULL.
 func Run(session Session, query string) (rows int, first string, err error) {
 	// Changed rows count as well, as in the Perl ldirectord.
 	if slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query)) {
@@ -55,7 +55,7 @@ func textOf(row []driver.Value) string {
 	return fmt.Sprint(row[0])
 }
 
-// Verb returns the first word of a query, or "" if the query begins with no word.
+// Verb returns the first word of a query, or "" if the query does not begin with a word.
 func Verb(query string) string {
 	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
 	return query[:len(query)-len(strings.TrimLeft(query, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]

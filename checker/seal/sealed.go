@@ -66,7 +66,7 @@ func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r checker.Result)
 	return c.Checker.(checker.Light).Resume(ctx, conn)
 }
 
-// seal ends a check, whether it panics or not. It replaces the failure of a cancelled check with ErrStopped.
+// seal ends a check, whether it panicked or not. It replaces the failure of a cancelled check with ErrStopped.
 func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 	if p := recover(); p != nil {
 		*r = checker.Panicked("ldirectord", fmt.Sprint(p), PanicPlace())
@@ -77,10 +77,10 @@ func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 	c.hidden.hideIn(r)
 }
 
-// maxFrames limits the reported calls of a stack.
+// maxFrames limits how many calls of a stack are reported.
 const maxFrames = 12
 
-// PanicPlace returns the stack of the panic just recovered from, in one line: from its origin up to the check.
+// PanicPlace returns the stack of the panic just recovered from, on one line, from the panic's origin up to the check.
 func PanicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])

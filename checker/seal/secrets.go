@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// minSecret is the shortest value of a header that counts as a secret, in bytes.
+	// minSecret is the length in bytes of the shortest header value that counts as a secret.
 	minSecret = 8
-	// minPart is the shortest secret that is removed from the middle of a word, in bytes.
+	// minPart is the length in bytes of the shortest secret that is removed from the middle of a word.
 	minPart = 4
-	// minCut is the shortest part of a secret that is removed before a cut, in bytes.
+	// minCut is the length in bytes of the shortest part of a secret that is removed where a text was cut.
 	minCut = 2
 )
 
@@ -63,7 +63,7 @@ func (h *Secrets) of(s checker.Spec) *untold {
 }
 
 // mask hides the secrets in a turn of a transcript. Messages derived from a password are not shown at all, because they
-// allow guesses.
+// help to guess it.
 func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut bool) string {
 	if p, ok := checker.Bare(c).(concealer); ok && kind != transcript.Note &&
 		p.Conceals(kind == transcript.Sent, text) {
@@ -81,7 +81,8 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 	return h.taped.cut(h.taped.replace(text), least)
 }
 
-// loginOfOthers matches a log-in that a server sent: in a URL, such as a redirect's, or in the request that follows it.
+// loginOfOthers matches a log-in that a server sent: in a URL, such as a redirect's, or in the request that follows a
+// redirect.
 var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
 
 // cutLogin matches the end of a text that was cut inside the log-in of a URL, or inside the host.
@@ -116,7 +117,7 @@ func newSecrets(s checker.Spec) secrets {
 	return found.sorted()
 }
 
-// sorted returns the secrets, each once, the longest first.
+// sorted returns the secrets without duplicates, the longest first.
 func (s secrets) sorted() secrets {
 	slices.SortFunc(s, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	return slices.Clip(slices.Compact(s))

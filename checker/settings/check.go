@@ -1,5 +1,5 @@
-// Package settings has what a configuration sets for a check: how it logs in and uses HTTP and TLS. It also says for
-// each service which directives its check uses.
+// Package settings holds the settings of checks that come from the configuration: log-ins, HTTP and TLS. It also says
+// for each service which directives its check uses.
 package settings
 
 import (
@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// HTTPStatuses are statuses of HTTP and ranges of them, as in the configuration but without blanks: 200,300-399. All
-// have three digits.
+// HTTPStatuses is a list of HTTP statuses and ranges of statuses, as in the configuration but without blanks:
+// 200,300-399. Each status has three digits.
 type HTTPStatuses string
 
-// Has reports whether a status is among them.
+// Has reports whether a status is in the list.
 func (list HTTPStatuses) Has(status int) bool {
 	if list == "" {
 		return false
@@ -34,7 +34,7 @@ type Step struct {
 	Written string // Text as in the configuration
 }
 
-// Account has what a check logs in with. "" is none.
+// Account holds what a check logs in with. An empty field is not set.
 type Account struct {
 	Login    string `cf:"login,secret,shown-empty"`
 	Passwd   string `cf:"passwd,secret,shown-empty"`
@@ -45,15 +45,15 @@ type Account struct {
 	Secret string `cf:"secret,secret,shown-empty"`
 }
 
-// Origin has what this machine sets on the sockets of a check before their first packet. The zero Origin leaves all to
-// the kernel.
+// Origin holds what is set on the sockets of a check before they send their first packet. The zero Origin leaves
+// everything to the kernel.
 type Origin struct {
 	CheckSource netip.Addr `cf:"checksource,extension,check"` // invalid: that of the route
 	CheckDevice string     `cf:"checkdevice,extension,check"` // "": that of the route
 	CheckMark   uint32     `cf:"checkmark,extension,check"`   // of the packets, for rules; 0: none
 }
 
-// IsUsual reports whether the Origin leaves all to the kernel.
+// IsUsual reports whether the Origin leaves everything to the kernel.
 func (o Origin) IsUsual() bool { return o == Origin{} }
 
 // Path says how the packets of a check leave this machine.
@@ -62,28 +62,28 @@ type Path struct {
 	OnLink bool // the server must be reached without a router
 }
 
-// HTTP has the settings of an http or https check.
+// HTTP holds the settings of an http or https check.
 type HTTP struct {
 	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET, HEAD or POST
 	FollowRedirect string       `cf:"followredirect=yes,extension"` // yes, server or no
 	HTTPStatus     HTTPStatuses `cf:"httpstatus,extension"`         // accepted statuses; "": 2xx
 	HTTPBody       string       `cf:"httpbody,extension"`           // of a POST
-	// "Name: PATTERN": the pattern, a Perl regular expression, must match in the field; "": any header will do
+	// "Name: PATTERN": the pattern, a Perl regular expression, must match the field's value; "": any header will do
 	ReceiveHeader string `cf:"receiveheader,extension"`
-	// basic authentication; the user has no colon
+	// for basic authentication; the user name contains no colon
 	HTTPUser   string `cf:"httpuser,extension,secret"`
 	HTTPPasswd string `cf:"httppasswd,extension,secret"`
 }
 
-// TLS has the settings of a check over TLS, all extensions.
+// TLS holds the settings of a check over TLS. All of them are extensions.
 type TLS struct {
 	// the certificate must be valid for the name or address of the server
 	TLSVerify bool `cf:"tlsverify=no,extension,for-tls"`
-	// file of the authorities to trust; "" for the system's
+	// the file of trusted authorities; "": those of the system
 	TLSCA string `cf:"tlsca,extension,for-tls"`
-	// file of a client certificate; set together with TLSKey
+	// the file of a client certificate, set together with TLSKey
 	TLSCert string `cf:"tlscert,extension,for-tls"`
 	TLSKey  string `cf:"tlskey,extension,for-tls"` // file of its key
-	// how many days before its end a certificate causes a warning; 0: none
+	// how many days before a certificate expires a warning is given; 0: never
 	TLSExpiryWarn int `cf:"tlsexpirywarn=14,extension,for-tls"`
 }

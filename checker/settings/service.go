@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Service describes a protocol of negotiate checks, except for the protocol itself.
+// Service describes a service of negotiate checks, except for its protocol.
 type Service struct {
 	Name   string
 	Port   uint16 // the usual port; 0 for none
@@ -20,8 +20,8 @@ type Trait uint8
 // The traits.
 const (
 	OverTLS Trait = 1 << iota // it uses TLS
-	// ByUDP: it may be in a virtual service of udp, because its checks use UDP, its servers have both protocols at
-	// one port (https), or its port may have any protocol. All other services need TCP.
+	// ByUDP: a virtual service with protocol=udp may have it, because its checks use UDP, its servers use TCP and
+	// UDP on one port (https), or any protocol may use its port. All other services need TCP.
 	ByUDP
 	Extension // the file must name it, because the Perl ldirectord does not have it
 	Greets    // its server speaks first, or counts and limits connections that send nothing
@@ -65,7 +65,7 @@ var services = []Service{
 // Services returns every service that a configuration may name.
 func Services() iter.Seq[Service] { return slices.Values(services) }
 
-// ServiceOf returns the service with a name.
+// ServiceOf returns the service with the given name.
 func ServiceOf(name string) (found Service) {
 	for _, s := range services {
 		if s.Name == name {
@@ -78,8 +78,8 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a service has a trait.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether the check of the service uses a directive. A password from a file is used like one in the
-// configuration.
+// Takes reports whether the check of the service uses a directive. A directive for a file, such as passwdfile, is used
+// where passwd is.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service
@@ -90,7 +90,7 @@ func (s Service) Takes(directive string) bool {
 	return false
 }
 
-// ServicesThat returns the names of the services that match, in the order of the table.
+// ServicesThat returns the names of the services for which match returns true, in their order in services.
 func ServicesThat(match func(Service) bool) (names []string) {
 	for _, s := range services {
 		if match(s) {

@@ -1,5 +1,5 @@
 // Package transcript records the conversation of a check with its server, for a person to read. It knows neither
-// protocols nor secrets. Close gets a function that hides the secrets.
+// protocols nor secrets. The caller of Close passes a function that hides the secrets.
 package transcript
 
 import (
@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits on the record of one check. Beyond them only sizes are kept.
+// Limits on the record of one check. Beyond them, only the size of a turn and the number of turns are kept.
 const (
 	maxTurn  = 2 << 10 // bytes
 	maxTurns = 100
@@ -38,7 +38,7 @@ type Tape struct {
 	closed bool
 }
 
-// turn is the data of one side until the other side sends.
+// turn is the data that one side sends before the other side sends again.
 type turn struct {
 	after time.Duration // since the check began
 	kind  Kind
@@ -86,8 +86,8 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	}
 }
 
-// String returns a closed tape as text, or "" for an open tape. The first line of a turn has the time since the check
-// began. Then a line has > for sent data, or < for received data. Unprintable bytes are escaped.
+// String returns a closed tape as text, or "" for an open tape. The first line of a turn begins with the time since the
+// check began. Every line is marked with > if it was sent, or < if it was received. Unprintable bytes are escaped.
 func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

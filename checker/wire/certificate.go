@@ -25,7 +25,7 @@ func (d *Dialogue) EndTLS() error {
 	return nil
 }
 
-// Warning returns a warning about a connection's certificate, if that expires soon or has expired.
+// Warning returns a warning about a connection's certificate, if the certificate expires soon or has expired.
 func (r TLSRules) Warning(c *Conn) string {
 	if c.TLS == nil || r.WarnDays == 0 {
 		return ""
@@ -54,7 +54,7 @@ func CertificateText(c *x509.Certificate) string {
 	return "certificate of " + Show(cmp.Or(name, "no name"))
 }
 
-// tlsFacts returns the text about a handshake for a transcript.
+// tlsFacts describes a handshake for a transcript.
 func tlsFacts(s tls.ConnectionState) string {
 	if s.Version == 0 {
 		return "no TLS"

@@ -13,8 +13,8 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Conn is a connection to a server being checked. Everything on it ends at the deadline of the check, or as soon as the
-// check is cancelled.
+// Conn is a connection to a server being checked. All reading and writing ends at the deadline of the check, or as soon
+// as the check is cancelled.
 type Conn struct {
 	net.Conn
 	TLS      *tls.Conn // Conn once TLS is open; otherwise nil
@@ -36,7 +36,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Send sends a request, if there is one. Messages name it by what. It closes the connection after an error.
+// Send sends a request, if there is one. what names the request in messages. After an error Send closes the connection.
 func (c *Conn) Send(what string, request []byte) error {
 	if len(request) == 0 {
 		return nil
@@ -49,7 +49,7 @@ func (c *Conn) Send(what string, request []byte) error {
 }
 
 // OpenTLS opens TLS on a connection, within its deadline. Without a configuration the connection stays in the clear.
-// After an error OpenTLS closes it.
+// After an error OpenTLS closes the connection.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	if cfg == nil {
 		return nil
@@ -70,7 +70,7 @@ func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	return err
 }
 
-// Guard makes everything on a connection end at the deadline of its check, or when ctx is cancelled.
+// Guard makes all reading and writing on a connection end at the deadline of its check, or when ctx is cancelled.
 func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		c.Close()
@@ -86,7 +86,7 @@ func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 // LongAgo is a deadline that has passed.
 var LongAgo = time.Unix(1, 0)
 
-// Prolong moves the deadline by the time that the check spent in queues, which does not count.
+// Prolong extends the deadline by the time that the check waited for slots, which is not part of its timeout.
 func (c *Conn) Prolong(waited time.Duration) error {
 	if waited == 0 {
 		return nil
@@ -95,7 +95,7 @@ func (c *Conn) Prolong(waited time.Duration) error {
 	return c.Until(c.Deadline)
 }
 
-// Until sets an earlier deadline. It must not replace the deadline of a cancellation.
+// Until sets another deadline. It returns ErrStopped if that may have replaced the deadline set by a cancellation.
 func (c *Conn) Until(end time.Time) error {
 	if err := c.SetDeadline(end); err != nil {
 		return err

@@ -15,7 +15,8 @@ const MaxTalk = 64 << 10
 // quitTimeout is how long a server may take to end a conversation. The result of the check is known by then.
 const quitTimeout = time.Second
 
-// Dialogue is a conversation with a server being checked. It ends with the check, and limits the server's data.
+// Dialogue is a conversation with a server being checked. It ends with the check, and limits how much the server may
+// send.
 type Dialogue struct {
 	Conn    *Conn
 	Offered *tls.Config // for upgrade; nil: the check stays in the clear
@@ -55,7 +56,7 @@ func NotOffered(reply string) error {
 	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(reply)))
 }
 
-// StartTLS starts TLS if the server's answer agrees.
+// StartTLS starts TLS if the server agrees; otherwise the error contains the server's answer.
 func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	switch {
 	case err != nil:
@@ -66,8 +67,8 @@ func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	return d.Upgrade()
 }
 
-// Upgrade starts TLS after the server has agreed. Clear text after that may come from an attacker who wants us to read
-// it as part of TLS (RFC 3207, 6).
+// Upgrade starts TLS after the server has agreed. It refuses clear text that follows the agreement, because an attacker
+// may have sent it for us to read as part of TLS (RFC 3207, 6).
 func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {
 		d.lost = true
@@ -86,7 +87,7 @@ func (d *Dialogue) Close() {
 	d.Conn.Close()
 }
 
-// hurry shortens the deadline for data after the result is known.
+// hurry shortens the deadline once the result is known.
 func (d *Dialogue) hurry() {
 	if end := time.Now().Add(quitTimeout); end.Before(d.Conn.Deadline) {
 		d.Conn.SetDeadline(end)

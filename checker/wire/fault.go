@@ -32,12 +32,12 @@ func NewFault(err error, format string, args ...any) error {
 	return &Fault{fmt.Sprintf(format, args...), err}
 }
 
-// StageFault puts an error into words, after the stage of the check in which it occurred.
+// StageFault puts an error into words, after the name of the stage in which it occurred.
 func StageFault(stage string, err error) error {
 	return &Fault{stage + ": " + Reason(err), err}
 }
 
-// ErrStopped marks a check that was cancelled, not answered.
+// ErrStopped means that a check was cancelled before it had a result.
 var ErrStopped = errors.New("stopped")
 
 // ErrUnjudged means that an answer could not be compared with receive. The server's state does not change.
@@ -82,7 +82,8 @@ func Reason(err error) string {
 	return Escape(err.Error(), 4*MaxExcerpt)
 }
 
-// ReadFault explains an error while reading one part of an answer. begun means that the answer has begun.
+// ReadFault explains an error that occurred while one part of an answer was read. begun means that some of the answer
+// had arrived.
 func ReadFault(part string, begun bool, timeout time.Duration, err error) error {
 	switch {
 	case IsTimeout(err) && !begun:
@@ -93,7 +94,7 @@ func ReadFault(part string, begun bool, timeout time.Duration, err error) error 
 	return AwaitFault(part, true, err)
 }
 
-// AwaitFault explains an error while waiting for data or, if begun, while reading it.
+// AwaitFault explains an error that occurred while we waited for data or, if begun, while we read it.
 func AwaitFault(what string, begun bool, err error) error {
 	doing, where := "waiting for ", " waiting for "+what
 	if begun {

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// LibConn is the connection that a protocol library works on. The library only moves bytes: the check's deadline and
-// limits stay in force. LibConn keeps the first network error, because libraries wrap, replace or log it. It validates
-// each packet's header before the library gets it, because libraries allocate or await what a header announces.
+// LibConn is the connection that a protocol library uses. The library only reads and writes bytes: the check's deadline
+// and limits stay in force. LibConn keeps the first network error, because libraries wrap, replace or log it. It
+// validates each packet's header before the library gets it, because libraries allocate or await what a header
+// announces.
 type LibConn struct {
 	net.Conn
 	In     *bufio.Reader // data from the server
@@ -28,7 +29,7 @@ type LibConn struct {
 }
 
 // NewLibConn returns a connection for a library. The server may send at most limit more bytes, in packets whose headers
-// have the given size. length validates the headers.
+// have the given size. length validates a header, and returns how many bytes of the packet follow it.
 func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *LibConn {
 	d.bound.left = limit
 	return &LibConn{Conn: d.Conn, In: d.In, bound: d.bound, Length: length, Header: make([]byte, header)}
@@ -55,7 +56,7 @@ func (c *LibConn) Read(b []byte) (int, error) {
 	return n, c.note(err)
 }
 
-// Next reads the header of a packet.
+// Next reads the header of the next packet.
 func (c *LibConn) Next() error {
 	if _, err := io.ReadFull(c.In, c.Header); err != nil {
 		return err
@@ -119,8 +120,8 @@ func (r *Refusal) Error() string {
 	return text
 }
 
-// Fault explains an error of a library: by the server's refusal if it is one, otherwise by the network error if there
-// was one.
+// Fault explains an error of a library: with the server's text if it is a refusal, otherwise with the first network
+// error if there was one.
 func (c *LibConn) Fault(s LibStep, err error) error {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {

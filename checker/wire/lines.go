@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// maxLine limits a line from a server, in bytes.
+// maxLine limits the length of a line from a server, in bytes.
 const maxLine = 4 << 10
 
-// Send sends a command. Messages name it by what, because the command may contain a password.
+// Send sends a command. what names the command in messages, because the command itself may contain a password.
 func (d *Dialogue) Send(what, command string) error {
 	err := d.Conn.Send(what, []byte(command+"\r\n"))
 	d.lost = d.lost || err != nil
 	return err
 }
 
-// Request sends a command and reads the first line of its answer. Messages name the command by what.
+// Request sends a command and reads the first line of its answer. what names the command in messages.
 func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	if err := d.Send(what, command); err != nil {
 		return "", err
@@ -28,7 +28,7 @@ func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	return d.Line("the answer to " + what)
 }
 
-// Line reads a line, without its line break. Messages name it by awaited.
+// Line reads a line, without its line break. awaited names the line in messages.
 func (d *Dialogue) Line(awaited string) (string, error) {
 	line, err := d.In.ReadSlice('\n')
 	if err == nil {
@@ -50,8 +50,8 @@ func (d *Dialogue) NotProtocol(protocol, reply string) error {
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(reply))
 }
 
-// Quit ends a conversation in the protocol's way. It lets the server close first: the side that closes first keeps the
-// port busy for a minute, and this machine would run out of ports.
+// Quit ends a conversation with the protocol's command. It lets the server close first: the side that closes first
+// keeps its port busy for a minute, so this machine could run out of ports.
 func (d *Dialogue) Quit(command string) {
 	if d.lost {
 		return
@@ -73,7 +73,8 @@ type Reply struct {
 // Good reports whether the server agrees.
 func (r Reply) Good() bool { return r.Code/100 == 2 }
 
-// Reply reads a numbered reply of one line or more. The lines in between may contain anything (RFC 959).
+// Reply reads a numbered reply of one line or more. The lines between the first and the last may contain anything (RFC
+// 959).
 func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 	for {
 		line, err := d.Line(awaited)
@@ -105,7 +106,7 @@ func (d *Dialogue) Greeting(protocol string) (string, error) {
 	return Show(r.Text), Agreed(err, r.Good(), "greeting", r.Text)
 }
 
-// Agreed returns the error of a request, or a refusal if the server's reply does not agree.
+// Agreed returns err or, if that is nil and the server does not agree, an error with the server's reply.
 func Agreed(err error, agrees bool, refused, reply string) error {
 	if err == nil && !agrees {
 		err = fmt.Errorf("%s: %s", refused, Show(reply))
@@ -120,8 +121,8 @@ func (r Reply) Has(keyword string) bool {
 	})
 }
 
-// parseReply returns the number in a line of a reply, and whether more lines follow; 0: not a reply. As in the Perl
-// ldirectord, any text but a digit may follow the number: 220mx.
+// parseReply returns the number in a line of a reply, or 0 if there is none, and whether more lines follow. As in the
+// Perl ldirectord, anything but a digit may follow the number, as in 220mx.
 func parseReply(line string) (code int, more bool) {
 	if len(line) < 3 || line[0] < '1' || line[0] > '5' || len(line) > 3 && line[3] >= '0' && line[3] <= '9' {
 		return 0, false
@@ -130,7 +131,7 @@ func parseReply(line string) (code int, more bool) {
 	return code, strings.HasPrefix(line[3:], "-")
 }
 
-// popCode returns the number for a reply of POP (RFC 1939, 3). Lower case will do, as in the Perl ldirectord.
+// popCode returns the number for a reply of POP (RFC 1939, 3). Lower case is accepted, as in the Perl ldirectord.
 func popCode(line string) int {
 	status := strings.ToUpper(line[:min(len(line), 4)])
 	switch {
@@ -151,7 +152,7 @@ func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
 	return d.Reply(protocol, "the answer to "+verb)
 }
 
-// AskTLS requests TLS with a command. It starts TLS if the reply has the number agrees.
+// AskTLS requests TLS with a command. It starts TLS if the code of the reply is agrees.
 func (d *Dialogue) AskTLS(protocol, command string, agrees int) error {
 	r, err := d.Ask(protocol, command)
 	return d.StartTLS(r.Text, r.Code == agrees, err)

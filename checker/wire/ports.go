@@ -13,8 +13,8 @@ const (
 )
 
 // Ports holds the TCP source ports of connections that got no answer. IPVS finds a connection by its addresses and
-// ports alone, whatever the mark of its packets. From such a port the check of another server would reach the silent
-// one. Several goroutines may use Ports at once.
+// ports alone, whatever the mark of its packets. From the same port, the check of another server would therefore reach
+// the silent server. Several goroutines may use Ports at once.
 type Ports struct {
 	mu           sync.Mutex
 	since        time.Time
@@ -28,7 +28,7 @@ type lane struct {
 }
 
 // takes reports whether a socket's port may be used. The kernel chose the port when the socket began to connect: a port
-// bound earlier would be lost to the other programs of this machine.
+// bound before that could not be used by other programs on this machine.
 func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	if v == nil || v.Ports == nil {
 		return true
@@ -44,7 +44,8 @@ func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	return isFree
 }
 
-// Connected notes that a socket is connected. When the connection ends, the kernel does not keep its port.
+// Connected notes that a socket is connected. Its port may then be used again, because the kernel forgets the
+// connection when it ends.
 func (v *Via) Connected(fd int, to netip.AddrPort) {
 	if v != nil && v.Ports != nil {
 		v.Ports.mu.Lock()

@@ -5,7 +5,8 @@ import (
 	"net"
 )
 
-// Received is a connection with data that was read before. The loop has only that data, and must not wait.
+// Received is a connection from which some data was read earlier. In the loop, a check gets only that data, because it
+// must not wait for more.
 type Received struct {
 	net.Conn        // where more comes from; nil in the loop
 	Head     []byte // the data that was read before
@@ -41,7 +42,7 @@ func (r *Received) Close() error {
 	return r.Conn.Close()
 }
 
-// InLoop returns the received data of a connection in the loop; otherwise nil.
+// InLoop returns the received data of a connection if its check runs in the loop; otherwise nil.
 func (c *Conn) InLoop() *Received {
 	if c == nil {
 		return nil

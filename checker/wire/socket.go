@@ -12,7 +12,8 @@ import (
 )
 
 // dialTCP connects without net.Dialer, which takes twice as long and allocates twice as often (BenchmarkDialOwn,
-// BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
+// BenchmarkDialNet): net.Dialer starts a goroutine and a timer for each connection, and asks the kernel for both
+// addresses.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn, error) {
 	via := ViaTo(ctx, to)
 	fd, err := StartTCP(to, via)
@@ -46,7 +47,7 @@ type socket struct {
 // NewSocket puts a socket into Go's poller.
 func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
-// StartTCP makes a non-blocking socket, and starts to connect it. If via is nil, it takes the usual path.
+// StartTCP makes a non-blocking socket, and starts to connect it. If via is nil, the connection takes the usual path.
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
@@ -62,7 +63,7 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	}
 }
 
-// startTCP is StartTCP with any port. It may return both a socket and an error.
+// startTCP is StartTCP with whatever port the kernel chooses. It may return both a socket and an error.
 func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {
@@ -85,7 +86,7 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	return fd, err
 }
 
-// begun returns the error of a connection that can't begin.
+// begun returns the error of a call of connect, or nil if the connection is in progress.
 func begun(err error) error {
 	if raw.InProgress(err) {
 		return nil
@@ -93,7 +94,7 @@ func begun(err error) error {
 	return err
 }
 
-// connect waits until the socket is connected. A second connect returns the result (connect(2)).
+// connect waits until the socket is connected. A second call of connect(2) returns the result.
 func (s *socket) connect() error {
 	c, err := s.SyscallConn()
 	if err != nil {

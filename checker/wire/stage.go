@@ -13,7 +13,7 @@ import (
 // Stage is the progress of a check.
 type Stage uint8
 
-// The stages of a check, in order. A protocol without one of them skips it.
+// The stages of a check, in order. A protocol that lacks a stage skips it.
 const (
 	AtStart   Stage = iota // no request was sent
 	AtConnect              // opening a connection
@@ -39,7 +39,7 @@ func (s Stage) Of(err error) error {
 	return &staged{err, s}
 }
 
-// StageOf returns the stage of an error, which is its outermost mark.
+// StageOf returns the stage with which an error was last marked, or AtAnswer if it was not.
 func StageOf(err error) Stage {
 	var at *staged
 	if errors.As(err, &at) {
@@ -49,10 +49,10 @@ func StageOf(err error) Stage {
 }
 
 // Stages holds when each stage of a check was first done, in µs since the check's start; 0: not done, or the protocol
-// has no such stage. The order may differ: a server that greets sends first.
+// has no such stage. The order in time may differ: a server that greets sends first.
 type Stages [Marks]uint32
 
-// Mark is the end of a stage of a check, for measurements. Its names are stable.
+// Mark is the end of a stage of a check, for measurements. The names of the marks are stable.
 type Mark uint8
 
 // The marks of a check.
@@ -71,7 +71,7 @@ func (m Mark) String() string {
 	return [Marks]string{"lookup", "connect", "TLS", "sent", "first byte", "whole answer", "match"}[m]
 }
 
-// micros returns a duration as in Stages.
+// micros returns a duration in the unit of Stages.
 func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1), math.MaxUint32)) }
 
 // Set notes when a stage was done.

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// While a server is up, at most maxResumed checks in a row resume a session, which costs a third of a full handshake.
+// To resume a session costs a third of a full handshake. While a server is up, at most maxResumed checks in a row do
+// so.
 const (
 	maxResumed  = 9
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects
@@ -41,7 +42,7 @@ func (s *Sessions) Ended(ok bool) {
 	}
 }
 
-// TLSRules are the requirements of a check on TLS.
+// TLSRules are what a check requires of TLS.
 type TLSRules struct {
 	Verify   bool
 	Roots    *x509.CertPool   // which Verify trusts
@@ -49,10 +50,10 @@ type TLSRules struct {
 	WarnDays int              // how many days before a certificate expires a warning begins; 0: none
 }
 
-// Config returns the TLS configuration for a server. Its name is the first of hosts, which have the form host[:port].
-// The last may be its address. By default a check tests the health of a server, not its identity: it does not verify
-// the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions, or none if the
-// server's certificate or ours matters, because a resumed session shows an old certificate.
+// Config returns the TLS configuration for a server. The server's name is the first of hosts, which have the form
+// host[:port]. The last of them may be its address. By default a check tests the health of a server, not its identity:
+// it does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions,
+// or none if the server's certificate or ours matters, because a resumed session shows an old certificate.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
