@@ -11,8 +11,8 @@ import (
 const scramSHA256 = "SCRAM-SHA-256"
 
 const (
-	// maxScramRounds limits the work that a server may demand. So many rounds take a few hundred milliseconds.
-	// PostgreSQL's default is 4096.
+	// maxScramRounds limits the work that a server may demand. maxScramRounds rounds take a few hundred
+	// milliseconds. PostgreSQL's default is 4096.
 	maxScramRounds = 1 << 20
 	// maxScramMessage limits a server's message, in bytes. PostgreSQL's messages have about 100 bytes.
 	maxScramMessage = 4 << 10

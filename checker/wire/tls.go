@@ -53,7 +53,7 @@ type TLSRules struct {
 // Config returns the TLS configuration for a server. The server's name is the first of hosts, which have the form
 // host[:port]. The last of them may be its address. By default a check tests the health of a server, not its identity:
 // it does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions,
-// or none if the server's certificate or ours matters, because a resumed session shows an old certificate.
+// or none if the server's certificate or our own matters, because a resumed session shows an old certificate.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
@@ -81,8 +81,8 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	return c
 }
 
-// minRSA is how many bits a trusted RSA key must have. Go has the same limit, but a program that
-// checks old servers lifts it (rsa1024min=0).
+// minRSA is how many bits a trusted RSA key must have. Go has the same limit, but a program that checks old servers
+// lifts that limit (rsa1024min=0).
 const minRSA = 1024
 
 // refuseShortKeys requires a chain of certificates without short keys.
@@ -150,7 +150,7 @@ func serverName(hosts ...string) string {
 	return ""
 }
 
-// certificateName returns the first of hosts, without its port. A certificate must match it.
+// certificateName returns the name that a certificate must match: the first of hosts, without its port.
 func certificateName(hosts ...string) string { return withoutPort(cmp.Or(hosts...)) }
 
 func withoutPort(host string) string {

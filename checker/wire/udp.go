@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Datagrams get lost: a request is sent again after a while. The wait doubles each time, up to maxResend (RFC 3261,
-// 17.1.1.2).
+// Datagrams can get lost, so a request is sent again after a while. The wait doubles each time, up to maxResend (RFC
+// 3261, 17.1.1.2).
 const maxResend = 4 * time.Second
 
 // maxDatagram is the length of the longest UDP datagram, in bytes.
@@ -27,14 +27,15 @@ type Question struct {
 	To      netip.AddrPort
 	Timeout time.Duration
 	Resend  time.Duration // the wait before it is sent again; 0: never
-	// Accept judges a datagram. After ErrNotYet the check waits for another one.
+	// Accept judges a datagram. After ErrNotYet the check waits for another datagram.
 	Accept func(from *Conn, datagram []byte) error
 
 	Patience int // how many other datagrams end the wait; 0: no limit
 	Strays   int // received datagrams that were not the answer
 }
 
-// MaxStrays is the limit for protocols whose answers name their question: other datagrams are errors or attacks.
+// MaxStrays is the Patience for protocols in which each answer identifies its question: other datagrams are errors or
+// attacks.
 const MaxStrays = 100
 
 // DialUDP opens a socket for datagrams to and from a server.

@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// Via is the path of a check's packets. Sent to a virtual address, they reach one server by a private service of IPVS.
-// Without a Mark, Via is the path to a server itself. With OnLink the packets do not pass a router.
+// Via is the path of a check's packets. Packets to a virtual address reach one server through a private service of
+// IPVS. Without a Mark, Via is the path to a server's own address. With OnLink the packets do not pass a router.
 type Via struct {
 	settings.Path // zero for a private service; packets to any address have its Origin
 
@@ -26,7 +26,8 @@ type Via struct {
 	MSS    int // the longest TCP segment, in bytes: the route to a local address sets no limit
 
 	Ports *Ports // nil: all source ports can be used
-	// Start calls send, which begins a connection. An error ends the connection. Nil: send is called directly.
+	// Start must call send, which begins a connection. If Start returns an error, the connection ends. If Start is
+	// nil, send is called directly.
 	Start func(send func() error) error
 }
 
@@ -93,8 +94,8 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 	return l.(*net.TCPListener), nil
 }
 
-// Knock starts a TCP connection on a path and abandons it. Datagrams would not do: for them the kernel keeps no
-// connections to the private service, and does not count them at once.
+// Knock starts a TCP connection on a path and abandons it. Datagrams would not do: the kernel keeps no connections for
+// them, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {
 	v.Start = nil
 	fd, err := StartTCP(to, &v)

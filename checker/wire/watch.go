@@ -13,7 +13,8 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Watch is the context of a check with the times of its stages. Libraries may read in goroutines that outlive it.
+// Watch is the context of a check with the times of its stages. Libraries may use it in goroutines that outlive the
+// check.
 type Watch struct {
 	context.Context
 	began time.Time
@@ -24,7 +25,7 @@ type Watch struct {
 	kept  kept
 }
 
-// kept holds the beginning of an answer, for a check without libraries.
+// kept holds the beginning of an answer. It is only for checks that use no library, because nothing guards it.
 type kept struct {
 	text []byte
 	more int      // how many bytes are still to be kept
@@ -37,7 +38,7 @@ func Watching(ctx context.Context) *Watch {
 	return &Watch{Context: ctx, began: time.Now(), Tape: tape}
 }
 
-// WatchingOn is Watching for a check that has begun.
+// WatchingOn is Watching for a check that has already begun.
 func WatchingOn(ctx context.Context, began time.Time, done Stages) *Watch {
 	w := &Watch{Context: ctx, began: began}
 	for m, after := range done {
@@ -46,13 +47,13 @@ func WatchingOn(ctx context.Context, began time.Time, done Stages) *Watch {
 	return w
 }
 
-// WatchOf returns the Watch of a context; nil without one.
+// WatchOf returns the Watch of a context; nil if there is none.
 func WatchOf(ctx context.Context) *Watch {
 	w, _ := ctx.(*Watch)
 	return w
 }
 
-// Mark notes that a stage is done. Only the first end counts.
+// Mark notes that a stage is done. Only the first call for a stage counts.
 func (w *Watch) Mark(m Mark) {
 	if w != nil && w.done[m].Load() == 0 {
 		w.done[m].Store(micros(time.Since(w.began)))
@@ -70,7 +71,7 @@ func (w *Watch) End(timeout time.Duration) time.Time {
 	return w.began.Add(timeout)
 }
 
-// record notes data of one side, which ends a stage.
+// record notes data that one side sent, which completes the stage m.
 func (w *Watch) record(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
 		w.Mark(m)
@@ -118,7 +119,7 @@ func (w *Watch) Seen() (done Stages, shown *x509.Certificate, took time.Duration
 	return done, w.shown.Load(), time.Since(w.began)
 }
 
-// Taped records the conversations of checks with this context.
+// Taped returns a context that makes checks record their conversations on t.
 func Taped(ctx context.Context, t *transcript.Tape) context.Context {
 	return context.WithValue(ctx, tapeKey{}, t)
 }

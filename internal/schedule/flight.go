@@ -13,8 +13,8 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// maxHeld and maxPieces limit how much of an answer the loop reads, in bytes and in reads. A longer answer gets a
-// goroutine.
+// maxHeld and maxPieces limit how much of an answer the loop reads, in bytes and in reads. If an answer is longer, a
+// goroutine continues the check.
 const (
 	maxHeld   = 16 << 10
 	maxPieces = 4
@@ -39,12 +39,12 @@ type flight struct {
 	asked int // how many echo requests were sent
 }
 
-// unconnected finishes a check without a connection.
+// unconnected finishes a check that got no connection.
 func (l *loop) unconnected(f *flight, err error) {
 	l.finish(f, checker.Failed(wire.ConnectFault(err, f.Timeout)))
 }
 
-// step continues a check as far as possible now. It reports whether the loop is done with the check.
+// step continues a check as far as is possible without waiting. It reports whether the loop is done with the check.
 func (l *loop) step(f *flight) bool {
 	if !f.sent {
 		begin := l.send
@@ -58,7 +58,7 @@ func (l *loop) step(f *flight) bool {
 	return l.receive(f)
 }
 
-// connected calls connect again, which returns the result (connect(2)).
+// connected calls connect(2) again, which returns whether the connection succeeded.
 func (l *loop) connected(f *flight) bool {
 	err := raw.Connect(f.fd, f.To)
 	switch {
@@ -99,7 +99,7 @@ func (l *loop) send(f *flight) (done bool) {
 	return false
 }
 
-// mark notes the end of a stage, with the time of the loop's last look, which many checks share.
+// mark notes the end of a stage. As its time serves that of the loop's last look, which many checks share.
 func (f *flight) mark(m wire.Mark, now time.Time) {
 	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
 		f.Via.Connected(f.fd, f.To)
@@ -196,7 +196,7 @@ func (p *pings) ping(f *flight) {
 	p.pinger = f.Ping.Pinger.(checker.Echoer)
 }
 
-// sendEchoes sends the echo requests. All checks share one pinger.
+// sendEchoes sends the queued echo requests. All checks share one pinger.
 func (p *pings) sendEchoes() {
 	if len(p.echoes) > 0 {
 		p.pinger.Send(p.echoes)
@@ -205,7 +205,8 @@ func (p *pings) sendEchoes() {
 	}
 }
 
-// noteEcho may be called from any goroutine. If the loop wakes soon anyway, one reply does not wake it.
+// noteEcho notes the result of an echo request, and wakes the loop unless it wakes soon anyway. It may be called from
+// any goroutine.
 func (l *loop) noteEcho(e echoed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -227,7 +228,7 @@ func (l *loop) takeEchoes() {
 	clear(l.taken)
 }
 
-// endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
+// endOfPing handles a ping whose deadline has passed: it sends another request, up to checkcount requests in all.
 func (l *loop) endOfPing(f *flight, now moment) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
@@ -242,7 +243,7 @@ func (l *loop) endOfPing(f *flight, now moment) {
 	heap.Fix(&l.ends, f.index)
 }
 
-// pings is the loop's state of pings.
+// pings is what the loop keeps for pings.
 type pings struct {
 	pinger checker.Echoer
 	echoes []*icmp.Echo // to be sent

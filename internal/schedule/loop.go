@@ -20,8 +20,8 @@ import (
 const (
 	maxEvents = 128
 	maxIdle   = 256 // flights kept for reuse
-	// A near server answers within lookEvery. The loop looks at its socket maxLooks times, which costs one wake-up
-	// for all checks that began together. Only then does it ask the kernel for events of this socket.
+	// A near server answers within lookEvery. The loop therefore looks at a new socket maxLooks times before it
+	// asks the kernel for events of that socket. Checks that began together share the wake-up for a look.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
 	// confirmTimeout limits the confirmation of all checks that were answered at the same time.
@@ -29,8 +29,8 @@ const (
 )
 
 // loop runs light checks in one goroutine, with one epoll descriptor. That descriptor is in Go's poller: a goroutine
-// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. A timer of the kernel wakes
-// the loop: Go's poller counts in milliseconds, and would wake twice for one of its own timers.
+// that blocks in epoll_wait(2) itself would occupy a thread, and wake another thread each time. A timer of the kernel
+// wakes the loop, because Go's poller counts in milliseconds, and would wake twice for one of its own timers.
 type loop struct {
 	pool    *Pool
 	epoll   int      // its descriptor
@@ -90,7 +90,7 @@ func (l *loop) close() {
 	l.poll.Close()
 }
 
-// wake ends run soon. It may be called from any goroutine.
+// wake makes run return soon. It may be called from any goroutine.
 func (l *loop) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,8 +98,8 @@ func (l *loop) wake() {
 	l.poll.SetReadDeadline(wire.LongAgo)
 }
 
-// run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
-// already it continues them once, so that checks end even on a machine that starts them too slowly.
+// run starts checks, and continues all checks in progress, until the given time or a call of wake. If that time has
+// passed already, run continues them once, so that checks end even on a machine that starts them too slowly.
 func (l *loop) run(tasks []*Task, until moment) {
 	for _, t := range tasks {
 		l.begin(t)
@@ -139,7 +139,7 @@ func (l *loop) setTimer(until moment) {
 	unix.TimerfdSettime(l.timer, 0, &unix.ItimerSpec{Value: in}, nil)
 }
 
-// wait waits for events. The timer is one event, which belongs to no check.
+// wait waits for events. One of the events may be the timer, which belongs to no check.
 func (l *loop) wait() (n int, woken bool) {
 	ask := func(uintptr) bool {
 		n, _ = raw.EpollWait(l.epoll, l.events[:])
@@ -228,7 +228,8 @@ func (l *loop) look() {
 	clear(looked[len(l.fresh):])
 }
 
-// watch has the kernel report each event of a descriptor once; past events are reported at once.
+// watch makes the kernel report each event of a descriptor once. Events that have already occurred are reported
+// immediately.
 func (l *loop) watch(fd int, f *flight) error {
 	const edge = 1 << 31 // EPOLLET
 	for fd >= len(l.watched) {
@@ -239,7 +240,7 @@ func (l *loop) watch(fd int, f *flight) error {
 	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, fd, &e)
 }
 
-// forget stops events of a flight's socket. It reports whether the kernel watched it.
+// forget makes the loop ignore events of a flight's socket, and reports whether the kernel was watching the socket.
 func (l *loop) forget(f *flight) bool {
 	if f.fd < 0 || f.fd >= len(l.watched) || l.watched[f.fd] != f {
 		return false
@@ -265,8 +266,8 @@ func (l *loop) finish(f *flight, r checker.Result) {
 	l.pool.finish(u)
 }
 
-// finishGuided continues a guided check whose first check is done. Inside finish this code would allocate the update of
-// every check.
+// finishGuided continues a guided check whose first check is done. If this code were part of finish, the update of
+// every check would be allocated.
 func (l *loop) finishGuided(u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
@@ -275,8 +276,8 @@ func (l *loop) finishGuided(u Update) {
 	l.pool.running.Go(func() { l.pool.complete(u) })
 }
 
-// confirm finishes guided checks whose first check passed, in one goroutine, because each takes a moment. Checks that
-// began together are confirmed together, even if some answers take a few more looks.
+// confirm finishes guided checks whose first check passed, in one goroutine, because confirming them takes a moment.
+// Checks that began together are confirmed together, even if some answers come a few looks later.
 func (l *loop) confirm() {
 	if len(l.passed) == 0 {
 		return
@@ -312,7 +313,8 @@ func (p *Pool) confirm(passed []Update) {
 	}
 }
 
-// complete finishes a check that the loop began, and continues a guided one, whose first answer is not confirmed.
+// complete finishes a check that the loop began. A guided check, whose first answer was not confirmed, it continues
+// first.
 func (p *Pool) complete(u Update) {
 	if g, guided := u.Task.Checker.(checker.Guided); guided {
 		u.Result = g.Finish(p.ctx, u.Result)

@@ -1,4 +1,4 @@
-// Package schedule runs the checks, each at its interval. A pool knows when each check is due; a loop over all sockets
+// Package schedule runs the checks, each at its interval. A pool knows when each check is due. A loop over all sockets
 // makes light checks without a goroutine for each.
 package schedule
 
@@ -14,32 +14,32 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Tick is the finest grid of wake-ups.
+// Tick is the shortest time between two planned wake-ups.
 const Tick = 10 * time.Millisecond
 
 const (
 	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second,
-	// and not all at the same time.
+	// but not all at the same time.
 	firstPerTick = 200
 	// A wake-up costs more than a check. Checks with the same interval are therefore due on a grid, so that one
-	// wake-up starts many. An instant of the grid has perGrid checks, but the grid is never coarser than a part of
-	// the interval.
+	// wake-up starts many. About perGrid checks are due at each instant of the grid, but the grid is never coarser
+	// than the interval divided by gridShare.
 	perGrid   = 50
 	gridShare = 20
 	// companySize is how many checks are due at one instant if they cost less together, see checker.CompanyOf.
 	companySize = 4
-	// maxSleep is the longest time between two wake-ups. It is also the longest delay of the report of a success
-	// after a success.
+	// maxSleep is the longest time between two wake-ups. It is also how late a success that follows a success may
+	// be reported.
 	maxSleep = time.Second
-	// stallAfter is how late the pool may wake before it ignores failures from that time: if the process was
-	// stopped or the machine suspended, they prove nothing about the servers.
+	// stallAfter is how late the pool may wake. If it wakes later, it ignores failures from that time: the process
+	// was stopped or the machine suspended, so they prove nothing about the servers.
 	stallAfter = 500 * time.Millisecond
-	// shortageRetry is the wait before a check that failed because of a shortage of this machine is repeated. It
-	// doubles with each further shortage, up to the interval, because a shortage may last.
+	// shortageRetry is how long the pool waits before it repeats a check that failed because of a shortage on this
+	// machine. The wait doubles with each further shortage, up to the interval, because a shortage may last.
 	shortageRetry = 200 * time.Millisecond
 	maxDoublings  = 16
-	// extraEvery is the time between two extra checks, of all hurried tasks together, so that a dying rack causes
-	// no storm of checks.
+	// extraEvery is the time between any two extra checks, whatever their tasks, so that a failing rack causes no
+	// storm of checks.
 	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
@@ -66,7 +66,8 @@ type Task struct {
 	silences  uint8 // replaced checks in a row that got no answer, see passOn
 }
 
-// outcome is the last result of a task; zero: none yet. An ignored result changes it only if it is the first.
+// outcome is the last result of a task; zero: none yet. An ignored result changes it only if that is the task's first
+// result.
 type outcome uint8
 
 const (
@@ -91,7 +92,8 @@ type Update struct {
 	// a failure while the process or the machine did not run: it is ignored, and the check repeated
 	Stalled bool
 	Asked   bool // a watch, or Ask, asked for the check
-	// Silences is how many checks in a row got no answer and were replaced by the task. 0: the result is its own.
+	// Silences is how many checks in a row got no answer and were replaced by the task. If it is 0, the result is
+	// the task's own.
 	Silences uint8
 	// no result: the address of the task is no longer watched; Detail has the reason
 	Unwatched bool
@@ -135,13 +137,13 @@ func (p *Pool) at(t time.Time) moment { return t.Sub(p.epoch) }
 
 func (p *Pool) now() moment { return p.at(time.Now()) }
 
-// companyKey identifies checks that may be due together: they then cost less, and have the same interval.
+// companyKey identifies checks that may be due together, because they have the same interval and then cost less.
 type companyKey struct {
 	kind  string
 	every time.Duration
 }
 
-// company is an instant for checks that cost less together, and how many more are due then.
+// company is an instant for checks that cost less together, and how many more checks may be due then.
 type company struct {
 	due  moment
 	free int
@@ -156,8 +158,8 @@ func NewPool() *Pool {
 }
 
 // Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. All
-// others are dropped, and their results are no longer reported, with one exception: heirs maps dropped tasks to new
-// ones that ask the same. If a dropped check gets no answer, that counts for its heir, see passOn.
+// other tasks are dropped, and their results are no longer reported, with one exception: heirs maps dropped tasks to
+// new tasks that check the same. If a dropped task's check gets no answer, that counts for the task's heir, see passOn.
 func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,7 +194,8 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.changed()
 }
 
-// drop takes a task out. Its heir, if there is one, gets what the task knows, and later the end of its check.
+// drop removes a task. The task's heir, if there is one, takes over the number of its silent checks, and later the
+// result of a check that still runs.
 func (p *Pool) drop(t, heir *Task) {
 	t.in = false
 	if heir != nil {
@@ -205,9 +208,9 @@ func (p *Pool) drop(t, heir *Task) {
 	}
 }
 
-// Hurry makes extra checks of a task until it is called with 0: each one this long after the end of the previous one,
-// if that is earlier than the scheduled check. All tasks together get at most 500 extra checks a second. A check that
-// has to wait for its turn is made later, at the latest by the task's schedule.
+// Hurry makes extra checks of a task until it is called with 0. An extra check begins when every has passed since the
+// end of the previous check, unless the scheduled check is due earlier. All tasks together get at most 500 extra checks
+// a second. A check that has to wait for its turn is made later, at the latest when the task is due by its schedule.
 func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,7 +233,7 @@ func ask(p *Pool, tasks []*Task) {
 	}
 }
 
-// advance makes a task due earlier, in the pool's queue too, if it is hurried or asked for.
+// advance makes a task due earlier, and moves it in the pool's queue, if it is hurried or an extra check was requested.
 func (t *Task) advance(p *Pool) {
 	if !t.in || t.index < 0 {
 		return // finish continues it
@@ -245,7 +248,7 @@ func (t *Task) advance(p *Pool) {
 // calm makes a task due by its schedule again.
 func (t *Task) calm() { t.due, t.granted = t.planned, false }
 
-// hasten makes a task due earlier than by its schedule if it is hurried or asked for.
+// hasten makes a task due earlier than scheduled if it is hurried or an extra check was requested.
 func (t *Task) hasten(now moment) {
 	t.calm()
 	switch {
@@ -271,16 +274,16 @@ func (p *Pool) grants(t *Task, now moment) bool {
 	return t.due <= now
 }
 
-// Tape records the conversation of the task's next check, for its Update. The check is made at its usual time, without
-// the loop.
+// Tape makes the pool record the conversation of a task's next check in the check's Update. The check is made at its
+// usual time, but not by the loop.
 func (p *Pool) Tape(t *Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.taped = true
 }
 
-// Results is signalled when there is something to Take. The report of a success after a success may be up to a second
-// late, or up to the shortest interval.
+// Results is signalled when there is something to Take. A success that follows a success may be reported late, by a
+// second or the shortest interval of a task, whichever is less.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
 // Take returns the results since the last call, oldest first. They are valid until the next call.
@@ -295,8 +298,8 @@ func (p *Pool) Take() []Update {
 	return p.taken
 }
 
-// Overdue returns the delay of the most overdue check: it should have begun, or should have ended and begun again. On a
-// machine that is fast enough the delay is less than two Ticks.
+// Overdue returns the delay of the most overdue check. A check is overdue if it should have begun, or if it still runs
+// when it should have begun again. On a machine that is fast enough the delay is less than two Ticks.
 func (p *Pool) Overdue() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -312,7 +315,7 @@ func (p *Pool) Overdue() time.Duration {
 }
 
 // Run makes checks until ctx is done. It then cancels running checks and waits for them, because their programs must
-// not outlive the process. It does not wait for a check that does not end.
+// not outlive the process. It gives up on checks that do not end within endTimeout.
 func (p *Pool) Run(ctx context.Context) {
 	p.ctx = ctx
 	defer p.waitForRunning()
@@ -368,7 +371,7 @@ func (p *Pool) waitForRunning() {
 	}
 }
 
-// round starts due checks, but returns the light ones. Nothing more is due before next.
+// round starts the checks that are due, except light checks, which it returns. Nothing else is due before next.
 func (p *Pool) round() (light []*Task, next moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -443,8 +446,8 @@ func (p *Pool) tell(now moment) {
 	signal(p.results)
 }
 
-// finish reports the result and puts the task back into the queue. A failure from a time when the process or the
-// machine did not run is ignored once: the check is made again at once.
+// finish reports the result and puts the task back into the queue. If the process or the machine did not run during the
+// check, a failure is ignored once, and the check is repeated immediately.
 func (p *Pool) finish(u Update) {
 	now := p.now()
 	p.mu.Lock()
@@ -491,9 +494,9 @@ func (p *Pool) put(u Update, now moment) {
 	}
 }
 
-// passOn handles a check that was replaced while it ran, and got no answer in time. That counts for the new check,
-// unless the server has answered a later one. Otherwise a server that hangs would stay unnoticed if each reload changes
-// its check.
+// passOn handles a check that was replaced while it ran, and got no answer in time. The silence counts as a result of
+// the new check, unless that check has a result already. Otherwise a server that hangs would stay unnoticed if each
+// reload changed its check.
 func passOn(p *Pool, u Update, now moment) {
 	t := u.Task
 	for !t.in {
@@ -507,7 +510,7 @@ func passOn(p *Pool, u Update, now moment) {
 	p.tell(now)
 }
 
-// next returns when a task is due again after a check from start to now.
+// next returns when a task is due again after a check that ran from start to now.
 func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == checker.Shortage && wait < t.Every {
 		t.shortages++
@@ -535,7 +538,8 @@ func (p *Pool) isLate(now moment, slept time.Duration) bool {
 	return now-p.planned > stallAfter || slept-p.slept > stallAfter
 }
 
-// place returns when a task is due after its first check: together with checks that then cost less, or at its phase.
+// place returns when a task is due after its first check: together with checks that then cost less, or at a phase of
+// its own.
 func (p *Pool) place(first moment, t *Task) moment {
 	key := companyKey{checker.CompanyOf(t.Checker), t.Every}
 	with := p.company[key]
@@ -567,7 +571,7 @@ func gridOf(every time.Duration, checks int) time.Duration {
 	return max(every/time.Duration(max(gridShare, (checks+perGrid-1)/perGrid)), min(Tick, every))
 }
 
-// after returns the next time that a task is due, in steps of its interval from the last time.
+// after returns when a task is due next, a whole number of intervals after it was last due.
 func after(due moment, every time.Duration, now moment) moment {
 	due += every
 	late := max(now-due, 0)
@@ -584,7 +588,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// slot is when something is due, and its place in a heap; -1: none.
+// slot is when something is due, and the index of its place in a heap, which is -1 if it has none.
 type slot struct {
 	due   moment
 	index int
@@ -595,7 +599,7 @@ func (s *slot) at() *slot { return s }
 // scheduled is an element of a heap, ordered by its time.
 type scheduled interface{ at() *slot }
 
-// byTime is a heap (container/heap): the earliest first.
+// byTime is a heap (container/heap) with the earliest element first.
 type byTime[T scheduled] []T
 
 func (h byTime[T]) Len() int           { return len(h) }

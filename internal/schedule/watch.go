@@ -16,25 +16,27 @@ import (
 )
 
 const (
-	// dialEvery is the time between two new connections of all watches together.
+	// dialEvery is the time between any two new connections, whatever their watches.
 	dialEvery = 2 * time.Millisecond
-	// firstPause is the maximum first pause before a connection is replaced. It is short, because a process that
-	// ends may close its connections before it stops listening, and pass a check in between. The pause doubles each
-	// time, up to the interval of the checks. After a connection that lasted an interval it begins anew.
+	// firstPause is the maximum pause before a connection is replaced for the first time. It is short, because a
+	// process that is ending may close its connections before it stops listening, and pass a check in between. The
+	// pause doubles each time, up to the interval of the checks. After a connection that lasted an interval, the
+	// pause is short again.
 	firstPause = 10 * time.Millisecond
-	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
+	// A server that ends maxShort connections in a row, each within shortLife, but passes its checks, is not
+	// watched.
 	shortLife = 5 * time.Second
 	maxShort  = 5
 	maxSent   = 64 << 10 // how many bytes a server may send on one connection
 )
 
-// Watch is an address where an idle TCP connection shows at once that the server, or the path to it, is gone. The end
-// of the connection changes no state: it only causes a check of each task.
+// Watch is an address to which the pool keeps an idle TCP connection, in order to notice at once when the server, or
+// the path to it, fails. The end of the connection changes no state: it only causes a check of each task.
 type Watch struct {
 	To netip.AddrPort
 	settings.Path
-	// Silence, in whole seconds: the other end is gone if its kernel is silent for between once and twice that
-	// time; 0: only a FIN, a RST or a network error counts.
+	// Silence, in whole seconds: the connection ends when the other end's kernel has been silent for between once
+	// and twice that time. If Silence is 0, only a FIN, a RST or a network error ends the connection.
 	Silence time.Duration
 	Every   time.Duration // the shortest interval of the tasks
 	Tasks   []*Task       // the checks of that address
@@ -63,7 +65,7 @@ type watching struct {
 }
 
 // Set replaces all watches. It keeps the connections of watches that stay the same, and closes the others. A new watch
-// has no connection before Attend.
+// has no connection until Attend is called.
 func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -83,8 +85,8 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	}
 }
 
-// Attend notes for a watch that its server is up, because a check has just passed, or down. A server that is down has
-// no connection.
+// Attend notes whether the server of a watch is up, because a check has just passed, or down. No connection is kept to
+// a server that is down.
 func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -104,7 +106,7 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	}
 }
 
-// rest leaves a watch without a connection.
+// rest closes the connection of a watch, and plans no new one.
 func (ws *Watches) rest(w *watching) {
 	if w.index >= 0 {
 		heap.Remove(&ws.dials, w.index)
@@ -112,7 +114,8 @@ func (ws *Watches) rest(w *watching) {
 	ws.hangUp(w)
 }
 
-// tend makes the connections that are due. It returns when the next one is due, but at most then.
+// tend makes the connections that are due. It returns when the next connection is due, or the moment then if that is
+// earlier.
 func (ws *Watches) tend(now, then moment) moment {
 	if len(ws.dials) == 0 || !ws.pool.hasLoop() {
 		return then
@@ -149,7 +152,7 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	}
 }
 
-// keepAlive has our kernel probe the other end's kernel once each Silence, and end the connection if a probe gets no
+// keepAlive makes our kernel probe the other end's kernel once every Silence, and end the connection if a probe gets no
 // answer. TCP_USER_TIMEOUT replaces TCP_KEEPCNT here, see tcp(7), and also ends a connection that is not accepted.
 func (w *watching) keepAlive() error {
 	if w.Silence == 0 {
@@ -171,7 +174,7 @@ func (w *watching) keepAlive() error {
 	return nil
 }
 
-// grow sets the next pause by how long the connection lasted.
+// grow sets the next pause according to how long the connection lasted.
 func (w *watching) grow(lasted time.Duration) {
 	if lasted >= w.Every {
 		w.pause = 0
@@ -188,8 +191,8 @@ func (ws *Watches) hangUp(w *watching) {
 	}
 }
 
-// receive drops what a server sends, and notes the end of its connection. The loop's timer is not a connection, and is
-// ignored.
+// receive discards what a server sends, and notes the end of the connection. It ignores the loop's timer, which is not
+// a connection.
 func (ws *Watches) receive(l *loop, fd int32) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -222,7 +225,7 @@ func (ws *Watches) Ask(to netip.AddrPort) {
 	}
 }
 
-// ended asks for the checks of a watch whose connection ended.
+// ended requests a check of each task of a watch whose connection ended.
 func (ws *Watches) ended(w *watching, now moment) {
 	if ws.all[w.To] == w {
 		ask(ws.pool, w.Tasks)
@@ -238,7 +241,7 @@ func (ws *Watches) ended(w *watching, now moment) {
 	}
 }
 
-// giveUp ends a watch until Set has it again, and reports why.
+// giveUp ends a watch until it is part of another Set, and reports why.
 func (ws *Watches) giveUp(w *watching, why string) {
 	ws.hangUp(w)
 	if p := ws.pool; ws.all[w.To] == w {
@@ -249,7 +252,7 @@ func (ws *Watches) giveUp(w *watching, why string) {
 	}
 }
 
-// close closes all connections at the end.
+// close closes all connections when the pool ends.
 func (ws *Watches) close() {
 	for _, w := range ws.open {
 		ws.hangUp(w)

@@ -17,11 +17,11 @@ import (
 // overtime is how far a failed check may exceed its timeout, to find out whether the server answers at its own address.
 const overtime = time.Second
 
-// otherPorts is from how many further ports a check by datagrams is made if it decides: IPVS may remember a datagram
-// from any port for another server.
+// otherPorts is from how many other source ports a datagram check is also made when its result decides: IPVS may
+// remember any port as belonging to a connection with another server.
 const otherPorts = 4
 
-// forever is the timeout for checks that have their own.
+// forever is the limit for checks that apply a timeout of their own.
 const forever = time.Duration(math.MaxInt64)
 
 // check checks a server through the virtual address and, if that fails or proves nothing, at its own address. It is a
@@ -41,7 +41,7 @@ type check struct {
 	missing bool          // according to it, the server answers only at its own address
 }
 
-// New makes the check of a Spec whose Through is set. build makes the checks at one address.
+// New makes the check of a Spec whose Through is set. build makes a check at one address.
 func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Checker, error)) (checker.Checker, error) {
 	c := &check{Services: s, way: spec.Through, timeout: cmp.Or(spec.Timeout, spec.NegotiateTimeout)}
 	var err error
@@ -64,8 +64,8 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	return c, err
 }
 
-// Check implements checker.Checker. While answers through the virtual address are void it checks the server's own
-// address at the same time, so that a dead server is out in time.
+// Check implements checker.Checker. While answers through the virtual address are void, it checks the server's own
+// address at the same time, so that a dead server is removed in time.
 func (c *check) Check(ctx context.Context) checker.Result {
 	if !c.isOn() {
 		return c.own.Check(ctx)
@@ -82,7 +82,7 @@ func (c *check) Check(ctx context.Context) checker.Result {
 	return c.instead(there)
 }
 
-// askOwn begins a check at the server's own address. No transcript shows it.
+// askOwn begins a check at the server's own address. That check is not recorded in a transcript.
 func (c *check) askOwn(ctx context.Context) <-chan checker.Result {
 	own := make(chan checker.Result, 1)
 	go func() { own <- c.own.Check(wire.Taped(ctx, nil)) }()
@@ -120,9 +120,9 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	return r
 }
 
-// askOthers makes the same check by datagrams from other ports, at the same time as the first one. It returns a
-// function that waits for them, and reports whether all have the result of the first. If that proves nothing, the
-// function ends them.
+// askOthers begins copies of a datagram check from other ports, while the check itself runs. It returns a function that
+// waits for the copies, and reports whether all have the result of the check. If err is not nil, that result proves
+// nothing, and the function cancels the copies.
 func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func(ok bool, err error) bool) {
 	ctx, cancel := context.WithTimeout(wire.WithVia(wire.Taped(ctx, nil), c.now.via), limit)
 	results := make(chan bool, len(c.others))
@@ -145,7 +145,7 @@ func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func
 // First implements checker.Guided.
 func (c *check) First() checker.Checker { return c.through }
 
-// Way implements checker.Guided. The check uses the path of the previous check as long as that seems right.
+// Way implements checker.Guided. The check uses the path of the previous check as long as that path seems right.
 func (c *check) Way(now time.Time) (via *wire.Via, ok bool) {
 	c.began, c.now.counted = now, false
 	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed
@@ -191,10 +191,11 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 	return c.count(ctx, r)
 }
 
-// count returns the result for an answer that counts. A failure is explained by the result at the server's own address
-// in the time that is left. Meanwhile the server is asked again: its first connection may not be counted, and of a
-// server that passed before no single one decides. Where few ports are free, and the server answers at its own address,
-// it is asked a last time, for as long as at first: an earlier connection from the same port may delay the answer.
+// count returns the result for an answer that counts. To explain a failure, it checks the server's own address in the
+// time that is left. Meanwhile it checks through the virtual address again: the first connection may not have been
+// counted, and no single connection decides about a server that passed before. If few ports are free, and the server
+// answers at its own address, it checks a last time, with the whole timeout: an earlier connection from the same port
+// may delay the answer.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
 		beside, cancel := context.WithCancel(ctx)
@@ -230,10 +231,11 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	return r
 }
 
-// fails reports whether a result is a failure, and counts.
+// fails reports whether a result is a failure that counts.
 func (c *check) fails(r checker.Result) bool { return c.void == "" && !r.OK && r.Conclusive() }
 
-// again asks a failed server once more, by a connection that its service counts. Only then does the failure count.
+// again checks a failed server once more, over a connection that its service counts. Only after that does the failure
+// count.
 func (c *check) again(ctx context.Context, first checker.Result, limit time.Duration) checker.Result {
 	began := time.Now()
 	r := c.ask(ctx, limit)
@@ -243,9 +245,9 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 	return r
 }
 
-// instead returns the result at the server's own address, if no answer through the virtual address counts. It does not
-// bring back a server that failed only through the virtual address, nor any server if only this moment prevented the
-// check.
+// instead returns the result at the server's own address when no answer through the virtual address counts. A success
+// there does not bring back a server that failed only through the virtual address, nor any failed server if what
+// prevented the check is only temporary.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
 	forNow := slices.Contains([]string{errSilent.Error(), errLost.Error(), errScarce.Error()}, c.void)

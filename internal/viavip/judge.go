@@ -8,7 +8,7 @@ import (
 	"ldirectord/checker"
 )
 
-// Kernel has the facts that decide whether answers from a virtual address can come back to this machine.
+// Kernel holds the facts that decide whether answers from a virtual address can come back to this machine.
 type Kernel struct {
 	Device      string // the one on which they come in: that of the route to the server
 	Local       bool   // the virtual address belongs to this machine
@@ -17,14 +17,14 @@ type Kernel struct {
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
 
-// Drops returns the settings that drop answers from an IPv4 virtual address (ip-sysctl of the kernel's documentation;
-// IPv6 has neither).
+// Drops reports which settings drop answers from an IPv4 virtual address (ip-sysctl in the kernel's documentation).
+// IPv6 has neither setting.
 func (k Kernel) Drops() (acceptLocal, reversePath bool) {
 	return k.Local && !k.AcceptLocal, k.Strict && !k.Same
 }
 
 // Judge returns why an answer through a virtual address is void; "" if it counts. A success counts if the private
-// service was there all the time, a failure only if an answer could have come back.
+// service was there all the time. A failure counts if, moreover, an answer could have come back.
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	acceptLocal, reversePath := k.Drops()
 	device := strings.ReplaceAll(cmp.Or(k.Device, "all"), ".", "/") // as sysctl(8) takes it

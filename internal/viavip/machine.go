@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine has the addresses of this machine.
+// machine holds the addresses of this machine.
 type machine struct {
 	devices map[netip.Addr]net.Interface
 	byIndex map[int]net.Interface
 	read    time.Time
 }
 
-// at returns what was known at a time or later.
+// at returns the addresses as they were read at the given time or later.
 func (m *machine) at(when time.Time) *machine {
 	if !m.read.Before(when) {
 		return m
@@ -52,7 +52,8 @@ func towards(to netip.Addr) (netlink.Route, error) {
 	return routes[0], nil
 }
 
-// kernel reads the facts, at a time or later, that decide whether an answer from a virtual address comes back.
+// kernel returns the facts, read at the given time or later, that decide whether an answer from a virtual address comes
+// back.
 func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
 	in, _ := towards(server)
 	to, _ := towards(virtual)

@@ -1,6 +1,6 @@
-// Package viavip checks real servers as clients reach them: by a virtual address, forwarded by IPVS. For each server
-// there is a private service of IPVS, which forwards to that server alone. The mark of a check's socket chooses the
-// service.
+// Package viavip checks real servers in the way that clients reach them: through a virtual address and IPVS. For each
+// server there is a private service of IPVS, which forwards to that server alone. The mark on a check's socket selects
+// the service.
 package viavip
 
 import (
@@ -39,7 +39,7 @@ const (
 	firstUser = uint16(1024)           // the first port that is not reserved
 )
 
-// Astray is the error of a path on which packets don't reach the private service.
+// Astray is the error for a path whose packets don't reach the private service.
 const Astray = "packets with its mark don't come to its private service"
 
 var (
@@ -65,7 +65,7 @@ type Options struct {
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
 }
 
-// Services are the private services of one daemon. While they are not started, checks go to the servers' own addresses.
+// Services are the private services of one daemon. Until Start is called, checks go to the servers' own addresses.
 type Services struct {
 	on   atomic.Bool
 	left atomic.Pointer[map[netip.Addr]bool] // virtual addresses whose virtual services are left to others
@@ -84,14 +84,14 @@ type Services struct {
 	machine
 }
 
-// service is a private service, in the table or not yet.
+// service is a private service, which may not be in the table yet.
 type service struct {
 	ipvsctl.PrivateService
 	ours   bool // the service with its mark in the table is ours
 	*entry      // a new one each time that the service is made; nil before
 }
 
-// entry is a service in the table.
+// entry is what is known about a service in the table.
 type entry struct {
 	present     atomic.Bool // false once it may not be there
 	connections uint32      // connections that the kernel remembers, as last read
@@ -102,7 +102,7 @@ type entry struct {
 	restored    bool        // it was lost before, and no check failed since
 }
 
-// passage is how a check reaches its server, by a service in its state when the check began.
+// passage is how a check reaches its server: the path, and the service with its state when the check began.
 type passage struct {
 	service
 	via    wire.Via
@@ -122,7 +122,7 @@ func (sv *service) lose() {
 	}
 }
 
-// isPresent reports whether a service is in the table as far as known.
+// isPresent reports whether a service is in the table, as far as is known.
 func (sv *service) isPresent() bool { return sv.entry != nil && sv.present.Load() }
 
 // New returns services that are not started.
@@ -148,25 +148,26 @@ func (s *Services) Start(o Options) {
 	s.on.Store(true)
 }
 
-// Leave has checks through these virtual addresses go to the servers' own: another daemon has their virtual services.
+// Leave makes checks through these virtual addresses go to the servers' own addresses, because another daemon has the
+// virtual services.
 func (s *Services) Leave(virtual map[netip.Addr]bool) { s.left.Store(&virtual) }
 
-// wanted is the service for a path, without its mark.
+// wanted returns the service for a path, without the service's mark.
 func wanted(w checker.Through) ipvsctl.PrivateService {
 	d := lvs.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: w.Forward, Weight: 1}
 	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
 }
 
-// turn is the right of one goroutine to use the table, and the facts about it.
+// turn is the right of one goroutine to use the table and the fields that describe it.
 type turn struct {
 	*Services
 	ctx context.Context // the limit of the turn
 }
 
-// do makes a change of the table.
+// do makes a change to the table.
 func (t turn) do(op lvs.Op) error { return t.Table.Do(t.ctx, op)[0] }
 
-// with waits for a turn, which f has.
+// with waits for a turn, and calls f with it.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
@@ -181,9 +182,9 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) e
 	}
 }
 
-// Set chooses and records the marks for these paths, and removes all other services: a check that still uses one is
-// void. The keys are the virtual services of the configuration. The checks, or the next Set, try a failed service
-// again.
+// Set chooses and records the marks for these paths, and removes all other services. A check that still uses a removed
+// service is void. The keys are the virtual services of the configuration. If making or removing a service fails, its
+// checks or the next Set try again.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
@@ -222,9 +223,9 @@ func (s *Services) Close(ctx context.Context) {
 	s.Set(ctx, nil, nil)
 }
 
-// choose gives a service the next mark that is free. Half of the marks are for tunnels: while connections last, the
-// kernel keeps the route of a destination, and it must not be the route of the other method. Without a free mark
-// nothing changes.
+// choose gives a service the next free mark. Half of the marks are for tunnels: while connections last, the kernel
+// keeps the route to a destination, which must not be the route for another forwarding method. If no mark is free, the
+// service does not change.
 func (s *Services) choose(sv *service) error {
 	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
 	if sv.Dest.Forward == lvs.Tunnel {
@@ -254,8 +255,8 @@ func (s *Services) save() error {
 	return err
 }
 
-// ready makes the service of a path, unless it is in the table as far as known, and finds how a check reaches it. It
-// reports whether packets may not come to the service.
+// ready makes the service of a path if it is not known to be in the table, and finds how a check reaches it. doubted
+// reports whether packets may fail to reach the service.
 func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (doubted bool, err error) {
 	err = s.with(ctx, checkTimeout, func(t turn) error {
 		sv := s.all[wanted(w)]
@@ -275,7 +276,7 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (do
 	return doubted, err
 }
 
-// make makes a service. If its mark now belongs to another program, it gets another mark.
+// make adds a service to the table. If the service's mark now belongs to another program, it gets another mark.
 func (t turn) make(sv *service) error {
 	err := t.do(lvs.Op{Kind: lvs.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
 	if errors.Is(err, syscall.EEXIST) {
@@ -297,8 +298,9 @@ func (t turn) make(sv *service) error {
 	return err
 }
 
-// look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
-// have no destinations that this program did not add. Neither is known of services that could not be read.
+// look reads services, with one request for each. stayed reports which of them stayed in the table as they were made.
+// free reports which have no destinations other than the one that this program adds. Both are false for services that
+// could not be read.
 func (t turn) look(all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
 	keys := make([]lvs.Key, len(all))
@@ -354,7 +356,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 	return void
 }
 
-// voidBy is why an answer is void by an error. What was being done while the table was silent does not matter.
+// voidBy returns why an error makes an answer void. If the table did not answer, it omits what was being done.
 func voidBy(err error) string {
 	if errors.Is(err, errSilent) {
 		err = errSilent
@@ -362,7 +364,7 @@ func voidBy(err error) string {
 	return err.Error()
 }
 
-// remove removes a service that is ours.
+// remove removes a service if it is ours.
 func (t turn) remove(sv *service) error {
 	_, free, err := t.look(sv)
 	if err == nil && sv.ours && free[0] {
@@ -371,9 +373,9 @@ func (t turn) remove(sv *service) error {
 	return err
 }
 
-// surely makes a check by connections that its service counts. Others prove nothing about the server: the kernel may
-// remember a connection with the same port, of another check or of another program, and a rule of the firewall may
-// change marks.
+// surely makes a check over connections that its service counts. Other connections prove nothing about the server: the
+// kernel may remember a connection of another check or program from the same port, and a firewall rule may change
+// marks.
 func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, c checker.Checker) (r checker.Result,
 	err error) {
 	stray, tries := p.stray, maxTries
@@ -402,8 +404,8 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 	})
 }
 
-// strays finds out why no connection of a check is counted. Where no rule leads them elsewhere it may be their ports: a
-// connection to another port is a new one from each of them.
+// strays finds out why no connection of a check is counted. If no rule diverts them, their source ports may be the
+// reason: from any of these, a connection to another destination port would be new.
 func (t turn) strays(p *passage) error {
 	if why := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6); why != "" {
 		return fmt.Errorf("%s: %s", Astray, why)
@@ -428,7 +430,8 @@ type counting struct {
 	waited time.Duration     // how long connections waited for the table, of the timeout of their check
 }
 
-// check makes a check. Its first connection is counted in the turn that it begins in: its timeout is not for waiting.
+// check begins a check in a turn, and returns its result. The check's first connection is counted in that turn, so that
+// the check's timeout is not spent on waiting for another.
 func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result, error) {
 	ended := make(chan checker.Result, 1)
 	err := n.with(n.ctx, checkTimeout, func(t turn) error {
@@ -474,7 +477,7 @@ func (n *counting) start(send func() error) error {
 	}
 }
 
-// count sends the first packet of a connection, which the kernel counts at once.
+// count sends the first packet of a connection, and tests whether the service counted the connection.
 func (n *counting) count(t turn, send func() error) error {
 	n.err = nil
 	_, _, unread := t.look(&n.p.service)
@@ -495,8 +498,8 @@ func (n *counting) count(t turn, send func() error) error {
 	return n.err
 }
 
-// locate finds the source address of a check, and the segments that fit there. It reports whether packets may not come
-// to the service.
+// locate finds the source address of a check, and the longest TCP segment that fits its path. doubted reports whether
+// packets may fail to reach the service.
 func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	p.shared = p.shared || p.of != nil && p.of != p
 	p.of = p
@@ -520,7 +523,8 @@ func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	return doubted, nil
 }
 
-// isDoubted reports whether packets may fail to reach the service: none came recently, or only those of other checks.
+// isDoubted reports whether packets may fail to reach the service: none came recently, or perhaps only those of other
+// checks.
 func (p *passage) isDoubted(now time.Time) bool {
 	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }
