@@ -17,8 +17,8 @@ type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// Spec holds all settings of one check. Equal Specs describe the same check of the same server, so one check serves
-// all. All fields must be comparable.
+// Spec holds all settings of one check. Equal Specs describe the same check of the same server, so that check is made
+// only once. All fields must be comparable.
 type Spec struct {
 	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
 	Service  string // negotiate and combined: http, https, …, none

@@ -28,8 +28,8 @@ type Guided interface {
 	Checker
 	// First returns the check that this one starts with.
 	First() Checker
-	// Way returns the path of the first check. If ok is false, the path is not known yet, and Check does
-	// everything.
+	// Way returns the path of the first check. If ok is false, the path is not known without waiting, and Check
+	// does everything.
 	Way(now time.Time) (via *wire.Via, ok bool)
 	// Confirm reports for each of these checks, which have all succeeded, whether its answer counts. It is called
 	// on one of them, and may take a moment.

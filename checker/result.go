@@ -39,7 +39,7 @@ type Result struct {
 	// without an answer. Secrets of the configuration are removed from it.
 	Body string
 	Took time.Duration
-	// Stages holds when each stage was done.
+	// Stages holds when each stage was completed.
 	Stages wire.Stages
 	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64

@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// maxPEM limits a file of certificates, in bytes. A file with all authorities that a system trusts has 220 kB.
+// maxPEM limits a file of certificates, in bytes. A file with all authorities that a system trusts has about 220 kB.
 const maxPEM = 4 << 20
 
 // TLSSums holds checksums of the files that checks read, so that a certificate renewed in place leads to a new check.
@@ -18,8 +18,8 @@ type TLSSums map[tlsFiles]string
 // tlsFiles are the paths of a certificate, its key and the authorities; "" for none.
 type tlsFiles [3]string
 
-// Of returns the checksum of the files that a check reads; "" if it reads none. It reports no unreadable files:
-// protocol.New refuses them.
+// Of returns the checksum of the files that a check reads; "" if it reads none. It does not report unreadable files,
+// because protocol.New refuses them.
 func (t TLSSums) Of(s Spec) string {
 	files := tlsFiles{s.TLSCert, s.TLSKey}
 	if s.TLSVerify {

@@ -90,7 +90,7 @@ func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
 
-// Call Rest when the timeout has passed since an echo was sent, and again after each time that Rest returned. Rest
+// Call Rest when the timeout has passed since an echo was sent, and again after each duration that Rest returned. Rest
 // returns how much longer the reply may take, or ends the wait with an error: os.ErrDeadlineExceeded, or ENOBUFS.
 //
 // Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel resolves the

@@ -19,7 +19,7 @@ type part struct {
 // one returns the part for a text that always matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
-// absorb gives a whole those properties of its part sub that it has if any of its parts has them.
+// absorb gives p the properties of its part sub that a whole has if any of its parts has them.
 func (p *part) absorb(sub part) {
 	p.odd = p.odd || sub.odd
 	p.ends = p.ends || sub.ends

@@ -101,8 +101,8 @@ func (r *Regexp) worth(text []byte) (found bool) {
 	return true
 }
 
-// Match reports whether the pattern matches anywhere in a text. A Heavy search ends with ErrBudget when it has used
-// about budget of processor time. Match adds the processor time that it used to spent.
+// Match reports whether the pattern matches anywhere in a text. If the search is Heavy, it ends with ErrBudget when it
+// has used about budget of processor time. Match adds to spent the processor time that the search took.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case !r.worth(text):

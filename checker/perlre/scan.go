@@ -205,7 +205,7 @@ func (s *scanner) literal() part {
 var quantifiers = regexp.MustCompile(
 	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|(,)[ \t]*([0-9]+)[ \t]*)\})`)
 
-// leadingZero matches in a quantifier that Perl refuses and Go reads as literal text.
+// leadingZero matches inside a quantifier that Perl refuses and Go reads as literal text.
 var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
 
 // quantifier reads a quantifier, and returns it in the engines' notation, with its bounds. If no upper bound is

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// beyond is added to bytes beyond ASCII for the engines. The sum is in a private-use area, where no rune is a letter, a
-// space or the other case of another rune. So \w, \b, (?i) and their like apply to ASCII, as in Perl.
+// beyond is added to a byte beyond ASCII before an engine reads it. The sum is in a private-use area, where no rune is
+// a letter, a space or the other case of another rune. So \w, \b, (?i) and their like apply to ASCII, as in Perl.
 const beyond = 0xe000
 
 // runeOf returns the rune that the engines read for a byte.

@@ -12,7 +12,7 @@ import (
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct{ server }
 
-// newConnect returns a connect check. For UDP, which has no connections, it is a ping or sends an empty datagram.
+// newConnect returns a connect check. For UDP, which has no connections, the check sends a ping or an empty datagram.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	switch {
 	case s.PingsTheSilent:

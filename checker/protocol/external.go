@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// killDelay is how long to wait until a killed program exits: a program that hangs in the kernel can't be
+	// killDelay is how long to wait for a killed program to exit: a program that hangs in the kernel can't be
 	// killed.
 	killDelay = time.Second
 	// maxOutput is how much of a program's output is kept, in bytes.
@@ -93,7 +93,7 @@ func (c *external) stuck() Result {
 	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
 }
 
-// errCrowded is the error, a shortage on this machine, if too many programs are running already.
+// errCrowded is the error if too many programs are running already. It is a shortage on this machine.
 var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
 // runProgram runs the program to its end. At the timeout it kills the program and all that the program started.

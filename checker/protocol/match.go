@@ -10,8 +10,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits on the cost of matching. All matching of one check shares a budget of processor time. When it is spent, the
-// check tries again with a larger budget. Only one check at a time may do so.
+// Limits on the cost of matching. All matching of one check shares a budget of processor time. When the budget is
+// spent, the check tries again with a larger one. Only one check at a time may do so.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
@@ -19,12 +19,12 @@ const (
 	maxSlotWait = 30 * time.Second
 	// largeBody is the length in bytes above which a body needs a slot.
 	largeBody = 64 << 10
-	// largeBodies is how many longer bodies may be in memory at once.
+	// largeBodies is how many bodies longer than largeBody may be in memory at once.
 	largeBodies = 16
 )
 
 // Matching limits the processors and memory that all checks together use to search answers. A check may wait for a free
-// slot. The wait is not part of its timeout.
+// slot. The wait is not part of the check's timeout.
 type Matching struct {
 	quick, thorough lane
 	bodies          chan struct{}

@@ -11,7 +11,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// The request for TLS is the log-in up to its user ("SSLRequest" in the manual of MySQL's protocol).
+// The request for TLS is the beginning of the log-in, up to the user ("SSLRequest" in the manual of MySQL's protocol).
 const (
 	mysqlRequest = 32   // bytes of its body
 	mysqlFlags   = 5    // the offset of the second byte of the client's capabilities in a packet
@@ -28,7 +28,7 @@ type mysqlUpgrade struct {
 	untold    error         // why TLS failed, which the driver does not report
 }
 
-// offersTLS reports whether a greeting, after its first byte, offers TLS.
+// offersTLS reports whether a greeting, given without its first byte, offers TLS.
 func offersTLS(greeting []byte) bool {
 	const capabilities = 4 + 8 + 1
 	_, rest, _ := bytes.Cut(greeting, []byte{0})

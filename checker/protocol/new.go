@@ -131,8 +131,8 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 	return always{OK: true, Detail: "service none"}, nil
 }
 
-// Env holds what all checkers share that are made from one reading of the configuration: ping sockets, the limit on
-// child processes and facts from the configuration. Each file that it names is read only once.
+// Env holds what is shared by all checkers made from one reading of the configuration: ping sockets, the limit on child
+// processes and facts from the configuration. Each file that the configuration names is read only once.
 type Env struct {
 	Pinger checker.Pinger
 	// PortOf returns the port at which one of our own virtual services reaches a server, or 0 if the address is not

@@ -14,8 +14,8 @@ import (
 )
 
 // oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
-// speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what passes. For
-// lack of a free server, only a part of this was tested (docs/checks.md).
+// speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what passes
+// through them. For lack of a free server, only a part of this was tested (docs/checks.md).
 type oracleCheck struct {
 	external
 	target   netip.AddrPort

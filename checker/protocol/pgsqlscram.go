@@ -16,8 +16,8 @@ const (
 	maxScramRounds = 1 << 20
 	// maxScramMessage limits a server's message, in bytes. PostgreSQL's messages have about 100 bytes.
 	maxScramMessage = 4 << 10
-	// maxScramLogins is how many log-ins may share the kept keys. More and more would be kept if a server sent a
-	// new salt each time.
+	// maxScramLogins is how many log-ins may share kept keys. Without this limit, more and more keys would be kept
+	// if a server sent a new salt each time.
 	maxScramLogins = 100
 )
 

@@ -29,7 +29,7 @@ func (s server) question(resend time.Duration) wire.Question {
 	return wire.Question{To: s.target, Timeout: s.timeout, Resend: resend, Patience: wire.MaxStrays}
 }
 
-// opening returns the first step of a check that connects to the server. ok is false if the address has no port.
+// opening returns the first step of a check that connects to the server. It returns false if the address has no port.
 func (s server) opening(request []byte) (Opening, bool) {
 	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
 }

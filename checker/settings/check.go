@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// HTTPStatuses is a list of HTTP statuses and ranges of statuses, as in the configuration but without blanks:
+// HTTPStatuses is a list of HTTP statuses and ranges of statuses, as in the configuration but without blanks, such as
 // 200,300-399. Each status has three digits.
 type HTTPStatuses string
 
@@ -34,7 +34,7 @@ type Step struct {
 	Written string // Text as in the configuration
 }
 
-// Account holds what a check logs in with. An empty field is not set.
+// Account holds what a check logs in with. An empty string means that the value is not set.
 type Account struct {
 	Login    string `cf:"login,secret,shown-empty"`
 	Passwd   string `cf:"passwd,secret,shown-empty"`

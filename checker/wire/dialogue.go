@@ -56,7 +56,7 @@ func NotOffered(reply string) error {
 	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(reply)))
 }
 
-// StartTLS starts TLS if the server agrees; otherwise the error contains the server's answer.
+// StartTLS starts TLS if the server agrees. Otherwise it returns an error with the server's answer.
 func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	switch {
 	case err != nil:

@@ -86,7 +86,7 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	return fd, err
 }
 
-// begun returns the error of a call of connect, or nil if the connection is in progress.
+// begun returns the error of a call to connect(2), or nil if the connection is in progress.
 func begun(err error) error {
 	if raw.InProgress(err) {
 		return nil
@@ -94,7 +94,7 @@ func begun(err error) error {
 	return err
 }
 
-// connect waits until the socket is connected. A second call of connect(2) returns the result.
+// connect waits until the socket is connected. A second call to connect(2) returns the result.
 func (s *socket) connect() error {
 	c, err := s.SyscallConn()
 	if err != nil {

@@ -48,8 +48,8 @@ func StageOf(err error) Stage {
 	return AtAnswer
 }
 
-// Stages holds when each stage of a check was first done, in µs since the check's start; 0: not done, or the protocol
-// has no such stage. The order in time may differ: a server that greets sends first.
+// Stages holds when each stage of a check was first completed, in µs since the check's start; 0: not completed, or the
+// protocol has no such stage. The order in time may differ: a server that greets sends first.
 type Stages [Marks]uint32
 
 // Mark is the end of a stage of a check, for measurements. The names of the marks are stable.

@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// To resume a session costs a third of a full handshake. While a server is up, at most maxResumed checks in a row do
-// so.
+// Resuming a session costs a third of a full handshake. While a server is up, at most maxResumed checks in a row do so.
 const (
 	maxResumed  = 9
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects

@@ -99,7 +99,7 @@ func (l *loop) send(f *flight) (done bool) {
 	return false
 }
 
-// mark notes the end of a stage. As its time serves that of the loop's last look, which many checks share.
+// mark notes the end of a stage. now is the time of the loop's last look, which many checks share.
 func (f *flight) mark(m wire.Mark, now time.Time) {
 	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
 		f.Via.Connected(f.fd, f.To)
@@ -205,8 +205,8 @@ func (p *pings) sendEchoes() {
 	}
 }
 
-// noteEcho notes the result of an echo request, and wakes the loop unless it wakes soon anyway. It may be called from
-// any goroutine.
+// noteEcho notes the result of an echo request, and wakes the loop unless the loop will wake soon anyway. It may be
+// called from any goroutine.
 func (l *loop) noteEcho(e echoed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,7 +24,7 @@ const (
 	// asks the kernel for events of that socket. Checks that began together share the wake-up for a look.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
-	// confirmTimeout limits the confirmation of all checks that were answered at the same time.
+	// confirmTimeout is how long the confirmation of all checks that were answered at the same time may take.
 	confirmTimeout = 2 * time.Second
 )
 
@@ -313,7 +313,7 @@ func (p *Pool) confirm(passed []Update) {
 	}
 }
 
-// complete finishes a check that the loop began. A guided check, whose first answer was not confirmed, it continues
+// complete finishes a check that the loop began. A guided check, whose first answer was not confirmed, is continued
 // first.
 func (p *Pool) complete(u Update) {
 	if g, guided := u.Task.Checker.(checker.Guided); guided {

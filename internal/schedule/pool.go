@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Tick is the shortest time between two planned wake-ups.
+// Tick is the shortest time between two planned wake-ups of a pool.
 const Tick = 10 * time.Millisecond
 
 const (
@@ -26,7 +26,7 @@ const (
 	// than the interval divided by gridShare.
 	perGrid   = 50
 	gridShare = 20
-	// companySize is how many checks are due at one instant if they cost less together, see checker.CompanyOf.
+	// companySize is how many checks are due at one instant if they cost less together (see checker.CompanyOf).
 	companySize = 4
 	// maxSleep is the longest time between two wake-ups. It is also how late a success that follows a success may
 	// be reported.
@@ -132,7 +132,7 @@ type Pool struct {
 // moment is a time in the schedule, since the pool's epoch.
 type moment = time.Duration
 
-// at returns the moment of a time.
+// at returns a time as a moment of the schedule.
 func (p *Pool) at(t time.Time) moment { return t.Sub(p.epoch) }
 
 func (p *Pool) now() moment { return p.at(time.Now()) }
@@ -149,7 +149,7 @@ type company struct {
 	free int
 }
 
-// NewPool returns a pool without tasks. It does nothing until Run.
+// NewPool returns a pool without tasks. It does nothing until Run is called.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
 		epoch: time.Now(), ctx: context.Background(), heirs: map[*Task]*Task{}}
@@ -159,7 +159,8 @@ func NewPool() *Pool {
 
 // Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. All
 // other tasks are dropped, and their results are no longer reported, with one exception: heirs maps dropped tasks to
-// new tasks that check the same. If a dropped task's check gets no answer, that counts for the task's heir, see passOn.
+// new tasks that check the same. If a dropped task's check gets no answer, that counts for the task's heir (see
+// passOn).
 func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,8 +195,8 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.changed()
 }
 
-// drop removes a task. The task's heir, if there is one, takes over the number of its silent checks, and later the
-// result of a check that still runs.
+// drop removes a task. The task's heir, if there is one, takes over the number of its checks without an answer, and
+// later the result of a check that still runs.
 func (p *Pool) drop(t, heir *Task) {
 	t.in = false
 	if heir != nil {
@@ -282,8 +283,8 @@ func (p *Pool) Tape(t *Task) {
 	t.taped = true
 }
 
-// Results is signalled when there is something to Take. A success that follows a success may be reported late, by a
-// second or the shortest interval of a task, whichever is less.
+// Results is signalled when there is something to Take. A success that follows a success may be reported late, by up to
+// a second or the shortest interval of a task, whichever is less.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
 // Take returns the results since the last call, oldest first. They are valid until the next call.
@@ -446,8 +447,8 @@ func (p *Pool) tell(now moment) {
 	signal(p.results)
 }
 
-// finish reports the result and puts the task back into the queue. If the process or the machine did not run during the
-// check, a failure is ignored once, and the check is repeated immediately.
+// finish reports the result and puts the task back into the queue. If the process or the machine did not run for a part
+// of the check, a failure is ignored once, and the check is repeated immediately.
 func (p *Pool) finish(u Update) {
 	now := p.now()
 	p.mu.Lock()
@@ -532,7 +533,7 @@ func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	return after(last, t.Every, now)
 }
 
-// isLate reports whether the pool wakes much too late. While the machine is suspended the process's clock stops, but
+// isLate reports whether the pool wakes much too late. While the machine is suspended, the process's clock stops, but
 // the servers keep running.
 func (p *Pool) isLate(now moment, slept time.Duration) bool {
 	return now-p.planned > stallAfter || slept-p.slept > stallAfter
@@ -566,7 +567,7 @@ func (p *Pool) phase(first moment, every time.Duration) moment {
 	return due
 }
 
-// gridOf returns the grid for a number of checks with the same interval.
+// gridOf returns the time between two instants of the grid for a number of checks with the same interval.
 func gridOf(every time.Duration, checks int) time.Duration {
 	return max(every/time.Duration(max(gridShare, (checks+perGrid-1)/perGrid)), min(Tick, every))
 }

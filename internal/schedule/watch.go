@@ -153,7 +153,7 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 }
 
 // keepAlive makes our kernel probe the other end's kernel once every Silence, and end the connection if a probe gets no
-// answer. TCP_USER_TIMEOUT replaces TCP_KEEPCNT here, see tcp(7), and also ends a connection that is not accepted.
+// answer. TCP_USER_TIMEOUT replaces TCP_KEEPCNT here (see tcp(7)), and also ends a connection that is not accepted.
 func (w *watching) keepAlive() error {
 	if w.Silence == 0 {
 		return nil
@@ -241,7 +241,7 @@ func (ws *Watches) ended(w *watching, now moment) {
 	}
 }
 
-// giveUp ends a watch until it is part of another Set, and reports why.
+// giveUp ends a watch until a later Set includes it, and reports why.
 func (ws *Watches) giveUp(w *watching, why string) {
 	ws.hangUp(w)
 	if p := ws.pool; ws.all[w.To] == w {

@@ -115,7 +115,7 @@ type passage struct {
 	crowded bool // the last one that it counted was not the first that was made: the kernel remembers many ports
 }
 
-// lose notes that a service may not be in the table.
+// lose notes that a service may no longer be in the table.
 func (sv *service) lose() {
 	if sv.entry != nil {
 		sv.present.Store(false)
@@ -431,7 +431,7 @@ type counting struct {
 }
 
 // check begins a check in a turn, and returns its result. The check's first connection is counted in that turn, so that
-// the check's timeout is not spent on waiting for another.
+// the check's timeout is not spent on waiting for another turn.
 func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result, error) {
 	ended := make(chan checker.Result, 1)
 	err := n.with(n.ctx, checkTimeout, func(t turn) error {
