@@ -60,7 +60,7 @@ func (a *agenda) giveBack(taken []*virtual) {
 	a.spare = taken
 }
 
-// next returns the time at which the first virtual service becomes due, or zero if none does.
+// next returns when the first virtual service becomes due even if no event happens, or zero if none does.
 func (a *agenda) next() time.Time {
 	if len(a.timed) == 0 {
 		return time.Time{}
@@ -95,7 +95,7 @@ func (v *virtual) isUnweighed() bool {
 	return !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0)
 }
 
-// wakeAt sets the time at which a virtual service becomes due; zero means never.
+// wakeAt sets when a virtual service becomes due even if no event happens; zero means never.
 func (v *virtual) wakeAt(at time.Time) {
 	v.again = at
 	switch {

@@ -69,7 +69,8 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 // reconsider makes the next step decide again where each address belongs.
 func (a *announcer) reconsider() { a.stale = true }
 
-// end withdraws all addresses, except those of virtual services that cleanstop = no leaves in the table.
+// end notes that the director stops. From then on, all addresses are withdrawn, except those of virtual services that
+// cleanstop = no leaves in the table.
 func (a *announcer) end() { a.atEnd = true }
 
 func (a *announcer) byAddr() map[netip.Addr]*announcement {

@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// askedAgain is the delay before a server is checked again because its result may show whether the path through a
-// virtual address works.
+// askedAgain is the delay before another check of a server whose result is needed soon, for example because it may show
+// whether the path through a virtual address works.
 const askedAgain = 100 * time.Millisecond
 
 // passage returns the last result in the form that judge needs.

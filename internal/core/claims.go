@@ -14,10 +14,11 @@ import (
 // Claims reports which virtual services other daemons of this machine have in the table. No daemon takes a virtual
 // service from another.
 type Claims interface {
-	// Take claims the virtual services in keys for this director. Without blocking, it queues for those that
-	// another daemon has. It gives up all other claims except those in left, which may still be in the table. taken
-	// names the daemon that has each virtual service. beside names a daemon that shares a virtual service, waits
-	// for it or changes it. Take is called before a virtual service is added and after one was removed.
+	// Take claims the virtual services in keys for this director. It queues for those that another daemon has, but
+	// does not wait until they are free. It gives up all other claims except those in left, which may still be in
+	// the table. taken names the daemon that has each virtual service. beside names a daemon that shares a virtual
+	// service, waits for it or changes it. Take is called before a virtual service is added and after one was
+	// removed.
 	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }
 

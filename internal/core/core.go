@@ -1,5 +1,5 @@
-// Package core decides what is done for all virtual services together, and in which order. This covers writes to the
-// table, addresses, mark rules and messages. The package asks judge what a single virtual service should have. Its
+// Package core decides what is done for all virtual services together, when, and in which order. This covers writes to
+// the table, addresses, mark rules and messages. The package asks judge what a single virtual service should have. Its
 // methods take the events: results of checks, changes of the table, requests of operators, and the time. Step then does
 // everything that is due. The package has no clock of its own and waits only for the table's answers, so a test can
 // play any order of events in memory.
@@ -25,8 +25,8 @@ type World struct {
 	Former []lvs.Key
 	// Withdraw is true if the previous daemon may have left addresses, even if the plan has none.
 	Withdraw bool
-	// Through, if not nil, is called with the virtual addresses that checks must not use, because other daemons
-	// have the virtual services at those addresses.
+	// Through, if not nil, is called with the virtual addresses that checks go through. Checks must not use an
+	// address that maps to true, because other daemons have the virtual services at that address.
 	Through func(left map[netip.Addr]bool)
 	// Departing lists the servers that left the configuration of the previous daemon and still had connections.
 	Departing []judge.Record
@@ -34,7 +34,8 @@ type World struct {
 	// the last call passed becomes Departing of the next daemon.
 	Leave func([]judge.Record)
 	// Moving lists the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
-	// called with all servers whose weights are changing, before the table changes, at most once a second.
+	// called with all servers whose weights are changing, before the table changes. The shortest time between two
+	// calls grows with the number of servers, up to a second.
 	Moving []judge.Record
 	Move   func([]judge.Record)
 	// Orders apply from the start.

@@ -11,8 +11,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// checkDrift compares the table with the last write and undoes external changes. It always restores the settings of
-// virtual services and any that were removed, but restores real servers only with repair.
+// checkDrift compares the table with the last write and undoes external changes. It always restores removed virtual
+// services and changed settings. It restores real servers only with repair.
 func (w *writer) checkDrift() {
 	if w.silent() {
 		return

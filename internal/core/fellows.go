@@ -25,7 +25,7 @@ const (
 // fewest is the number of servers that must show a value before one of them can count as different.
 const fewest = 3
 
-// shown holds what the checks and the table show of a server. If nothing is known, all fields are zero.
+// shown holds what the checks and the table show about a server. If nothing is known, all fields are zero.
 type shown struct {
 	known bool // its last checks passed
 	certs certificates

@@ -21,8 +21,8 @@ type limit struct {
 
 func (l *limit) isFull() bool { return l != nil && l.full }
 
-// look notes a destination and its connections, as read from the table. It changes full once the table has differed
-// from it for an interval.
+// look notes a destination and its connections, as read from the table. full changes only after the table has
+// contradicted it for an interval.
 func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval time.Duration) (turned bool) {
 	was := l.reached > 0 && d.Upper <= l.reached // raising the limit makes the kernel forget it
 	if l.reached = 0; d.Full(was, connections) {

@@ -18,7 +18,7 @@ const (
 	machineQuiet = time.Minute // what may come and go at each look is over when not seen for this long
 )
 
-// machine holds the conditions of the director itself.
+// machine holds the conditions that looks at this machine have found.
 type machine struct {
 	*services
 	held    []lack

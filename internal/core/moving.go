@@ -13,7 +13,7 @@ import (
 
 // This file records what changes the weights of servers, for the next daemon.
 
-// The time between two records is recordInterval for each server in the record, but at most maxRecordInterval.
+// The shortest time between two records is recordInterval for each server in the record, but at most maxRecordInterval.
 const (
 	recordInterval    = 4 * time.Millisecond
 	maxRecordInterval = time.Second

@@ -21,7 +21,7 @@ import (
 const clockLook = 10 * time.Second
 
 // Order puts these orders in force, and updates the table. ready lists servers that need not wait any longer to come
-// back. They need not have an order.
+// back, even if they have no order.
 func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)

@@ -11,9 +11,9 @@ import (
 )
 
 // sync decides every virtual service that is due and updates the table. It works out the changes from what it last
-// wrote, so that one change takes only one request. It reads the table only if its contents are unknown, or if the
-// answer to a change shows that they differ from the last write. Then it removes virtual services that are no longer
-// configured. have, if not nil, is the table as just read.
+// wrote, so that one change takes only one request. It reads the table only if the contents are unknown, while a weight
+// changes step by step, or if the answer to a change shows that the contents differ from the last write. Then it
+// removes virtual services that are no longer configured. have, if not nil, is the table as just read.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -90,8 +90,8 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.retry.Failed(o.Err.Error(), v.Config.CheckInterval.Duration(), w.tell.now())
 }
 
-// nextTry returns the next time at which a virtual service becomes due or a failed change is tried again. Zero means
-// never.
+// nextTry returns the next time at which, even if no event happens, a virtual service becomes due or a failed change is
+// tried again. Zero means never.
 func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	next := w.agenda.next()
 	for _, list := range lists {

@@ -73,7 +73,8 @@ func (e *examiner) answered(c *check, u *schedule.Update) {
 	}
 }
 
-// silentReport handles an agent that does not answer. Its last report no longer applies.
+// silentReport handles an agent that does not answer. After health.Silences checks in a row without an answer, the
+// percentage that the server reported no longer applies.
 func (e *examiner) silentReport(c *check, u *schedule.Update) {
 	c.last, c.at, c.began = u.Result, history.At(e.tell.now()), u.Began
 	e.tell.found(history.Unjudged, &u.Result, c.users...)

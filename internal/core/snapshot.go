@@ -36,7 +36,7 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 	}
 }
 
-// describeAll describes virtual services. held are the orders in force.
+// describeAll describes virtual services. held has the orders in force.
 func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Virtual {
 	list, a := make([]view.Virtual, len(virtuals)), &subject{orders: held}
 	a.Now = now

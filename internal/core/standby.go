@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// role reports whether the core serves or is on standby.
+// role records whether the core serves or is on standby.
 type role struct {
 	standby  bool // another director or daemon has the table
 	demotion *demotion
@@ -22,8 +22,8 @@ type demotion struct {
 }
 
 const (
-	// HooksTimeout is the longest time for which virtual services stay in the table because commands about their
-	// removal still run.
+	// HooksTimeout is the longest time for which the removal of virtual services waits for commands and webhook
+	// posts that report it.
 	HooksTimeout = 3 * time.Second
 
 	// the order to stand by must be answered within 5 s, and the next order waits for the answer

@@ -137,7 +137,8 @@ func (s *server) sit(e *plan.Entry, state *judge.Server) {
 func (v *virtual) label() string  { return view.Label(v.Config.ID, v.Config.ServiceName) }
 func (v *virtual) called() string { return view.Label(v.Name(), v.Config.ServiceName) }
 
-// label returns the name of a server in the log. If the address of its host name may change, the label gives that too.
+// label returns the name of a server in the log. If the address of its host name may change, the label gives the
+// address too.
 func (s *server) label() string {
 	if s.Fallback {
 		return "fallback server " + s.entry.Name()

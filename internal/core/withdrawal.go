@@ -55,7 +55,7 @@ func (a *announcer) demote() {
 	a.withdraws = len(a.list) > 0
 }
 
-// followRole has the place of each address decided again after a change of the role. After it, no demotion waits for
+// followRole has the place of each address decided again after a change of the role. No demotion then waits for
 // addresses any longer.
 func (a *announcer) followRole() { a.withdraws, a.stale = false, true }
 

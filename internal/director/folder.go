@@ -22,7 +22,8 @@ type folder struct {
 	end      context.CancelFunc
 }
 
-// openFolder starts a watch of a plan's maintenancedir, which lasts until Run ends, and waits for the first reading.
+// openFolder starts to watch a plan's maintenancedir, and waits for the first reading. The watch ends when folder.end
+// is called or Run ends.
 func (d *Director) openFolder(ctx context.Context, p *plan.Plan) folder {
 	f, dir := folder{end: func() {}}, p.Config.Global.MaintenanceDir
 	if dir == "" {

@@ -45,8 +45,8 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// Order puts these orders in force. ready lists servers that need not wait any longer to come back. They need not have
-// an order. Order returns when the change has been sent to the table, even if the table refused it, or when ctx is
+// Order puts these orders in force. ready lists servers that need not wait any longer to come back, even if they have
+// no order. Order returns when the change has been sent to the table, even if the table refused it, or when ctx is
 // done.
 func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {

@@ -65,8 +65,8 @@ func (h Health) Next(ok bool, r Rule) Health {
 	return Health{State: stateOf(ok)}
 }
 
-// slide does what Next does, but under a window rule. Results that the window is too new to hold are assumed to agree
-// with the state.
+// slide does what Next does, but under a window rule. While the window is not full, the missing results are assumed to
+// agree with the state.
 func (h Health) slide(ok bool, r Rule) Health {
 	mask := uint64(1)<<(r.Of-1)<<1 - 1
 	if h.State == Up {

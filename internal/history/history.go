@@ -174,10 +174,10 @@ func (h *History) Order(now Moment, text string) {
 	}
 }
 
-// IsHeld reports whether the server is held according to the last record about it.
+// IsHeld reports whether the server is held according to its last Held or LetGo record.
 func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
 
-// IsDown reports whether the server is down according to the last record about it.
+// IsDown reports whether the server is down according to its last Down or Up record.
 func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }
 
 // lastOf returns the last record of one of these kinds, or an empty one.

@@ -59,7 +59,7 @@ type Addressing struct {
 // Place decides where an address belongs, given its virtual services (none if it left the file) and the order that
 // withdraws it. again is the next time at which the decision may change by itself; zero if there is none. A withdrawn
 // address first moves to the device of lastresort, if it has one, and is then taken off every device. This machine
-// accepts its packets as long as one of its virtual services has a server in service.
+// accepts packets to the address as long as one of the virtual services has a server in service.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,

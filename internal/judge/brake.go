@@ -40,7 +40,7 @@ func (s *State) Withholds() bool {
 }
 
 // Accuse handles the latest result of a check through the virtual address. kept means that the result is not judged, or
-// not yet. idle means that it changes nothing.
+// not yet. idle means that the result changes nothing.
 func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 	if len(c.Paths) == 0 || c.Obeys {
 		return false, false

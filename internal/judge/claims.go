@@ -28,7 +28,7 @@ func (c *Claim) MayBeIn() bool { return c.IsOurs() || c.LeftIn }
 // Keeps reports whether the entries of a virtual service may stay in the table if this director put them there.
 func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 
-// Goes reports whether a virtual service is removed from the table when this director stops or becomes a standby. This
+// Goes reports whether a virtual service is removed from the table when this director stops or is put on standby. This
 // is so if cleanstop is yes and no other daemon waits for the virtual service.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 

@@ -109,7 +109,7 @@ func (s *State) Vanished() {
 	s.Have, s.Known = lvs.Dests{}, false
 }
 
-// Lost notes that the contents of the table are unknown, because only some of the changes may have been made.
+// Lost notes that the contents of the table are unknown, because it is not known which of the changes were made.
 func (s *State) Lost() {
 	if s.Have != nil {
 		s.Last = s.Have

@@ -69,7 +69,8 @@ func (s *Server) letGo() {
 // From checks: a server leaves service when no rule holds it.
 var leaveRule = Rule{"leaves", false, leave}
 
-// leave releases the servers that no rule holds. It names the states again, because the release may change them.
+// leave releases the servers that no rule holds. Then it names the states again, because a release may change the state
+// of a server.
 func leave(p *proposal) {
 	for _, s := range p.leave {
 		s.letGo()
@@ -87,8 +88,8 @@ func obeyed(p *proposal) {
 }
 
 // Recovered reports whether every server is up, does not ask to be left out, and does not wait to come back. A server
-// that is up only because of the brake does not count as up. Servers that an order takes out, backup servers and
-// servers without an address don't count.
+// that is up only because of the brake does not count as up. Servers that an order or a maintenance file takes out,
+// servers with weight 0, unchecked servers, backup servers and servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
 		out := s.File || s.Order.Kind == Drain || s.Order.Kind == Maint

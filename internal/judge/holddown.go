@@ -48,14 +48,14 @@ func (v View) falls() string {
 
 const maxReturns = 2 // of a server whose clients get no answers; after these, only an order lets it back in
 
-// needsOrder reports whether a server that was left out needs an order to come back. Such a server also comes back if
-// too few others serve.
+// needsOrder reports whether a server that was left out needs an order to come back. Without an order, such a server
+// comes back only if too few others serve.
 func (c *Section) needsOrder(s *Server) bool {
 	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
 }
 
-// heldDown notes how long servers that left service stay out. It forgets the failures of a server that has not failed
-// for long enough.
+// heldDown notes how long servers that left service stay out. It forgets the failures of a server after a long enough
+// time without a failure.
 func heldDown(p *proposal) {
 	for s := range p.all() {
 		if s.Fallen {

@@ -40,8 +40,8 @@ func (s *State) Goal(one *Server) uint32 {
 // Times returns all times of a record.
 func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
 
-// Spoken has what a server reports, and which of its failing checks only change the weight. It has room for the first
-// four checks to which this applies.
+// Spoken has the reports of a server that apply, and its failing checks that only change the weight. It has room for
+// the first four checks concerned. Each is identified by its line, or as the agent.
 type Spoken [4]struct {
 	Line  uint8
 	Agent bool `json:",omitzero"` // whatever its line

@@ -10,7 +10,7 @@ import "ldirectord/internal/health"
 const whole = 10_000
 
 // reported returns the part of its weight that a server reports it can bear. While a check that only changes the weight
-// is down, the part is reduced accordingly.
+// is down, the result is also multiplied by that check's Part.
 func (s *Server) reported() Part {
 	p := Part{whole, whole}
 	for _, check := range s.Checks() {

@@ -50,7 +50,8 @@ func (m *Member) Reroutes(now lvs.Dest) bool {
 	return now.Forward != lvs.Route && m.Dest.Forward == lvs.Route
 }
 
-// Counted notes the connections of a server that is to change to gate. A server without connections changes now.
+// Counted notes the connections of a server that is to change to gate. A server without connections changes to gate at
+// the next write.
 func (s *Server) Counted(connections uint32) {
 	s.Connected = connections > 0
 	s.Rerouted = s.Rerouted && s.Connected

@@ -47,8 +47,8 @@ func NewWrite(c *Case, have, want lvs.VirtualService) *Write {
 	return &Write{Want: want, Written: have.Settings, of: c, ops: lvs.DiffService(have, want)}
 }
 
-// Writes carries out the writes of several virtual services. Next returns the operations to send. Answered or Skip
-// notes what became of them.
+// Writes tracks the writes of several virtual services. Next returns the operations to send. Answered or Skip notes
+// what became of them.
 type Writes struct {
 	all   []*Write
 	round int
