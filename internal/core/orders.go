@@ -72,8 +72,8 @@ func (b *orderBook) end(now time.Time) {
 	b.say(over, notify.OrderEnded, "Order ended")
 }
 
-// say reports what happened to orders. It skips a plain drain, for which the line about the weight is enough, and an
-// order to obey, for which the guard has its own line.
+// say reports what happened to orders. Unless orders are lost, it skips a plain drain, for which the line about the
+// weight is enough, and an order to obey, for which the guard has its own line.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	for _, at := range all.Sorted() {
 		o := all[at]
