@@ -25,8 +25,8 @@ func (c *call) source() daemon.Source {
 }
 
 // read reads the configuration. If the file exists but can't be read, the exit status is exitConfig, as with the Perl
-// ldirectord. If it is missing, or in the foreground, the exit status is exitFailure: in the foreground a service
-// manager then tries again.
+// ldirectord. For a missing file it is exitFailure. In the foreground it is exitFailure in both cases, so that a
+// service manager tries again.
 func (c *call) read() (err error) {
 	c.Loaded, err = daemon.Load(c.ctx, c.source())
 	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
@@ -88,8 +88,9 @@ func (c *call) refused() int {
 	}
 }
 
-// printFindings prints a short list of the findings. For a command of the Perl ldirectord, it prints those that the
-// Perl ldirectord prints too, and the number of other warnings. The log contains all of them.
+// printFindings prints a short list of the findings. For a command of the Perl ldirectord, it prints the errors and the
+// warnings that the Perl ldirectord prints too. Except for status and stop, it then adds the other findings of AtStart
+// and the number of the remaining warnings. The log contains all of them.
 func (c *call) printFindings(found parser.Diagnostics) {
 	switch {
 	case c.answer != nil:

@@ -147,9 +147,9 @@ func vrrpServes(args []string) (serve bool, err error) {
 	return serve, nil
 }
 
-// detach carries out the order in a process with its own session, and waits for that process, which reads the recorded
-// order again if there is one. If a daemon with a supervisor runs and the role keeps it up, detach does nothing: after
-// a crash, the supervisor starts the next daemon in this role.
+// detach carries out the order in a process with its own session, and waits for that process. The process reads the
+// recorded order again if there is one. If a daemon with a supervisor runs and the role keeps that daemon running,
+// detach does nothing: after a crash, the supervisor starts the next daemon in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil

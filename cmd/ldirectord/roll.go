@@ -198,7 +198,7 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 	})
 }
 
-// firstLook is how long roll waits silently until it may drain a server.
+// firstLook is how long roll waits for permission to drain a server before it prints that it is waiting.
 const firstLook = time.Second
 
 // takeOut drains the server as soon as enough others serve. If it has to wait, it prints the reason.
@@ -302,8 +302,8 @@ func (l late) Error() string { return string(l) }
 // lateBy is how much later than the result itself its recorded time may be.
 const lateBy = time.Second
 
-// unpassed returns the checks of a server that have not passed in any run begun after the given moment, with what they
-// found.
+// unpassed returns those checks of a server whose last run did not pass or began before the given moment, each with
+// what it found.
 func unpassed(s status.Case, moment time.Time) (list []string) {
 	checks := s.Checks
 	if len(checks) == 0 {

@@ -184,9 +184,9 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed returns the error for an order that is recorded but not confirmed by a daemon. If no daemon runs, this is
-// not a failure unless --wait was given. Without --wait the error is nil if our daemon runs without a control socket,
-// because it follows the file.
+// unconfirmed returns the error for an order that is recorded but not confirmed by a daemon. If no daemon runs for the
+// file, not even elsewhere, the exit status is exitOK unless --wait was given. If our daemon runs without a control
+// socket, the error is nil unless --wait was given, because the daemon follows the recorded orders.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {

@@ -125,8 +125,8 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 	return len(c.via) > 0 && daemon.Pid != 0 && ends
 }
 
-// runs reports whether a daemon runs and is not about to stop. In a process that should become the daemon itself, this
-// is an error.
+// runs reports whether a daemon runs and is not about to stop. In a process that should become the daemon itself, a
+// running daemon is an error. If the daemon is about to stop, runs waits until it has exited.
 func runs(c *call) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {

@@ -10,11 +10,11 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// waitingLine is the time between two lines of a waiting command if the output is not a terminal.
+// waitingLine is the time between two lines of a waiting command if a line can't be redrawn.
 const waitingLine = 10 * time.Second
 
 // waiting shows what a command is waiting for, and how long it has waited. On a terminal it redraws a single line.
-// Elsewhere it prints a line every waitingLine.
+// Elsewhere, and if TERM is dumb, it prints a line every waitingLine.
 type waiting struct {
 	*output
 	began, shown time.Time

@@ -227,8 +227,8 @@ func moves(before, now *view.Snapshot) []string {
 	return list
 }
 
-// eachCalm is how long the simulation runs after a failure. It is enough here, because a single failed server does not
-// wait for others.
+// eachCalm is the time that the simulation lets pass after a failure. A minute is enough, because a single failed
+// server leaves without waiting for its turn.
 const eachCalm = time.Minute
 
 // short returns those services in lossesOf that have too few servers.
@@ -236,9 +236,9 @@ func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }
 
-// eachLoss shows each real server without which a virtual service has too few servers, and each name or tag of several
-// such servers. Virtual services that already have too few come first, because a further failure may not change
-// anything for them.
+// eachLoss shows each real server without which a virtual service has too few servers. It does the same for each name
+// and tag, as if all servers of that name or tag failed together. Virtual services that already have too few servers
+// come first, because a further failure may not change anything for them.
 func eachLoss(c *call, is *situation) error {
 	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
 	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())

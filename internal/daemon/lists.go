@@ -29,7 +29,8 @@ type lists map[string]parser.List
 
 // readLists reads the files that realfile lines name, and looks up the names in realnames lines. A list that can't be
 // used is replaced by the list in force or, without one, by the last good list from before the start. A guarded list
-// can be used only if it has at least half of the servers of the list that it would replace.
+// can't be used if it lacks more than half of the servers of the list that it would replace (see shrunk), or all
+// servers of a family.
 func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool) lists {
 	uses, emptyOK := parser.RealLists(text)
 	due := map[string]bool{}
@@ -119,7 +120,7 @@ func whyEmpty(name resolve.Key, names *resolve.Table) error {
 	return errors.New("it has no server; with emptyok = yes it may be empty")
 }
 
-// shrunk returns an error if a list has fewer than half as many servers as before.
+// shrunk returns an error if a list has fewer than half as many servers as before, unless it had fewer than fewListed.
 func shrunk(was, now []parser.ListedReal) error {
 	before, left := distinct(was), distinct(now)
 	if before >= fewListed && 2*left < before {
@@ -226,7 +227,7 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	}()
 }
 
-// takeLists puts lists that were just read in force if they differ from the former ones.
+// takeLists puts newly read lists in force if they differ from those in force.
 func (f *configFile) takeLists(ctx context.Context, read lists) {
 	w := &f.lists
 	w.reading = nil

@@ -122,7 +122,8 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 // long request.
 const maxReported = 10
 
-// Refusals returns the first errors of a refused configuration. The first one also says how many errors there are.
+// Refusals returns the first errors of a refused configuration, in the order of reading. If there is more than one, the
+// first also says how many errors there are.
 func (l *Loaded) Refusals() (all []string) {
 	errors := l.Found.Errors()
 	for _, d := range errors[:min(len(errors), maxReported)] {

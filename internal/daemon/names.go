@@ -140,8 +140,8 @@ func (f *configFile) names() []resolve.Name {
 		func(n resolve.Name) bool { return known[n.Key].Addr.IsValid() })...)
 }
 
-// inService returns the result of names, without the earlier addresses that have no servers in service any more. If the
-// servers in service are unknown, it keeps all addresses.
+// inService returns the names that the method names lists, without earlier addresses at which no server is in service
+// any more. If it is unknown which servers are in service, inService keeps all addresses.
 func (f *configFile) inService(ctx context.Context) resolve.Known {
 	list := f.names()
 	if len(resolve.Followed(list)) == 0 {

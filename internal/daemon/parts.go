@@ -33,8 +33,8 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	return parser.Join(s.Path, text, parts)
 }
 
-// parts reads the parts that match the patterns. size is the size of the main file, which counts towards the limit. It
-// stops after a part that can't be read.
+// parts reads the parts that match the patterns, up to the first part that can't be read. size is the size of the main
+// file, which counts towards the limit.
 func (s Source) parts(patterns []string, size int) (parts []parser.Part, err error) {
 	taken := map[string]bool{}
 	for i, pattern := range patterns {

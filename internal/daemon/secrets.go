@@ -16,8 +16,9 @@ import (
 const maxSecret = 4 << 10
 
 // readSecret returns the first line of a file with a password, or of a credential that systemd passes to the daemon
-// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns if they may read it. If a
-// command finds no credentials, it only warns, because systemd passes them to the daemon alone.
+// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns if they may read it. For a
+// command that starts no daemon, missing credentials are only a warning, because systemd passes them to the daemon
+// alone.
 func (s Source) readSecret(path string) (secret, warning string, err error) {
 	if name, is := strings.CutPrefix(path, "credential:"); is {
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")

@@ -66,8 +66,8 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
-// watchTarget watches the folder of a symbolic link's target, because a ConfigMap is mounted as a link. For any other
-// file it signals nothing.
+// watchTarget watches the folder of a symbolic link's target, because the files of a mounted ConfigMap are links. For
+// any other file it signals nothing.
 func watchTarget(ctx context.Context, path string) <-chan struct{} {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil || filepath.Dir(target) == filepath.Dir(path) {

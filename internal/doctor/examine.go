@@ -240,7 +240,8 @@ func (x one) forgets() {
 const ftpPort = 21
 
 // needed finds missing kernel modules. The kernel itself loads the modules of schedulers and persistence engines, but
-// not ip_vs_ftp, which must be loaded already. Without IPVS, the other modules don't matter.
+// not ip_vs_ftp, which must be loaded already. If the kernel has no IPVS, needed finds nothing, because its modules
+// then don't matter.
 func (x one) needed() {
 	for _, row := range []struct {
 		applies           bool

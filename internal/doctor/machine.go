@@ -128,7 +128,8 @@ func (m *Machine) read(now time.Time) facts {
 	return f
 }
 
-// keepRoutes keeps the last route of a query that has no route any more, because the state of its device shows why.
+// keepRoutes keeps the last route of a query that has no route any more, because the state of that route's device shows
+// why.
 func (f *facts) keepRoutes(last map[routeQuery]route) {
 	for q, r := range last {
 		if f.routes[q] == (route{}) {

@@ -86,8 +86,7 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 	}
 }
 
-// backEnds finds problems with iptables, which sets the marks and of which some machines have two separate sets of
-// rules.
+// backEnds finds problems with iptables, which sets the marks. Some machines have two separate sets of iptables rules.
 func (x one) backEnds() {
 	m := x.marks
 	x.at = x.Marking[0].At

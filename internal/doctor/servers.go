@@ -66,8 +66,8 @@ func (x one) cardTo(m *plan.Entry) string {
 	return cmp.Or(x.deviceOf(addr, net.FlagUp), x.deviceOf(addr, 0), r.device)
 }
 
-// behindRouter finds servers with gate behind a router, which packets to them can't pass; with announce, checks can't
-// either.
+// behindRouter finds servers with gate behind a router. Packets with gate can't pass a router. With announce, checks
+// can't either.
 func (x one) behindRouter() {
 	more := ""
 	if isAnnounced(x.Service) {
@@ -80,7 +80,8 @@ func (x one) behindRouter() {
 	}
 }
 
-// answers finds servers with gate or ipip that wrongly answer for the virtual address on the network.
+// answers finds machines that wrongly answer for the virtual address on the network: servers with gate or ipip, and
+// machines that are not known.
 func (x one) answers() {
 	for _, p := range x.Addresses() {
 		for _, hardware := range x.neighbours[p.Addr()] {
@@ -112,7 +113,8 @@ const (
 	tunnel4   = "tunl0"
 )
 
-// tunnels finds tunnels that are too small for packets, and settings that drop packets from a tunnel as forged.
+// tunnels finds routes to servers with ipip whose MTU is too small for a full packet in a tunnel, and settings that
+// drop packets from a tunnel as forged.
 func (x one) tunnels() {
 	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 	for _, m := range x.Entries {
@@ -137,9 +139,9 @@ func (x one) tunnels() {
 	}
 }
 
-// own finds servers on the director itself that do not listen at the virtual address, although they get packets
-// unchanged with gate and ipip. It also finds dead fallback servers, which would otherwise be noticed only once all
-// other servers are down.
+// own finds problems of servers on the director itself. With gate and ipip, such a server gets packets unchanged, so it
+// must listen at the virtual address. With masq, its address must not be a loopback address. own also finds fallback
+// servers that refuse connections, which would otherwise be noticed only once all other servers are down.
 func (x one) own() {
 	for _, m := range x.Entries {
 		silent := "own-server"

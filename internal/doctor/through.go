@@ -183,8 +183,8 @@ func (e *examination) unseen() {
 	}
 }
 
-// left finds private services that belong to no running daemon. If one is recorded, the next daemon for its file
-// removes it.
+// left finds private services that belong to no running daemon with a known run folder. If a service is recorded, the
+// next daemon for its file removes it.
 func (e *examination) left() {
 	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
 	if len(left) == 0 || len(e.services) == 0 {

@@ -87,8 +87,8 @@ func changeable(path string) (why, command string) {
 	}
 }
 
-// openTo returns which of these users may write to a file or folder, and the command that prevents it. It returns "" if
-// none may.
+// openTo returns how users other than root and the daemon's user may write to a file or folder, and the command that
+// prevents it. It returns "" if they may not.
 func openTo(path string) (why, command string) {
 	info, err := os.Lstat(path)
 	if err != nil || isReadOnly(path) {

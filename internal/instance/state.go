@@ -55,10 +55,10 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetDeparting sets the servers that leave the configuration. It takes times by the current clock.
+// SetDeparting sets the servers that leave the configuration. Their times must be by the current clock.
 func (s *State) SetDeparting(all []judge.Record) { s.Departing = timed(all, toBoot) }
 
-// SetMoving sets what changes the weights of servers. It also takes times by the current clock.
+// SetMoving sets what changes the weights of servers. Its times must be by the current clock, too.
 func (s *State) SetMoving(all []judge.Record) {
 	s.Moving, s.Boot = timed(all, toBoot), runfile.BootID()
 }
@@ -119,8 +119,8 @@ func (all Kept) read(path string) (s State) {
 	return s
 }
 
-// hasServices reports whether a record names services that may be in the kernel's table, and whether its configuration
-// still exists.
+// hasServices reports whether a record names services that may be in the kernel's table. It returns false if the
+// configuration of the record no longer exists.
 func (r record) hasServices() bool {
 	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && runfile.Exists(r.Path)
 }

@@ -137,8 +137,8 @@ func appendFile(path string, text []byte) error {
 	return cmp.Or(err, f.Close())
 }
 
-// escape turns a message into one line of printable characters with URI escapes. It also escapes "|", because the
-// manual uses it as field separator.
+// escape turns a message into one line of printable characters with URI escapes. It also escapes "|", which
+// separates the fields in the manual.
 func escape(s string) string {
 	if s == "" {
 		return "-"

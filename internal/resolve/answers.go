@@ -16,7 +16,7 @@ const (
 	OfVirtual                  // a virtual service, whose address never changes either
 )
 
-// Use adds a role to each of the texts that was noted as a name.
+// Use adds a role to each text that was noted as a name.
 func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 	for _, text := range texts {
 		if key := (Key{text, ipv6}); t.hosts[key] != nil {

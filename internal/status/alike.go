@@ -52,8 +52,8 @@ func Alike(rows []Row) [][]Row {
 	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Common() })
 }
 
-// once returns a function that returns the remarks on a server. It must be called for each server of the virtual
-// service. A reason that several servers share is mentioned only once, with the number of servers.
+// once returns a function that returns the remarks on one server of the virtual service. The first call for one of
+// several servers that share a reason mentions the reason with the number of servers. Later calls leave it out.
 func (v *Virtual) once(now time.Time) func(*Server) []string {
 	have := map[string]int{}
 	for _, s := range v.Servers {

@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Process contains the facts that the director itself does not know, but the daemon around it does.
+// Process contains the facts that only the daemon around the director knows.
 type Process struct {
 	Report                   // without what the director knows
 	Events map[string]uint64 // how many of each kind the journal had

@@ -108,7 +108,8 @@ func (h *Helper) Ready() bool {
 func (h *Helper) Close() { h.to.Close() }
 
 // End returns why the helper ended. If why is not nil, End kills the helper first. The result is ErrEnded if the helper
-// was ever ready. Otherwise it is nil for status 0, or an error like one from Run.
+// was ever ready. Otherwise it is the error with which the helper exited, like one from Run, or else why. It is nil if
+// the helper exited with status 0 and why is nil.
 func (h *Helper) End(why error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

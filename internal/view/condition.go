@@ -8,8 +8,9 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Condition is something that an operator should know about a server, such as why it is not in the table with the
-// weight from the file. Status, page, metrics and JSON show all conditions in the same way, whatever their kind.
+// Condition is something that an operator should know about a server, a virtual service or the director, such as why a
+// server is not in the table with the weight from the file. Status, page, metrics and JSON show all conditions in the
+// same way, whatever their kind.
 type Condition struct {
 	Kind    string        `json:"kind"`
 	Trouble judge.Trouble `json:"trouble"`

@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Backends finds the servers that an operator names. real is address:port, an address or a name. virtual is an id,
-// address:port or a mark. "" means any. Backends leaves out ranges whose names have no address yet.
+// Backends finds the servers that an operator names. real is address:port, an address, a name or a tag. virtual is an
+// id, address:port or a mark. "" means any. Backends leaves out ranges whose names have no address yet.
 func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	for v, s := range now.Each() {
 		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.IsMeant(real) {

@@ -140,8 +140,8 @@ type Fallback struct {
 	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
-	// With fallbackcheck, State is unknown, up or down, and the other fields are as in Server. The state has no
-	// effect on whether the server serves.
+	// With fallbackcheck, State is unknown, up or down, and the fields below are as in Server. The state only
+	// decides which of several fallback servers serves.
 	State      string         `json:"state,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
 	Conditions []Condition    `json:"conditions,omitempty"`

@@ -62,7 +62,7 @@ func (d *Durations) Add(took time.Duration) {
 	}
 }
 
-// StageTimes contains, for each stage, the total time of the checks that completed it.
+// StageTimes contains, for each stage, how many checks completed it and how long they spent in it.
 type StageTimes [wire.Marks]StageTime
 
 // StageTime is the number of checks that completed a stage, and the total time that they spent in it.

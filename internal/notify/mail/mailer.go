@@ -59,9 +59,9 @@ type Mailer struct {
 	closed bool
 }
 
-// New returns a mailer without rules. It calls report before each mail is sent (Mailing), when mail fails (MailFailed)
-// and when it works again (MailRecovered). The function report is called from several goroutines. It must not block or
-// call the Mailer. Close ends the mailer.
+// New returns a mailer without rules. It calls report for each mail that it queues (Mailing), when mail fails
+// (MailFailed) and when mail works again (MailRecovered). The function report is called from several goroutines. It
+// must not block or call the Mailer. Close ends the mailer.
 func New(report func(notify.Event)) *Mailer {
 	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
 	m.timer = time.AfterFunc(time.Hour, m.remind)
@@ -131,7 +131,8 @@ func (m *Mailer) mail(e notify.Event) {
 	}
 }
 
-// mailAll sends a mail to the recipients of all rules, but only one to each.
+// mailAll sends a mail to the recipients of each rule, but only one for all rules with the same recipients and mail
+// server.
 func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}

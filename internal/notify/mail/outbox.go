@@ -88,8 +88,8 @@ func (o *outbox) isLeft(b *box) bool {
 	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }
 
-// isChanged reports whether the rule of a letter has changed. If the letter's virtual service has been removed, a rule
-// of another service with the same settings counts.
+// isChanged reports whether the rule of a letter has changed. If the letter's virtual service has been removed, the
+// rule counts as unchanged while another service has a rule with the same settings.
 func (o *outbox) isChanged(l *letter) bool {
 	r, known := o.rules[l.virtual]
 	return known && r.way() != l.way || !o.ways[l.way]

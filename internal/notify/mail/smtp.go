@@ -190,8 +190,7 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn fails if the server sends more than a number of bytes. Each command, with its reply, has its own
-// deadline.
+// boundedConn fails after the server has sent left bytes. Each command, with its reply, has its own deadline.
 type boundedConn struct {
 	net.Conn
 	left int
