@@ -30,7 +30,7 @@ func diagnose(c *call) error {
 	return refused
 }
 
-// examine finds what the configuration lacks on this machine and its neighbours. It changes nothing. It returns an
+// examine finds what this machine and its neighbours lack for the configuration. It changes nothing. It returns an
 // error if some traffic can't flow.
 func examine(c *call) error {
 	own := c.daemonHere()

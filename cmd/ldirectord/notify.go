@@ -148,8 +148,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 }
 
 // detach carries out the order in a process with its own session, and waits for that process. The process reads the
-// recorded order again if there is one. If a daemon with a supervisor runs and the role keeps that daemon running,
-// detach does nothing: after a crash, the supervisor starts the next daemon in this role.
+// recorded order again if there is one. detach does nothing if the role keeps the daemon running and the daemon is
+// recorded as running with a supervisor: if the daemon has crashed, the supervisor starts the next one in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// maxProbes is the number of checks that a probe runs at the same time.
+// maxProbes is the maximum number of checks that a probe runs at the same time.
 const maxProbes = 200
 
 // probed is the outcome of a check.

@@ -77,7 +77,7 @@ func readPart(path string) (text []byte, left string) {
 	return text, ""
 }
 
-// reason returns why a file can't be read, without the file's path, with which most such errors begin.
+// reason returns why a file can't be read. It leaves out the file's path, with which most such errors begin.
 func reason(err error) string {
 	if about, is := errors.AsType[*fs.PathError](err); is {
 		err = about.Err

@@ -169,8 +169,8 @@ func isMasqueraded(s *plan.Service) bool {
 	return slices.ContainsFunc(s.Entries, isMasq)
 }
 
-// fallbackServers returns the TCP fallback servers that are tested with a connection. It leaves out local ones with
-// gate or ipip, because they use the virtual address, and a connection to that address goes through IPVS.
+// fallbackServers returns the TCP fallback servers that are tested with a connection. It leaves out servers with gate
+// or ipip on this machine, because they use the virtual address, and a connection to that address goes through IPVS.
 func (f *facts) fallbackServers() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range f.services {

@@ -14,7 +14,8 @@ import (
 )
 
 // Machine finds what prevents this machine from forwarding packets as a plan requires. A look runs no programs and
-// sends nothing to the network. It only reads some files in /proc, each up to a limited size.
+// sends nothing to the network. It asks the kernel for devices and routes, and reads some files in /proc, each up to a
+// limited size.
 type Machine struct {
 	services atomic.Pointer[[]*plan.Service]
 	root     string // of /proc; "" except in tests

@@ -65,8 +65,8 @@ func minority(values, known []string) (odd []bool) {
 	return odd
 }
 
-// knows reports whether a director has its own value for a fact. A director on standby leaves the table and addresses
-// alone.
+// knows reports whether a director can have a value of its own for a fact. A director on standby leaves the table and
+// addresses alone.
 func (r *Report) knows(f Fact) bool {
 	return r != nil && (r.Role != "standby" || f.What != "weight" && f.What != "announced")
 }

@@ -71,7 +71,7 @@ func (p *Poster) Set(url string) {
 
 // Post queues the state of a virtual service, a JSON text. It replaces an older state of the same service that is still
 // waiting. The function tried, if not nil, is called after the first try, or at once if nobody should wait for that
-// try, for example because the receiver fails. It must not block or call the Poster.
+// try, for example because the receiver fails. tried must not block or call the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
