@@ -78,7 +78,7 @@ type Virtual struct {
 	// destinations that were added by hand and are kept
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
-	// the first directive that keeps servers in service or makes them wait to come back; "" if none does
+	// the first of its directives that can keep servers in service or delay their return; "" if it has none
 	Holder    string      `json:"-"`
 	Recovered bool        `json:"-"` // every server is up, except those that orders take out
 	Took      Durations   `json:"-"`
