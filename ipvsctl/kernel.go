@@ -42,7 +42,8 @@ type kernel struct {
 	conn *conn      // nil if the next request must open new sockets
 }
 
-// conn is a pair of open sockets to the kernel: moby for changes of services, genl for everything else.
+// conn is a pair of open sockets to the kernel: moby for changes of services and for timeouts, genl for everything
+// else.
 type conn struct {
 	moby moby
 	genl *genl

@@ -51,8 +51,8 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// limits refuses a minservers or backupbelow that needs more servers than the section has. If the section has lists,
-// which may grow again, limits only warns.
+// limits refuses a minservers or backupbelow that needs more servers than the section has, or whose LOW comes to more
+// servers than its HIGH. If the section has lists, which may grow again, limits only warns.
 func (a adviser) limits() {
 	servers, _ := a.own()
 	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}

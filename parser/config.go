@@ -42,9 +42,9 @@ type Position struct {
 // Settings are the values of directives that may be global or in a section. In Global they are the global values. In
 // Virtual they are the section's own, or else the global ones.
 type Settings struct {
-	// if only negotiatetimeout is written, that value
+	// has the value of negotiatetimeout if only that is written
 	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
-	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // if only checktimeout is written, that value
+	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // that of checktimeout if only that is written
 	CheckInterval    Seconds `cf:"checkinterval=10"`
 	// the interval while a server's state is in doubt; 0: checkinterval
 	FastInterval Seconds `cf:"fastinterval=0,extension"`
@@ -110,7 +110,7 @@ type Global struct {
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
 	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list may be empty
-	// how long a list must have less than half of its former servers before the new list is used
+	// how long a list must have fewer than half of its former servers before the new list is used
 	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
 	MaintenanceDir string  `cf:"maintenancedir"`
 	Supervised     bool    `cf:"supervised=no"`

@@ -65,8 +65,8 @@ func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	return resolve.PortLookup{Value: uint16(number)}
 }
 
-// OwnAddresses returns the virtual addresses of the file. The value is false for an address that occurs only in a
-// network.
+// OwnAddresses returns the virtual addresses of the file. The value is false for an address that is only the address of
+// a network.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}
 	for _, v := range c.Virtuals {

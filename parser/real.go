@@ -125,7 +125,7 @@ func (r *realLine) readSettings(v *value) {
 // words follow.
 var quoteBeforeMore = regexp.MustCompile(`^"[\s\v,]+[^\s\v,]`)
 
-// methodHint suggests the forwarding method that has the name word in other tools.
+// methodHint suggests a forwarding method for word, the name of that method in other tools.
 func methodHint(word string) string {
 	switch strings.ToLower(word) {
 	case "gate", "dr", "droute", "route", "direct":

@@ -75,7 +75,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	return lists, r.globals.EmptyOK
 }
 
-// with returns the use of a list by one more section, whose header is h.
+// with adds the use by one more section, whose header is h, and returns the result.
 func (u ListUse) with(h header, name resolve.Key) ListUse {
 	own, _ := ListedReal{Target: h.host}.address()
 	u.Name, u.Virtuals = name, append(u.Virtuals, own)

@@ -90,8 +90,9 @@ func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
 
-// Call Rest when the timeout has passed since an echo was sent, and again after each duration that Rest returned. Rest
-// returns how much longer the reply may take, or ends the wait with an error: os.ErrDeadlineExceeded, or ENOBUFS.
+// Rest is to be called when the timeout has passed since an echo was sent, and again after each duration that Rest
+// returned. It returns how much longer the reply may take, or an error that ends the wait: os.ErrDeadlineExceeded, or
+// ENOBUFS.
 //
 // Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel resolves the
 // servers' addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their

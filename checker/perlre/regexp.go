@@ -102,7 +102,8 @@ func (r *Regexp) worth(text []byte) (found bool) {
 }
 
 // Match reports whether the pattern matches anywhere in a text. If the search is Heavy, it ends with ErrBudget when it
-// has used about budget of processor time. Match adds to spent the processor time that the search took.
+// has used about budget of processor time. Match adds to spent the processor time that the search took, but it may omit
+// that of a search that is not Heavy.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case !r.worth(text):

@@ -82,7 +82,7 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is the longest wait for a slot after which it is still the server's fault if the connection breaks.
+// longTurn is how long a check may wait for a slot and still blame the server if the connection breaks.
 const longTurn = time.Second
 
 // broken explains an error that occurred while reading one part of the answer.

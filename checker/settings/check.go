@@ -84,6 +84,6 @@ type TLS struct {
 	// the file of a client certificate, set together with TLSKey
 	TLSCert string `cf:"tlscert,extension,for-tls"`
 	TLSKey  string `cf:"tlskey,extension,for-tls"` // file of its key
-	// how many days before a certificate expires a warning is given; 0: never
+	// a warning is given this many days before a certificate expires; 0: never
 	TLSExpiryWarn int `cf:"tlsexpirywarn=14,extension,for-tls"`
 }

@@ -57,7 +57,7 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 }
 
 // Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
-// in unwanted places. An address that has Local but no Device is withdrawn because an administrator ordered that.
+// in unwanted places. An address that has Local but no Device is withdrawn by an order.
 func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil

@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// BackEnd is the part of the kernel in which a program keeps its rules. A program doesn't see rules in the back ends of
-// others, but packets pass the rules of all back ends.
+// BackEnd is the part of the kernel in which a program keeps its rules. A program sees only the rules of its own back
+// end, but packets pass the rules of all back ends.
 type BackEnd string
 
 // The back ends.

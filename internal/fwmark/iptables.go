@@ -17,8 +17,8 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. idle means that no rules are wanted, and never were. Then the listing is empty if
-	// this machine can't have the table.
+	// list reads every chain. If idle is set, list loads no module, and the listing is empty if this machine can't
+	// have the table.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }
@@ -203,7 +203,7 @@ func hint(err error, table, command string) error {
 	return err
 }
 
-// modules returns all modules that a rule needs, because the error does not name the missing one.
+// modules returns all modules that a rule needs, because the error may not name the missing one.
 func modules(rule string) string {
 	needs := "xt_mark"
 	if strings.Contains(rule, "multiport") {

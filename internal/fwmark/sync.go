@@ -29,8 +29,8 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 // Without desired rules it removes our chains. Packets that both the old and the new rules mark are marked during the
 // change too, even if the daemon is killed. In that case the next Sync finishes the change.
 //
-// It returns a line for each difference from what the last Sync left. The first Sync returns a line for each remainder
-// of an interrupted run. It tries both families independently. If a rule can't be set, no rule of its family changes.
+// It returns a line for each difference from what the last Sync left. The first Sync returns a line for each remnant of
+// an interrupted run. Sync tries both families independently. If a rule can't be set, no rule of its family changes.
 // If one family needs no rules and its table can't be read, Sync of the other family's rules still succeeds, and the
 // next Sync tries to read that table again. Reading takes 2 ms. A change runs iptables once for each rule, which takes
 // 3 to 6 s for 1000 rules.

@@ -15,9 +15,9 @@ import (
 )
 
 // Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf. Each line that has no equivalent,
-// or an equivalent that behaves differently, gets a comment; missing is the number of comments. Lines that begin with
-// the condition @WORD or @^WORD are read only if WORD is id, or is not. An error names the position of the text that
-// can't be read or understood.
+// or an equivalent that behaves differently, gets a comment; missing is the number of comments. A line that begins with
+// the condition @WORD is read only if WORD is id, and a line that begins with @^WORD only if WORD is not id. An error
+// names the position of the text that can't be read or understood.
 func Convert(path, id string) (text string, missing int, err error) {
 	statements, err := read(path, id)
 	if err != nil {

@@ -43,8 +43,8 @@ type reader struct {
 	blocks  []*statement // the open ones; the first is the whole configuration
 }
 
-// read reads a file and the files that it includes. It reads lines that begin with a condition (@) only if that is true
-// for id.
+// read reads a file and the files that it includes. It reads a line that begins with a condition (@) only if id meets
+// the condition.
 func read(path, id string) ([]*statement, error) {
 	r := &reader{blocks: []*statement{{}},
 		defined: map[string]string{"_INSTANCE": id, "_HASH": "#", "_BANG": "!"}}
@@ -79,8 +79,8 @@ var (
 	parameter  = regexp.MustCompile(`\$(?:\{\w+\}|\w+(?:\s|$))`)
 )
 
-// lines reads the text of a file, or, if nested > 0, a definition of several lines. Then at is the position where the
-// definition is used.
+// lines reads the text of a file or, if nested > 0, a definition of several lines. For a definition, at is the position
+// where it is used.
 func (r *reader) lines(text string, at position, nested int) error {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {

@@ -55,12 +55,12 @@ func (s *scope) text(name string) string { return s.find(name).arg(1) }
 // has reports whether a word occurs. keepalived ignores the value of most words that switch something on.
 func (s *scope) has(name string) bool { return s.find(name) != nil }
 
-// yes reports whether a word occurs with a value other than no.
+// yes reports whether a word occurs, and its value is not no, off or false.
 func (s *scope) yes(name string) bool {
 	return s.has(name) && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }
 
-// fail records an error about a line that can't be understood, if it is the first.
+// fail records an error about a line that can't be understood. Only the first error is kept.
 func (c *converter) fail(s *statement, what string) {
 	if c.err == nil {
 		c.err = s.at.wrong("%q must have %s", strings.Join(s.words, " "), what)

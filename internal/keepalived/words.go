@@ -17,7 +17,7 @@ func (p position) wrong(format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s", p.file, p.line, p.column, fmt.Sprintf(format, args...))
 }
 
-// word is a brace, or a word of a line.
+// word is a word of a line, or a brace. text has no quotes.
 type word struct {
 	text  string
 	raw   string // with its quotes
@@ -41,7 +41,7 @@ func unquote(text string) string { return quotes.ReplaceAllString(text, "$1$2") 
 func cutComment(line string) string { return comment.ReplaceAllString(line, "$1") }
 
 // split returns the words of a line that begins at a position. Text between quotes belongs to one word, even with
-// blanks or braces in it. A brace outside quotes is a word of its own.
+// blanks, braces or backslashes in it. A brace outside quotes is a word of its own.
 func split(line string, at position) (words []word, err error) {
 	for _, m := range token.FindAllStringSubmatchIndex(line, -1) {
 		text, here := line[m[0]:m[1]], at

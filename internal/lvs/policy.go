@@ -52,7 +52,7 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Comeback tells who lets a server that checks took out back into service.
+// Comeback says who brings a server back into service that checks took out.
 type Comeback bool
 
 // ByOrder means that an operator has to let the server back in.

@@ -10,7 +10,7 @@ type Wanted struct {
 	Devices []string
 	// a local route delivers its packets here, even while it is on no device. Local is set whenever Device is
 	Local bool
-	// leave it on its current device, because where it belongs is not decided yet. Device is then ""
+	// leave it on its current device, because where it belongs, or where it is, is not known yet. Device is then ""
 	Undecided bool
 	Repair    bool // put it back even if it was removed by hand
 }

@@ -47,7 +47,7 @@ type Order struct {
 	From   time.Time `json:"from,omitzero"`  // it waits until this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
-	// The time since boot when a limited order ends, see End. Boot identifies this boot, in case the file outlives
+	// The time since boot when a limited order ends, see End. Boot identifies that boot, in case the file outlives
 	// it.
 	Ends time.Duration `json:"boot_end,omitempty"`
 	Boot string        `json:"boot,omitempty"`
@@ -99,7 +99,7 @@ func (o Order) Waits() bool { return !o.From.IsZero() }
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
-// clockSet is a difference between two readings of the clocks that shows that a clock was set.
+// If two readings of the clocks differ by more than clockSet, a clock was set.
 const clockSet = 2 * time.Second
 
 // End returns when the order ends by the wall clock as it is set now. Setting the clock does not change Until.
@@ -114,8 +114,8 @@ func (o Order) End() time.Time {
 // IsOver reports whether the order has ended.
 func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
 
-// IsPlain reports whether the state that the order leads to, such as drained, says everything about it except who gave
-// it.
+// IsPlain reports whether the state that the order leads to, such as drained, says everything about the order except
+// who gave it.
 func (o Order) IsPlain() bool {
 	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }

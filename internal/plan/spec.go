@@ -71,8 +71,8 @@ func (x Use) Spec() checker.Spec {
 	return s
 }
 
-// externalArgs returns the arguments of an external check, separated by zero bytes. Without checkargs, they are the
-// virtual address or mark, virtual port, real address and real port. A missing port is 0.
+// externalArgs returns the arguments of an external check, separated by zero bytes. They are those of checkargs, or
+// else the virtual address or mark, virtual port, real address and real port. A missing port is 0.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) string {
 	virtual, port := cfg.Name(), "0"
 	if cfg.Protocol != lvs.Mark {

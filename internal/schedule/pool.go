@@ -195,8 +195,8 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.changed()
 }
 
-// drop removes a task. The task's heir, if there is one, takes over the number of its checks without an answer, and
-// later the result of a check that still runs.
+// drop removes a task. The heir, if there is one, takes over the task's silences. If a check of the task still runs,
+// and gets no answer, that also counts for the heir (see passOn).
 func (p *Pool) drop(t, heir *Task) {
 	t.in = false
 	if heir != nil {
@@ -209,7 +209,7 @@ func (p *Pool) drop(t, heir *Task) {
 	}
 }
 
-// Hurry makes extra checks of a task until it is called with 0. An extra check begins when every has passed since the
+// Hurry makes extra checks of a task until it is called with 0. An extra check begins after the given time since the
 // end of the previous check, unless the scheduled check is due earlier. All tasks together get at most 500 extra checks
 // a second. A check that has to wait for its turn is made later, at the latest when the task is due by its schedule.
 func (p *Pool) Hurry(t *Task, every time.Duration) {

@@ -17,8 +17,8 @@ import (
 // overtime is how far a failed check may exceed its timeout, to find out whether the server answers at its own address.
 const overtime = time.Second
 
-// otherPorts is how many other source ports are also tried in a datagram check whose result decides: IPVS may remember
-// any port as belonging to a connection with another server.
+// otherPorts is how many other source ports a datagram check also tries while packets may fail to reach the private
+// service: IPVS may remember any port as belonging to a connection with another server.
 const otherPorts = 4
 
 // forever is the limit for checks that apply a timeout of their own.

@@ -498,7 +498,7 @@ func (n *counting) count(t turn, send func() error) error {
 	return n.err
 }
 
-// locate finds the source address of a check, and the longest TCP segment that fits its path. doubted reports whether
+// locate finds the source address of a check, and the longest TCP segment that fits the path. doubted reports whether
 // packets may fail to reach the service.
 func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	p.shared = p.shared || p.of != nil && p.of != p

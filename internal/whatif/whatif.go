@@ -183,7 +183,7 @@ func (w *World) Table() lvs.Table {
 	return have
 }
 
-// check gives a result to every check with this interval, or to every check if it is 0.
+// check gives a result to every check with this interval, or to every check if the interval is 0.
 func (w *World) check(every time.Duration) {
 	var tasks []*schedule.Task
 	fails := map[*schedule.Task]bool{}
