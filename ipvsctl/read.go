@@ -75,7 +75,7 @@ func (k *kernel) inOrder(ctx context.Context, key lvs.Key) (all []lvs.Dest, err 
 }
 
 // read requests the services, and then the destinations of each service, one service at a time: the kernel accepts no
-// further request for a list before it has answered the last.
+// further request for a list before it has answered the previous one.
 func (g *genl) read(table lvs.Table) error {
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])

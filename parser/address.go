@@ -17,7 +17,7 @@ type header struct {
 	port    string // number or service name
 }
 
-// read reads an address and port, or a mark. It warns of text after the value, which the Perl ldirectord ignores.
+// read reads an address and port, or a mark. It warns of text that follows, which the Perl ldirectord ignores.
 func (h *header) read(v *value) {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {

@@ -82,7 +82,7 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is how long a check may wait for a slot and still blame the server if the connection breaks.
+// longTurn is how long a check may wait for a slot and still count a broken connection as the fault of the server.
 const longTurn = time.Second
 
 // broken explains an error that occurred while reading one part of the answer.

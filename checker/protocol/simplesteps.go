@@ -148,7 +148,7 @@ func (h *session) find() (found bool, err error) {
 }
 
 // gather reads for a while from a server that sends little at a time, so that not every byte causes a search. It
-// ignores an error, which the next read returns again.
+// ignores a read error, because the next read returns it again.
 func (h *session) gather() error {
 	if h.searched < maxSearched {
 		return nil
