@@ -60,7 +60,7 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	}
 }
 
-// layoutOf describes the layout because of which the Perl ldirectord refuses a value.
+// layoutOf describes the layout that makes the Perl ldirectord refuse a value.
 func layoutOf(v *value, literal string) string {
 	switch {
 	case len(literal) < len(v.text):

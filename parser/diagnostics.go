@@ -104,7 +104,7 @@ func (ds Diagnostics) OnlyLookups() bool {
 	return len(errors) > 0 && !slices.ContainsFunc(errors, func(d Diagnostic) bool { return !d.lookup })
 }
 
-// Errors returns the findings because of which the file is refused.
+// Errors returns the findings that make the parser refuse the file.
 func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
 // Warnings returns the warnings, without errors and notes.

@@ -94,7 +94,7 @@ func endpointHint(word string) string {
 }
 
 // readSettings reads the words after the address: method, weight, strings, thresholds. The Perl ldirectord searches for
-// each of them and skips other words, of which readSettings warns.
+// each of them and skips other words. readSettings warns of these.
 func (r *realLine) readSettings(v *value) {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)

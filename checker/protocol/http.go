@@ -143,9 +143,9 @@ func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "ht
 // brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that contains them.
 var brackets = strings.NewReplacer("[", "%5B", "]", "%5D")
 
-// prepare builds a request. home means that it is for the server being checked, or for the site that a proxy is asked
-// for. Other requests get no headers from the configuration, and no log-in except a proxy's own: a redirect must not
-// send them to other servers.
+// prepare builds a request. home means that the request goes to the server being checked or, through a proxy, to the
+// host of the first request. Other requests get no headers from the configuration, and no log-in except a proxy's own:
+// a redirect must not send them to other servers.
 func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	target := brackets.Replace(h.url.RequestURI())
 	if c.byProxy(h.url) {

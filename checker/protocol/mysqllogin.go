@@ -110,8 +110,8 @@ func isMySQLOK(body []byte) bool {
 	return len(body) >= 2
 }
 
-// endsInZero reports whether a server requests a signature of random bytes of which the last is zero. The driver cuts
-// the zero off, as if it ended a string.
+// endsInZero reports whether a server requests a signature of random bytes that end with a zero byte. The driver cuts
+// that byte off, as if it ended a string.
 func endsInZero(body []byte) bool {
 	const plugin, random = "client_ed25519\x00", 32
 	return len(body) == len(plugin)+random && bytes.HasPrefix(body, []byte(plugin)) && body[len(body)-1] == 0

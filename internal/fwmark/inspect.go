@@ -183,7 +183,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	}
 }
 
-// settings returns those rules of a chain, and of the chains that can be reached from it, that set marks.
+// settings returns the rules that set marks in a chain, and in the chains that can be reached from it.
 func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	for _, chain := range l.reachable(from) {
 		for _, rule := range l[chain] {

@@ -75,8 +75,8 @@ func (e nftExpression) looksBack() bool {
 	return bad == nil && left.Fib.Result != "" && left.Fib.Result != "type"
 }
 
-// nativeSettings returns those rules of these chains, and of the chains to which they jump, that set marks. MARK
-// targets of iptables are not among them: iptables lists them itself.
+// nativeSettings returns the rules that set marks in these chains, and in the chains to which they jump. It omits MARK
+// targets of iptables, because iptables lists them itself.
 func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
 	for i := 0; i < len(chains); i++ {
 		for _, r := range rules[chains[i]] {

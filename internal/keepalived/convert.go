@@ -166,7 +166,7 @@ func (c *converter) services(s *statement, own *scope, six string, headers []str
 	}
 }
 
-// lossy matches a line of which ldirectord would read a part as a comment.
+// lossy matches a line with a part that ldirectord would read as a comment.
 var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#`)
 
 // sections writes a section for each header, if the parser accepts it.

@@ -209,9 +209,9 @@ func (p *Pool) drop(t, heir *Task) {
 	}
 }
 
-// Hurry makes extra checks of a task until it is called with 0. An extra check begins after the given time since the
-// end of the previous check, unless the scheduled check is due earlier. All tasks together get at most 500 extra checks
-// a second. A check that has to wait for its turn is made later, at the latest when the task is due by its schedule.
+// Hurry makes extra checks of a task until it is called with 0. An extra check begins the given time after the end of
+// the previous check, unless the scheduled check is due earlier. All tasks together get at most 500 extra checks a
+// second. A check that has to wait for its turn is made later, at the latest when the task is due by its schedule.
 func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
