@@ -65,10 +65,10 @@ func program(t *testing.T) string {
 //	                   setpriv can take the right to send pings away
 func TestScripts(t *testing.T) { runScripts(t, "../../testdata/script") }
 
-// These wait 40 seconds.
+// These wait 45 seconds.
 func TestRealSlowScripts(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
-		t.Skip("waits 40 seconds: make test-all")
+		t.Skip("waits 45 seconds: make test-all")
 	}
 	runScripts(t, "../../testdata/script/slow")
 }

@@ -29,13 +29,13 @@ import (
 )
 
 // EndTimeout is how long a command waits for a daemon to exit. A daemon normally exits sooner.
-const EndTimeout = 40 * time.Second
+const EndTimeout = 45 * time.Second
 
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// Time limits for the shutdown of a daemon. The first and the third count from the signal. The shutdown takes
-	// longer than EndTimeout only if commands, the log and the mail server all hang.
+	// Time limits for the shutdown of a daemon. The first and the third count from the signal. EndTimeout is longer
+	// than the whole shutdown, even if commands, the log and the mail server all hang.
 	directorTimeout = 25 * time.Second // until the director has cleaned up the table
 	saveTimeout     = time.Second      // at a handover, to save an unsaved role
 	hooksTimeout    = 30 * time.Second // until the last commands have exited

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // its last messages.
 func TestStopWaitsLongerThanTheEndTakes(t *testing.T) {
 	const killed = 2 * time.Second // for the end of a command that was killed
-	if took := max(directorTimeout, hooksTimeout+killed) + closeTimeout; took >= EndTimeout {
+	if took := max(directorTimeout, hooksTimeout+killed) + 2*closeTimeout + time.Second; took >= EndTimeout {
 		t.Errorf("the end may take %v, stop waits %v", took, EndTimeout)
 	}
 }
