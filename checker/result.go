@@ -154,7 +154,7 @@ func Failed(err error) Result {
 func Panicked(program, what, place string) Result {
 	what = strings.TrimPrefix(what, "runtime error: ")
 	return Result{
-		Detail:  "panic over the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
+		Detail:  "panic while handling the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
 		Warning: "a fault in " + program + ": panic at " + place,
 	}
 }

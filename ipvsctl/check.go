@@ -37,12 +37,13 @@ func checkKey(k lvs.Key) error {
 	switch k.Protocol {
 	case lvs.Mark:
 		if k.Mark == 0 || k.Addr.IsValid() {
-			return invalid("a mark service has a mark above 0 and no address")
+			return invalid("a mark service must have a mark above 0 and no address")
 		}
 		return nil
 	case lvs.TCP, lvs.UDP, lvs.SCTP:
 		if k.Mark != 0 || k.IPv6 != k.Addr.Addr().Is6() {
-			return invalid("a virtual service with an address has no mark, and the family of that address")
+			return invalid("a virtual service with an address must have no mark, and the family of " +
+				"that address")
 		}
 		return checkAddr("virtual service", k.Addr)
 	default:

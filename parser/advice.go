@@ -89,7 +89,7 @@ func (a adviser) check() {
 	connects := a.CheckType == Connect || a.CheckType == Combined
 	a.when((connects || negotiates && a.Service != "none") && slices.ContainsFunc(a.Reals, a.hasNoPort),
 		"checktype", suspicious,
-		"real servers have no port to check; it is given by checkport, by the real server or by the service")
+		"real servers have no port to check; it must come from checkport, the real server or the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
 	a.when(negotiates && a.Passwd != "" && !a.has("cleartext") && service.Takes("cleartext"), "passwd", suspicious,
 		"the password goes to %s in clear text if the server asks for that; "+
@@ -239,7 +239,7 @@ func (a adviser) kernel() {
 	a.when(a.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask has an effect only with persistent")
 	a.when(a.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
 	a.when(a.Protocol != lvs.Mark && a.Addr.Port() == 0 && !persists, "virtual", suspicious,
-		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
+		"the kernel accepts port 0 (all ports) only with persistent; this virtual service is not set up")
 	setsZero := "drainstatus"
 	switch {
 	case a.Quiescent:
@@ -302,12 +302,12 @@ func (a adviser) oneEntry(real, other *Real) {
 			real.Addr, other.At.Line)
 	case entry == real.Addr:
 		a.warn(repeated, real.At,
-			"the real server %s is in this virtual already, in line %d; the kernel has it once",
+			"the real server %s is already in this virtual, in line %d; the kernel has it only once",
 			real.Addr, other.At.Line)
 	default:
 		a.warn(repeated, real.At,
-			"with %s the kernel has this server and that of line %d once, as %s; only masq changes the "+
-				"port", real.Forward, other.At.Line, entry)
+			"with %s the kernel has one entry for this server and that of line %d, %s; only masq "+
+				"changes the port", real.Forward, other.At.Line, entry)
 	}
 }
 
@@ -332,7 +332,7 @@ func (a adviser) server(real *Real) {
 }
 
 // MasqLoopback is the beginning of a warning, which ldirectord doctor prints too.
-const MasqLoopback = "with masq clients of other machines do not reach"
+const MasqLoopback = "with masq, clients on other machines do not reach"
 
 // own counts the servers of a section that are not backups, and how many of them have a weight above 0.
 func (v *Virtual) own() (servers, weighted int) {
@@ -402,7 +402,8 @@ func (a adviser) fallback() {
 	}
 	a.keptPort(suspicious, "fallback", f)
 	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
-		a.warn(suspicious, f.At, "the fallback is the real server of line %d too; it is down when that one is",
+		a.warn(suspicious, f.At, "the fallback is also the real server of line %d; it is down when "+
+			"that server is",
 			a.Reals[i].At.Line)
 	}
 }

@@ -106,7 +106,7 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 	switch {
 	case text == "":
 	case c.Name != "":
-		v.wrong("%s is a checkdef, whose request and receive are lines of it", c.Name).part = text
+		v.wrong("%s is a checkdef; its request and receive belong in its block", c.Name).part = text
 	case !slices.Contains(serviceNames, c.Type):
 		v.wrong("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).part = text
 	case two:

@@ -30,7 +30,8 @@ var blockName = regexp.MustCompile(`^\w[\w.-]{0,63}$`)
 
 func readBlockName(v *value) string {
 	if !blockName.MatchString(v.text) {
-		v.bad("is not a name; it must be letters, digits, _ - and . with at most 64 of them, such as web")
+		v.bad("is not a name; it must be at most 64 letters, digits, dots, hyphens and underscores, " +
+			"such as web")
 	}
 	return v.text
 }
@@ -80,12 +81,12 @@ func (r *reader) inBlock(at finder, l line, d *Directive) {
 	b := r.current.block
 	switch isServers := strings.HasPrefix(d.Name, "real"); {
 	case b.line.name == "checkdef" && !d.isOfCheck():
-		at.error(unknownDirective, l.begin, "%s is in a checkdef, which has only the words of a check; "+
-			"it belongs in a section", d.Name)
+		at.error(unknownDirective, l.begin, "%s is in a checkdef, which may have only directives of a "+
+			"check; it belongs in a section", d.Name)
 		return
 	case isServers:
-		at.error(unknownDirective, l.begin, "%s is in a block; it belongs in a section; a block may have "+
-			"every other directive of one", d.Name)
+		at.error(unknownDirective, l.begin, "%s is in a block, but belongs in a section; a block may "+
+			"have every other directive of a section", d.Name)
 		return
 	}
 	at.given(b.v.At, l, d)
@@ -113,7 +114,7 @@ func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
 		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
 			r.in(b.section, inLines).error(badValue, b.v.At["use"],
-				"the block %q uses another one; a block may use one that uses none", b.v.Use)
+				"the block %q itself uses a block; a block may use only one that uses none", b.v.Use)
 			b.next = nil
 		}
 	}

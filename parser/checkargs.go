@@ -23,10 +23,10 @@ func readCheckArgs(v *value) string {
 		}
 	}
 	if strings.Contains(text, `\"`) {
-		v.warn(suspicious, "a backslash is part of its word; double quotes within need none")
+		v.warn(suspicious, "a backslash is taken as part of the word; double quotes inside need no backslash")
 	}
 	if strings.Count(text, `"`)%2 != 0 {
-		v.wrong("a double quote is not closed; a word with blanks is in two of them")
+		v.wrong("a double quote is not closed; a word with blanks needs one at each end")
 	}
 	return v.notEmpty(text, `words such as "-H {address} -p {port}"`)
 }

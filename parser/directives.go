@@ -123,7 +123,7 @@ var readers = map[string]reading{
 	"statushost": matching(`^[\w.+-]{1,255}$`,
 		"is not a host name; it must be a name such as lb.example.com, without http:// and without a port"),
 	"statusgroup": matching(`^[\w.][\w.-]{0,31}$`,
-		"is not a group; it must be a name of letters, digits, _ - and . with at most 32 of them"),
+		"is not a group; it must be a name of at most 32 letters, digits, dots, hyphens and underscores"),
 	// When a server is up
 	"checktimeout negotiatetimeout checkinterval": of(perlTime),
 	"failurecount risecount":                      of(number(1, 0)),

@@ -75,9 +75,9 @@ func (r *resolver) moreFallbacks(a adviser) {
 		case i < 0:
 			a.AlsoFallbacks, lines = append(a.AlsoFallbacks, *f), append(lines, line)
 		case u.isName(line.hosts[0]) || u.isName(lines[i].hosts[0]):
-			a.warn(repeated, f.At, "%s is a fallback of this virtual already, and is left out here", f.Addr)
+			a.warn(repeated, f.At, "%s is already a fallback of this virtual, and is left out here", f.Addr)
 		default:
-			a.error(conflict, f.At, "%s is a fallback of this virtual already; write each once", f.Addr)
+			a.error(conflict, f.At, "%s is already a fallback of this virtual; write each once", f.Addr)
 		}
 	}
 }

@@ -55,8 +55,8 @@ func TestAlsoFallback(t *testing.T) {
 		"\tfallbackcheck=connect\n"), options(t))
 	all := each(cfg.Virtuals[0].AllFallbacks(), func(f Real) string { return f.Addr.String() })
 	testkit.Equal(t, strings.Join(all, " "), "10.1.0.1:80 192.0.2.9:8080 192.0.2.8:80 10.1.0.2:80")
-	testkit.Equal(t, fmt.Sprint(found), "[a.cf:6:15: warning: 10.1.0.1:80 is a fallback of this virtual already, "+
-		"and is left out here a.cf:8:15: warning: 10.1.0.2:80 is a fallback of this virtual already, and is "+
+	testkit.Equal(t, fmt.Sprint(found), "[a.cf:6:15: warning: 10.1.0.1:80 is already a fallback of this virtual, "+
+		"and is left out here a.cf:8:15: warning: 10.1.0.2:80 is already a fallback of this virtual, and is "+
 		"left out here]")
 	many := section + "\tfallbackcheck=connect\n\tfallback=127.0.0.1\n" +
 		strings.Repeat("\talsofallback=127.0.0.2\n", 17)

@@ -19,7 +19,7 @@ type Part struct {
 
 // IsCopy is the reason for skipping a file that looks like a copy made by an editor or a package manager. Any other
 // reason why a file is not read is an error.
-const IsCopy = "its name is that of a copy"
+const IsCopy = "its name is that of a backup copy"
 
 // A line of the joined text that begins with partMark is the heading of a part. It contains, separated by tabs, the
 // quoted path, the number of the line of include, and the quoted reason why the part is not read.

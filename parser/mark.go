@@ -83,8 +83,8 @@ func (v *value) destination(text string) (none netip.Prefix) {
 	network := netip.PrefixFrom(addr, bits)
 	switch {
 	case network.Masked() != network:
-		v.wrong("%s is not a network, as %s has bits after the first %d; the network is %s, the address "+
-			"alone %s", network, addr, bits, network.Masked(), addr)
+		v.wrong("%s is not a network, because %s has bits set after the first %d; the network is %s, the "+
+			"address alone %s", network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
 		v.wrong("%s is not the address of a machine; for every address write %s/0", addr, addr)
 	}

@@ -94,11 +94,11 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 	case a.Marking == b.Marking:
 		at.warn(repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
-		at.warn(repeated, a.At, "some of these packets have the mark already, by %s: %s",
+		at.warn(repeated, a.At, "some of these packets already get the mark, by %s: %s",
 			piece(b.At.seenFrom(a.At)), b.Marking)
 	default:
 		at.warn(suspicious, a.At,
-			"some of these packets have mark %d too, by %s: %s; they get %d, as the later line counts",
+			"some of these packets also get mark %d, by %s: %s; %d applies, because the later line counts",
 			b.Mark, piece(b.At.seenFrom(a.At)), b.Marking, a.Mark)
 	}
 }

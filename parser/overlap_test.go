@@ -31,7 +31,7 @@ func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 		told := map[int]bool{}
 		for _, d := range found {
 			told[int(d.Pos.Line)] = told[int(d.Pos.Line)] ||
-				strings.HasPrefix(d.Text, "some of these packets have mark")
+				strings.HasPrefix(d.Text, "some of these packets also get mark")
 		}
 		want := false
 		for i := range lines {
@@ -39,7 +39,7 @@ func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 				want = want || share(lines[i], other)
 			}
 		}
-		if got := strings.Contains(fmt.Sprint(found), "some of these packets have mark"); got != want {
+		if got := strings.Contains(fmt.Sprint(found), "some of these packets also get mark"); got != want {
 			t.Fatalf("told: %v, want %v in\n%s%v", got, want, src.String(), found)
 		}
 		for i := range lines {

@@ -108,8 +108,8 @@ func (u ListUse) Lost(was, now []ListedReal) error {
 			return !isNumber || addr.Is6() == (i == 1)
 		}
 		if u.Families[i] && slices.ContainsFunc(was, isOf) && !slices.ContainsFunc(now, isOf) {
-			return fmt.Errorf("it has no server of %s any more, which the command reload takes at once, "+
-				"and shrinkwait later", family)
+			return fmt.Errorf("it has no server of %s any more; the command reload takes it at once, "+
+				"the daemon itself after shrinkwait", family)
 		}
 	}
 	return nil
@@ -158,7 +158,7 @@ func (v *value) addListed(path, port, rest string) {
 		s.reals = append(s.reals, l)
 	}
 	if excess != "" {
-		v.warn(suspicious, "%s; those of the list don't count", excess)
+		v.warn(suspicious, "%s; the tags of the list are ignored", excess)
 	}
 	if list.Trouble != "" {
 		v.warn(suspicious, "%s: %s", path, list.Trouble)
@@ -217,7 +217,7 @@ func (r *reader) dropListedOf(s *section) {
 		case !again:
 			first[at] = l
 		case was.list == "":
-			r.in(s, inLines).warn(repeated, l.At, "%s of %s is in line %d, too, which counts",
+			r.in(s, inLines).warn(repeated, l.At, "%s of %s is also in line %d, which counts",
 				l.hosts[0], l.list, was.line.number)
 		}
 		return again

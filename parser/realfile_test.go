@@ -123,7 +123,7 @@ func TestTheAddressesOfAName(t *testing.T) {
 	if strings.Join(got, "|") != want {
 		t.Errorf("%s\nwant %s", strings.Join(got, "|"), want)
 	}
-	for _, text := range []string{"10.2.0.2 of web (IPv4) is in line 6, too, which counts",
+	for _, text := range []string{"10.2.0.2 of web (IPv4) is also in line 6, which counts",
 		"web (IPv6): no answer"} {
 		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Text == text }) {
 			t.Errorf("no %q in %v", text, found)

@@ -97,7 +97,7 @@ func (p *Pinger) open(w way) (pinger, error) {
 }
 
 // ErrDenied is the error of an echo if the program may not open a socket for it.
-var ErrDenied = errors.New("forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range")
+var ErrDenied = errors.New("forbidden on this machine; it needs CAP_NET_RAW, or a group in net.ipv4.ping_group_range")
 
 func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) }
 

@@ -120,7 +120,8 @@ func (s *scanner) classMember() (char rune, text string) {
 		if s.on['i'] {
 			m[0] = oneCase.Replace(m[0])
 			if strings.Contains(m[0], "^") { // its runes include other cases of letters
-				s.fail(begin, "%s is not supported under (?i): write [^[:alpha:]] and its like", m[0])
+				s.fail(begin, "%s is not supported under (?i): write a class such as [^[:alpha:]]",
+					m[0])
 			}
 		}
 		return -1, m[0]
@@ -146,7 +147,7 @@ func (s *scanner) character() rune {
 	}
 	m := s.match(characters)
 	if m == nil {
-		s.fail(begin, "%q is not supported: escapes are those of a byte (\\x41, \\n) or a set (\\d, \\w, \\s)",
+		s.fail(begin, "%q is not supported: an escape must be a byte (\\x41, \\n) or a set (\\d, \\w, \\s)",
 			s.src[begin:min(begin+12, len(s.src))])
 		return 0
 	}

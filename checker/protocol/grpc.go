@@ -59,7 +59,7 @@ func (c *grpc) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	if server.TLS != nil && server.TLS.ConnectionState().NegotiatedProtocol != "h2" {
-		return failed(wire.AtTLS.Of(errors.New("the server has no HTTP/2 over TLS")))
+		return failed(wire.AtTLS.Of(errors.New("the server does not offer HTTP/2 over TLS")))
 	}
 	seen, err := c.ask(ctx, server, raw)
 	result := concluded(seen, err)

@@ -226,7 +226,7 @@ func (at *trail) lead(to hop) {
 	}
 	at.via = "redirected to " + showURL(to.url) + ": "
 	if to.away {
-		at.warning = "redirect to " + showURL(to.url) + " leaves the server being checked"
+		at.warning = "redirect to " + showURL(to.url) + " leads away from the server being checked"
 	}
 }
 

@@ -290,7 +290,7 @@ func (r *answerReader) chunkSize() (int, error) {
 	}
 	const maxDigits = 16
 	if r.extra += max(len(line)-maxDigits, 0); r.extra > maxHead {
-		return 0, fmt.Errorf("extensions and zeros of chunks are longer than %d bytes", maxHead)
+		return 0, fmt.Errorf("chunk extensions and leading zeros are longer than %d bytes", maxHead)
 	}
 	digits, _, _ := bytes.Cut(line, []byte(";"))
 	size, err := strconv.ParseUint(string(bytes.TrimRight(digits, " \t")), 16, 62)

@@ -23,7 +23,7 @@ func TestAForeignServerIsNotQuoted(t *testing.T) {
 			s.TLSVerify, s.TLSCA = true, a.file
 			r := checked(t, s)
 			want := strings.ReplaceAll(row[2], "{there}", there)
-			expect(t, r, want+"; warning: redirect to "+there+" leaves the server being checked")
+			expect(t, r, want+"; warning: redirect to "+there+" leads away from the server being checked")
 			testkit.Equal(t, r.Body, row[3])
 			if strings.Contains(fmt.Sprintf("%+v", r), token) {
 				t.Errorf("the foreign server is quoted: %+v", r)

@@ -185,8 +185,8 @@ func TestWarningsOfHTTPSStandTogether(t *testing.T) {
 	})
 	s := httpSpec(addr, "All good")
 	s.Service, s.URL, s.TLSExpiryWarn = "https", "https://"+addr.String()+"/", 30
-	want := fmt.Sprintf("up: 200 OK; warning: redirect to http://%s/there leaves the server being checked; "+
-		"certificate of 127.0.0.1 expires on %s",
+	want := fmt.Sprintf("up: 200 OK; warning: redirect to http://%s/there leads away from the server being "+
+		"checked; certificate of 127.0.0.1 expires on %s",
 		other.addr, wire.Day(time.Now().Add(80*time.Hour)))
 	expect(t, checked(t, s), want)
 }

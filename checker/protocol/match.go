@@ -46,7 +46,7 @@ func NewMatching() *Matching {
 }
 
 var errNoTurn = wire.NewFault(wire.ErrUnjudged,
-	"cannot be judged: no turn to match the answer in %v: too many answers are being matched", maxSlotWait)
+	"cannot be judged: the answer was not matched within %v: too many answers are being matched", maxSlotWait)
 
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {

@@ -180,7 +180,7 @@ func TestExtensionsOfChunksAreCounted(t *testing.T) {
 		defer r.close()
 		r.reset(havingSaid(from))
 		a := testkit.Must(r.answer())(t)
-		testkit.Fails(t, r.readBody(&a), "extensions and zeros of chunks are longer than 65536 bytes")
+		testkit.Fails(t, r.readBody(&a), "chunk extensions and leading zeros are longer than 65536 bytes")
 		if read := from.Size() - int64(from.Len()); read > 3*maxHead {
 			t.Errorf("%d bytes were read", read)
 		}

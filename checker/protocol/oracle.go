@@ -76,7 +76,7 @@ func (*oracleCheck) Conceals(bool, string) bool { return true }
 func (c *oracleCheck) conclude(relay *oracleRelay, output []byte) Result {
 	var answer oracle.Answer
 	if json.Unmarshal(output, &answer) != nil || !answer.Outcome.IsKnown() || relay.server == nil {
-		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(output))
+		return unable(oracle.Program + " gave no usable answer: " + wire.Excerpt(output))
 	}
 	seen, err := new(dialogue).sqlSeen(c.query, answer.Rows, nil, relay.fault(&answer))
 	return concluded(seen, err)

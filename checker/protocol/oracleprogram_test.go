@@ -87,7 +87,7 @@ func TestOracleThatCrashes(t *testing.T) {
 	r := checked(t, s)
 	const where = "a fault in ldirectord-oracle: panic at "
 	if r.OK || r.Cause != checker.Other || !strings.HasPrefix(r.Warning, where) ||
-		r.Detail != "panic over the answer: invalid memory address or nil pointer dereference" ||
+		r.Detail != "panic while handling the answer: invalid memory address or nil pointer dereference" ||
 		!strings.Contains(r.Warning, "refuse_packet.go:") {
 		t.Errorf("%+v", r)
 	}

@@ -190,7 +190,8 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.Login, c.Passwd, m.Salt)})
 	case *pgproto3.AuthenticationSASL:
 		if !slices.Contains(m.AuthMechanisms, scramSHA256) {
-			return fmt.Errorf("the server wants one of %s", wire.Show(strings.Join(m.AuthMechanisms, ", ")))
+			return fmt.Errorf("the server wants a log-in by one of %s",
+				wire.Show(strings.Join(m.AuthMechanisms, ", ")))
 		}
 		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: []byte(scram.first)})
 	case *pgproto3.AuthenticationSASLContinue:

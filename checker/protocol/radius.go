@@ -49,7 +49,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	err = q.Ask(ctx, func(net.Addr) []byte { return request })
 	switch {
 	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server ignores unknown clients
-		err = wire.NewFault(err, "%v (a server is also silent when it does not know us or the secret)", err)
+		err = wire.NewFault(err, "%v (an unknown client or a wrong secret also gets no answer)", err)
 	case err == nil && answer.Code != radius.CodeAccessAccept:
 		err = c.rejected(answer)
 	}

@@ -53,7 +53,7 @@ func TestRealOpenSSL(t *testing.T) {
 			if row[1] == "small" {
 				good.TLSVerify, good.TLSCA, good.Host = true, pairs["small"][1], "small"
 				expect(t, checked(t, good),
-					"down: certificate refused: an RSA key has less than 1024 bits")
+					"down: certificate refused: an RSA key has fewer than 1024 bits")
 			}
 		})
 	}

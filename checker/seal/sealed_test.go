@@ -27,14 +27,15 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 		panics func()
 		detail string
 	}{
-		"index": {func() { _ = answer[5] }, "panic over the answer: index out of range [5] with length 0"},
+		"index": {func() { _ = answer[5] },
+			"panic while handling the answer: index out of range [5] with length 0"},
 		"error": {func() { panic(errors.New("no \x1b[2J length")) },
-			`panic over the answer: no \x1b[2J length`},
-		"words": {func() { panic("bad s3cret99") }, "panic over the answer: bad …"},
+			`panic while handling the answer: no \x1b[2J length`},
+		"words": {func() { panic("bad s3cret99") }, "panic while handling the answer: bad …"},
 		"again": {func() { defer func() { panic("second") }(); panic("first") },
-			"panic over the answer: second"},
+			"panic while handling the answer: second"},
 		"memory": {func() { var s *checker.Spec; s.Host = "" },
-			"panic over the answer: invalid memory address or nil pointer dereference"},
+			"panic while handling the answer: invalid memory address or nil pointer dereference"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check := &sealed{Checker: careless(c.panics),

@@ -91,7 +91,7 @@ func refuseShortKeys(state tls.ConnectionState) error {
 			return nil
 		}
 	}
-	return &tls.CertificateVerificationError{Err: fmt.Errorf("an RSA key has less than %d bits", minRSA)}
+	return &tls.CertificateVerificationError{Err: fmt.Errorf("an RSA key has fewer than %d bits", minRSA)}
 }
 
 func hasShortKey(c *x509.Certificate) bool {

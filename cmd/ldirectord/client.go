@@ -85,7 +85,7 @@ func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	case set.Scheduler != "sh":
 		n.Because = set.Scheduler + " chooses"
 	case set.Flags&lvs.Sched2 != 0 && client.Port() == 0:
-		n.Because = "sh-port: it depends on the port, --client ADDRESS:PORT"
+		n.Because = "sh-port: the server depends on the port; give --client ADDRESS:PORT"
 	default:
 		all, err := inOrder(ctx, b.Key())
 		if err != nil {
@@ -106,7 +106,8 @@ func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, becaus
 	case in:
 		return b.server(d.Addr).Server, "the hash of sh"
 	case d.Addr.IsValid():
-		return "", "refused: the hash of sh is " + b.server(d.Addr).Server + ", which takes no new connection"
+		return "", "refused: the hash of sh chooses " + b.server(d.Addr).Server +
+			", which gets no new connections"
 	default:
 		return "", "refused: the virtual service has no server"
 	}

@@ -24,7 +24,7 @@ func diagnose(c *call) error {
 		return refused
 	}
 	c.Loaded = last
-	c.note("the file is refused; examined is the configuration that was last in force, of " +
+	c.note("the file is refused; doctor examines the configuration that was last in force, of " +
 		last.GoodSince.Local().Format(time.DateTime))
 	_ = examine(c) // the refused file decides the exit status
 	return refused

@@ -92,7 +92,7 @@ func withPorts(names []string) ([]string, error) {
 			host, port, err = net.SplitHostPort(name + ":" + last)
 		}
 		if err != nil || host == "" || port == "" {
-			return nil, fmt.Errorf("--of %s: HOST:PORT is allowed, and HOST after one with a port", name)
+			return nil, fmt.Errorf("--of %s: HOST:PORT is allowed, and HOST after a HOST:PORT", name)
 		}
 		names[i], last = net.JoinHostPort(host, port), port
 	}
@@ -118,7 +118,7 @@ func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d for its report, which statuspage = yes gives", answer.StatusCode)
+		return nil, fmt.Errorf("status %d for its report, which needs statuspage = yes", answer.StatusCode)
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxReport+1))
 	if err != nil {
@@ -145,8 +145,8 @@ func showDifferences(c *call, names []string, differences []status.Difference) {
 	}
 	t.Flush()
 	if marks {
-		c.tell("*: not as most of the directors")
+		c.tell("*: differs from most of the directors")
 	} else {
-		c.tell("no value is that of most of the directors")
+		c.tell("no value is shared by most of the directors")
 	}
 }

@@ -374,7 +374,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		},
 		{
 			o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector),
-			"--each is about every server, and not with --down, --drain or --without-director",
+			"--each is about every server, and does not work with --down, --drain or --without-director",
 		},
 		{o.verb == "connections" && f.Changed("lines") && !o.Top, "--lines needs --top"},
 		{
@@ -385,7 +385,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		{o.WithSecrets && !o.JSON, "--with-secrets needs --json"},
 		{
 			f.Changed("watch") && (o.Watch < minWatch || o.Watch > maxWatch || o.JSON),
-			fmt.Sprintf("--watch=%s: it must be from 1s to 1h, and is not for --json", o.Watch),
+			fmt.Sprintf("--watch=%s: it must be from 1s to 1h, and does not work with --json", o.Watch),
 		},
 		{
 			f.Changed("confirm") && (o.Confirm < time.Second || o.Confirm > time.Hour),

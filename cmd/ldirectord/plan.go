@@ -128,7 +128,7 @@ func planned(ops []lvs.Op) []change {
 // empty table, and shows no changes of mark rules or addresses.
 func machine(c *call, given orders.All) (have lvs.Table, commands []string, err error) {
 	if c.table.Live == nil {
-		c.note("compared with an empty table: one in memory belongs to its daemon")
+		c.note("compared with an empty table: a table in memory belongs to its daemon")
 		return nil, nil, nil
 	}
 	err = c.table.Connect(c.ctx)

@@ -49,7 +49,7 @@ func printRealServerScript(c *call) error {
 	for _, s := range servers {
 		known = known || len(s.serves) > 0
 		for _, v := range s.manual {
-			c.warn("%s: left to be set up by hand on %s: %s", c.path, s.addr, v)
+			c.warn("%s: to be set up by hand on %s: %s", c.path, s.addr, v)
 		}
 	}
 	if !known {
@@ -95,7 +95,7 @@ func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServ
 	for _, p := range addresses {
 		switch {
 		case slices.ContainsFunc(all, func(one *realServer) bool { return p.Contains(one.addr) }):
-			s.manual = with(s.manual, fmt.Sprintf("%s of %s, which holds real servers", p, v.ID))
+			s.manual = with(s.manual, fmt.Sprintf("%s of %s, which contains real servers", p, v.ID))
 		case p.IsSingleIP():
 			s.serves[way] = with(s.serves[way], p.Addr().String())
 		default:

@@ -154,9 +154,10 @@ func (r rolling) hint(drained bool, left []string) {
 		r.warn("not rolled: %s", strings.Join(left, " "))
 	}
 	if r.State != "" {
-		r.warn("to continue: the same command again; it begins with %s", r.real())
+		r.warn("to continue, run the same command again; it begins with %s", r.real())
 	} else {
-		r.warn("to continue: the same command with %s", strings.Join(append([]string{r.real()}, left...), " "))
+		r.warn("to continue, run the same command with %s",
+			strings.Join(append([]string{r.real()}, left...), " "))
 	}
 }
 

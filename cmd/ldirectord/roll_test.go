@@ -88,7 +88,7 @@ func TestAFileThatIsNoStateOfThisRoll(t *testing.T) {
 	for text, want := range map[string]string{
 		"virtual = 10.1.0.1:80\n": "is not one that roll wrote", "{}": "is not one that roll wrote",
 		"null": "is not one that roll wrote",
-		`{"words": ["ld.cf", "a", "--", "deploy", "v1"]}`: `is of another roll, "ld.cf a -- deploy v1"`,
+		`{"words": ["ld.cf", "a", "--", "deploy", "v1"]}`: `belongs to another roll, "ld.cf a -- deploy v1"`,
 	} {
 		testkit.Write(t, path, text)
 		testkit.FailsWith(t, testkit.Error(openRoll(path, []string{"ld.cf", "a", "--", "deploy", "v2"})), want)

@@ -50,8 +50,8 @@ func (s *rollState) read(words []string) error {
 	case err != nil || len(s.Words) == 0:
 		return fmt.Errorf("--state %s: the file is not one that roll wrote; it is left as it is", s.path)
 	case !slices.Equal(s.Words, words):
-		return fmt.Errorf("--state %s: the file is of another roll, %q: continue that one, or remove the file",
-			s.path, strings.Join(s.Words, " "))
+		return fmt.Errorf("--state %s: the file belongs to another roll, %q: continue that one, or remove "+
+			"the file", s.path, strings.Join(s.Words, " "))
 	}
 	return nil
 }

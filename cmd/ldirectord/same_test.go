@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// One of three real servers shows another certificate and another version: every view has it, and the table nothing.
+// One of three real servers shows a different certificate and another version: every view shows it, not the table.
 func TestAServerThatDiffersIsShown(t *testing.T) {
 	common, other := newPair(t, 1), newPair(t, 2)
 	addr := testkit.FreeAddr(t).String()
@@ -36,7 +36,7 @@ func TestAServerThatDiffersIsShown(t *testing.T) {
 		}
 	}
 	d := launched(t, "start", config)
-	const certificate = "shows another certificate than 2 of 3 (ends in 0 days; theirs in 0 days)"
+	const certificate = "shows a different certificate from 2 of 3 (ends in 0 days; theirs in 0 days)"
 	const version = `shows "version: \x1b<b>", and 2 of 3 "version: 1.3"`
 	within(t, "status -v", func() bool {
 		said, _ := d.say("status", "-v")

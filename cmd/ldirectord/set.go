@@ -120,7 +120,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 			c.warn("%s has no address yet; the order applies when it has one", s.Real)
 		}
 		if s.Owner != "" {
-			c.warn("%s belongs to %s; the order applies when this daemon has it", s.Virtual, s.Owner)
+			c.warn("%s belongs to %s; the order applies when this daemon takes it over", s.Virtual, s.Owner)
 		}
 	}
 	if c.answer != nil {
@@ -129,7 +129,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 		c.tell("begins at %s, or later, when enough servers are left", when(order.From))
 	}
 	for _, order := range answer.Undone {
-		c.warn("an order that waited is undone: %s", order)
+		c.warn("a waiting order is undone: %s", order)
 	}
 	for _, why := range answer.Short {
 		c.warn("if it began now, it would have to wait: %s", why)

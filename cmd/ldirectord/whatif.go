@@ -130,7 +130,7 @@ func present(c *call, given orders.All) (*situation, error) {
 	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
 		if c.found().State.Pid != 0 {
-			c.note("every server of the file is assumed to be up; --running asks the daemon which are")
+			c.note("every server of the file is assumed to be up; --running asks the daemon which are up")
 		}
 		return is, nil
 	}
@@ -274,7 +274,7 @@ func eachLoss(c *call, is *situation) error {
 			}
 		}
 	default:
-		c.tell("# every virtual service keeps enough servers, whichever one of the %d is lost", len(units))
+		c.tell("# every virtual service keeps enough servers, whichever of the %d is lost", len(units))
 	}
 	if isShort {
 		return exit{status: exitChanges}

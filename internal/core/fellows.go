@@ -114,8 +114,9 @@ func normOf(all []shown, times []uint32) norm {
 // differs describes each trait in which a server differs from the norm. The text is "" for the others.
 func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	if n.certs.lacks(s.certs) {
-		says[certificate] = fmt.Sprintf("shows another certificate than %d of %d (%s; theirs %s)", n.certs.has,
-			n.certs.of, ends(s.certs.ends, now), strings.TrimPrefix(ends(n.certs.value.ends, now), "ends "))
+		says[certificate] = fmt.Sprintf("shows a different certificate from %d of %d (%s; theirs %s)",
+			n.certs.has, n.certs.of, ends(s.certs.ends, now),
+			strings.TrimPrefix(ends(n.certs.value.ends, now), "ends "))
 	}
 	if n.text.lacks(s.text) {
 		says[version] = fmt.Sprintf(`shows "%s", and %d of %d "%s"`, s.text, n.text.has, n.text.of,

@@ -24,7 +24,7 @@ var words = map[string]struct {
 	always string
 	server func(t *testing.T, word, more string) shown
 }{
-	"certificate": {certificate, "shows another certificate ", func(t *testing.T, cert, days string) shown {
+	"certificate": {certificate, "shows a different certificate ", func(t *testing.T, cert, days string) shown {
 		ends := newYear.Add(time.Duration(number(t, days)) * 24 * time.Hour).Unix()
 		return shown{certs: certificates{uint32(number(t, cert)), ends}}
 	}},

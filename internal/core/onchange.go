@@ -51,7 +51,7 @@ func (v *virtual) message(at time.Time) (m message, up int) {
 	switch m.Available, _ = v.Available(); {
 	case !m.Available:
 	case now.Nothing:
-		m.Available, m.Reason = false, "servers pass, and have weight 0"
+		m.Available, m.Reason = false, "servers pass, but have weight 0"
 	case v.isRefused():
 		m.Available, m.Reason = false, "the table refuses the servers that pass"
 	}

@@ -112,7 +112,7 @@ func (b *orderBook) orphans() orders.All {
 func (b *orderBook) orphaned(were orders.All) {
 	all := b.orphans()
 	maps.DeleteFunc(all, func(at lvs.Backend, _ orders.Order) bool { _, is := were[at]; return is })
-	b.say(all, notify.OrderLost, "Order kept for what the file no longer has")
+	b.say(all, notify.OrderLost, "Order kept for something no longer in the file")
 }
 
 // apply carries out the orders in force. Orders for servers outside the plan are kept for a later plan.

@@ -53,7 +53,7 @@ func (f *configFile) keepGood(text []byte) {
 	if path := f.d.Config.Path; TakenBack(path, text) != "" {
 		err = runfile.Remove(statePath("back", path))
 	}
-	f.d.settled(notify.KeepFailed, "The file is still known as taken back", err)
+	f.d.settled(notify.KeepFailed, "The file still counts as taken back", err)
 	if f.kept == f.inForce {
 		return
 	}

@@ -101,7 +101,7 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	o.Before, o.Refines, o.Lists = f.current.Config, true, f.current.Lists
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
-		f.d.refused("addresses of names can't be taken over: " + l.Found.Errors()[0].String())
+		f.d.refused("the new addresses of names can't be put in force: " + l.Found.Errors()[0].String())
 		return false
 	}
 	l.forget()

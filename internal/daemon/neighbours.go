@@ -98,10 +98,10 @@ func (n *neighbours) findPerls(known map[int]bool) {
 		case !n.everybody:
 		case s.RunDir != "":
 			n.unknown = append(n.unknown,
-				fmt.Sprintf("the run folder %s of pid %d is not looked at", s.RunDir, s.Pid))
+				fmt.Sprintf("the run folder %s of pid %d is not examined", s.RunDir, s.Pid))
 		default:
-			const unread = "the file of the Perl ldirectord with pid %d can't be read, " +
-				"or its network namespace"
+			const unread = "the file or the network namespace of the Perl ldirectord with " +
+				"pid %d can't be read"
 			n.unknown = append(n.unknown, fmt.Sprintf(unread, s.Pid))
 		}
 	}

@@ -63,7 +63,7 @@ func readUnchanged(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if after := stamp(path); after.FileInfo == nil || !after.same(before) {
-		return nil, errors.New("it has changed while it was read")
+		return nil, errors.New("it changed while it was being read")
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {

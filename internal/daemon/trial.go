@@ -190,7 +190,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 		if t.why = t.failure(now, time.Now()); t.why == "" {
 			return
 		}
-		f.d.failed(notify.KeepFailed, "Why the configuration was taken back can't be kept",
+		f.d.failed(notify.KeepFailed, "The reason why the configuration was taken back can't be kept",
 			f.refuseAgain(t.text, t.why))
 		f.d.say(notify.ConfigTakenBack, "The former configuration comes back: %s", t.why)
 	} else if time.Now().Before(t.until) {

@@ -34,12 +34,12 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 			listed: "kernel/net/netfilter/ipvs/ip_vs.ko:\n"}},
 		"not in the list": {kernel: kernelModules{loaded: "/nowhere",
 			listed: "kernel/net/netfilter/xt_mark.ko:\n"},
-			want: finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")},
+			want: finding("no-ipvs", "it has no module ip_vs; install the package that contains it", "")},
 		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, asked: true},
 		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
 		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: finding(
-			"no-ipvs", "the module ip_vs is not loaded; from within a container it must be loaded on the "+
-				"host", "modprobe ip_vs",
+			"no-ipvs", "the module ip_vs is not loaded; for a container it must be loaded on the host",
+			"modprobe ip_vs",
 		)},
 	} {
 		table := asking{Client: ipvsctl.NewMemory(nil), err: c.err}

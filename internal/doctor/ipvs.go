@@ -14,7 +14,7 @@ import (
 // daemon can load. It tries the kernel itself only if there is no list of modules, as in a container.
 func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client) Finding {
 	if kernel.lacks("ip_vs") {
-		return finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")
+		return finding("no-ipvs", "it has no module ip_vs; install the package that contains it", "")
 	}
 	if kernel.listed != "" || runfile.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
 		return Finding{}
@@ -24,6 +24,6 @@ func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client
 	if !errors.Is(err, syscall.ENOENT) {
 		return Finding{} // it exists, even if this program has no access
 	}
-	const unloaded = "the module ip_vs is not loaded; from within a container it must be loaded on the host"
+	const unloaded = "the module ip_vs is not loaded; for a container it must be loaded on the host"
 	return finding("no-ipvs", unloaded, "modprobe ip_vs")
 }

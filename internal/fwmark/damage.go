@@ -73,7 +73,7 @@ func rulesDamage(g generation, set []string) (lines report) {
 	for i, rule := range g.rules {
 		switch {
 		case !slices.Contains(set, rule):
-			lines.add("the rule %q was in chain %s, and is not our rule", rule, g.chain)
+			lines.add("the rule %q was in chain %s, but is not ours", rule, g.chain)
 		case slices.Contains(g.rules[:i], rule):
 			lines.add("the rule %q was twice in chain %s", rule, g.chain)
 		}

@@ -131,7 +131,7 @@ func (x *xtables) run(ctx context.Context, c command) error {
 		select {
 		case <-x.running:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: the run of iptables before this one has not ended", what)
+			return fmt.Errorf("%s: the previous run of iptables has not ended", what)
 		}
 	}
 	running := make(chan error, 1)

@@ -418,7 +418,7 @@ func realDamage(t *testing.T, k *kernel) {
 		for _, c := range []struct{ do, report string }{
 			{"-D CHAIN 1", "was missing in chain"},
 			{"-F CHAIN", "was empty"},
-			{"-I CHAIN 1 -j MARK --set-mark 77", "not our rule"},
+			{"-I CHAIN 1 -j MARK --set-mark 77", "not ours"},
 			{"-D PREROUTING -j CHAIN", "was gone"},
 			{"-A PREROUTING -j CHAIN", "was there twice"},
 			{"-I PREROUTING 1 -p tcp -m comment --comment \"mine first\" -j ACCEPT", "was before the jump"},

@@ -100,7 +100,7 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 		}
 		return found, err
 	}
-	return found, errors.New("the rules are not as they were set")
+	return found, errors.New("the rules differ from those that were set")
 }
 
 // run runs commands until one fails, and returns the failed command. In that case it removes a new chain that has no

@@ -66,8 +66,8 @@ func (f folder) checkOwner() error {
 	owner, err := runfile.Owner(string(f)) // Acquire reports the error
 	if err == nil && os.Geteuid() == 0 && owner != 0 {
 		return fmt.Errorf(
-			"the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names "+
-				"another", f, owner)
+			"the run folder %s belongs to the user %d: start the daemon as that user, or name "+
+				"another with --rundir", f, owner)
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (i Instance) inherited(before State) State {
 // taken returns the error for a name that the daemon of another file already has.
 func taken(name, path string, pid int) error {
 	return fmt.Errorf(
-		"the daemon of %s has the name %s already (pid %d): rename one of the files, or give one of them "+
+		"the daemon of %s already has the name %s (pid %d): rename one of the files, or give one of them "+
 			"another --rundir", path, name, pid)
 }
 

@@ -73,7 +73,7 @@ func TestWhatIsRecorded(t *testing.T) {
 }
 
 func TestANameThatIsTaken(t *testing.T) {
-	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): rename one of the files, or give one of " +
+	want := "the daemon of /a/x.cf already has the name x.cf (pid 7): rename one of the files, or give one of " +
 		"them another --rundir"
 	testkit.Fails(t, taken("x.cf", "/a/x.cf", 7), want)
 }

@@ -71,7 +71,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	switch k.name {
 	case "connect":
 		if protocol == "udp" {
-			k.differs = "connect pings the servers of a service of udp"
+			k.differs = "for a UDP service, connect pings the servers"
 		}
 	case "ping":
 		if s.name() == "UDP_CHECK" {
@@ -142,7 +142,8 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 		}
 	}
 	if strings.Contains(text, `\`) {
-		c.differs(path, "it is read as by keepalived before 2.3.2, where \\\" is a quote of the command")
+		c.differs(path, "it is read in the way of keepalived before 2.3.2, where "+
+			"\\\" is a quote of the command")
 	}
 	args := ""
 	for _, text := range list[1:] {
@@ -274,7 +275,7 @@ func (c *converter) compare(r server, want []check, most check) {
 			switch {
 			case k.times[n] == most.times[n], n == 2 && k.times[1] == 0:
 			case s != nil:
-				c.differs(s, "a section has the same for all of its checks")
+				c.differs(s, "a section has the same value for all of its checks")
 			case len(want) > 1:
 				c.differs(k.from, "a section has the same retry and delay_before_retry for all checks")
 			}

@@ -123,7 +123,7 @@ func (c *converter) timeouts(globals []*statement) {
 			n := slices.Index([]string{"tcp", "tcpfin", "udp"}, s.arg(i))
 			seconds, err := strconv.ParseUint(s.arg(i+1), 10, 32)
 			if n < 0 || err != nil || seconds > lvs.MaxIdle {
-				c.noEqual(s, fmt.Sprint("; timeouts has whole seconds up to ", lvs.MaxIdle))
+				c.noEqual(s, fmt.Sprint("; timeouts takes whole seconds up to ", lvs.MaxIdle))
 				break
 			}
 			c.idle[n] = uint32(seconds)
@@ -285,7 +285,7 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 	}
 	for _, r := range servers {
 		if r.inhibits() != quiescent {
-			c.differs(r.of, "its inhibit_on_failure is not as that of the first server of the section")
+			c.differs(r.of, "its inhibit_on_failure differs from that of the first server of the section")
 		}
 	}
 	s := own.find("quorum")

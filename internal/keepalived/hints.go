@@ -24,21 +24,21 @@ const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fall
 
 // hints maps words without an equivalent to what ldirectord offers instead, for noEqual.
 var hints = map[string]string{
-	"certificate":          "; tlscert has the certificate of a section",
-	"ip_family":            "; a mark is of the address family of its first server",
-	"key":                  "; tlskey has the key of a section",
+	"certificate":          "; tlscert names the certificate of a section",
+	"ip_family":            "; a mark has the address family of its first server",
+	"key":                  "; tlskey names the key of a section",
 	"BFD_CHECK":            "; no check is made in its place",
 	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
-	"digest":               "; receive has a pattern that the page must match",
+	"digest":               "; receive takes a pattern that the page must match",
 	"ha_suspend":           "; a director that stands by makes all checks",
 	"notify_down":          notify,
 	"notify_up":            notify,
 	"quorum_down":          notify,
 	"quorum_up":            notify,
 	"regex_options":        "; options such as (?i) begin the pattern of receive",
-	"smtp_alert":           "; emailalert has addresses for mail about servers",
+	"smtp_alert":           "; emailalert takes addresses for mail about servers",
 	"sorry_server_inhibit": "; the fallback server is in the table only while it serves",
-	"user":                 "; checkcommand is run by the user of the daemon",
+	"user":                 "; checkcommand runs as the user of the daemon",
 	"connect_ip":           "; the address of the real server is checked",
 }
 

@@ -51,7 +51,7 @@ func TestConversions(t *testing.T) {
 		"# caf\xe9\ncaf\xe9\n":                 `2:4: "\xe9" is not allowed here`,
 		"\x7fELF\x02\x01":                      `1:1: "\x7f" is not allowed here`,
 		strings.Repeat("# 10 MiB\n", 10<<20/9): "is larger than 4194304 bytes",
-		doubled(40):                            "is replaced without an end",
+		doubled(40):                            "never ends when replaced",
 		"virtual_server_group x {\n10.0.0.0/20 80\n}\n" +
 			strings.Repeat(strings.Replace(service("", ""), "192.0.2.1 80", "group x", 1), 200): "must " +
 			"have fewer and shorter sections",

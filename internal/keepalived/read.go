@@ -134,7 +134,7 @@ func (r *reader) line(line string, at position, nested int) error {
 		}
 		from, line = begin, line[:begin]+value+line[begin+len(used):]
 		if r.effort += len(line) + 100; r.effort > maxEffort || nested == maxDepth {
-			return at.wrong("%s is replaced without an end: a definition must not have itself in it", used)
+			return at.wrong("%s never ends when replaced: a definition must not contain itself", used)
 		}
 		if strings.Contains(line, "\n") {
 			return r.lines(line, at, nested+1)

@@ -48,7 +48,7 @@ func split(line string, at position) (words []word, err error) {
 		here.column += m[0]
 		if m[6] >= 0 {
 			return nil, here.wrong("%q is not allowed here: the file must be UTF-8 without "+
-				"control characters, and quotes closed in their line", text)
+				"control characters, and quotes must be closed on their line", text)
 		}
 		brace := text == "{" || text == "}"
 		words = append(words, word{unquote(text), text, here, brace})

@@ -19,8 +19,8 @@ func ParseTags(text string) (Tags, error) {
 	list := strings.Split(text, ",")
 	for _, tag := range list {
 		if !tagForm.MatchString(tag) {
-			return "", fmt.Errorf("%q is not a tag; it must be letters, digits, _ - and . with at most 64 "+
-				"of them; commas part several", tag)
+			return "", fmt.Errorf("%q is not a tag; it must be at most 64 letters, digits, dots, "+
+				"hyphens and underscores; commas separate tags", tag)
 		}
 	}
 	slices.Sort(list)

@@ -142,7 +142,7 @@ func (p *Pages) foreign(host string) string {
 		}
 	}
 	return fmt.Sprintf(
-		"This page has no name %q here. It answers to an IP address, to localhost, to %s, and to the name "+
+		"This page is not known as %q. It answers to an IP address, to localhost, to %s, and to the name "+
 			"that statushost gives.",
 		name, printable.Line(own))
 }

@@ -29,7 +29,7 @@ func (v *view) headline() (class, words string) {
 	}):
 		return bad, seen.Plural(impaired, "virtual service") + " in trouble"
 	case impaired > 0:
-		return doubt, seen.Plural(impaired, "virtual service") + " in trouble, all serve"
+		return doubt, seen.Plural(impaired, "virtual service") + " in trouble, but all serve"
 	case len(v.Remarks()) > 0:
 		return doubt, servesBut
 	}

@@ -30,11 +30,11 @@ func TestVerdict(t *testing.T) {
 		want   string
 	}{
 		{newReport(fine, fine), `good">All well`},
-		{newReport(fine, service("up", "down")), `doubt">1 virtual service in trouble, all serve`},
+		{newReport(fine, service("up", "down")), `doubt">1 virtual service in trouble, but all serve`},
 		{newReport(fine, service("up", "down"), service("down"), service("down", "down")),
 			`bad">2 virtual services without a server`},
 		{newReport(fine, full, service("up", "down")), `bad">2 virtual services in trouble`},
-		{machine(status.Doubt), `doubt">1 virtual service in trouble, all serve`},
+		{machine(status.Doubt), `doubt">1 virtual service in trouble, but all serve`},
 		{machine(status.Broken), `bad">This machine: it does not forward`},
 		{newReport(fine, service("off")), `good">All well`},
 		{newReport(), `bad">No virtual service`},

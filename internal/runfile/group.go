@@ -14,7 +14,7 @@ func GroupID(name string) (int, error) {
 	id, err := strconv.ParseUint(name, 10, 31)
 	if err != nil {
 		return 0, fmt.Errorf("the group %s is not in /etc/group; "+
-			"write a group of another source, such as LDAP, as its number", name)
+			"write a group from another source, such as LDAP, as its number", name)
 	}
 	return int(id), nil
 }

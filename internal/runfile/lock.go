@@ -27,7 +27,7 @@ func OpenLock(path string) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close() // f is nil if it was not opened
-		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
+		return nil, fmt.Errorf("opening the lock: %w; name another folder with --rundir", err)
 	}
 	return f, nil
 }

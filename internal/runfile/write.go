@@ -77,7 +77,7 @@ func Remove(path string) error {
 func CheckFolder(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("the run folder: %w; --rundir names another", err)
+		return fmt.Errorf("the run folder: %w; name another with --rundir", err)
 	}
 	const groupAndOthers = 0o022
 	owner := ownerOf(info)
@@ -86,8 +86,8 @@ func CheckFolder(dir string) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"users other than its owner can write to the run folder %s (%v): chmod go-w it, or --rundir names "+
-			"another", dir, info.Mode())
+		"users other than its owner can write to the run folder %s (%v): chmod go-w it, or name another "+
+			"with --rundir", dir, info.Mode())
 }
 
 // Owner returns the owner of a file or a folder.

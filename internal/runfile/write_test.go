@@ -60,7 +60,7 @@ func TestALockOfAnotherUser(t *testing.T) {
 		t.Skip("only root can give a file away: ", err)
 	}
 	testkit.Fails(t, testkit.Error(OpenLock(path)), "opening the lock: "+path+
-		" belongs to the user 65534: remove it; --rundir names another folder")
+		" belongs to the user 65534: remove it; name another folder with --rundir")
 }
 
 // Who owns a run folder gets no other file of root by its name.

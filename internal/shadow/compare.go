@@ -106,7 +106,7 @@ func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	}
 	lasted := time.Since(d.Since).Round(readInterval)
 	if d.Lasting {
-		s.Say(fmt.Sprintf("The same again: %s, after %v", d.name(), lasted))
+		s.Say(fmt.Sprintf("No longer different: %s, after %v", d.name(), lasted))
 	}
 	second, followed := s.was.live, live
 	if d.First == Live {

@@ -38,7 +38,7 @@ func (s *shadow) follow(p *plan.Plan, places map[lvs.Backend]place) {
 		}
 	}
 	if n := len(s.report.Followed); n > 0 {
-		s.Say(fmt.Sprintf("%d checks run programs, which needs --with-programs: their servers are assumed to "+
+		s.Say(fmt.Sprintf("%d checks run programs, and need --with-programs: their servers are assumed to "+
 			"be as in the live table", n))
 	}
 }

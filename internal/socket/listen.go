@@ -43,7 +43,8 @@ func Listen(ctx context.Context, path string, handler http.Handler) (*Server, er
 func (c *Server) bind(ctx context.Context) error {
 	fresh := c.path + ".new"
 	if len(fresh) > maxPath {
-		return fmt.Errorf("the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
+		return fmt.Errorf("the path %s is longer than %d bytes; name another folder with --rundir",
+			fresh, maxPath)
 	}
 	for _, way := range []string{c.path, fresh} {
 		if err := inTheWay(way); err != nil {

@@ -87,8 +87,8 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 
 func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
 	s := Socket(filepath.Join(t.TempDir(), strings.Repeat("x", maxPath)))
-	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "--rundir names another folder",
-		"a long path")
+	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())),
+		"name another folder with --rundir", "a long path")
 	s = Socket(filepath.Join(t.TempDir(), "missing", "s"))
 	testkit.FailsWith(t, testkit.Error(Listen(t.Context(), string(s), hello())), "making the control socket",
 		"listening")

@@ -124,11 +124,11 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 		e.Cause = r.Cause.String()
 		e.Text = map[history.Kind]string{
 			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
-			history.Shortage: "not believed, this machine lacks what the check needs: " + e.Detail,
+			history.Shortage: "not believed because this machine lacks what the check needs: " + e.Detail,
 			history.Unjudged: "not judged: " + e.Detail,
-			history.Withheld: "not believed, every server that was up failed only through the virtual " +
-				"address: " + e.Detail,
-			history.Stalled: "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
+			history.Withheld: "not believed because every server that was up failed only through the " +
+				"virtual address: " + e.Detail,
+			history.Stalled: "not believed because this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
 				"; checked again at once",
 		}[r.Kind]
 	}

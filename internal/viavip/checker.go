@@ -104,7 +104,7 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	case doubted:
 		agrees := c.askOthers(ctx, limit)
 		if r, err = c.surely(ctx, &c.now, limit, c.through); !agrees(r.OK, err) {
-			r = checker.Result{Cause: checker.Unjudged, Detail: "its answers differ by the source port"}
+			r = checker.Result{Cause: checker.Unjudged, Detail: "its answers depend on the source port"}
 		}
 	default:
 		r = c.through.Check(wire.WithVia(ctx, c.now.via))

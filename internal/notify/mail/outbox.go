@@ -114,7 +114,8 @@ func (o *outbox) leave(b *box) {
 	}
 	b.failing = false
 	o.say(b, notify.MailRecovered,
-		"email messages to %s that waited for %s go by the new configuration; %d did not reach all recipients",
+		"email messages to %s that waited for %s are now sent as the new configuration says; "+
+			"%d did not reach all recipients",
 		b.to, b.server, b.lost)
 }
 

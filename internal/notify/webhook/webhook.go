@@ -63,7 +63,7 @@ func (p *Poster) Set(url string) {
 		return
 	}
 	if p.reported {
-		p.say(notify.PostRecovered, "", "gets nothing any more")
+		p.say(notify.PostRecovered, "", "is no longer used")
 		p.wake.Up()
 	}
 	p.url, p.failed, p.refused, p.reported = url, 0, false, false

@@ -222,7 +222,7 @@ func TestChangesAreShownAndSaid(t *testing.T) {
 	b.await(`<tr class="bad changed"`, `starting up`, `data-is="5 of 6 up"`)
 	b.want(`document.getElementById("said").textContent.includes("127.1.2.22")`, true)
 	b.want(`document.getElementById("said").textContent.includes("down, weight")`, true)
-	b.want(`document.title.startsWith("1 virtual service in trouble, all serve, ")`, true)
+	b.want(`document.title.startsWith("1 virtual service in trouble, but all serve, ")`, true)
 	b.want(`document.activeElement.href.includes("192.0.2.11")`, true)
 	f.say("127.1.2.22", "")
 	b.await("Every server is up.", "no longer listed")
