@@ -51,7 +51,7 @@ func TestHelpIsWrittenFromTheRows(t *testing.T) {
 		testkit.Part(t, "help/"+e.name+".txt", "", helpCommand(e), "")
 	}
 	testkit.Part(t, "help/directives.txt", "", helpDirectives(), "")
-	testkit.Part(t, "help/checks.txt", "by which they are guessed:\n\n", helpServices(), "\n/usr/share")
+	testkit.Part(t, "help/checks.txt", "from which they are guessed:\n\n", helpServices(), "\n/usr/share")
 	const man = "../../docs/man/ldirectord.8"
 	testkit.Part(t, man, ".\\\" commands\n", manChapters(commandRows, manCommand), ".\\\" end\n")
 	testkit.Part(t, man, ".\\\" options\n", manChapters(optionRows, manOption), ".\\\" end\n")
@@ -129,8 +129,8 @@ func helpChapters() (lines string) {
 }
 
 func helpCommands() string {
-	text := "Commands, as in ldirectord CONFIG COMMAND. --help COMMAND has more, --help why how REAL and\n" +
-		"VIRTUAL are written.\n"
+	text := "Commands, as in ldirectord CONFIG COMMAND. --help COMMAND says more; --help why\n" +
+		"explains how REAL and VIRTUAL are written.\n"
 	for i, e := range commandRows {
 		if i == 0 || e.chapter != commandRows[i-1].chapter {
 			text += "\n" + e.chapter + "\n"
@@ -155,8 +155,8 @@ func helpCommand(e writtenRow) string {
 }
 
 func helpOptions() string {
-	text := "Options come before the file; the long ones may also come after the command. One\n" +
-		"that the command does not have is refused.\n\n"
+	text := "Options come before the file; the long ones may also come after the command. An\n" +
+		"option that the command does not have is refused.\n\n"
 	for _, e := range optionRows {
 		text += helpOption(e, "")
 		for line := range strings.Lines(plain(e.text) + commandsOfOption(e)) {
