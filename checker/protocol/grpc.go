@@ -151,7 +151,7 @@ func (n *noting) cause(err error) error {
 	failed := n.failed.Load()
 	switch {
 	case n.older.Load():
-		return errors.New("not gRPC: the server speaks HTTP/1")
+		return errors.New("not gRPC: the server uses HTTP/1")
 	case strings.Contains(err.Error(), "REFUSED_STREAM"):
 		return errors.New("the server refuses the call (REFUSED_STREAM)")
 	case strings.Contains(err.Error(), "graceful shutdown GOAWAY"):

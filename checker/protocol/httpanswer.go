@@ -182,7 +182,7 @@ func withoutEnd(line []byte) []byte {
 
 func notHTTP(reply []byte) error {
 	if len(reply) > 1 && (reply[0] == 0x15 || reply[0] == 0x16) && reply[1] == 3 {
-		return errors.New("not HTTP: the port speaks TLS")
+		return errors.New("not HTTP: the port uses TLS")
 	}
 	return fmt.Errorf("not HTTP: %s", wire.Excerpt(reply))
 }

@@ -146,7 +146,7 @@ func TestEveryServiceOverTLSKeepsTheRules(t *testing.T) {
 			s := serveTLS(t, "127.0.0.1", other.serves(t, "127.0.0.1"))
 			s.Service, s.Request, s.URL = service, "/", "https://"+s.Target.String()+"/"
 			for said, want := range map[string]string{"": "closed by the server",
-				"220 mx.example.org ESMTP\r\n": "the port does not speak TLS"} {
+				"220 mx.example.org ESMTP\r\n": "the port does not use TLS"} {
 				plain := s
 				plain.Target = serve(t, brief(said)).addr
 				plain.URL = "https://" + plain.Target.String() + "/"

@@ -107,7 +107,7 @@ func handshakeReason(err error) string {
 	case IsTimeout(err):
 		return "timeout in TLS handshake"
 	case errors.As(err, &notTLS):
-		return "TLS handshake: the port does not speak TLS"
+		return "TLS handshake: the port does not use TLS"
 	case errors.As(err, &untrusted):
 		return "certificate refused: " + distrust(untrusted.Err)
 	}

@@ -194,7 +194,8 @@ func unconfirmed(c *call, unanswered error) error {
 		if there := c.elsewhere(); there != "" {
 			return fmt.Errorf("recorded for the next start on this table; %s", there)
 		}
-		recorded := fmt.Errorf("recorded; no daemon runs for %s, it takes effect at the next start", c.path)
+		recorded := fmt.Errorf("recorded; no daemon runs for %s, so the order takes effect at the "+
+			"next start", c.path)
 		if c.Wait {
 			return recorded
 		}

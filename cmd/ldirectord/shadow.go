@@ -58,7 +58,7 @@ func runShadow(c *call) error {
 	case err != nil:
 		return err
 	case r.Virtuals == 0:
-		return errors.New("nothing was compared: the table has no virtual service of the file")
+		return errors.New("nothing was compared: the table has none of the virtual services of the file")
 	case r.Lasting > 0:
 		return exit{status: exitFailure}
 	}

@@ -55,7 +55,8 @@ var (
 		if a.v.elsewhere() == "" {
 			return ""
 		}
-		return "belongs to " + a.v.Owner + "; this daemon only checks, and takes over when that one leaves"
+		return "belongs to " + a.v.Owner + "; this daemon only checks, " +
+			"and takes over when that one gives up control"
 	}}
 	sharedKind = kind{name: "shared", says: func(a *subject) string {
 		return view.After("it also belongs to ", a.v.shared())

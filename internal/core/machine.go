@@ -49,7 +49,7 @@ func (m *machine) look(found []view.Condition) {
 		i := slices.IndexFunc(m.held, func(s lack) bool { return s.Kind == one.Kind })
 		if i < 0 {
 			i, m.held = len(m.held), append(m.held, lack{})
-			m.tell.line(notify.MachineTrouble, "Trouble of this machine: "+one.Text)
+			m.tell.line(notify.MachineTrouble, "Trouble on this machine: "+one.Text)
 		}
 		if m.held[i] = (lack{one, now}); one.Trouble == judge.Broken {
 			m.fault = cmp.Or(m.fault, one.Text)
@@ -58,7 +58,7 @@ func (m *machine) look(found []view.Condition) {
 	m.held = slices.DeleteFunc(m.held, func(s lack) bool {
 		over := s.at != now && (s.Trouble == judge.Broken || now.Sub(s.at) >= machineQuiet)
 		if over {
-			m.tell.line(notify.MachineRecovered, "Trouble of this machine is over: "+s.Text)
+			m.tell.line(notify.MachineRecovered, "Trouble on this machine is over: "+s.Text)
 		}
 		return over
 	})

@@ -113,9 +113,9 @@ func (c *claims) tell() {
 		if len(taken) == 1 && taken[0] != lvs.TimeoutsKey.ID() {
 			belong = " belongs to "
 		}
-		say("", taken, belong+n.name+": this daemon takes over when that one leaves")
+		say("", taken, belong+n.name+": this daemon takes over when that one gives up control")
 		say(n.name+", waits for ", c.called(n.waits, c.mine.has),
-			": that daemon takes over when this one leaves")
+			": that daemon takes over when this one gives up control")
 		changed := c.called(n.has, c.mine.has)
 		c.contested = c.contested || len(changed) > 0
 		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")

@@ -244,7 +244,7 @@ func (d *daemon) awaitEnd(by endedBy) error {
 			return cmp.Or(err, error(by))
 		case <-late:
 			d.record(func(s *instance.State) { s.Phase = instance.Running })
-			return fmt.Errorf("signal %s, but the table was not left within %v", string(by),
+			return fmt.Errorf("signal %s, but work on the table did not end within %v", string(by),
 				directorTimeout)
 		}
 	}

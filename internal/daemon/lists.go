@@ -70,7 +70,7 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 			all[id] = parser.List{Servers: servers}
 			continue
 		}
-		instead := "the section has none of its servers"
+		instead := "the section has no servers from it"
 		if known {
 			instead = "its last good list stays in force"
 		} else if unread != nil {

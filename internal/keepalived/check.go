@@ -266,7 +266,7 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 // anyway.
 func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
-		c.differs(r.of, "it has more or fewer checks, and gets those of the first server: "+names(want))
+		c.differs(r.of, "it has a different number of checks, and gets those of the first server: "+names(want))
 		return
 	}
 	for i, k := range r.checks {

@@ -40,7 +40,7 @@ const (
 )
 
 // Astray is the error for a path whose packets don't reach the private service.
-const Astray = "packets with its mark don't come to its private service"
+const Astray = "packets with its mark don't reach its private service"
 
 var (
 	errSilent = errors.New("the table does not answer")
@@ -51,7 +51,7 @@ var (
 
 var errNoMark = fmt.Errorf(
 	"the server has no private service: other programs use all marks from %#x to %#x (ip rule), or the "+
-		"virtual service has left the configuration",
+		"virtual service was removed from the configuration",
 	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 
 // Options are what the services of a daemon need.
