@@ -95,7 +95,7 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
 		testkit.OK(t, lock.Update(func(s *instance.State) { s.Phase = instance.Ending }))
 		begun := time.Now()
-		testkit.FailsWith(t, d.awaitEnd("TERM"), "the table was not left within")
+		testkit.FailsWith(t, d.awaitEnd("TERM"), "work on the table did not end within")
 		testkit.Equal(t, time.Since(begun), directorTimeout, "it took")
 		testkit.Equal(t, i.State().Phase, instance.Running, "recorded")
 	})
