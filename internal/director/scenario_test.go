@@ -126,18 +126,15 @@ func TestScenarios(t *testing.T) {
 }
 
 type scenario struct {
-	channels []core.Receiver // in addition to those of every scenario
 	t        *testing.T
 	configs  map[string]string
 	folder   string // maintenancedir
 	orders   orders.All
-	watch    func(context.Context, string) <-chan struct{}
 	running  string                  // the name of the configuration
 	names    map[string]netip.Addr   // of hosts
 	current  *plan.Plan              // the last one that the director got
 	past     map[string][]netip.Addr // addresses of the names when the file was last read, and earlier ones
 	table    *recorder
-	client   ipvsctl.Client // the director's table
 	marks    *markRecorder
 	devices  *devices
 	watches  *idle
@@ -146,7 +143,6 @@ type scenario struct {
 	noRoute  atomic.Bool
 	director *Director
 	journal  *notify.Journal
-	kinds    map[notify.Kind]int // of the journal's events, guarded by mu
 	end      context.CancelCauseFunc
 	ended    chan error
 
@@ -163,7 +159,6 @@ func newScenario(t *testing.T) *scenario {
 	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{},
 		past: map[string][]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
 	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]lvs.Counters{}}
-	s.client = s.table
 	s.marks = &markRecorder{s: s}
 	s.devices = newDevices(s.say)
 	return s
@@ -421,11 +416,7 @@ func (s *scenario) duration(word string) time.Duration {
 }
 
 func (s *scenario) newJournal() *notify.Journal {
-	s.kinds = map[notify.Kind]int{}
 	return notify.NewJournal(func(e notify.Event) {
-		s.mu.Lock()
-		s.kinds[e.Kind]++
-		s.mu.Unlock()
 		mailed := ""
 		if e.Servers > 0 {
 			mailed = fmt.Sprintf(" [%s; %s for %v before; %d of %d left]", e.Name, e.Before,
@@ -441,9 +432,10 @@ func (s *scenario) start(name string, standby bool) {
 	s.dead = false
 	s.mu.Unlock()
 	s.director = New(Deps{
-		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch,
+		Table: s.table, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(nil).Watch,
 		World: core.World{
-			Tell: s.receivers(), Standby: standby, Departing: s.departures, Leave: s.keep(&s.departures),
+			Tell:    []core.Receiver{core.Words(s.journal.Emit), core.Posts(s.Post), core.Commands(s.Run)},
+			Standby: standby, Departing: s.departures, Leave: s.keep(&s.departures),
 			Orders: s.orders, Moving: s.moving, Move: s.keep(&s.moving),
 		},
 	})
@@ -454,12 +446,6 @@ func (s *scenario) start(name string, standby bool) {
 	s.current = nil
 	p := s.waitingPlan(name, false)
 	go func() { s.ended <- s.director.Run(ctx, p) }()
-}
-
-// receivers are the log, the operator's commands and the webhook.
-func (s *scenario) receivers() []core.Receiver {
-	return append([]core.Receiver{core.Words(s.journal.Emit), core.Posts(s.Post), core.Commands(s.Run)},
-		s.channels...)
 }
 
 func (s *scenario) stop(cause error) {
@@ -676,7 +662,6 @@ type recorder struct {
 	s       *scenario
 	broken  atomic.Bool
 	late    atomic.Int64                    // how long an answer takes, in nanoseconds
-	looks   atomic.Int32                    // how often the connections were read
 	carries map[netip.AddrPort]lvs.Counters // guarded by s.mu
 }
 
@@ -695,7 +680,6 @@ func (r *recorder) answer(ctx context.Context) error {
 }
 
 func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
-	r.looks.Add(1)
 	if err := r.answer(ctx); err != nil {
 		return nil, err
 	}
