@@ -35,18 +35,19 @@ func remembered(now *view.Snapshot) (lines []string) {
 			from := len(lines)
 			clock := func(m history.Moment) string { return m.Time().Format("15:04:05") }
 			for _, r := range s.Past.Records() {
-				line := fmt.Sprintf("  %s-%s %d× %s %d %s", clock(r.First), clock(r.Last), r.Times,
-					r.Kind, r.Weight, r.Text)
-				if r.Check != history.None {
-					line = fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last),
-						r.Times, r.Kind, r.Text, r.Count, r.Needed)
+				line := fmt.Sprintf("  %s-%s %d× %s ", clock(r.First), clock(r.Last), r.Times, r.Kind)
+				if r.Check == history.None {
+					line += fmt.Sprintf("%d %s", r.Weight, r.Text)
+				} else {
+					line += fmt.Sprintf("%s %d/%d", r.Text, r.Count, r.Needed)
 				}
 				if r.Check != history.None && (len(s.CheckNames) > 1 || r.Check == history.Former) {
 					line += fmt.Sprintf(" by %q", s.CheckNames[r.Check])
 				}
 				lines = append(lines, line)
 			}
-			slices.SortStableFunc(lines[from:], func(a, b string) int { return compareClock(a, b) })
+			byClock := func(a, b string) int { return strings.Compare(a[:10], b[:10]) }
+			slices.SortStableFunc(lines[from:], byClock)
 		}
 		for _, l := range v.Leaving {
 			lines = append(lines, fmt.Sprintf("%s of %s: leaving", l.Real, v.ID))
@@ -54,8 +55,6 @@ func remembered(now *view.Snapshot) (lines []string) {
 	}
 	return lines
 }
-
-func compareClock(a, b string) int { return slices.Compare([]byte(a[:10]), []byte(b[:10])) }
 
 // stall gives the director the result of a check that failed while this machine stood still, as the pool does.
 func (s *scenario) stall(at netip.AddrPort) {

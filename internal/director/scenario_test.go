@@ -200,6 +200,7 @@ func (s *scenario) play(text string) string {
 
 func (s *scenario) step(words []string, body string) {
 	s.t.Helper()
+	ctx := s.t.Context()
 	switch words[0] {
 	case "config":
 		s.configs[words[1]] = body
@@ -213,17 +214,17 @@ func (s *scenario) step(words []string, body string) {
 		s.running = words[1]
 		p := s.waitingPlan(words[1], false)
 		if words[0] == "reload" {
-			testkit.OK(s.t, s.director.Reload(s.t.Context(), p))
+			testkit.OK(s.t, s.director.Reload(ctx, p))
 			break
 		}
 		go func() {
-			if err := s.director.Reload(s.t.Context(), p); err != nil {
+			if err := s.director.Reload(ctx, p); err != nil {
 				s.t.Error(err)
 			}
 		}()
 	case "list":
 		s.running = words[1]
-		testkit.OK(s.t, s.director.Refine(s.t.Context(), s.waitingPlan(words[1], false)))
+		testkit.OK(s.t, s.director.Refine(ctx, s.waitingPlan(words[1], false)))
 	case "name":
 		for pair := range slices.Chunk(words[1:], 2) {
 			s.names[pair[0]] = netip.MustParseAddr(pair[1])
@@ -231,7 +232,7 @@ func (s *scenario) step(words []string, body string) {
 		if s.running == "" {
 			break
 		}
-		testkit.OK(s.t, s.director.Refine(s.t.Context(), s.waitingPlan(s.running, true)))
+		testkit.OK(s.t, s.director.Refine(ctx, s.waitingPlan(s.running, true)))
 	case "lost":
 		delete(s.names, words[1])
 	case "stop":
@@ -270,15 +271,15 @@ func (s *scenario) step(words []string, body string) {
 	case "hand":
 		s.hand(words[1:])
 	case "standby", "serve":
-		testkit.OK(s.t, s.director.SetStandby(s.t.Context(), words[0] == "standby"))
+		testkit.OK(s.t, s.director.SetStandby(ctx, words[0] == "standby"))
 	case "begin-standby":
-		go s.director.SetStandby(s.t.Context(), true)
+		go s.director.SetStandby(ctx, true)
 	case "obey":
 		s.obey(words[1:])
 	case "drain":
-		s.director.Order(s.t.Context(), orders.All{{Virtual: words[1], Real: words[2]}: {Kind: orders.Drain}})
+		s.director.Order(ctx, orders.All{{Virtual: words[1], Real: words[2]}: {Kind: orders.Drain}})
 	case "undrain":
-		s.director.Order(s.t.Context(), nil)
+		s.director.Order(ctx, nil)
 	case "order":
 		s.order(words[1:])
 	case "maintain":
@@ -323,7 +324,7 @@ func (s *scenario) step(words []string, body string) {
 	case "gives-up":
 		s.watches.giveUp(netip.MustParseAddrPort(words[1]))
 	case "why":
-		now := testkit.Must(s.director.Why(s.t.Context(), words[1], words[2]))(s.t)
+		now := testkit.Must(s.director.Why(ctx, words[1], words[2]))(s.t)
 		for _, line := range remembered(now) {
 			s.say(line)
 		}
@@ -338,7 +339,7 @@ func (s *scenario) step(words []string, body string) {
 			found = []view.Condition{{Kind: words[1], Text: strings.Join(words[3:], " ")}}
 			_ = found[0].Trouble.UnmarshalText([]byte(words[2])) // never fails
 		}
-		testkit.OK(s.t, s.director.Looked(s.t.Context(), found))
+		testkit.OK(s.t, s.director.Looked(ctx, found))
 	case "marks":
 		s.marks.slow = s.duration(words[1])
 	case "withdraw", "announce":
@@ -440,19 +441,30 @@ func (s *scenario) start(name string, standby bool) {
 		},
 	})
 	s.watches = newIdle(s.director, s.say)
-	ctx, end := context.WithCancelCause(context.Background())
-	s.end, s.ended = end, make(chan error, 1)
 	s.running = name
 	s.current = nil
-	p := s.waitingPlan(name, false)
+	s.run(s.waitingPlan(name, false))
+}
+
+// run runs the director until it is to end.
+func (s *scenario) run(p *plan.Plan) {
+	ctx, end := context.WithCancelCause(context.Background())
+	s.end, s.ended = end, make(chan error, 1)
 	go func() { s.ended <- s.director.Run(ctx, p) }()
 }
 
 func (s *scenario) stop(cause error) {
-	s.end(cause)
-	testkit.OK(s.t, <-s.ended)
+	s.ends(cause)
 	s.end, s.running = nil, ""
 	testkit.OK(s.t, s.journal.Close(context.Background()))
+}
+
+// ends ends the director, and returns how long that took.
+func (s *scenario) ends(cause error) time.Duration {
+	begun := time.Now()
+	s.end(cause)
+	testkit.OK(s.t, <-s.ended)
+	return time.Since(begun)
 }
 
 // keep keeps what a daemon records for the next one, as the state file does: without monotonic times.
