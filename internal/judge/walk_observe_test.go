@@ -31,7 +31,7 @@ func leavesOutOne(s *step) string {
 		switch {
 		case one.Suspect && serves && state(one) == health.Up:
 			return " is left out, and serves"
-		case was == nil || !s.from.Follows || !s.to.Follows:
+		case was == nil || !s.follows():
 		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
 			return " is left out, and was not suspected"
 		case one.Suspect && !was.Suspect && !enough(s, int(one.At)):
@@ -41,8 +41,7 @@ func leavesOutOne(s *step) string {
 		case s.kind == packets && !one.Suspect && was.Climbs.IsZero() && s.changes(one.Dest.Addr):
 			return " changes its place by a suspicion"
 		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() ||
-			s.kind == order || s.kind == file ||
-			s.kind == ready || s.kind == look || s.kind == edit:
+			s.letsBack() || s.kind == edit:
 		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
 			return " is back early"
 		case state(one) != health.Up:

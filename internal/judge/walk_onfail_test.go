@@ -33,7 +33,7 @@ func (s *step) isOut(o *always.Server) bool {
 // none of its failing checks has passed before.
 func failsRightly(s *step) string {
 	b, w := s.before, s.after
-	if !w.has(timed|cuts) || !s.from.Follows || !s.to.Follows {
+	if !w.has(timed|cuts) || !s.follows() {
 		return ""
 	}
 	return w.first(func(one *Server) string {

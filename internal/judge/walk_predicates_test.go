@@ -73,9 +73,12 @@ func (s *step) isOf(one *Server) bool {
 	return s.after.cfg.server[one.At] == int(s.a)
 }
 
+// follows reports whether the director knows the table before and after a step.
+func (s *step) follows() bool { return s.from.Follows && s.to.Follows }
+
 // isJudged reports whether a step is about one server, and the director knows the table before and after it.
 func (s *step) isJudged() bool {
-	return s.from.Follows && s.to.Follows && (s.kind == result || s.kind == order || s.kind == file)
+	return s.follows() && (s.kind == result || s.kind == order || s.kind == file)
 }
 
 // comesBack: a virtual service that was removed by hand comes back with the servers that pass.
@@ -363,7 +366,7 @@ func endsInTime(s *step) string {
 	if w.dead || b.dead {
 		return ""
 	}
-	if w.sl.has(departures) && s.kind == edit && s.b == editIn && s.from.Follows && s.to.Follows &&
+	if w.sl.has(departures) && s.kind == edit && s.b == editIn && s.follows() &&
 		!w.lines[s.a].in {
 		addr := addrs[b.lines[s.a].slot(int(s.a))]
 		_, in := b.table.At(addr)

@@ -10,7 +10,7 @@ import (
 // the time, up to the maximum. Then it comes back if it passes, and not before, unless too few serve.
 func holdsDown(s *step) string {
 	b, w := s.before, s.after
-	if !w.has(holddown) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+	if !w.has(holddown) || !s.follows() || s.kind == edit {
 		return ""
 	}
 	passed := time.Duration(bit(s.kind == time_)) * tick
@@ -30,12 +30,20 @@ func holdsDown(s *step) string {
 		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
 			return " is out, and waits for another time"
 		case !one.Fallen && s.from.Servers[i].Waits && s.from.Servers[i].Health == health.Up && left > 0 &&
-			enough(s, i) &&
-			s.kind != order && s.kind != file && s.kind != look && s.kind != ready:
+			enough(s, i) && !s.letsBack():
 			return " comes back early"
 		}
 		return ""
 	})
+}
+
+// letsBack reports whether a step is an order, a file or a look: a server may come back by that, and not by its time.
+func (s *step) letsBack() bool {
+	switch s.kind {
+	case order, file, ready, look:
+		return true
+	}
+	return false
 }
 
 // enough reports whether another server serves, or may do so when its first check ends. One with weight 0 in the file
@@ -54,7 +62,7 @@ func enough(s *step, i int) bool {
 // comesByOrder: a server that was taken out does not come back by itself, unless too few serve.
 func comesByOrder(s *step) string {
 	w := s.after
-	if !w.has(byOrdered) || w.has(strength) || !s.from.Follows || !s.to.Follows || s.kind == edit || w.Gathers() ||
+	if !w.has(byOrdered) || w.has(strength) || !s.follows() || s.kind == edit || w.Gathers() ||
 		s.before.Gathers() {
 		return ""
 	}
@@ -65,8 +73,7 @@ func comesByOrder(s *step) string {
 			return ""
 		}
 		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) &&
-			!s.to.ByHand[one.Dest.Addr] &&
-			s.kind != order && s.kind != file && s.kind != look && s.kind != ready {
+			!s.to.ByHand[one.Dest.Addr] && !s.letsBack() {
 			return " comes back without an order"
 		}
 		return ""
@@ -77,7 +84,7 @@ func comesByOrder(s *step) string {
 // that came. With minservers both must return.
 func comesAtPace(s *step) string {
 	b, w := s.before, s.after
-	if !w.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+	if !w.has(paced) || !s.follows() || s.kind == edit {
 		return ""
 	}
 	return w.first(func(one *Server) string {
@@ -88,10 +95,8 @@ func comesAtPace(s *step) string {
 		}
 		facts := &s.to.Servers[i]
 		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.has(strength) || w.obey || b.obey ||
-			s.kind == obey ||
-			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order ||
-			s.kind == file ||
-			s.kind == ready || s.kind == look
+			s.kind == obey || s.letsBack() ||
+			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i])
 		switch {
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
 			return " comes back too soon after another"
@@ -121,7 +126,7 @@ func answers(s *Server) bool {
 // obey, all go.
 func goesAtPace(s *step) string {
 	b, w := s.before, s.after
-	if !w.has(pacedOut) || !s.from.Follows || !s.to.Follows || s.kind == edit || b.obey || w.obey {
+	if !w.has(pacedOut) || !s.follows() || s.kind == edit || b.obey || w.obey {
 		return ""
 	}
 	gone := 0
@@ -145,7 +150,7 @@ func goesAtPace(s *step) string {
 
 // remembersFalls: a server that checks took out is known as such until it is back, whatever the file says at that time.
 func remembersFalls(s *step) string {
-	if !s.after.sl.has(holddown|byOrdered|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look ||
+	if !s.after.sl.has(holddown|byOrdered|paced|policy) || !s.follows() || s.kind == look ||
 		s.kind == ready || s.kind == retry {
 		return ""
 	}

@@ -19,10 +19,12 @@ func climbsRightly(s *step) string {
 		return ""
 	}
 	wrong := w.first(func(one *Server) string {
+		now := &m.Servers[one.At]
+		weight := climbed(one.Climbs, now.Weight, 1+bit(now.Less > 0))
 		switch {
 		case !w.has(slow) && !one.Climbs.IsZero():
 			return " climbs without slowstart"
-		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedPart(one.Climbs, &m.Servers[one.At]):
+		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == weight:
 			return ""
 		}
 		return " climbs, and doesn't have the weight of this moment"
@@ -42,7 +44,7 @@ func climbsRightly(s *step) string {
 		}
 		up := m.IsSure(now, health.Up) && !now.Held && !m.ByHand[now.Dest.Addr] && now.Weight > 1
 		climbs, serves := !one.Climbs.IsZero(), m.ServesIn(now)
-		full := !was.IsZero() && climbedWeight(was, now.Weight) == now.Weight
+		full := !was.IsZero() && climbed(was, now.Weight, 1) == now.Weight
 		switch {
 		case now.Backup && climbs:
 			return " is a backup server, and climbs"
@@ -66,17 +68,10 @@ func climbsRightly(s *step) string {
 	})
 }
 
-// climbedWeight is the weight of a server that has climbed since a time.
-func climbedWeight(since time.Time, weight uint32) uint32 {
-	age := uint32(instant.Sub(since) / tick)
-	return max(1, (weight*min(age, 3)+2)/3)
-}
-
-// climbedPart is the same for a server that can bear half of its weight, or all.
-func climbedPart(since time.Time, o *always.Server) uint32 {
-	part := uint32(1 + bit(o.Less > 0))
-	age := uint32(instant.Sub(since) / tick)
-	return max(1, (o.Weight*min(age, 3)+3*part-1)/(3*part))
+// climbed is the weight of a server that has climbed since a time, and can bear one of so many parts of its weight.
+func climbed(since time.Time, weight uint32, parts int) uint32 {
+	age, all := uint32(instant.Sub(since)/tick), uint32(3*parts)
+	return max(1, (weight*min(age, 3)+all-1)/all)
 }
 
 // climber returns since when the server at an address climbs, and whether it is in service.
@@ -134,7 +129,7 @@ func (s *step) isCold() bool {
 // stepsInTime: with time alone, a weight changes only when the decision named that time, and no decision is made
 // without a change.
 func stepsInTime(s *step) string {
-	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.has(slow|holddown|paced|pacedOut|timed) {
+	if s.kind != time_ || !s.follows() || !s.after.has(slow|holddown|paced|pacedOut|timed) {
 		return ""
 	}
 	changes := len(s.after.did) > 0
