@@ -49,8 +49,6 @@ func TestAddressesThatAreLeftToOthers(t *testing.T) {
 			}
 			all.Assign(&Claim{}, key, addr)
 		}
-		if all.Yielded[addr] != want {
-			t.Errorf("%s: its address is left to others: %t", owners, !want)
-		}
+		testkit.Equal(t, all.Yielded[addr], want, owners, "its address is left to others")
 	}
 }

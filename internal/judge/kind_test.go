@@ -34,13 +34,11 @@ func TestTroubleHasAName(t *testing.T) {
 	for level := Fine; level <= Broken; level++ {
 		text, _ := level.MarshalText()
 		var back Trouble
-		if err := back.UnmarshalText(text); err != nil || back != level {
-			t.Errorf("%v is %v after %q", level, back, text)
-		}
+		testkit.OK(t, back.UnmarshalText(text))
+		testkit.Equal(t, back, level, "after", string(text))
 	}
 	var other Trouble
-	if _ = other.UnmarshalText([]byte("severe")); other != Noted {
-		t.Errorf("an unknown level is %v", other)
-	}
+	_ = other.UnmarshalText([]byte("severe"))
+	testkit.Equal(t, other, Noted, "an unknown level")
 	testkit.Equal(t, (Broken + 1).String(), "broken", "a level above all")
 }

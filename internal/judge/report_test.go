@@ -50,8 +50,6 @@ func TestWhichWordChangesSomething(t *testing.T) {
 		changes bool
 	}{{"ready", false}, {"50%", true}, {"50%", false}, {"drain", true}, {"drain 50%", false}, {"ready", true}} {
 		reported, _ := health.ReadAgent(row.says)
-		if Report(&c, s, &s.First, reported) != row.changes {
-			t.Errorf("%s: changes something: %v", row.says, !row.changes)
-		}
+		testkit.Equal(t, Report(&c, s, &s.First, reported), row.changes, row.says, "changes something")
 	}
 }

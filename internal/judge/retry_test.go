@@ -42,15 +42,13 @@ func TestARefusedChangeIsTriedAgain(t *testing.T) {
 
 // A server that turned waits while the table refuses the virtual service, but not while it refuses only the settings.
 func TestAServerThatTurnedDoesNotWaitForSettings(t *testing.T) {
-	now := noon
 	for _, row := range []struct{ settingsOnly, turned, waits bool }{
 		{false, false, true}, {false, true, true}, {true, false, true}, {true, true, false},
 	} {
 		var r Retry
-		r.Failed("no", time.Second, now)
-		if r.SettingsOnly = row.settingsOnly; r.Waits(row.turned, now) != row.waits {
-			t.Errorf("%+v: it waits: %t", row, !row.waits)
-		}
+		r.Failed("no", time.Second, noon)
+		r.SettingsOnly = row.settingsOnly
+		testkit.Equal(t, r.Waits(row.turned, noon), row.waits, "it waits", row)
 	}
 }
 

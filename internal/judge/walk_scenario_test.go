@@ -277,9 +277,7 @@ func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
 		{kind: kill},
 		{kind: start},
 	})
-	if got, want := steps(got), steps(want); got != want {
-		t.Errorf("the walk writes:\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, steps(got), steps(want), "the walk writes")
 	testkit.Contains(t, sl.scenario(sl.roots()[0], []event{{kind: start}, {kind: result, mishap: mishap}}), "#!",
 		"a refused change is not marked with #!")
 }

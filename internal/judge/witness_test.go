@@ -29,45 +29,37 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 		what, lines, _ := strings.Cut(story, "\n")
 		t.Run(what, func(t *testing.T) {
 			var all []*Witness
+			var traffic []lvs.Traffic
 			var looks [][]string
 			var want []string
+			now, before := time.Unix(1000, 0), lvs.Traffic{Connections: 1000, PacketsOut: 1000}
 			for _, line := range strings.Split(strings.TrimSpace(lines), "\n") {
 				words, turns, _ := strings.Cut(line, "->")
 				looks, want = append(looks, strings.Fields(words)),
 					append(want, strings.TrimSpace(turns))
-				all = append(all, &Witness{})
+				w := &Witness{}
+				w.Look(before, now)
+				all, traffic = append(all, w), append(traffic, before)
 			}
-			traffic, now := make([]lvs.Traffic, len(all)), time.Unix(1000, 0)
 			got := make([]string, len(all))
 			for k := range looks[0] {
-				for i, w := range all {
-					if k == 0 { // the counters before the first look
-						traffic[i] = lvs.Traffic{Connections: 1000, PacketsOut: 1000}
-						w.Look(traffic[i], now)
-					}
-				}
 				now = now.Add(interval)
-				before := make([]bool, len(all))
+				suspected := make([]bool, len(all))
 				for i, w := range all {
-					before[i] = w.Suspected
-				}
-				for i, w := range all {
+					suspected[i] = w.Suspected
 					var more lvs.Traffic
 					word, anew := strings.CutPrefix(looks[i][k], "-")
 					if anew {
 						traffic[i] = lvs.Traffic{}
 					}
-					if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections,
-						&more.PacketsOut); err != nil {
-						t.Fatal(err)
-					}
+					testkit.Must(fmt.Sscanf(word, "%d/%d", &more.Connections, &more.PacketsOut))(t)
 					traffic[i].Connections += more.Connections
 					traffic[i].PacketsOut += more.PacketsOut
 					w.Look(traffic[i], now)
 				}
 				Compare(all, now)
 				for i, w := range all {
-					if w.Suspected != before[i] {
+					if w.Suspected != suspected[i] {
 						got[i] = strings.TrimSpace(fmt.Sprint(got[i], " ", k+1))
 					}
 				}

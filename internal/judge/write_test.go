@@ -54,9 +54,7 @@ func TestNothingIsSentToASilentTable(t *testing.T) {
 	want.Dests.Put(c.Members[1].Dest)
 	one := NewWrite(&c, virtualService(1, c.Have), want)
 	writes := NewWrites([]*Write{one})
-	if n := len(writes.Next()); n != 1 {
-		t.Fatalf("%d operations", n)
-	}
+	testkit.Equal(t, len(writes.Next()), 1, "operations")
 	silent := errors.New("silent")
 	writes.Skip(silent)
 	if n := len(writes.Next()); n != 0 || one.Err != silent || serversIn(c.Have) != "1:1" {
