@@ -98,7 +98,6 @@ type chaos struct {
 	looks   *rand.Rand // of what looks at this machine find
 	oracle  *oracle
 	table   *ipvsctl.Memory
-	begun   time.Time
 	names   names
 	devices *devices
 	daemon  *driver
@@ -106,10 +105,9 @@ type chaos struct {
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
-	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := &chaos{timeline: &timeline{now: begun, played: begun}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
+	c := &chaos{timeline: &timeline{now: newYear, played: newYear}, t: t, rand: rand.New(rand.NewPCG(seed, 0)),
 		looks: rand.New(rand.NewPCG(seed, 1)),
-		table: ipvsctl.NewMemory(nil), begun: begun, names: newNames()}
+		table: ipvsctl.NewMemory(nil), names: newNames()}
 	c.devices = &devices{chaos: c, on: map[netip.Addr]string{}, local: map[netip.Addr]bool{}}
 	c.oracle = newOracle(c.timeline, c.complain)
 	c.oracle.on = c.devices.on
@@ -598,11 +596,11 @@ func (c *chaos) plan(f file) *plan.Plan {
 
 // say adds a line to the story that a failure prints.
 func (c *chaos) say(format string, args ...any) {
-	c.oracle.note(fmt.Sprintf("%8.3f ", c.since(c.begun).Seconds()) + fmt.Sprintf(format, args...))
+	c.oracle.note(fmt.Sprintf("%8.3f ", c.since(newYear).Seconds()) + fmt.Sprintf(format, args...))
 }
 
 func (c *chaos) complain(format string, args ...any) {
 	c.t.Helper()
-	c.t.Errorf("%v: %s\nthe story:\n%s\nthe file:\n%s", c.since(c.begun), fmt.Sprintf(format, args...),
+	c.t.Errorf("%v: %s\nthe story:\n%s\nthe file:\n%s", c.since(newYear), fmt.Sprintf(format, args...),
 		c.oracle.reported(), c.oracle.file().text())
 }

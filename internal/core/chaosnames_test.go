@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 
@@ -17,6 +16,7 @@ var (
 
 // names answers as the name servers, and keeps earlier addresses for the next daemon.
 type names struct {
+	unnamed
 	at   map[string]netip.AddrPort
 	past map[string][]netip.Addr
 }
@@ -26,13 +26,8 @@ func newNames() names {
 		past: map[string][]netip.Addr{}}
 }
 
-// Host and Port implement names.Resolver.
 func (n names) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
 	return []netip.Addr{n.at[name].Addr()}, nil
-}
-
-func (n names) Port(context.Context, string, string) (uint16, error) {
-	return 0, errors.New("no such service")
 }
 
 func (n names) last(key known.Key) []netip.Addr { return n.past[key.Host] }

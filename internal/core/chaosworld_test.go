@@ -1,7 +1,6 @@
 package core
 
 import (
-	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -170,8 +169,6 @@ type judged struct {
 	o *oracle
 }
 
-var errRefused = errors.New("refused")
-
 func (w *judged) Now() time.Time { return w.o.now }
 
 func (w *judged) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
@@ -203,7 +200,7 @@ func (w *judged) late(limit time.Duration, all ...judge.Outcome) []judge.Outcome
 	took := []time.Duration{0, 100, 3000, 20, 500, 60_000, 1000}[w.o.requests%7] * time.Millisecond
 	if w.o.now = w.o.now.Add(min(took, limit)); took > limit {
 		for i := range all {
-			all[i] = judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}
+			all[i] = unanswered
 		}
 	}
 	return all

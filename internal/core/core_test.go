@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
+
+// newYear is when worlds begin.
+var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // memory is a table, usually in memory, that answers at once.
 type memory struct{ ipvsctl.Client }
@@ -64,6 +68,19 @@ func outcomeOf(err error) judge.Outcome {
 		return judge.Outcome{Answer: judge.Missing, Err: err}
 	}
 	return judge.Outcome{Answer: judge.Refused, Err: err}
+}
+
+// What a table answers that refuses a change, or not at all.
+var (
+	errRefused = errors.New("refused")
+	unanswered = judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}
+)
+
+// unnamed knows no names of ports.
+type unnamed struct{}
+
+func (unnamed) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no such service")
 }
 
 // unchecked makes no checks, and watches nothing.

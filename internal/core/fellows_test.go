@@ -16,8 +16,6 @@ import (
 	"ldirectord/parser"
 )
 
-var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // words make a server of a word of fellows.txt. The words that are always said of a trait are left out there.
 var words = map[string]struct {
 	trait

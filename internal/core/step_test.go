@@ -1,7 +1,6 @@
 package core
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -33,8 +32,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 			if row.silent {
 				w.answers = func(string) (judge.Outcome, time.Duration) {
 					asked++
-					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")},
-						time.Second
+					return unanswered, time.Second
 				}
 			}
 			w.pass(3*time.Second - 1)

@@ -192,7 +192,7 @@ func (w *world) does(verb, of string) {
 	case "folder": // the files of maintenance: of a server, none, or it can't be read
 		w.reading = maintenance.Reading{Out: map[netip.AddrPort]string{}}
 		if of == "broken" {
-			w.reading.Err = errors.New("no answer")
+			w.reading.Err = unanswered.Err
 		} else if of != "" {
 			w.reading.Out[netip.MustParseAddrPort(realAt(of))] = "web1"
 		}
@@ -247,11 +247,11 @@ var anySettings = lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff}
 
 // tableDoes has the table answer as a verb says, or be changed by hand.
 func (w *world) tableDoes(verb, of string) bool {
-	answer := judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}
+	answer := outcomeOf(errRefused)
 	switch verb {
 	case "silent":
 		w.answers = func(string) (judge.Outcome, time.Duration) {
-			return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+			return unanswered, judge.TableTimeout
 		}
 		return true
 	case "answer":
@@ -265,7 +265,7 @@ func (w *world) tableDoes(verb, of string) bool {
 			if what != "read" {
 				w.memory.Do(0, w.asked...)
 			}
-			return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+			return unanswered, judge.TableTimeout
 		}
 		return true
 	case "hand": // an option of ipvsadm, for a server, with a weight

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,6 +28,8 @@ import (
 // that order.
 type world struct {
 	*testing.T
+	unchecked
+	unnamed
 	memory
 	*Core
 	before  World // what the core knows of the time before
@@ -60,7 +61,7 @@ type world struct {
 
 // newWorld is a world that has not begun. Each of these changes what its core knows of the time before.
 func newWorld(t *testing.T, before ...func(*World)) *world {
-	w := &world{T: t, memory: memory{ipvsctl.NewMemory(nil)}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	w := &world{T: t, memory: memory{ipvsctl.NewMemory(nil)}, now: newYear}
 	w.before = World{
 		Tell: []Receiver{Words(w.log), Commands(func(h notify.Hook) {
 			w.note("run %s", strings.Join(h.Argv[1:], " "))
@@ -153,9 +154,6 @@ func (w *world) Set(tasks []*schedule.Task, heirs map[*schedule.Task]*schedule.T
 		w.note("checks %d", w.begun)
 	}
 }
-func (w *world) Hurry(*schedule.Task, time.Duration) {}
-func (w *world) Ask(...*schedule.Task)               {}
-func (w *world) Tape(*schedule.Task)                 {}
 
 // file makes a plan of a configuration, whose names may have no address yet.
 func (w *world) file(text string) Plan {
@@ -172,11 +170,7 @@ func (w *world) Host(_ context.Context, name string, _ bool) ([]netip.Addr, erro
 	if a, is := w.names[name]; is {
 		return []netip.Addr{a}, nil
 	}
-	return nil, errors.New("no answer")
-}
-
-func (w *world) Port(context.Context, string, string) (uint16, error) {
-	return 0, errors.New("no such service")
+	return nil, unanswered.Err
 }
 
 // begin begins with a configuration.
@@ -256,7 +250,7 @@ func (w *world) place(want []lvs.Wanted) {
 	}
 	w.note("place %s", strings.Join(where, ", "))
 	if w.lost {
-		w.Placed(w.now, nil, errors.New("no answer"))
+		w.Placed(w.now, nil, unanswered.Err)
 		return
 	}
 	w.Placed(w.now, announce.Placed(want), nil)
