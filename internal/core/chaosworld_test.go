@@ -139,20 +139,21 @@ func (s section) probes(e entry) []probe {
 	if s.DrainStatus > 0 {
 		own = "drains"
 	}
-	list := []probe{{own, e.addr, s.CheckInterval, through, onLink, marked}}
+	at := func(check string, port uint16, through netip.Addr) probe {
+		to := netip.AddrPortFrom(e.addr.Addr(), port)
+		return probe{check, to, s.CheckInterval, through, onLink, marked}
+	}
+	list := []probe{at(own, e.addr.Port(), through)}
 	for _, f := range s.Also {
-		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.CheckInterval, through,
-			onLink, marked}); !slices.Contains(list, p) {
+		if p := at(f.check, f.port, through); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}
 	if s.AgentPort > 0 {
-		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.CheckInterval,
-			netip.Addr{}, onLink, marked})
+		list = append(list, at("agent", agentPort, netip.Addr{}))
 	}
 	if s.Weighs {
-		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.CheckInterval,
-			netip.Addr{}, onLink, marked})
+		list = append(list, at("negotiate", otherPort, netip.Addr{}))
 	}
 	return list
 }
@@ -176,12 +177,17 @@ func (w *judged) Read(limit time.Duration) (lvs.Table, judge.Outcome) {
 		return nil, outcomeOf(err)
 	}
 	have, o := w.memory.Read(limit)
-	have = withCounters(have, func(_ lvs.Key, d lvs.Dest) lvs.Counters {
-		c := w.o.connections(d.Addr)
-		c.Traffic.Connections = w.o.clientsOf(d.Addr)
+	return w.count(have, w.o.clientsOf), w.late(limit, o)[0]
+}
+
+// count adds the connections of busy servers to a table, and what clients send.
+func (w *judged) count(have lvs.Table, traffic func(lvs.Key, lvs.Dest) lvs.Traffic) lvs.Table {
+	return withCounters(have, func(key lvs.Key, d lvs.Dest) (c lvs.Counters) {
+		if c.Traffic = traffic(key, d); w.o.busy[d.Addr] {
+			c.Active = 1
+		}
 		return c
 	})
-	return have, w.late(limit, o)[0]
 }
 
 func (w *judged) Do(limit time.Duration, ops ...lvs.Op) (all []judge.Outcome) {
@@ -234,7 +240,6 @@ func (w *judged) do(limit time.Duration, op lvs.Op) judge.Outcome {
 	return judge.Outcome{}
 }
 
-// Services adds the connections of busy servers, and the packets of clients.
 func (w *judged) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, outcomeOf(err)
@@ -243,19 +248,7 @@ func (w *judged) Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judg
 		w.o.noteLeftOut(key)
 	}
 	table, o := w.memory.Services(limit, keys...)
-	table = withCounters(table, func(key lvs.Key, d lvs.Dest) lvs.Counters {
-		c := w.o.connections(d.Addr)
-		c.Traffic = w.o.packets(key, d)
-		return c
-	})
-	return table, w.late(limit, o)[0]
-}
-
-func (w *truth) connections(a netip.AddrPort) (c lvs.Counters) {
-	if w.busy[a] {
-		c.Active = 1
-	}
-	return c
+	return w.count(table, w.o.packets), w.late(limit, o)[0]
 }
 
 func (w *truth) passesAll(s section, e entry) bool {
@@ -446,10 +439,11 @@ func (w *truth) answer(p probe, history *[]outcome, began time.Time) checker.Res
 }
 
 // clientsOf is how many connections a server got: 20 a second, and one server after the other 200 for two minutes.
-func (w *truth) clientsOf(a netip.AddrPort) uint64 {
-	octets, now := a.Addr().As4(), w.now.Unix()
+func (w *truth) clientsOf(_ lvs.Key, d lvs.Dest) lvs.Traffic {
+	octets, now := d.Addr.Addr().As4(), w.now.Unix()
 	const turn, round = 120, 480
-	return uint64(20*now + 200*(now/round*turn+max(0, min(now%round-int64(octets[3])%4*turn, turn))))
+	busy := now/round*turn + max(0, min(now%round-int64(octets[3])%4*turn, turn))
+	return lvs.Traffic{Connections: uint64(20*now + 200*busy)}
 }
 
 // show adds what a check sees of a server. One after the other they differ for a minute.
