@@ -119,7 +119,7 @@ func (c *chaos) play() {
 	c.start()
 	for range chaosRounds {
 		for range roundEvents {
-			c.pass(time.Duration(c.rand.Int64N(int64(eventGap))))
+			c.passUpTo(eventGap)
 			if c.t.Failed() {
 				break
 			}
@@ -186,7 +186,10 @@ func (c *chaos) event() {
 	}
 }
 
-func (c *chaos) pause() { c.pass(time.Duration(c.rand.Int64N(int64(2 * time.Second)))) }
+func (c *chaos) pause() { c.passUpTo(2 * time.Second) }
+
+// passUpTo lets a random time pass.
+func (c *chaos) passUpTo(longest time.Duration) { c.pass(time.Duration(c.rand.Int64N(int64(longest)))) }
 
 // turn changes the condition of a server or of its other port.
 func (c *chaos) turn() {
@@ -209,9 +212,9 @@ func (c *chaos) flap() {
 	c.say("%s flaps", s)
 	for range 2 + c.rand.IntN(6) {
 		c.oracle.conditions[s] = refusing
-		c.pass(time.Duration(c.rand.Int64N(int64(eventGap))))
+		c.passUpTo(eventGap)
 		c.oracle.conditions[s] = healthy
-		c.pass(time.Duration(c.rand.Int64N(int64(eventGap))))
+		c.passUpTo(eventGap)
 	}
 }
 
@@ -237,7 +240,7 @@ func (c *chaos) cutOff() {
 		}
 	}
 	c.pause()
-	c.pass(time.Duration(c.rand.Int64N(int64(quietTime))))
+	c.passUpTo(quietTime)
 	c.comeBack(8, unreached, voided)
 }
 
@@ -259,12 +262,17 @@ func (c *chaos) comeBack(atOnce int, from ...condition) {
 func (c *chaos) edit() {
 	next := c.newFile(c.oracle.file())
 	c.say("reload")
+	c.load(next, false)
+	c.oracle.take(next)
+}
+
+// load makes the daemon read another file, or the same one with other addresses of names.
+func (c *chaos) load(next file, refines bool) {
 	p := c.plan(next)
 	c.oracle.offer(next)
 	before, began := c.read(), c.now
-	c.daemon.replace(p, false)
+	c.daemon.replace(p, refines)
 	c.oracle.leave(next, before, began)
-	c.oracle.take(next)
 }
 
 // traffic begins or ends the connections of a server.
@@ -283,15 +291,20 @@ func (c *chaos) obey() {
 	all := orders.All{}
 	for _, v := range virtuals {
 		o := orders.Order{Kind: orders.Obey, Since: c.now.Truncate(time.Second)}
-		if c.coin() {
-			o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
-		}
+		c.drawEnd(&o)
 		if c.rand.IntN(3) == 0 {
 			all[lvs.Backend{Virtual: keyFor(v).ID()}] = o
 		}
 	}
 	c.oracle.obeyed = all
 	c.command()
+}
+
+// drawEnd decides at random whether an order ends by itself, and when.
+func (c *chaos) drawEnd(o *orders.Order) {
+	if c.coin() {
+		o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
+	}
 }
 
 // order gives an order for a server, or ends it.
@@ -302,9 +315,7 @@ func (c *chaos) order() {
 	if o.Kind == orders.Weigh {
 		o.Weight = 1 + c.rand.IntN(5)
 	}
-	if c.coin() {
-		o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
-	}
+	c.drawEnd(&o)
 	for _, host := range hosts {
 		if c.names.at[host].String() == at.Real {
 			at.Real = host + ":80"
@@ -530,7 +541,7 @@ func (c *chaos) compare() {
 // untold are virtual services of which the snapshot does not say what the table says: whether clients get anything.
 func (o *oracle) untold(now *view.Snapshot, table lvs.Table) (wrong []string) {
 	for _, v := range now.Virtuals {
-		serves, isOff := table[v.Key].Dests.Serve(), o.files[0][addrOf(v.Key)].CheckType == "off"
+		serves, isOff := table[v.Key].Dests.Serve(), o.section(v.Key).CheckType == "off"
 		if v.Owner == "" && (!isOff && v.Nothing == serves || v.Serving > 0 && !serves) {
 			wrong = append(wrong,
 				fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID,

@@ -3,7 +3,6 @@ package core
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"ldirectord/internal/lvs"
 )
@@ -44,8 +43,13 @@ func (o *oracle) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 func (o *oracle) gain(key lvs.Key) {
 	delete(o.waits, key)
 	o.taken[key] = true
-	for _, all := range append(o.drainers(), o.mayStay) {
-		maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == key })
+	forget(key, append(o.drainers(), o.mayStay)...)
+}
+
+// forget removes what is known of the entries of a virtual service.
+func forget[T any](key lvs.Key, known ...map[spot]T) {
+	for _, all := range known {
+		maps.DeleteFunc(all, func(at spot, _ T) bool { return at.key == key })
 	}
 }
 
@@ -62,11 +66,9 @@ func (o *oracle) pass(some func() bool) {
 func (o *oracle) lose(key lvs.Key, table lvs.Table) {
 	delete(o.taken, key)
 	o.sorryIn[key] = table[key].Dests.Weight(sorry) > 0
-	maps.DeleteFunc(o.seen, func(at spot, _ *seen) bool { return at.key == key })
-	maps.DeleteFunc(o.byHand, func(at spot, _ rest) bool { return at.key == key })
-	for _, all := range []map[spot]bool{o.gone, o.putIn, o.unseen, o.touched} {
-		maps.DeleteFunc(all, func(at spot, _ bool) bool { return at.key == key })
-	}
+	forget(key, o.seen)
+	forget(key, o.byHand)
+	forget(key, o.gone, o.putIn, o.unseen, o.touched)
 }
 
 // meet makes the other daemon claim a virtual service, or give it up.

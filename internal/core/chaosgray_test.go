@@ -116,7 +116,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 	for at, one := range o.seen {
 		compared = compared || at.key == key && one.answered.Sub(was.answered) >= ObserveInterval
 	}
-	s := o.files[0][addrOf(key)]
+	s := o.section(key)
 	_, may := o.serving(key, s, knows, now)
 	switch {
 	case !observed:
@@ -134,7 +134,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 // isEarly reports whether a left-out server is back before its time, though nothing else happened and enough others
 // serve.
 func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) bool {
-	s := o.files[0][addrOf(key)]
+	s := o.section(key)
 	hold, _, _ := strings.Cut(s.HoldDown, ",")
 	seconds, _ := strconv.Atoi(hold)
 	sure, _ := o.serving(key, s, knows, now)

@@ -48,11 +48,7 @@ func (c *chaos) move() {
 	c.say("%s moves to %s", host, to)
 	c.names.at[host] = to
 	next := c.oracle.file().moved(host, to)
-	p := c.plan(next)
-	c.oracle.offer(next)
-	before, began := c.read(), c.now
-	c.daemon.replace(p, true)
-	c.oracle.leave(next, before, began)
+	c.load(next, true)
 	c.oracle.move(next, host)
 }
 

@@ -61,6 +61,12 @@ type spot struct {
 	addr netip.AddrPort
 }
 
+// spots are entries of which something is so, times have a time for each.
+type (
+	spots = map[spot]bool
+	times = map[spot]time.Time
+)
+
 type outcome struct {
 	ok    bool
 	only  bool // a failure through the virtual address alone
@@ -296,6 +302,9 @@ func (w *truth) failsOnlyThrough(p probe) bool {
 func (w *truth) file() file {
 	return w.files[len(w.files)-1]
 }
+
+// section is a virtual service in the file that a reload replaces, or in the only one.
+func (w *truth) section(key lvs.Key) section { return w.files[0][addrOf(key)] }
 
 // maintain begins or ends maintenance of a server, and reports which.
 func (w *truth) maintain(a netip.AddrPort) (begins bool) {

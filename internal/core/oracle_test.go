@@ -27,11 +27,11 @@ type oracle struct {
 
 	truth
 	found   map[spot][]probe      // checks of the servers in service when this daemon started
-	changed map[spot]bool         // a reload changed its rules or its checks
+	changed spots                 // a reload changed its rules or its checks
 	sorryIn map[lvs.Key]bool      // the fallback server is in service, as the daemon left it
 	byHand  map[spot]rest         // changed by hand without repair: may stay while its rest is this
-	unseen  map[spot]bool         // changed by hand: the daemon may not know it before a quiet time
-	others  map[spot]bool         // it is in the table as it was put there by hand
+	unseen  spots                 // changed by hand: the daemon may not know it before a quiet time
+	others  spots                 // it is in the table as it was put there by hand
 	leaves  map[lvs.Key]time.Time // since when its address is to be withdrawn
 	moved   map[string]bool       // names, since this daemon started: it may have looked them up earlier
 	backed  map[lvs.Key]bool      // its backup servers were needed after the last event
@@ -41,15 +41,15 @@ type oracle struct {
 	core    *Core
 
 	// about servers that left the file
-	touched  map[spot]bool      // changed by hand since the file was read
-	mayStay  map[spot]time.Time // the latest end of its stay at weight 0, with connections
-	mustStay map[spot]time.Time // the earliest end: it always had connections, and nothing else happened
-	atZero   map[spot]time.Time // the earliest end for each server at weight 0, if it drains
+	touched  spots // changed by hand since the file was read
+	mayStay  times // the latest end of its stay at weight 0, with connections
+	mustStay times // the earliest end: it always had connections, and nothing else happened
+	atZero   times // the earliest end for each server at weight 0, if it drains
 
 	// about servers that the guard may hold
-	gone      map[spot]bool // the daemon took it out of service, and it has not passed since
-	rechecked map[spot]bool // a reload changed its checks: if held, it stays so until they have results
-	putIn     map[spot]bool // put in by hand with a weight: that doesn't make the guard hold it
+	gone      spots // the daemon took it out of service, and it has not passed since
+	rechecked spots // a reload changed its checks: if held, it stays so until they have results
+	putIn     spots // put in by hand with a weight: that doesn't make the guard hold it
 }
 
 // grace is how long ago results and maintenance files can have come that the daemon does not know.
@@ -57,13 +57,10 @@ func (w *truth) grace() time.Duration { return 1200*time.Millisecond + w.since(w
 
 func newOracle(t *timeline, complain func(string, ...any)) *oracle {
 	return &oracle{complain: complain, truth: newTruth(t), course: newCourse(), found: map[spot][]probe{},
-		changed: map[spot]bool{},
-		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
-		others: map[spot]bool{},
-		leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
-		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
-		atZero: map[spot]time.Time{},
-		gone:   map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
+		changed: spots{}, sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: spots{},
+		moved: map[string]bool{}, others: spots{}, leaves: map[lvs.Key]time.Time{}, backed: map[lvs.Key]bool{},
+		touched: spots{}, mayStay: times{}, mustStay: times{}, atZero: times{},
+		gone: spots{}, putIn: spots{}, rechecked: spots{}}
 }
 
 // offer: from now on either of the last two files may apply. take: only this one does.
@@ -114,14 +111,12 @@ func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	at := spot{op.Key, op.Dest.Addr}
 	o.troubled, o.unseen[at], o.foreign = o.now, true, o.foreign || op.Key.Addr == foreign
 	if op.Kind < lvs.AddDest {
-		for _, all := range o.drainers() {
-			maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == op.Key })
-		}
+		forget(op.Key, o.drainers()...)
 		return
 	}
 	o.touched[at], o.others[at] = true, true
 	delete(o.mustStay, at)
-	s := o.files[0][addrOf(op.Key)]
+	s := o.section(op.Key)
 	if _, in := s.entry(at.addr); !in && s.DrainTime > 0 && o.refusal != nothing { // it may not be forgotten yet
 		o.mayStay[at] = o.now.Add(s.drains())
 	}
@@ -177,7 +172,7 @@ const (
 func (o *oracle) settle(table lvs.Table, knows believed) {
 	clear(o.unseen)
 	for at, was := range o.byHand {
-		s := o.files[0][addrOf(at.key)]
+		s := o.section(at.key)
 		e, _ := s.entry(at.addr)
 		if o.quota(at.key, s) > 0 || s.PaceOut != "" || isHome(at.addr) || s.CheckVIP || e.backup {
 			continue // the rest of a held server doesn't change: the change may stay until a reload
@@ -224,7 +219,7 @@ func (o *oracle) stopping(clean bool) {
 	o.ending = clean
 	if clean {
 		maps.DeleteFunc(o.mustStay,
-			func(at spot, _ time.Time) bool { return o.files[0][addrOf(at.key)].CleanStop })
+			func(at spot, _ time.Time) bool { return o.section(at.key).CleanStop })
 	}
 }
 
@@ -263,11 +258,11 @@ func (o *oracle) live(m *ipvsctl.Memory) *judged {
 	clear(o.byHand)
 	for _, m := range o.moving { // the table may not fit the record
 		at := spot{m.Key, m.Addr}
-		if o.others[at] && !o.files[0][addrOf(m.Key)].Repair {
+		if o.others[at] && !o.section(m.Key).Repair {
 			o.byHand[at] = anyRest
 		}
 	}
-	for _, all := range []map[spot]bool{o.putIn, o.gone, o.changed, o.rechecked} {
+	for _, all := range []spots{o.putIn, o.gone, o.changed, o.rechecked} {
 		clear(all)
 	}
 	clear(o.found)

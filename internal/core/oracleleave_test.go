@@ -22,7 +22,7 @@ func (o *oracle) carry(a netip.AddrPort) (begin bool) {
 }
 
 // drainers are the records that hold only while a server's connections don't change.
-func (o *oracle) drainers() []map[spot]time.Time { return []map[spot]time.Time{o.mustStay, o.atZero} }
+func (o *oracle) drainers() []times { return []times{o.mustStay, o.atZero} }
 
 // noteZero records that the daemon gives a server weight 0. Without draintime it stays as long as its connections.
 func (o *oracle) noteZero(op lvs.Op, after lvs.VirtualService) {
@@ -47,7 +47,7 @@ func (s section) drains() time.Duration {
 // leave records which servers leave with another file. The daemon began to read it at began, and before is the table
 // then.
 func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
-	may, must := map[spot]time.Time{}, map[spot]time.Time{}
+	may, must := times{}, times{}
 	for addr, s := range next {
 		key, drain := keyFor(addr), time.Duration(s.DrainTime)*time.Second
 		was := o.files[0][addr]
