@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
@@ -39,5 +41,20 @@ func TestFlapsAllocatesNothingForAResult(t *testing.T) {
 	c := Change{user: user{s: s}}
 	if n := testing.AllocsPerRun(100, func() { shift(&c) }); n != 0 || s.recent != nil {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A further success of a healthy server needs no memory.
+func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
+	s := serverOf(lvs.Dest{})
+	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80",
+		Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}, s)
+	c, success := newCore(), checker.Result{OK: true, Took: 1}
+	c.examiner.judge(user{v, s, &s.first}, &success)
+	if n := testing.AllocsPerRun(100, func() { c.examiner.judge(user{v, s, &s.first}, &success) }); n > 0 {
+		t.Errorf("a success makes %v allocations", n)
+	}
+	if runs := s.past.Records(); len(runs) != 1 || runs[0].Times != 102 {
+		t.Errorf("the history is %+v, want one record of 102 successes", runs)
 	}
 }

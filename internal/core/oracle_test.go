@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"testing"
 	"time"
 
 	"ldirectord/internal/health"
@@ -18,7 +19,7 @@ import (
 // actions. It asks the predicates of lab/always about it, after each change of the table and after each quiet time.
 // These files have what the predicates can't know, because it depends on the past of the daemon. Which facts must the
 // daemon know by now (known, settle)? Which servers may be held where that depends on the order of results
-// (oracleguard_test.go, oraclebrake_test.go)? When did a server begin to leave, and how long may that last
+// (oracleheld_test.go)? When did a server begin to leave, and how long may that last
 // (oracleleave_test.go)? The oracle also checks what is not about one virtual service: services of others, a stop, a
 // standby, and announced addresses.
 type oracle struct {
@@ -291,4 +292,34 @@ func (o *oracle) move(f file, host string) {
 	o.troubled = o.now
 	o.files = []file{f}
 	o.moved[host] = true
+}
+
+// A fallback server that was removed by hand may stay out while no server can serve. Results of checks at the former
+// addresses of names don't matter, because no server is there.
+func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
+	for _, row := range []struct {
+		what string
+		out  netip.AddrPort // in maintenance
+		stay bool
+	}{
+		{"no server serves before and after", homes["web1"][0], true},
+		{"the server serves before", netip.AddrPort{}, false},
+	} {
+		o := newOracle(&timeline{}, t.Fatalf)
+		one := entry{addr: homes["web1"][0], weight: 1, name: "web1"}
+		o.take(file{virtuals[0]: {CheckType: "connect", KeepServing: "0", Fallback: "yes",
+			Servers: []entry{one}}})
+		o.maintained[row.out] = true
+		key := keyFor(virtuals[0])
+		at, knows := spot{key, sorry}, believed{key: {Section: &judge.Section{}}}
+		o.byHand[at] = anyRest
+		table := lvs.Table{key: {Key: key, Dests: nil}}
+		o.settle(table, knows)
+		for _, a := range homes["web1"] {
+			o.conditions[a] = refusing
+		}
+		if o.settle(table, knows); o.isByHand(at) != row.stay {
+			t.Errorf("%s: the change by hand may stay: %t", row.what, !row.stay)
+		}
+	}
 }
