@@ -62,9 +62,7 @@ func TestASeedIsAlwaysTheSameStory(t *testing.T) {
 		c.play()
 		stories[i] = c.oracle.reported()
 	}
-	if stories[0] != stories[1] {
-		t.Error("they differ")
-	}
+	testkit.Equal(t, stories[0], stories[1])
 }
 
 func seeds(t *testing.T) (list []uint64) {

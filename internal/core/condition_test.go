@@ -24,9 +24,7 @@ func TestDocsKnowTheConditions(t *testing.T) {
 		if k.says == nil {
 			continue
 		}
-		if trouble[k.name] != k.trouble.String() {
-			t.Errorf("docs/status.md has %q for %q, want %q", trouble[k.name], k.name, k.trouble)
-		}
+		testkit.Equal(t, trouble[k.name], k.trouble.String(), "docs/status.md on", k.name)
 	}
 }
 

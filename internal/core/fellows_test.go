@@ -75,11 +75,7 @@ func TestTheMeanOfTenAnswers(t *testing.T) {
 }
 
 func number(t *testing.T, word string) int {
-	n, err := strconv.Atoi(word)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return testkit.Must(strconv.Atoi(word))(t)
 }
 
 func TestWhatAServerShows(t *testing.T) {

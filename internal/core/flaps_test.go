@@ -9,7 +9,6 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
@@ -17,9 +16,8 @@ import (
 func TestFlapsCountsWhatIsRecent(t *testing.T) {
 	now := time.Now()
 	for _, row := range testkit.Table(t, "../../testdata/core/flaps.txt", 3) {
-		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{}}}
-		v.Case.Section = &judge.Section{}
-		s := &server{Server: &judge.Server{Member: &judge.Member{}}}
+		s := serverOf(lvs.Dest{})
+		v := virtualOf(&parser.Virtual{}, s)
 		for word := range strings.FieldsSeq(row[1]) {
 			c := Change{user: user{v: v, s: s}, Before: State{Health: health.Up}}
 			c.Time = now.Add(-time.Duration(number(t, word)) * time.Second)
@@ -37,7 +35,7 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 
 // Results that change no state cost nothing.
 func TestFlapsAllocatesNothingForAResult(t *testing.T) {
-	s := &server{Server: &judge.Server{Member: &judge.Member{}}}
+	s := serverOf(lvs.Dest{})
 	c := Change{user: user{s: s}}
 	if n := testing.AllocsPerRun(100, func() { shift(&c) }); n != 0 || s.recent != nil {
 		t.Errorf("%v allocations", n)

@@ -12,6 +12,7 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -19,9 +20,8 @@ import (
 // actions. It asks the predicates of lab/always about it, after each change of the table and after each quiet time.
 // These files have what the predicates can't know, because it depends on the past of the daemon. Which facts must the
 // daemon know by now (known, settle)? Which servers may be held where that depends on the order of results
-// (oracleheld_test.go)? When did a server begin to leave, and how long may that last
-// (oracleleave_test.go)? The oracle also checks what is not about one virtual service: services of others, a stop, a
-// standby, and announced addresses.
+// (oracleheld_test.go)? When did a server begin to leave, and how long may that last (oracleleave_test.go)? The oracle
+// also checks what is not about one virtual service: services of others, a stop, a standby, and announced addresses.
 type oracle struct {
 	complain func(format string, args ...any)
 	on       map[netip.Addr]string // the device that an address is on
@@ -318,8 +318,7 @@ func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 		for _, a := range homes["web1"] {
 			o.conditions[a] = refusing
 		}
-		if o.settle(table, knows); o.isByHand(at) != row.stay {
-			t.Errorf("%s: the change by hand may stay: %t", row.what, !row.stay)
-		}
+		o.settle(table, knows)
+		testkit.Equal(t, o.isByHand(at), row.stay, row.what, "the change by hand may stay")
 	}
 }

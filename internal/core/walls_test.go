@@ -163,25 +163,20 @@ func notAValue(of reflect.Type) string {
 	case reflect.Map:
 		return notAValue(of.Key()) + notAValue(of.Elem())
 	case reflect.Struct:
-		for f := range of.NumField() {
+		for field := range of.Fields() {
 			if of.PkgPath() == "time" || of.PkgPath() == "net/netip" {
 				break
 			}
-			if why := notAValue(of.Field(f).Type); why != "" {
-				return of.String() + "." + of.Field(f).Name + ": " + why
+			if why := notAValue(field.Type); why != "" {
+				return of.String() + "." + field.Name + ": " + why
 			}
 		}
 	case reflect.Interface:
-		for m := range of.NumMethod() {
-			method := of.Method(m).Type
-			for i := range method.NumIn() {
-				if why := notAValue(method.In(i)); why != "" {
-					return of.String() + "." + of.Method(m).Name + ": " + why
-				}
-			}
-			for i := range method.NumOut() {
-				if why := notAValue(method.Out(i)); why != "" {
-					return of.String() + "." + of.Method(m).Name + ": " + why
+		for method := range of.Methods() {
+			all := slices.AppendSeq(slices.Collect(method.Type.Ins()), method.Type.Outs())
+			for _, one := range all {
+				if why := notAValue(one); why != "" {
+					return of.String() + "." + method.Name + ": " + why
 				}
 			}
 		}
