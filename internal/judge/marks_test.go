@@ -23,6 +23,10 @@ func webAt(addr string) lvs.Key {
 	return lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(addr + ":80")}
 }
 
+func holds(key lvs.Key) func(*Marks, *Address) string {
+	return func(m *Marks, _ *Address) string { return word(m.Holds(key), "holds") }
+}
+
 // asked are the questions of marks.txt.
 var asked = map[string]func(*Marks, *Address) string{
 	"changed": func(m *Marks, _ *Address) string {
@@ -33,9 +37,9 @@ var asked = map[string]func(*Marks, *Address) string{
 		return strings.TrimSpace(word(m.NeedsOrder(), "order ") + word(m.NeedsLook(), "look ") +
 			word(m.IsClear(), "clear"))
 	},
-	"holds mark":      func(m *Marks, _ *Address) string { return word(m.Holds(webKey), "holds") },
-	"holds tcp":       func(m *Marks, _ *Address) string { return word(m.Holds(webAt("192.0.2.10")), "holds") },
-	"holds elsewhere": func(m *Marks, _ *Address) string { return word(m.Holds(webAt("192.0.2.11")), "holds") },
+	"holds mark":      holds(webKey),
+	"holds tcp":       holds(webAt("192.0.2.10")),
+	"holds elsewhere": holds(webAt("192.0.2.11")),
 	"serve": func(m *Marks, a *Address) string {
 		if is, known := m.Serve(nil, a); !is || !known {
 			return "a section without rules does not serve"
