@@ -36,7 +36,7 @@ func benchOf(b *testing.B, text string) *bench {
 }
 
 func benchWith(t testing.TB, client ipvsctl.Client, text string) *bench {
-	w := &bench{newCore(), memory{client}, time.Now(), planned(t, text, neverChecked)}
+	w := &bench{newCore(), memory{client}, time.Now(), planned(t, text)}
 	testkit.Must(w.Begin(w.now, w, Ready(w.plan), maintenance.Reading{}))(t)
 	return w
 }
@@ -166,7 +166,7 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 	for b.Loop() {
 		for _, text := range []string{one, all, one} {
 			b.StopTimer()
-			p := planned(b, text, neverChecked)
+			p := planned(b, text)
 			b.StartTimer()
 			w.Replace(w.now, Ready(p), maintenance.Reading{}, false)
 			w.Step(w.now)

@@ -101,18 +101,21 @@ func newCore(tell ...Receiver) *Core {
 	return New(World{Tell: tell}, Performers{Checks: unchecked{}, Watches: unwatched{}})
 }
 
+// planOf is the plan of a configuration, with the checks of the program.
 func planOf(t testing.TB, text string) *plan.Plan {
 	t.Helper()
 	env := &protocol.Env{}
-	return planned(t, text, func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, env) })
+	build := func(s checker.Spec) (checker.Checker, error) { return protocol.New(s, env) }
+	return plannedWith(t, text, build, parser.Options{})
 }
 
-// planned is the plan of a configuration, with the checks that build makes.
-func planned(t testing.TB, config string, build plan.Build) *plan.Plan {
+// planned is one whose checks are never made.
+func planned(t testing.TB, config string) *plan.Plan {
 	t.Helper()
-	return plannedWith(t, config, build, parser.Options{})
+	return plannedWith(t, config, neverChecked, parser.Options{})
 }
 
+// plannedWith is one with the checks that build makes.
 func plannedWith(t testing.TB, config string, build plan.Build, o parser.Options) *plan.Plan {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), o)

@@ -35,7 +35,7 @@ const manyChecks = `virtual = 10.1.0.1:80
 
 // A monitorfile has a line for each check, with the name that the Perl ldirectord gives it.
 func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
-	p := planned(t, manyChecks+"\tmonitorfile = mon\n", neverChecked)
+	p := planned(t, manyChecks+"\tmonitorfile = mon\n")
 	var ids []string
 	c := newCore(Results(monitorfile.Lines(func(_, id string, _ bool, _ string) { ids = append(ids, id) })))
 	v := virtualsOf(p)[0]

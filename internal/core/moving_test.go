@@ -15,7 +15,7 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 	made := func() *services {
 		const file = "virtual = 10.0.0.1:80\n\tservice = http\n\tholddown = 30\n\tdrainstatus = 503\n" +
 			"\treal = 10.1.0.1:80 masq 4 \"a\", \"ok\"\n\treal = 10.1.0.1:80 masq 9 \"b\", \"ok\"\n"
-		p := planned(t, file, neverChecked)
+		p := planned(t, file)
 		virtuals := virtualsOf(p)
 		return &services{ours: virtuals, virtuals: virtuals, global: &p.Config.Global,
 			tell: teller{clock: time.Now()}}

@@ -130,7 +130,7 @@ func (w *world) does(verb, of string) {
 		w.before.Standby = verb != "begin"
 		w.begin(w.config(of))
 	case "finds", "left": // virtual services in the table; left: by the daemon before
-		for _, s := range planned(w, w.config(of), neverChecked).Services {
+		for _, s := range planned(w, w.config(of)).Services {
 			w.memory.Do(0, lvs.Op{Kind: lvs.AddService, Key: s.Config.Key, Settings: anySettings})
 			if verb == "left" {
 				w.before.Former = append(w.before.Former, s.Config.Key)

@@ -347,5 +347,5 @@ const marked = "virtual = 7\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1 gate 4\
 
 // keyOf is the first virtual service of a configuration.
 func keyOf(t testing.TB, text string) lvs.Key {
-	return planned(t, text, neverChecked).Services[0].Config.Key
+	return planned(t, text).Services[0].Config.Key
 }
