@@ -10,10 +10,12 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// This file is what the oracle knows of servers that may be held, first by checkvip and its brake. If all up servers fail only through the virtual
-// address, the final state depends on which were up, so the oracle doesn't compute it. It computes which servers may
-// be held: none, if a check passes on that path. It also computes which must be held: a server must not go out for
-// such failures while another is certainly up, and no check has passed since.
+// This file is what the oracle knows of servers that may be held.
+
+// First, by checkvip and its brake. If all up servers fail only through the virtual address, the final state depends on
+// which were up, so the oracle doesn't compute it. It computes which servers may be held: none, if a check passes on
+// that path. It also computes which must be held: a server must not go out for such failures while another is certainly
+// up, and no check has passed since.
 
 // anyAlike reports whether holds is true for a check of the section through the virtual address by the same line as p.
 func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
@@ -128,8 +130,8 @@ func (o *oracle) passedAlike(s section, p probe) (began time.Time) {
 	return began
 }
 
-// Which servers the guard holds depends on the order of the results, so the oracle doesn't compute it. It computes
-// which must not be held: those that went out and were not up again, and those put in by hand.
+// Second, by the guard. Which servers it holds depends on the order of the results, so the oracle doesn't compute it.
+// It computes which must not be held: those that went out and were not up again, and those put in by hand.
 
 // guardQuiet is how long after trouble the servers in service are not counted. By then changes by hand are seen, and
 // new checks have results.
