@@ -68,7 +68,8 @@ func climbsRightly(s *step) string {
 	})
 }
 
-// climbed is the weight of a server that has climbed since a time, and can bear one of so many parts of its weight.
+// climbed is the weight of a server that has climbed since a time, and can bear all of its weight (one part) or half of
+// it (two).
 func climbed(since time.Time, weight uint32, parts int) uint32 {
 	age, all := uint32(instant.Sub(since)/tick), uint32(3*parts)
 	return max(1, (weight*min(age, 3)+all-1)/all)
