@@ -159,10 +159,10 @@ func Panicked(program, what, place string) Result {
 	}
 }
 
-// isShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL, or EAGAIN or EADDRINUSE for UDP,
-// means that no local port is left. ENOSPC means that epoll may watch no more sockets. Go's runtime does not watch such
-// a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage: the server can't be
-// reached.
+// isShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL means that no local port is left;
+// for UDP, EAGAIN and EADDRINUSE mean the same. ENOSPC means that epoll may watch no more sockets. Go's runtime does
+// not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage: the server
+// can't be reached.
 //
 // EPERM is a shortage, because no network reports it: a firewall rule of this machine, or its full connection table,
 // dropped the packet. EACCES is a shortage only for a ping socket, because with IPv6 it may also come from a router or

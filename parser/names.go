@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// This file replaces names by addresses, and reports those without one.
+// This file replaces names by addresses, expands ranges of addresses, and reports names without an address.
 
 // lookup looks up names of one address family, and reports findings about them.
 type lookup struct {

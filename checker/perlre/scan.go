@@ -151,8 +151,8 @@ var atoms = map[string]part{
 
 var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 
-// atom reads what a quantifier may follow. Modifiers such as (?i) have nothing to repeat, and neither has \K. In Perl,
-// \K moves the start of the match. It is ignored here, because that start is not used.
+// atom reads what a quantifier may follow. A quantifier can't follow a modifier such as (?i), or \K. In Perl, \K moves
+// the start of the match. It is ignored here, because that start is not used.
 func (s *scanner) atom() part {
 	begin := s.pos
 	if strings.IndexByte(`\^$.[(*+?`, s.src[begin]) < 0 {

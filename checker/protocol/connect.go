@@ -56,7 +56,7 @@ func (c *routeCheck) Check(ctx context.Context) Result {
 }
 
 // combined makes a full check, then the given number of connect checks, then a full check again. A failed connect check
-// is a failure: no full check confirms it. After a conclusive failure the next check is a full one.
+// counts without a full check that confirms it. After a conclusive failure the next check is a full one.
 type combined struct {
 	full, connect Checker
 	connects      int

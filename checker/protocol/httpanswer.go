@@ -17,7 +17,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits on reading an answer, in bytes.
+// Limits on reading an answer, in bytes. The limit for the body is maxText.
 const (
 	maxHead      = 64 << 10 // the header, including interim answers
 	maxChunkLine = 4 << 10

@@ -11,6 +11,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
+// This file finds where the next connection of a client of virtual services would go, for connections --client.
+
 // expireTemplates is the file that contains 1 if the kernel ignores a template whose server has weight 0.
 const expireTemplates = "/proc/sys/net/ipv4/vs/expire_quiescent_template"
 

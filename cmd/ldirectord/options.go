@@ -228,8 +228,8 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. Like the Perl ldirectord, its commands ignore these words, with two
-// exceptions: long options, which are our own, and addresses, because whoever types "stop SERVER" does not mean to stop
+// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words. So do ours, with
+// two exceptions: long options, which the Perl lacks, and addresses. Whoever types "stop SERVER" does not mean to stop
 // the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range beforeDash(rest) {

@@ -104,7 +104,7 @@ func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	return next
 }
 
-// triedAt returns when a virtual service that is due is next written.
+// triedAt returns the time of the next attempt to write a virtual service that is due.
 func (w *writer) triedAt(v *virtual) time.Time {
 	return slices.MaxFunc([]time.Time{w.tell.now(), v.retry.Until, w.silence.Until}, time.Time.Compare)
 }

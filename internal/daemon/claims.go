@@ -55,7 +55,7 @@ func newClaims(d *daemon) *claims {
 // Changed implements director.Claims.
 func (c *claims) Changed() <-chan struct{} { return c.changed }
 
-// Take implements director.Claims.
+// Take implements director.Claims. The daemon that recorded a virtual service first has it.
 func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()

@@ -130,7 +130,7 @@ func (o *standingOrders) followGiven(ctx context.Context) bool {
 }
 
 // keepGiven saves the orders if their file was lost, and drops those that are over. The director ends such orders by
-// itself. keepGiven does nothing while an order that a command has just recorded is not carried out yet.
+// itself. If a command has just recorded an order, keepGiven does nothing until that order is carried out.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
 	var now *view.Snapshot

@@ -49,9 +49,8 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	return secret, warning, err
 }
 
-// readTrusted returns the text of a file, unless the file changed while it was read. It refuses a file that other users
-// may write, or that they may replace in its folder or in the folder of a symbolic link's target. It also fails if the
-// file system hangs.
+// readTrusted returns the text of a file, unless the file changed while it was read. It refuses a file if other users
+// can write to it, or can replace it or the target of its symbolic link. It also fails if the file system hangs.
 func readTrusted(path string, limit int64) ([]byte, error) {
 	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
 }

@@ -7,9 +7,9 @@ import (
 	"ldirectord/internal/health"
 )
 
-// Path is the state of the path through the virtual address, for one line of checks in a section. If all servers that
-// were up fail, and only on that path, the fault is the director's, and the servers keep their states. A single check
-// that passes shows that the path works. A server is accused while its failures on that path are not judged yet.
+// Path is the state of the path through the virtual address, for one of the section's lines of checks. If all servers
+// that were up fail, and only on that path, the fault is the director's, and the servers keep their states. A single
+// check that passes shows that the path works. A server is accused while its failures on that path are not judged yet.
 type Path struct {
 	Accuses bool      // at least one server is accused
 	Holds   bool      // no server can show that the path works, so all keep their states

@@ -32,7 +32,7 @@ func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 // is so if cleanstop is yes and no other daemon waits for the virtual service.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 
-// Claims decide which daemon has which virtual service, given the claims of the other daemons.
+// Claims applies what the record of claims says: which daemon has which virtual service.
 type Claims struct {
 	Standby bool
 	Taken   map[lvs.Key]string // which other daemon has it

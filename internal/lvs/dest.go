@@ -72,7 +72,7 @@ func (d Dest) Resumes() uint32 {
 }
 
 // Full reports whether the kernel sends no new clients to a destination with this number of connections, according to
-// the kernel's ip_vs_conn.c. was means that the destination was full before.
+// the kernel's ip_vs_conn.c. The argument was reports whether it was full before.
 func (d Dest) Full(was bool, connections uint32) bool {
 	return d.Upper > 0 && (connections >= d.Upper || was && connections >= d.Resumes())
 }

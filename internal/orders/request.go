@@ -164,5 +164,5 @@ func timeAfter(now time.Time, text string) (time.Time, error) {
 	return second(t), err
 }
 
-// second returns a time in UTC and whole seconds, as orders have it.
+// second returns t in UTC, cut to whole seconds. Orders have all their times in this form.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }

@@ -447,8 +447,8 @@ func (p *Pool) tell(now moment) {
 	signal(p.results)
 }
 
-// finish reports the result and puts the task back into the queue. If the process or the machine did not run for a part
-// of the check, a failure is ignored once, and the check is repeated immediately.
+// finish reports the result and puts the task back into the queue. If the process or the machine was
+// suspended during the check, the first failure is ignored, and the check is repeated immediately.
 func (p *Pool) finish(u Update) {
 	now := p.now()
 	p.mu.Lock()

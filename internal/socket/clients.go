@@ -209,7 +209,8 @@ func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// waitFor waits, until ctx is done, for a free slot, or for the one reserved for the owner, and takes it.
+// waitFor waits for a free slot and takes it. The owner may also take the reserved slot. waitFor gives up when ctx is
+// done.
 func (c *client) waitFor(ctx context.Context, common, reserved chan struct{}) (slot chan struct{}) {
 	c.waits.Store(true)
 	defer c.waits.Store(false)

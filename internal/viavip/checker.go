@@ -95,7 +95,8 @@ func (c *check) isOn() bool {
 	return c.on.Load() && (left == nil || !(*left)[c.way.Virtual])
 }
 
-// ask checks the server through the virtual address within a limit, and judges the answer.
+// ask checks the server through the virtual address, and judges the result. limit bounds the further questions that it
+// asks while the path is in doubt.
 func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result) {
 	doubted, err := c.ready(ctx, c.way, &c.now)
 	began := time.Now()
