@@ -17,6 +17,7 @@ import (
 
 	"ldirectord/internal/notify"
 	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/status"
 	"ldirectord/internal/view"
 	"ldirectord/parser"
@@ -163,7 +164,7 @@ type logFile struct {
 func (f *logFile) write(path, line string) error {
 	if f.path != path || !stamp(path).isOf(f.opened) {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
-		if err != nil && (f.path != path || !isShort(err)) {
+		if err != nil && (f.path != path || !runfile.IsShort(err)) {
 			return err
 		}
 		if err == nil {
@@ -178,14 +179,4 @@ func (f *logFile) write(path, line string) error {
 	n, err := f.file.WriteString(line)
 	f.torn = err != nil && (f.torn || n > 0)
 	return err
-}
-
-// isShort reports whether a file could not be opened because the system is short of a resource.
-func isShort(err error) bool {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
-		return true
-	}
-	return false
 }

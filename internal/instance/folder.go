@@ -3,8 +3,10 @@ package instance
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,16 +27,21 @@ func (f folder) files(name string) Files {
 	}
 }
 
-// records returns all records of the folder.
+// records returns all records of the folder, with the cached ones whose files are lost.
 func (f folder) records(all Kept) (found []record) {
+	paths := slices.Collect(maps.Keys(all))
 	entries, _ := os.ReadDir(string(f))
 	for _, e := range entries {
-		name, isOurs := strings.CutPrefix(e.Name(), prefix)
+		paths = append(paths, filepath.Join(string(f), e.Name()))
+	}
+	slices.Sort(paths)
+	for _, path := range slices.Compact(paths) {
+		name, isOurs := strings.CutPrefix(path, filepath.Join(string(f), prefix))
 		base, isState := strings.CutSuffix(name, ".state")
 		if !isOurs || !isState {
 			continue
 		}
-		if s := all.read(filepath.Join(string(f), e.Name())); s.Format > 0 {
+		if s := all.read(path); s.Format > 0 {
 			found = append(found, record{State: s, base: base})
 		}
 	}

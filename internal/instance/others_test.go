@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +42,31 @@ func TestOthersLiveByTheirLock(t *testing.T) {
 	if one, _ = i.Others(nil); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
 		t.Errorf("%+v", one)
 	}
+}
+
+// A daemon counts as running while its files are lost, or no file can be opened.
+func TestOthersWhoseFilesAreLost(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	i.Table = "memory:file"
+	self := testkit.Must(processOf(os.Getpid()))(t)
+	forge(t, i, "y.cf", State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Process: self})
+	kept := Kept{}
+	look := func(what string) {
+		t.Helper()
+		if one, _ := i.Others(kept); len(one) != 1 || !one[0].Lives || !self.Lives() {
+			t.Errorf("%s: %+v", what, one)
+		}
+	}
+	look("all there")
+	var limit syscall.Rlimit
+	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
+	look("a shortage")
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.OK(t, os.Remove(i.files("y.cf").State))
+	look("without the state")
+	testkit.OK(t, os.RemoveAll(string(i.folder)))
+	look("without the folder")
 }
 
 // The private services of a daemon in either run folder belong to it while it runs, whichever folder a command has.
@@ -110,5 +136,5 @@ func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
 	put(9, 0)
 	changed := read()
 	testkit.Same(t, []int{first, again, changed}, []int{7, 8, 9}, "read, again, changed")
-	testkit.Equal(t, kept[path].Pid, 8, "one that was just written is kept: another one would not be seen")
+	testkit.Equal(t, kept[path].file, nil, "one that was just written is not read again: another would not be seen")
 }

@@ -41,10 +41,10 @@ func processOf(pid int) (Process, error) {
 	return Process{Pid: pid, Start: start}, err
 }
 
-// Lives reports whether the process still runs.
+// Lives reports whether the process still runs. A shortage does not prove its end.
 func (p Process) Lives() bool {
 	now, err := processOf(p.Pid)
-	return err == nil && now == p
+	return runfile.IsShort(err) || err == nil && now == p
 }
 
 // Await waits until the process has exited.

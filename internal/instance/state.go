@@ -90,30 +90,31 @@ type record struct {
 	base string // the name of its files
 }
 
-// Kept caches records by path. A record is read again when its file changes.
+// Kept caches records by path. A record is read again when its file changes. If the file is lost, or can't be read, the
+// record stays, because that does not mean that the daemon has ended.
 type Kept map[string]keptState
 
 type keptState struct {
-	file os.FileInfo
+	file os.FileInfo // nil if the file must be read again
 	State
 }
 
 // read returns the record in a file, and keeps it in the cache. If the cache is nil, it reads the file each time. A
-// record that can't be read is empty.
+// record that can't be read is empty, unless it is in the cache.
 func (all Kept) read(path string) (s State) {
+	k := all[path]
 	file, err := os.Lstat(path)
-	if err != nil {
-		return s
-	}
-	if k := all[path]; os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
+	if err != nil || os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
 		return k.State
 	}
 	text, err := runfile.Read(path)
 	if err != nil || json.Unmarshal(text, &s) != nil {
-		return State{}
+		return k.State
 	}
-	// a younger file is not cached: its successor may look the same
-	if all != nil && time.Since(file.ModTime()) > time.Second {
+	if time.Since(file.ModTime()) <= time.Second {
+		file = nil // its successor may look the same
+	}
+	if all != nil {
 		all[path] = keptState{file, s}
 	}
 	return s

@@ -177,3 +177,13 @@ func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
+
+// IsShort reports whether a file could not be opened because the system is short of a resource.
+func IsShort(err error) bool {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	switch errno {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
+		return true
+	}
+	return false
+}
