@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -103,8 +104,11 @@ type listener struct{ net.Listener }
 
 func (l listener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err != nil {
+	switch {
+	case errors.Is(err, net.ErrClosed):
 		return nil, err
+	case err != nil: // accept(2) failed, such as by a shortage of memory
+		return nil, passing{err}
 	}
 	c := &client{Conn: conn, uid: -1}
 	c.control(func(fd int) {
@@ -114,6 +118,12 @@ func (l listener) Accept() (net.Conn, error) {
 	})
 	return c, nil
 }
+
+// passing is an error that does not end a server of net/http: it pauses and accepts again.
+type passing struct{ error }
+
+func (passing) Temporary() bool { return true }
+func (passing) Timeout() bool   { return false }
 
 // control calls f with the descriptor of a local connection. It does nothing for other connections.
 func (c *client) control(f func(fd int)) {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,11 +41,24 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 	}
 }
 
-// serving is the address of a server with these routes.
+// shortOnce is a listener on a machine that is short of memory at first.
+type shortOnce struct {
+	net.Listener
+	once sync.Once
+}
+
+func (s *shortOnce) Accept() (c net.Conn, err error) {
+	if s.once.Do(func() { err = syscall.ENOBUFS }); err != nil {
+		return nil, err
+	}
+	return s.Listener.Accept()
+}
+
+// serving is the address of a server with these routes. A shortage at first does not end it.
 func serving(t *testing.T, routes http.Handler) string {
 	l := testkit.Listen(t)
 	server := NewServer(t.Context(), routes)
-	go Serve(server, l)
+	go Serve(server, &shortOnce{Listener: l})
 	t.Cleanup(func() { server.Close() })
 	return l.Addr().String()
 }
