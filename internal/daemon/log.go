@@ -25,7 +25,7 @@ import (
 
 // logSink writes events to the log: a file, a syslog facility, or a standard stream. It is a Notifier.
 type logSink struct {
-	target atomic.Pointer[string]
+	target atomic.Pointer[logTarget]
 	fixed  io.Writer // the standard stream in the foreground; nil: target decides
 	json   bool
 	bare   bool   // lines have no header
@@ -40,6 +40,13 @@ type logSink struct {
 	lost   int // lines lost since the last written one
 }
 
+// logTarget is where the log goes: a path or a syslog facility.
+type logTarget struct {
+	name   string
+	since  time.Time
+	before string // the target of events before since, which may still be queued
+}
+
 // maxWrite is how long writing a line may take before status shows it as a failure.
 const maxWrite = 2 * time.Second
 
@@ -48,7 +55,7 @@ const maxWrite = 2 * time.Second
 func newLogSink(o Options, global parser.Global) *logSink {
 	writer := fmt.Sprintf("|%s|%d", printable.Line(o.Name), os.Getpid())
 	l := &logSink{json: o.JSONLog, bare: o.JSONLog || o.Debug, writer: writer}
-	l.setTarget(global.LogFile)
+	l.target.Store(&logTarget{name: global.LogFile})
 	switch {
 	case o.Debug:
 		l.fixed = o.Stderr
@@ -58,8 +65,21 @@ func newLogSink(o Options, global parser.Global) *logSink {
 	return l
 }
 
-// setTarget changes the target of the log, from the next line on.
-func (l *logSink) setTarget(target string) { l.target.Store(&target) }
+// setTarget changes the target of the log, from the next event on.
+func (l *logSink) setTarget(name string) {
+	if was := l.target.Load().name; was != name {
+		l.target.Store(&logTarget{name: name, since: time.Now(), before: was})
+	}
+}
+
+// targetOf returns the target of an event of this time.
+func (l *logSink) targetOf(at time.Time) string {
+	t := l.target.Load()
+	if at.Before(t.since) {
+		return t.before
+	}
+	return t.name
+}
 
 // Notify writes one event to the log. If that fails, the event goes to standard error, and the next line reports how
 // many lines were lost. If the log can't be opened, for example because its folder is missing, the event goes to syslog
@@ -90,13 +110,13 @@ func (l *logSink) Notify(e notify.Event) {
 }
 
 func (l *logSink) failure(err error, at time.Time) *status.Failure {
-	text := fmt.Sprintf("the log %s can't be written: %v", *l.target.Load(), err)
+	text := fmt.Sprintf("the log %s can't be written: %v", l.targetOf(at), err)
 	return &status.Failure{Event: "log-failed", Text: text, At: at}
 }
 
 // put writes an event. The caller holds mu.
 func (l *logSink) put(e notify.Event) error {
-	target, line := *l.target.Load(), l.line(e)
+	target, line := l.targetOf(e.Time), l.line(e)
 	if l.fixed == nil && !isPath(target) {
 		return l.system.send(target, line) // it adds a header of its own
 	}

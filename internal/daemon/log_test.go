@@ -31,7 +31,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	defer func(usual []string) { syslogSockets = usual }(syslogSockets)
 	syslogSockets = nil
 	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: first})
-	said := func(text string) { l.Notify(notify.Event{Text: text}) }
+	said := func(text string) { l.Notify(notify.Event{Text: text, Time: time.Now()}) }
 
 	said("one")
 	testkit.OK(t, os.Rename(first, first+".1"))
@@ -41,9 +41,13 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	l.setTarget(second)
 	said("two")
 	said("three")
+	queued := notify.Event{Text: "queued", Time: time.Now()}
+	l.setTarget(first)
+	l.Notify(queued)
 	for file, want := range map[string][]string{
 		first + ".1": {"one"}, first: {"after its rotation"}, second: {
-			"1 line lost: the log local0 can't be written: no syslog daemon takes it", "two", "three"},
+			"1 line lost: the log local0 can't be written: no syslog daemon takes it", "two", "three",
+			"queued"},
 	} {
 		var got []string
 		for line := range strings.Lines(testkit.Read(t, file)) {
@@ -168,7 +172,7 @@ func TestTheLogInSyslog(t *testing.T) {
 	for facility, priority := range map[string]string{"local0": "<134>", "local7": "<190>", "nonsense": "<14>"} {
 		server := testkit.Must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}))(t)
 		l.setTarget(facility)
-		l.Notify(notify.Event{Text: "a line"})
+		l.Notify(notify.Event{Text: "a line", Time: time.Now()})
 		line := make([]byte, 200)
 		n, err := server.Read(line)
 		got := string(line[:n])
