@@ -16,7 +16,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 
 	"ldirectord/checker/icmp"
 	"ldirectord/internal/daemon"
@@ -92,14 +95,20 @@ func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, di
 	raw := bufio.NewWriter(stdout)
 	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: stdout, stderr: stderr}
 	err := c.run()
-	if lost := c.out.Flush(); lost != nil && err == nil {
+	if lost := c.out.Flush(); lost != nil && err == nil && !errors.Is(lost, unix.EPIPE) {
 		err = fmt.Errorf("writing the answer: %w", lost)
 	}
 	return c.complain(err)
 }
 
 func (c *call) run() error {
-	if err := c.parse(c.argv[1:]); err != nil {
+	err := c.parse(c.argv[1:])
+	if err != nil || c.command.is("perls") {
+		// These commands act even if nobody reads what they print. SIGPIPE is caught rather than ignored,
+		// because children would inherit an ignored signal.
+		signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	}
+	if err != nil {
 		c.warn("%v", err)
 		io.WriteString(c.stderr, "\n"+usageOf(c.verb))
 		return exit{status: exitUsage}
@@ -119,7 +128,7 @@ func (c *call) run() error {
 	if c.JSON && !c.command.is("own-json") {
 		c.answer = map[string]any{"error": nil}
 	}
-	err := c.act()
+	err = c.act()
 	if c.answer != nil {
 		c.conclude(err)
 	}

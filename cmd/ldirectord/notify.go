@@ -168,9 +168,6 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 // obey carries out the given order, or the last recorded one and then each order that arrives meanwhile.
 func obey(c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
-	// The reader of the output may have gone away. SIGPIPE is caught rather than ignored, because children
-	// would inherit an ignored signal.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if role != lastOrder {
 		return carryOut(c, role)
 	}
