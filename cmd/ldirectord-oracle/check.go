@@ -64,7 +64,8 @@ func settings(q oracle.Question) *configurations.ConnectionConfig {
 	return c
 }
 
-// failure returns the dialer's error if there is one, or else the server's own, or else the driver's.
+// failure returns the answer for a failed check. It contains the dialer's error if there is one, otherwise the
+// server's, otherwise the driver's.
 func (d *dialer) failure(err error) oracle.Answer {
 	answer := oracle.Answer{Outcome: oracle.Failed, Lost: d.lost.Load()}
 	var refusal *network.OracleError

@@ -20,8 +20,8 @@ type dialer struct {
 
 var errNowhere = errors.New("the listener redirects to nowhere")
 
-// DialContext implements configurations.DialerContext. It uses only the port of the address, so that a redirect can't
-// lead to another server, which would answer for this one.
+// DialContext implements configurations.DialerContext. It uses only the port of the address, because a redirect to
+// another server would check that server instead.
 func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
 	_, text, _ := net.SplitHostPort(address)
 	port, err := strconv.ParseUint(text, 10, 16)

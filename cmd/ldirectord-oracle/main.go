@@ -25,8 +25,8 @@ func main() {
 	}
 }
 
-// answer reads the question, makes the check and prints the answer. An error is a problem on this machine and says
-// nothing about the server.
+// answer reads the question, makes the check and prints the answer. An error means a problem on this machine, not on
+// the server.
 func answer() error {
 	var q oracle.Question
 	if err := json.NewDecoder(os.Stdin).Decode(&q); err != nil {

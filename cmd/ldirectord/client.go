@@ -13,10 +13,10 @@ import (
 
 // This file finds where the next connection of a client of virtual services would go, for connections --client.
 
-// expireTemplates is the file that contains 1 if the kernel ignores a template whose server has weight 0.
+// expireTemplates is a file of the kernel. It contains 1 if the kernel ignores templates whose server has weight 0.
 const expireTemplates = "/proc/sys/net/ipv4/vs/expire_quiescent_template"
 
-// readClient parses ADDRESS (which gives port 0) or ADDRESS:PORT. For "" it returns an invalid client.
+// readClient parses ADDRESS or ADDRESS:PORT. Without PORT, the port is 0. For "" it returns an invalid client.
 func readClient(text string) (client netip.AddrPort, err error) {
 	if text == "" {
 		return client, nil
@@ -47,7 +47,8 @@ func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	return false
 }
 
-// next returns, for each shown service of the client's address family, where the client's next connection would go.
+// next finds where the client's next connection to each shown service would go. It skips services of the other address
+// family.
 func (o *owners) next(c *call) ([]nextLine, error) {
 	all := []nextLine{}
 	for _, b := range o.services {
@@ -70,7 +71,7 @@ type nextLine struct {
 	Because string `json:"because"`
 }
 
-// nextOf returns where a client's next connection to a virtual service would go, according to its template or to the
+// nextOf finds where a client's next connection to a virtual service would go, from the client's template or from the
 // hash of the scheduler sh. inOrder reads the destinations in the kernel's order.
 func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	inOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)) (n nextLine, err error) {
@@ -98,7 +99,7 @@ func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	return n, nil
 }
 
-// hashed returns the server that sh chooses for a client, and why.
+// hashed returns the server that sh chooses for a client, and the reason.
 func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, because string) {
 	takes := func(d lvs.Dest) bool {
 		return d.Weight > 0 && !d.Full(false, b.table.Counters[d.Addr].Total())

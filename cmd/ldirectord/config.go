@@ -14,7 +14,8 @@ import (
 )
 
 // source returns how this call reads the configuration. As in the Perl ldirectord, a host name that does not resolve is
-// an error for check, and for status and stop if no daemon runs. Other commands, such as start, accept it.
+// an error for check. If no daemon runs, it is also an error for status and stop. Other commands, such as start, accept
+// it.
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{
@@ -25,8 +26,8 @@ func (c *call) source() daemon.Source {
 }
 
 // read reads the configuration. If the file exists but can't be read, the exit status is exitConfig, as with the Perl
-// ldirectord. For a missing file it is exitFailure. In the foreground it is exitFailure in both cases, so that a
-// service manager tries again.
+// ldirectord. If the file is missing, the status is exitFailure. In the foreground, it is exitFailure in both cases, so
+// that a service manager tries again.
 func (c *call) read() (err error) {
 	c.Loaded, err = daemon.Load(c.ctx, c.source())
 	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
@@ -89,8 +90,8 @@ func (c *call) refused() int {
 }
 
 // printFindings prints a short list of the findings. For a command of the Perl ldirectord, it prints the errors and the
-// warnings that the Perl ldirectord prints too. Except for status and stop, it then adds the other findings of AtStart
-// and the number of the remaining warnings. The log contains all of them.
+// warnings that the Perl ldirectord prints too. For commands other than status and stop, it then adds the other
+// findings of AtStart and the number of the remaining warnings. The log contains all of them.
 func (c *call) printFindings(found parser.Diagnostics) {
 	switch {
 	case c.answer != nil:

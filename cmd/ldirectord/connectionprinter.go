@@ -11,8 +11,8 @@ import (
 
 // connectionPrinter prints connections as they arrive, so that it need not keep a million of them in memory. Then it
 // prints the servers. Its writer keeps write errors. Without --json it prints two tables. The lines are not known in
-// advance, so the columns are as wide as the configuration may need. With --json it prints one object with the
-// connections, the servers, and the number of the kernel's lines that could not be read.
+// advance, so each column is wide enough for any value that the configuration allows. With --json it prints one object
+// with the connections, the servers, and the number of the kernel's lines that could not be read.
 type connectionPrinter struct {
 	w       io.Writer
 	json    bool

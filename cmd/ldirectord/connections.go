@@ -14,9 +14,9 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// connections shows the current connections and persistence templates in the kernel's order, then each server's
-// counters from the table, which also distinguish marks. With --client it shows only the connections of one client, and
-// where its next connection would go. With --top it shows the clients with the most connections.
+// connections shows the current connections and persistence templates in the kernel's order. Then it shows each
+// server's counters from the table, which also distinguish marks. With --client it shows only the connections of one
+// client, and where its next connection would go. With --top it shows the clients with the most connections.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
 	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {
@@ -72,8 +72,8 @@ func showConnections(c *call, owners *owners) error {
 	return err
 }
 
-// each calls f for each entry of the shown services; with --client, only for that client's entries. It returns the
-// number of lines that could not be read.
+// each calls f for each entry of the shown services. With --client, it calls f only for that client's entries. It
+// returns the number of lines that could not be read.
 func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skipped int, err error) {
 	return c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
 		if c.about.IsValid() && !o.note(e, c.about) {
@@ -87,7 +87,7 @@ func (o *owners) each(c *call, f func(ipvsctl.Connection, connectionLine)) (skip
 }
 
 // serverStates returns the servers' states as the running daemon reports them. If the daemon does not answer, it
-// returns only the servers that are out of service by order; the table shows the state of the others.
+// returns only the servers that an order has taken out of service. The table shows the state of the others.
 func serverStates(c *call) (map[lvs.Backend]string, error) {
 	states := map[lvs.Backend]string{}
 	if report, err := c.report(); err == nil {

@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// diagnose examines the configuration or, if it is refused, the one that was last in force.
+// diagnose examines the configuration. If it is refused, diagnose examines the one that was last in force.
 func diagnose(c *call) error {
 	refused := c.load()
 	if refused == nil {
@@ -30,8 +30,8 @@ func diagnose(c *call) error {
 	return refused
 }
 
-// examine finds what this machine and its neighbours lack for the configuration. It changes nothing. It returns an
-// error if some traffic can't flow.
+// examine finds what is missing on this machine and its neighbours for the configuration to work. It changes nothing.
+// It returns an error if some traffic can't flow.
 func examine(c *call) error {
 	own := c.daemonHere()
 	if running, err := c.report(); err == nil {
@@ -46,7 +46,7 @@ func examine(c *call) error {
 	return nil
 }
 
-// daemonHere returns what doctor must know about the daemons on this machine.
+// daemonHere returns the facts about the daemons on this machine that doctor needs.
 func (c *call) daemonHere() doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// entry is the part of a row of commands.txt or options.txt that is needed to read the command line. A test copies the
-// other parts into the help and the manual.
+// entry holds the part of a row of commands.txt or options.txt that is needed to read the command line. A test copies
+// the other parts into the help and the manual.
 type entry struct {
 	short, name, argument string // the parts of the title, "-n, --lines N"
 	head                  map[string]string

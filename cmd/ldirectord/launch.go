@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// A daemon in the background reports to the process that started it through descriptor readyFD: it writes lines for the
-// operator, and finally daemon.ReadyLine. The variable readyEnv shows that the descriptor is open.
+// Through descriptor readyFD, a daemon in the background reports to the process that started it. It writes lines for
+// the operator, and finally daemon.ReadyLine. The variable readyEnv shows that the descriptor is open.
 const (
 	readyEnv = "LDIRECTORD_READY_FD"
 	readyFD  = 3
@@ -24,8 +24,8 @@ const (
 // isInBackground reports whether this process was started to become the daemon in the background.
 func isInBackground() bool { return os.Getenv(readyEnv) != "" }
 
-// launch becomes the daemon, or starts one in the background and waits until it is ready. If this text of the file was
-// taken back after a reload, the daemon starts with the last good text, if there is one.
+// launch becomes the daemon, or starts one in the background and waits until it is ready. If the file still has the
+// text that was taken back after a reload, the daemon starts with the last good text, if there is one.
 func (c *call) launch() error {
 	if why := daemon.TakenBack(c.path, c.Text); why != "" {
 		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
@@ -62,8 +62,8 @@ func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon
 }
 
 // spawn starts this program again, as the daemon in its own session, and waits until it is ready. Cluster managers find
-// the daemon by its command line, `ldirectord [OPTIONS] [CONFIG] start`. ended is the error if the daemon exited before
-// it was ready.
+// the daemon by its command line, `ldirectord [OPTIONS] [CONFIG] start`. If the daemon exits before it is ready, ended
+// is its error.
 func spawn(c *call) (ended, err error) {
 	cmd, err := ownProcess(daemonArgs(c), readyEnv+"=3")
 	if err != nil {
@@ -89,7 +89,7 @@ func spawn(c *call) (ended, err error) {
 	return statusOf(cmd.Wait()), nil
 }
 
-// ownProcess prepares another process of this program, with its own session and one more environment variable.
+// ownProcess prepares another process of this program, with a session of its own and one more environment variable.
 func ownProcess(args []string, variable string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -121,8 +121,8 @@ func statusOf(err error) error {
 	return err
 }
 
-// daemonArgs returns the command line of the daemon: the path at which this program was found, our own options, and
-// then exactly `[CONFIG] start`.
+// daemonArgs returns the command line of the daemon: the path where this program was found, our own options, and then
+// exactly `[CONFIG] start`.
 func daemonArgs(c *call) []string {
 	name := c.argv[0]
 	if path, err := exec.LookPath(name); err == nil {

@@ -28,7 +28,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Exit statuses: those of the Perl ldirectord, and those of the commands that it does not have.
+// The exit statuses of the Perl ldirectord, and those of the commands that it lacks.
 const (
 	exitOK      = 0
 	exitFailure = 1   // also: status with a stale pid file, reload without a daemon
@@ -159,8 +159,8 @@ func (c *call) act() error {
 	return c.command.run(c)
 }
 
-// find finds the configuration. A request to a running daemon needs only the name of the file, which may be missing or
-// may have moved to another of the searched folders.
+// find finds the configuration. A request to a running daemon needs only the name of the file. The file itself may be
+// missing, or may have moved to another of the searched folders.
 func (c *call) find() (err error) {
 	if c.path, err = c.dirs.Find(c.config); c.command.is("by-file") || err == nil && c.runsFor(c.path) {
 		return err

@@ -28,8 +28,8 @@ const (
 	lastOrder instance.Role = "last"
 )
 
-// vrrpStates maps each state of a VRRP instance or group, as keepalived.conf(5) and its scripts name it, to whether the
-// director serves in that state.
+// vrrpStates maps a state of a VRRP instance or group to true if the director serves in that state. The names are those
+// of keepalived.conf(5) and its scripts.
 var vrrpStates = map[string]bool{
 	"master": true, "master_rx_lower_pri": true,
 	"backup": false, "fault": false, "stop": false, "deleted": false,
@@ -106,8 +106,8 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 	return left, false, err
 }
 
-// recordRole replaces the recorded role with what next returns for it, unless a later order is already recorded. It
-// holds the folder's lock meanwhile. It returns the role even if it could not record it.
+// recordRole passes the recorded role to next and records the result instead, unless a later order is already recorded.
+// It holds the folder's lock meanwhile. It returns the new role even if it could not be recorded.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -128,7 +128,7 @@ func (c *call) recordRole(given time.Duration,
 	return now, c.roleFile().Write(instance.RoleOrder{Role: now, Given: given})
 }
 
-// vrrpServes reads the state from the command line: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, which
+// vrrpServes reads the state from the command line. This is either STATE or INSTANCE|GROUP NAME STATE PRIORITY, which
 // keepalived appends to the command of `notify`.
 func vrrpServes(args []string) (serve bool, err error) {
 	state := args[0]
@@ -147,9 +147,9 @@ func vrrpServes(args []string) (serve bool, err error) {
 	return serve, nil
 }
 
-// detach carries out the order in a process with its own session, and waits for that process. The process reads the
-// recorded order again if there is one. detach does nothing if the role keeps the daemon running and the daemon is
-// recorded as running with a supervisor: if the daemon has crashed, the supervisor starts the next one in this role.
+// detach carries out the order in a process with its own session, and waits for that process. If the order is recorded,
+// the process reads it again. If the role keeps the daemon running, and the daemon is recorded as running with a
+// supervisor, detach does nothing. If the daemon has crashed, the supervisor starts the next one in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil
@@ -165,7 +165,8 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 	return statusOf(worker.Run())
 }
 
-// obey carries out the given order, or the last recorded one and then each order that arrives meanwhile.
+// obey carries out the given order. For lastOrder, it carries out the last recorded order, and then each order that
+// arrives meanwhile.
 func obey(c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	if role != lastOrder {
@@ -184,8 +185,8 @@ func obey(c *call, role instance.Role) error {
 	}
 }
 
-// carryOut starts or stops the daemon as an order requires. It can stop a running daemon even if the file is missing or
-// refused.
+// carryOut starts or stops the daemon, as the order requires. It can stop a running daemon even if the file is missing
+// or refused.
 func carryOut(c *call, role instance.Role) error {
 	switch role {
 	case instance.Started, instance.Active:

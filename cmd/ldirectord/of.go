@@ -69,7 +69,7 @@ func compareDirectors(c *call) error {
 	return nil
 }
 
-// notInForce returns, by director, which files and lists are not in force there.
+// notInForce names the files and lists that are not in force, by director.
 func notInForce(names []string, reports []*status.Report) map[string]string {
 	all := map[string]string{}
 	for i, r := range reports {

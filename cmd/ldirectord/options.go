@@ -94,7 +94,7 @@ const (
 	defaultRunDir    = instance.Folder
 )
 
-// bareWatch matches --watch with a bare number of seconds, such as --watch=5. parse treats --watch 5 in the same way.
+// bareWatch matches --watch with a bare number of seconds, such as --watch=5. parse also accepts --watch 5.
 var bareWatch = regexp.MustCompile(`--watch=\d+$`)
 
 // parse reads the command line: options, the file, the command.
@@ -228,9 +228,9 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words. So do ours, with
-// two exceptions: long options, which the Perl lacks, and addresses. Whoever types "stop SERVER" does not mean to stop
-// the daemon.
+// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words. Ours ignore them
+// too, except for long options, which that program does not have there, and addresses: an operator who types "stop
+// SERVER" does not mean to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range beforeDash(rest) {
 		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before the command -v is --version
@@ -445,7 +445,8 @@ func (o *options) names() []string {
 // nameless is the daemon's name if the command line has no CONFIG.
 const nameless = "ldirectord"
 
-// instanceName returns the name in the pid file's path: that of the configuration or, without one, that of the program.
+// instanceName returns the name that the pid file's path contains: that of the configuration or, without one, that of
+// the program.
 func (o *options) instanceName() string {
 	if o.config == "" {
 		return nameless
@@ -459,10 +460,10 @@ func (o *options) socket() socket.Socket { return socket.Socket(o.instance().Fil
 // roleFile returns the role file of the daemon that this command line refers to.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
-// again returns the beginning of a command line for the same file and machine: the program, options and the file.
+// again returns the beginning of a command line for the same file and machine: the program, the options and the file.
 func (o *options) again() string { return "ldirectord " + strings.Join(append(o.own(), o.path), " ") }
 
-// own returns the options that further calls for the same machine need too.
+// own returns the options that later calls for the same machine need as well.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{ // each with the default
 		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat},

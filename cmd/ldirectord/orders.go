@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/status"
 )
 
-// listOrders lists the orders that are in force in the running daemon or, if none runs, those that the next daemon will
-// find.
+// listOrders lists the orders in force in the running daemon. If none runs, it lists the orders that the next daemon
+// will follow.
 func listOrders(c *call) error {
 	list, err := c.orders()
 	switch {

@@ -30,7 +30,7 @@ func (o *output) printJSON(value any) {
 	_ = e.Encode(value) // o.raw remembers an error itself
 }
 
-// jsonWriter escapes characters that encoding/json does not escape but that a terminal may obey, such as eight-bit
+// jsonWriter escapes characters that encoding/json leaves as they are but that a terminal may obey, such as eight-bit
 // control characters.
 type jsonWriter struct{ to *bufio.Writer }
 

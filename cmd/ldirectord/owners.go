@@ -12,7 +12,7 @@ import (
 
 // owners finds the virtual service to which an entry in the kernel's connection table belongs. A template's entry names
 // its service. A connection's entry shows only the destination, not the mark of the packets. The owner of a connection
-// is therefore found by the configured mark rules, or else by the server.
+// is therefore found from the configured mark rules, or else from the server.
 type owners struct {
 	services []*balanced
 	byKey    map[lvs.Key][]*balanced // one; none for an unconfigured service in the table
@@ -28,7 +28,7 @@ type balanced struct {
 	template netip.AddrPort     // the server of the client's template, see owners.note
 }
 
-// newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Only
+// newOwners takes the state of each server from the daemon's report, or from the table if the report lacks it. Only the
 // services that the operator names are shown.
 func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend]string,
 	shown string) *owners {
@@ -103,9 +103,9 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 	return b.servers[i]
 }
 
-// of returns the virtual services that may own an entry: none if the service is not configured, several if the entry is
-// ambiguous. It searches in the same order as the kernel's ip_vs_service_find (ip_vs_ctl.c): by mark, by address and
-// port, as FTP, and as a service on every port.
+// of returns the virtual services that may own an entry. There are none if the service is not configured, and several
+// if the entry is ambiguous. It searches in the same order as the kernel's ip_vs_service_find (ip_vs_ctl.c): by mark,
+// by address and port, as FTP, and as a service on every port.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {
@@ -138,7 +138,7 @@ const (
 	firstFree   = 1024 // ports of passive data connections
 )
 
-// servicePorts returns the ports that the virtual service of this connection may have.
+// servicePorts returns the possible ports of the virtual service of a connection.
 func servicePorts(c ipvsctl.Connection) []uint16 {
 	port := c.Virtual.Port()
 	if c.Protocol == lvs.TCP && (port == 0 || port == ftpDataPort || port >= firstFree) {

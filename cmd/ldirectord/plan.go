@@ -15,9 +15,9 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// showPlan shows what the configuration would change: first the table, as ipvsadm commands, then the mark rules, as
-// iptables commands, and then the addresses that are announced while their services are healthy. Orders are taken into
-// account.
+// showPlan shows what the configuration would change. It shows changes to the table as ipvsadm commands, and changes to
+// the mark rules as iptables commands. Then it shows the addresses that are announced while their services are healthy.
+// Orders are taken into account.
 func showPlan(c *call) error {
 	if err := c.loadAndAdvise(); err != nil {
 		return err
@@ -102,8 +102,8 @@ func printChanges(c *call, changes []change) {
 	}
 }
 
-// planned returns the changes to the table, each with the time at which it is made. If a virtual service can't be set
-// up, it leaves out the changes within that service.
+// planned returns the changes to the table, and when each of them is made. If a virtual service can't be set up, it
+// leaves out the changes within that service.
 func planned(ops []lvs.Op) []change {
 	changes, missing := []change{}, map[lvs.Key]bool{}
 	for _, op := range ops {

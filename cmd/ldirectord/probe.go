@@ -29,7 +29,7 @@ type probed struct {
 // outcomes maps each check to its outcome.
 type outcomes map[*schedule.Task]probed
 
-// probe makes each check of the whole configuration, of one virtual service or of one server once. It shows a table of
+// probe runs once each check of the whole configuration, of one virtual service or of one server. It shows a table of
 // the results or, with --verbose, the conversations.
 func probe(c *call) error {
 	c.env.SetVirtuals(c.Plan)
@@ -72,7 +72,7 @@ func probe(c *call) error {
 	return nil
 }
 
-// bothWays adds to each check through a virtual address the same check at the server's own address. The added check
+// For each check through a virtual address, bothWays adds the same check at the server's own address. The added check
 // does not affect the exit status.
 func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	build := c.env.Builder()

@@ -29,7 +29,7 @@ type realServer struct {
 	manual []string
 }
 
-// printRealServerScript prints a script that sets up one given real server, or whichever real server runs it.
+// printRealServerScript prints a script that sets up the given real server or, if none is given, the one that runs it.
 func printRealServerScript(c *call) error {
 	servers, name, server := realServers(c.Plan.Services), c.instanceName(), ""
 	if len(c.args) == 1 {
@@ -81,7 +81,7 @@ func realServers(services []*plan.Service) (servers []*realServer) {
 }
 
 // add records a virtual service that a machine serves. It leaves out a network of virtual addresses that contains real
-// servers, because a script that set it up would cut these servers off from each other.
+// servers, because setting it up would cut these servers off from each other.
 func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
 	way := forward.String()
 	if forward == lvs.Masq {
@@ -125,9 +125,9 @@ func findServer(servers []*realServer, word string) (*realServer, error) {
 	return nil, fmt.Errorf("no real server has the address %s", addr)
 }
 
-// writeRealServerScript writes the script. server is the address of the machine to set up; with "", the script decides
-// by the addresses of the machine that runs it. name distinguishes what this script records from the records of similar
-// scripts.
+// writeRealServerScript writes the script. server is the address of the machine to set up. If it is "", the script
+// recognizes the machine that runs it by its addresses. name distinguishes the records of this script from those of
+// similar scripts.
 func writeRealServerScript(w io.Writer, path, name, server string, servers []*realServer) error {
 	var addresses strings.Builder
 	for _, s := range servers {

@@ -23,11 +23,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// rollBudget is the longest time that roll waits until it may drain a server, unless --wait-budget is given.
+// rollBudget limits how long roll waits for permission to drain a server, unless --wait-budget is given.
 const rollBudget = 10 * time.Minute
 
-// roll takes the servers out of service one after another. For each one it runs a command, and puts the server back
-// once its checks pass. It stops at the first failure, or at a signal, and leaves that server drained.
+// roll takes the servers out of service one after another. It drains a server, runs a command, and puts the server back
+// once its checks pass. At the first failure or at a signal, it stops and leaves that server drained.
 func roll(c *call) error {
 	if c.dash < 1 || c.dash == len(c.args) {
 		return misused("roll: %s must come after it", c.command.Takes)
@@ -107,8 +107,8 @@ func (c *call) warnOfOut(servers []lvs.Backend) error {
 	return nil
 }
 
-// rolled returns the servers that the words name, in the order of the words, and the virtual service if the first word
-// names one.
+// rolled returns the servers that the words name, in the order of the words. If the first word names a virtual service,
+// rolled also returns that.
 func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, err error) {
 	if _, err := c.askWhy(words[:1]); err != nil && len(words) > 1 {
 		virtual, words = words[:1], words[1:]
@@ -136,7 +136,7 @@ type rolling struct {
 
 func (r rolling) real() string { return r.server[len(r.server)-1] }
 
-// step prints what roll does now.
+// step prints the current step of roll.
 func (r rolling) step(what string) {
 	r.tell("%s%s", r.place, what)
 	r.flush()
@@ -234,7 +234,7 @@ func (r rolling) takeBack() error {
 	return back.give(r.server, orders.Ready)
 }
 
-// isDrained reports whether the server is drained. It also returns true if this can't be found out.
+// isDrained reports whether the server is drained. If this can't be found out, it returns true.
 func (r rolling) isDrained() bool {
 	asks := *r.call
 	asks.ctx = context.WithoutCancel(r.ctx)
@@ -262,8 +262,8 @@ func (c *call) runFor(real string, argv []string) error {
 	return runfile.While("running the command", err)
 }
 
-// await waits, for at most --timeout, until each entry of the server meets a condition, and shows what it is waiting
-// for. If an entry does not meet the condition, met also returns why.
+// await waits until each entry of the server meets a condition, but no longer than --timeout, and shows what it is
+// waiting for. If an entry does not meet the condition, met also returns the reason.
 func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.Timeout)
 	defer cancel()
@@ -300,11 +300,11 @@ type late string
 
 func (l late) Error() string { return string(l) }
 
-// lateBy is how much later than the result itself its recorded time may be.
+// lateBy is the longest delay between a result and its recorded time.
 const lateBy = time.Second
 
-// unpassed returns those checks of a server whose last run did not pass or began before the given moment, each with
-// what it found.
+// unpassed lists the checks of a server whose last run did not pass or began before the given moment, each with its
+// result.
 func unpassed(s status.Case, moment time.Time) (list []string) {
 	checks := s.Checks
 	if len(checks) == 0 {

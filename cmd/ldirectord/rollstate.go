@@ -56,8 +56,8 @@ func (s *rollState) read(words []string) error {
 	return nil
 }
 
-// left returns the servers still to be rolled, beginning with the one at which the roll ended, and the servers that are
-// done.
+// left returns the servers still to be rolled and those that are done. The first one left is the server at which the
+// roll stopped.
 func (s *rollState) left(servers []string) (left, done []string) {
 	for _, real := range servers {
 		switch {
@@ -72,7 +72,7 @@ func (s *rollState) left(servers []string) (left, done []string) {
 	return left, done
 }
 
-// begin records the server that is rolled next. It is called before that server is drained.
+// begin records the next server to be rolled. It is called before that server is drained.
 func (s *rollState) begin(real string) error {
 	if s.path == "" {
 		return nil

@@ -21,8 +21,8 @@ import (
 // idleInterval is the interval at which connections are counted while a command waits for them to end.
 const idleInterval = 200 * time.Millisecond
 
-// order makes the action of a command that gives one kind of order: for real servers or, if whole, for a virtual
-// service, one address or all addresses. With --off the command takes the order back.
+// order makes the action of a command that gives one kind of order. The order is for real servers or, if whole is set,
+// for a virtual service, one address or all addresses. With --off the command takes the order back.
 func order(kind orders.Kind, whole bool) action {
 	return func(c *call) error {
 		what, servers := kind, c.args
@@ -248,12 +248,12 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	}
 }
 
-// quietTime is how long no packet must arrive for a withdrawn address before it counts as quiet.
+// quietTime is the time without packets after which a withdrawn address counts as quiet.
 const quietTime = 3 * time.Second
 
-// quiet returns a function that reports, from the packet count, whether no packet has arrived for quietTime. The number
-// of connections would not show this: with gate, connections continue through another director, but their entries stay
-// in the table here.
+// quiet returns a function that reports whether the packet count has not changed for quietTime. The number of
+// connections would not do: with gate, connections continue through another director, but their entries stay in the
+// table here.
 func quiet() func(lvs.Counters) bool {
 	last, since := uint64(0), time.Now()
 	return func(carry lvs.Counters) bool {

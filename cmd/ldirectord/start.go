@@ -56,7 +56,7 @@ func standby(c *call) error {
 }
 
 // begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
-// It calls prepare first; runs reports whether a daemon is already running.
+// First it calls prepare and tells it whether a daemon is already running.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
 	signal.Notify(c.hangups, unix.SIGHUP)
@@ -117,16 +117,16 @@ func (c *call) takeLastGood() bool {
 	return true
 }
 
-// waitsForUs reports whether a daemon that is stopping may be waiting for this command. This is possible if a daemon
-// passed the command on: if two files name each other, each daemon would wait for the other. Such a daemon is left
-// alone.
+// waitsForUs reports whether a daemon that is stopping may be waiting for this command. This is possible only if a
+// daemon passed the command on. If two files name each other, each daemon would wait for the other, so the stopping one
+// is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
 	return len(c.via) > 0 && daemon.Pid != 0 && ends
 }
 
-// runs reports whether a daemon runs and is not about to stop. In a process that should become the daemon itself, a
-// running daemon is an error. If the daemon is about to stop, runs waits until it has exited.
+// runs reports whether a daemon is running and not about to stop. If this process itself should become the daemon, a
+// running one is an error. If the daemon is about to stop, runs waits until it has exited.
 func runs(c *call) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
@@ -145,7 +145,7 @@ func runs(c *call) (bool, error) {
 	return false, found.Await(ctx)
 }
 
-// reload has the running daemon read the file again, if the file is good, and waits until the table has been updated. A
+// If the file is good, reload makes the running daemon read it again, and waits until the table has been updated. A
 // daemon without a control socket gets a signal instead, and reports no result.
 func reload(c *call) error {
 	err := c.load()

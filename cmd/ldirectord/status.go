@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// siblingTimeout is how long the status command may take for a file that execute= names.
+// siblingTimeout limits how long the status command may take for a file that execute= names.
 const siblingTimeout = 10 * time.Second
 
 // showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
@@ -61,7 +61,7 @@ func showStatus(c *call) error {
 	return cmp.Or(refused, error(exit{status: ended}))
 }
 
-// others names the daemons that the operator may have meant: the one for another file of this name, or those that
+// others names other daemons that the operator may have meant: one for another file with the same name, or those that
 // elsewhere finds.
 func (o *options) others() string {
 	if err := o.instance().NameTaken(); err != nil {
@@ -109,7 +109,8 @@ func showReport(c *call, pid int) error {
 	return report.WriteText(c.raw) // WriteText escapes before it breaks lines
 }
 
-// showLacking prints how many virtual services have no server, if there are any and the daemon answers within a second.
+// showLacking prints the number of virtual services without a server, unless it is 0 or the daemon does not answer
+// within a second.
 func showLacking(c *call) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()

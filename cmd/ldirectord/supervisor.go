@@ -16,7 +16,7 @@ import (
 // somebody is a supervisor that is not a systemd unit.
 const somebody instance.Supervisor = "somebody"
 
-// supervisor returns the program that runs this process in the foreground.
+// supervisor returns the systemd unit that runs this process in the foreground, or else somebody.
 func supervisor(c *call) instance.Supervisor {
 	if unit := unitOf(os.Getpid()); c.manager.Listens() && unit != "" {
 		return unit
@@ -40,7 +40,7 @@ func serviceIn(groups string) instance.Supervisor {
 	return ""
 }
 
-// restartSupervised has the supervisor restart its daemon. During a restart, the unit's ExecStop leaves the table in
+// restartSupervised makes the supervisor restart its daemon. During a restart, the unit's ExecStop leaves the table in
 // place. The unit's name must match the one that the kernel reports, because another user may have written the record.
 func restartSupervised(c *call, by instance.Supervisor, pid int) error {
 	if by != unitOf(pid) {

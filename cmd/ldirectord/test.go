@@ -175,8 +175,8 @@ func (s *script) virtual(word string) (*view.Virtual, error) {
 	return nil, fmt.Errorf("there is no virtual service %s", word)
 }
 
-// serves checks how many servers of a virtual service serve, or that its fallback server does. A servicename may have
-// blanks.
+// serves checks how many of a virtual service's servers are serving, or that its fallback server is. A servicename may
+// have blanks.
 func (s *script) serves(words []string) error {
 	last := len(words) - 1
 	if last < 1 {

@@ -10,11 +10,11 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// waitingLine is the time between two lines of a waiting command if a line can't be redrawn.
+// waitingLine is the time between two lines of a waiting command that can't redraw a line.
 const waitingLine = 10 * time.Second
 
 // waiting shows what a command is waiting for, and how long it has waited. On a terminal it redraws a single line.
-// Elsewhere, and if TERM is dumb, it prints a line every waitingLine.
+// Elsewhere, or if TERM is dumb, it prints a line every waitingLine.
 type waiting struct {
 	*output
 	began, shown time.Time
@@ -25,8 +25,8 @@ func (o *output) newWaiting() *waiting {
 	return &waiting{o, time.Now(), time.Now(), o.onTerminal() && os.Getenv("TERM") != "dumb"}
 }
 
-// clearLine clears the current line. cut makes the terminal cut off long lines instead of wrapping them, and wrap ends
-// that.
+// clearLine clears the current line. cut makes the terminal cut off long lines instead of wrapping them, and wrap
+// undoes this.
 const clearLine, cut, wrap = "\r\x1b[K", "\x1b[?7l", "\x1b[?7h"
 
 func (w *waiting) show(text string) {

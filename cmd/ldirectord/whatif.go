@@ -16,7 +16,7 @@ import (
 	"ldirectord/internal/whatif"
 )
 
-// supposing contains the options of plan that suppose a failure.
+// supposing contains the options of plan for a supposed failure.
 type supposing struct {
 	Down            []string
 	Drain           []string
@@ -27,7 +27,7 @@ type supposing struct {
 
 func (s *supposing) any() bool { return len(s.Down)+len(s.Drain) > 0 || s.WithoutDirector || s.Each }
 
-// loss describes what a virtual service has left after a failure.
+// loss describes what remains of a virtual service after a failure.
 type loss struct {
 	ID       string `json:"id"`
 	Left     int    `json:"serving"`
@@ -124,8 +124,8 @@ func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Du
 	return w
 }
 
-// present returns the present situation: with --running, the servers that are down according to the running daemon;
-// otherwise, no server is down.
+// present returns the present situation. With --running, it contains the servers that are down according to the running
+// daemon. Otherwise, no server is down.
 func present(c *call, given orders.All) (*situation, error) {
 	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
@@ -168,8 +168,8 @@ func meantBy(c *call, now *view.Snapshot, words []string) (all []lvs.Backend, er
 	return all, nil
 }
 
-// having returns the virtual services that have one of these servers and, if announcing is set, all that announce
-// addresses.
+// having returns the virtual services that have one of these servers. If announcing is set, it adds all virtual
+// services that announce addresses.
 func having(p *plan.Plan, servers []lvs.Backend, announcing bool) (list []*plan.Service) {
 	ids := map[string]bool{}
 	for _, at := range servers {
@@ -193,7 +193,7 @@ func touched(p *plan.Plan, servers []lvs.Backend) []*plan.Service {
 	return list
 }
 
-// lossesOf returns the virtual services whose number of servers in service has changed, or for which status reports
+// lossesOf returns the virtual services that have a different number of servers in service, or for which status reports
 // something new.
 func lossesOf(before, now *view.Snapshot) []loss {
 	list := []loss{}
@@ -227,11 +227,11 @@ func moves(before, now *view.Snapshot) []string {
 	return list
 }
 
-// eachCalm is the time that the simulation lets pass after a failure. A minute is enough, because a single failed
-// server leaves without waiting for its turn.
+// eachCalm is the time that the simulation lets pass after a failure. A minute is enough, because a server that fails
+// alone is taken out without waiting for its turn.
 const eachCalm = time.Minute
 
-// short returns those services in lossesOf that have too few servers.
+// short returns those results of lossesOf that have too few servers.
 func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }

@@ -24,8 +24,8 @@ func why(c *call) error {
 	return found.WriteText(c.raw, c.Verbose) // WriteText escapes before it breaks lines
 }
 
-// askWhy requests the history of [VIRTUAL] REAL from the running daemon. For an unknown server it returns an error and
-// an empty answer.
+// askWhy requests the history of [VIRTUAL] REAL from the running daemon. If the server is unknown, it returns an error
+// and an empty answer.
 func (c *call) askWhy(server []string) (*status.Why, error) {
 	asked := wordsFor(server)
 	if c.found().Pid == 0 {

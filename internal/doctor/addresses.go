@@ -11,9 +11,9 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. An address is primary if it is
-// a loopback address, is the first address with a network on its interface, or has a lifetime (given by a router or
-// DHCP). The IPv4 source address of the default route is primary, too.
+// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. A loopback address, the first
+// address with a network on an interface, and an address with a lifetime (given by a router or DHCP) are primary. The
+// IPv4 source address of the default route is primary, too.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -63,8 +63,8 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	return primary
 }
 
-// JudgeMarks refuses marks that apply to all ports of the machine's own address, because IPVS would forward everything
-// that is meant for the machine itself, even ssh, to real servers.
+// JudgeMarks refuses marks that apply to all ports of the machine's own address, because IPVS would forward all packets
+// for the machine itself, even those of ssh, to real servers.
 func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	return judgeMarks(cfg, sync.OnceValues(primaryAddresses))
 }

@@ -24,7 +24,7 @@ import (
 // inspectTime is the total time limit for the programs that list the mark rules.
 const inspectTime = 20 * time.Second
 
-// kernel examines what a table in the kernel requires of this machine.
+// kernel examines whether this machine meets the requirements of a table in the kernel.
 func (e *examination) kernel(ctx context.Context) {
 	if e.noIPVS.Kind != "" {
 		e.add(e.noIPVS)
@@ -65,8 +65,8 @@ func (e *examination) addressesAway() {
 
 func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
 
-// markAddresses warns of mark lines with an address that this machine does not have. The kernel would route such
-// packets past IPVS.
+// markAddresses warns of mark lines with an address that this machine does not have. The kernel would route packets to
+// such an address past IPVS.
 func (e *examination) markAddresses(s *plan.Service) {
 	x := e.of(s)
 	for _, m := range s.Config.Marking {
@@ -88,7 +88,7 @@ func (f *findings) secrets(cfg *parser.Config) {
 	}
 }
 
-// programs warns of external checks whose program can't be run, because all servers with such a check would be down.
+// programs warns of external checks whose program can't be run. All servers with such a check would be down.
 func (f *findings) programs(cfg *parser.Config) {
 	for _, v := range cfg.Virtuals {
 		at, written := v.At["checkcommand"]
@@ -131,7 +131,7 @@ func (f *findings) metrics(cfg *parser.Config) {
 	}
 }
 
-// descriptors warns if checks and watched connections may need more open files than a process may have.
+// descriptors warns if checks and watched connections may need more files than a process is allowed to open.
 func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 	watched, checks := map[netip.AddrPort]bool{}, 0
 	at := cfg.Global.At["watch"]

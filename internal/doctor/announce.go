@@ -48,7 +48,7 @@ func announcerRuns() bool {
 	})
 }
 
-// client returns an address outside this network. Answers to clients take the route to this address.
+// client returns an address outside this network. Answers to clients take the route that leads to this address.
 func client() netip.Addr { return netip.MustParseAddr("198.51.100.1") }
 
 const bgpPort = 179

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arp finds out, by ARP (RFC 826), which machines answer for IPv4 addresses.
+// arp uses ARP (RFC 826) to find out which machines answer for IPv4 addresses.
 type arp struct {
 	*packet.Conn
 	inquiry
@@ -22,7 +22,7 @@ func openARP(q inquiry) (finder, error) {
 	return arp{conn, q}, err
 }
 
-// An ARP packet begins with the types Ethernet and IPv4, the lengths of their addresses, and the operation.
+// An ARP packet begins with the types of Ethernet and IPv4, the lengths of their addresses, and the operation.
 const (
 	arpRequest = "\x00\x01\x08\x00\x06\x04\x00\x01"
 	arpReply   = "\x00\x01\x08\x00\x06\x04\x00\x02"

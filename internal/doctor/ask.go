@@ -94,7 +94,7 @@ func (f *facts) note(what string, err error) {
 	}
 }
 
-// miss records what could not be examined, and why.
+// miss records what could not be examined, and the reason.
 func (f *facts) miss(format string, args ...any) {
 	f.unread = append(f.unread, fmt.Sprintf(format, args...))
 }
@@ -105,8 +105,8 @@ type link struct {
 	ipv6   bool
 }
 
-// inquiries returns an inquiry for each link. It asks who answers for the virtual addresses, for which no real server
-// may answer, and for the servers' own addresses, which identify the servers.
+// inquiries returns an inquiry for each link. It asks who answers for the virtual addresses, because no real server may
+// do so, and who answers for the servers' own addresses, because the answers identify the servers.
 func (f *facts) inquiries() (list []inquiry) {
 	for l, addrs := range f.links() {
 		q := f.inquiryOn(l, addrs)
@@ -149,8 +149,8 @@ func (f *facts) links() map[link]map[netip.Addr]bool {
 	return links
 }
 
-// inquiryOn returns an inquiry that is sent on the link's device. Its source is one of the device's addresses; it is a
-// virtual address only if there is no other.
+// inquiryOn returns an inquiry that is sent on the link's device. Its source is one of the device's addresses,
+// preferably one that is not a virtual address.
 func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
 	for _, d := range f.devices {
 		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
@@ -185,7 +185,7 @@ func (f *facts) fallbackServers() []netip.AddrPort {
 	return list[:min(len(list), maxQuestions)]
 }
 
-// connectAll returns the addresses that do not accept a connection, with the reasons.
+// connectAll returns the addresses that do not accept a connection, each with the reason.
 func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
 	var (
 		mu      sync.Mutex // guards refused

@@ -49,8 +49,8 @@ func (f Finding) advice() string {
 	return f.Text + "; to fix it: " + f.Command
 }
 
-// Brief shortens the findings for display: if several differ only in the server, it keeps the first three and the
-// number of the others.
+// Brief shortens the findings for display. If several differ only in the server, it keeps the first three and counts
+// the others.
 func (r Report) Brief() (few []Finding) {
 	kind := func(f Finding) string { return f.Severity + f.Kind + parser.WithoutPlaces(f.Text) }
 	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // a line for one other saves nothing
@@ -70,7 +70,7 @@ func (r Report) Brief() (few []Finding) {
 	return few
 }
 
-// maxAlike is how many similar findings are shown in full.
+// maxAlike is the number of similar findings that are shown in full.
 const maxAlike = 3
 
 // findings collects findings without duplicates.
@@ -120,8 +120,9 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon is what doctor must know about the daemons on this machine. Its functions are nil with a table in memory,
-// because such a daemon needs no IPVS, makes no checks through virtual addresses, and announces nothing.
+// Daemon contains the facts about the daemons on this machine that doctor needs. If the table is in memory, its
+// functions are nil, because such a daemon needs no IPVS, makes no checks through virtual addresses, and announces
+// nothing.
 type Daemon struct {
 	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
 	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
@@ -137,8 +138,8 @@ type Daemon struct {
 	Differing map[string][]string
 }
 
-// Examine finds what this machine and its neighbours lack for the plan of the configuration at path. It changes
-// nothing.
+// Examine finds what is missing on this machine and its neighbours for the plan to work. The plan's configuration is at
+// path. It changes nothing.
 func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report {
 	facts := gather(ctx, p.Services, own)
 	facts.ordered = p.Config.Global.Timeouts
@@ -200,11 +201,10 @@ func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, o
 	return e.diagnostics(cfg.Name)
 }
 
-// Waits is the end of the text of a finding about a virtual service that another daemon has.
+// Waits ends the text of a finding about a virtual service that another daemon has.
 const Waits = "; the daemon of this file waits for it"
 
-// shared finds other daemons that have this virtual service, or have a virtual service whose packets get this service's
-// mark.
+// shared finds other daemons that have this virtual service, or one whose packets get this service's mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
 		x.tell("two-daemons", who)
@@ -217,7 +217,7 @@ func (x one) shared() {
 	}
 }
 
-// diagnostics turns the findings into diagnostics of a file, in the order of the file. A finding of severity broken
+// diagnostics turns the findings into diagnostics of a file, in the order of the file. A finding with severity broken
 // becomes only a warning.
 func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 	severities := map[string]parser.Severity{broken: parser.Warning, note: parser.Note, refused: parser.Error}

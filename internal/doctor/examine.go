@@ -24,7 +24,7 @@ type examination struct {
 	early bool   // for check: the machine may not serve yet
 }
 
-// one is the examination of one virtual service.
+// one examines one virtual service.
 type one struct {
 	*examination
 	*plan.Service
@@ -106,7 +106,7 @@ func (x one) addresses() {
 	}
 }
 
-// ends reports whether this machine accepts packets to an address, or to an address of a network, as its own. If the
+// ends reports whether this machine accepts as its own the packets to an address, or to an address in a network. If the
 // route is unknown, it returns true. It also returns true for announced addresses, which the daemon itself sets up.
 func (x one) ends(p netip.Prefix) bool {
 	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
@@ -114,7 +114,7 @@ func (x one) ends(p netip.Prefix) bool {
 		slices.ContainsFunc(x.devices, func(d device) bool { return d.has(p) })
 }
 
-// addressIn returns the text for a virtual address or for an address in a virtual network.
+// addressIn describes a virtual address, or an address in a virtual network.
 func addressIn(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()
@@ -134,7 +134,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	return command
 }
 
-// deviceOf returns the first device that has these flags and the network of an address, or "" if there is none.
+// deviceOf returns the first device with these flags that has the network of an address, or "" if there is none.
 func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	for _, d := range e.devices {
 		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
@@ -220,13 +220,13 @@ func mayBeTCP(v *parser.Virtual) bool {
 	return v.Protocol != lvs.UDP && (len(v.Marking) == 0 || slices.ContainsFunc(v.Marking, isTCP))
 }
 
-// keepalive is how many seconds most systems wait before they probe an idle TCP connection with keepalive enabled.
+// keepalive is the number of seconds after which most systems probe an idle TCP connection with keepalive enabled.
 // remembered is a timeout that is safely longer.
 const keepalive, remembered = 7200, 7500
 
 // forgets finds a timeout after which the kernel forgets idle connections before the clients do. It ignores web
-// services, because web servers close idle connections even sooner, and a timeout that the file sets, because that is
-// intended.
+// services, because web servers close idle connections even sooner. It also ignores a timeout that is set in the file,
+// because that is intended.
 func (x one) forgets() {
 	idle := x.idle[0]
 	if x.ordered[0] > 0 {
@@ -240,8 +240,8 @@ func (x one) forgets() {
 const ftpPort = 21
 
 // needed finds missing kernel modules. The kernel itself loads the modules of schedulers and persistence engines, but
-// not ip_vs_ftp, which must be loaded already. If the kernel has no IPVS, needed finds nothing, because its modules
-// then don't matter.
+// not ip_vs_ftp, which must be loaded already. If the kernel has no IPVS, needed finds nothing, because the other
+// modules don't matter then.
 func (x one) needed() {
 	for _, row := range []struct {
 		applies           bool

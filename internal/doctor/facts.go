@@ -53,7 +53,7 @@ type facts struct {
 	noMail     bool            // there is a shell but no mail program
 	nat        string          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine // the rules that set and use marks; nil if not read
-	// for each address family (true is IPv6), why marks can't be set; a zero Finding if they can be
+	// for each address family (true is IPv6), the reason why marks can't be set; a zero Finding if they can be
 	unsettable map[bool]Finding
 	daemon     Daemon
 	private    []uint32         // marks of the table's private services
@@ -73,7 +73,7 @@ type routeQuery struct {
 	mark uint32
 }
 
-// gather collects the facts that need neither network probes nor other programs.
+// gather collects the facts that can be found without network probes or other programs.
 func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	f := facts{
 		services: services, daemon: own, private: privateHere(), modules: modulesHere(),
@@ -242,8 +242,8 @@ func ofDevice(device, name string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
 }
 
-// deviceSetting returns the value that the kernel uses for a device: the larger of the device's own value and that for
-// all devices.
+// deviceSetting returns the value that the kernel uses for a device. It is the device's own value or the value for all
+// devices, whichever is larger.
 func (f *facts) deviceSetting(device, name string) string {
 	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
 }

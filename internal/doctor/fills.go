@@ -17,14 +17,15 @@ type gauge struct {
 	setting    string // the kernel setting that has the value most
 }
 
-// drops is the number of packets for which a processor's queue had no room, and the period in which they were dropped.
+// drops contains the number of packets that were dropped because a processor's queue had no room, and the period in
+// which this happened.
 type drops struct {
 	packets int
 	during  string
 }
 
 // roomy is the largest number of connections that a row of IPVS's connection table should hold. The table never becomes
-// full, but with more connections it is slow.
+// full, but it is slow with more connections.
 const roomy = 8
 
 // maxList is the maximum size, in bytes, of a list that is read at each look.
@@ -79,7 +80,7 @@ func (f *facts) entries(cache string) (n int) {
 	return n
 }
 
-// sum adds up the numbers in one column of all lines whose first word begins with begin. at is the index of the column.
+// sum adds up the numbers in column at, counted from 0, of all lines whose first word starts with the text begin.
 func sum(text, begin string, at, base int) (all int) {
 	for line := range strings.Lines(text) {
 		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {

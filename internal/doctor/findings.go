@@ -35,7 +35,7 @@ var rows = sync.OnceValue(func() map[string]row {
 	return all
 })
 
-// finding returns the finding with this name and puts the values into its text and command.
+// finding returns the finding with this name, with the values put into its text and command.
 func finding(name string, values ...any) Finding {
 	value := func(place string) string {
 		n, _ := strconv.Atoi(place) // every placeholder is a number

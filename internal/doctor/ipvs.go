@@ -10,8 +10,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// withoutIPVS returns a finding if the kernel has no IPVS, and a zero Finding if it has IPVS or a module that the
-// daemon can load. It tries the kernel itself only if there is no list of modules, as in a container.
+// withoutIPVS returns a finding if the kernel has neither IPVS nor a module that the daemon can load, and otherwise a
+// zero Finding. If there is no list of modules, as in a container, it asks the kernel itself.
 func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client) Finding {
 	if kernel.lacks("ip_vs") {
 		return finding("no-ipvs", "it has no module ip_vs; install the package that contains it", "")

@@ -15,8 +15,8 @@ import (
 // listeners contains the addresses of this machine's listening TCP sockets.
 type listeners map[netip.AddrPort]bool
 
-// accepts reports whether a connection to an address of this machine would be accepted. A socket on :: usually accepts
-// IPv4 as well, and /proc does not show whether it is an exception.
+// accepts reports whether a connection to an address of this machine would be accepted. A socket on :: is assumed to
+// accept IPv4 too. Most do, and /proc does not show the exceptions.
 func (l listeners) accepts(to netip.AddrPort) bool {
 	every4 := netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())
 	every6 := netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())
@@ -28,8 +28,8 @@ const maxSockets = 1 << 20
 
 func (l listeners) add(from, _ netip.AddrPort) { l[from] = true }
 
-// eachSocket calls do for each TCP socket that is in the given state in the thread's network namespace. It reads
-// net/tcp and net/tcp6 in /proc/thread-self (proc_pid_net(5)).
+// eachSocket calls do for each TCP socket in the thread's network namespace that has the given state. It reads net/tcp
+// and net/tcp6 in /proc/thread-self (proc_pid_net(5)).
 func eachSocket(state string, do func(from, to netip.AddrPort)) error {
 	for _, name := range []string{"tcp", "tcp6"} {
 		f, err := os.Open("/proc/thread-self/net/" + name)

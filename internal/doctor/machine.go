@@ -24,8 +24,8 @@ type Machine struct {
 	at       time.Time
 }
 
-// watched lists the kinds of findings that a look reports, with the trouble that each means: those that stop all
-// traffic are judge.Broken.
+// watched maps each kind of finding that a look reports to a degree of trouble. Kinds that stop all traffic are
+// judge.Broken.
 var watched = map[string]judge.Trouble{
 	"forwarding": judge.Broken, "server-card": judge.Broken,
 	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
@@ -40,7 +40,7 @@ func NewMachine(services []*plan.Service) *Machine {
 	return m
 }
 
-// Follow makes later looks examine what these services need, instead of the previous ones.
+// Follow makes later looks examine what these services need, and no longer what the previous ones needed.
 func (m *Machine) Follow(services []*plan.Service) {
 	list := examples(services)
 	m.services.Store(&list)
@@ -50,7 +50,7 @@ func (m *Machine) Follow(services []*plan.Service) {
 const maxExamples = 64
 
 // examples returns the services, reduced to one server for each network and forwarding method. Packets to the other
-// servers take the same way.
+// servers are forwarded in the same way.
 func examples(services []*plan.Service) (list []*plan.Service) {
 	type way struct {
 		netip.Prefix
@@ -79,8 +79,8 @@ func examples(services []*plan.Service) (list []*plan.Service) {
 	return list
 }
 
-// Look returns what this machine lacks now. For each kind of finding it returns only the first, as a condition; the
-// command doctor reports all of them.
+// Look returns what this machine lacks now. It returns only the first finding of each kind, as a condition. The command
+// doctor reports all of them.
 func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
 
 func conditions(f facts) (list []view.Condition) {
@@ -129,8 +129,8 @@ func (m *Machine) read(now time.Time) facts {
 	return f
 }
 
-// keepRoutes keeps the last route of a query that has no route any more, because the state of that route's device shows
-// why.
+// If a query has lost its route, keepRoutes keeps the last one, because the state of that route's device shows the
+// reason.
 func (f *facts) keepRoutes(last map[routeQuery]route) {
 	for q, r := range last {
 		if f.routes[q] == (route{}) {

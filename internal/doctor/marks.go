@@ -71,7 +71,7 @@ func (x one) otherRules() {
 }
 
 // routed finds the first of these marks that a routing rule uses. Packets that are routed by their mark might never
-// reach the virtual service, or the server of a check.
+// reach the virtual service or, in a check, the server.
 func (x one) routed(ipv6 bool, marks ...uint32) {
 	if x.marks == nil {
 		return

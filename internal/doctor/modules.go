@@ -25,8 +25,8 @@ func modulesHere() kernelModules {
 	return kernelModules{loaded: "/sys/module"}.read("/lib/modules/" + strings.TrimSpace(string(release)))
 }
 
-// read reads both lists in a folder, or neither: with only one of them, the modules in the other would seem to be
-// missing.
+// read reads the two lists in a folder. If either can't be read, it uses neither, because the modules in that list
+// would seem to be missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
 		text, err := runfile.ReadFile(filepath.Join(folder, list), maxModuleList)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// discovery finds out, by neighbour solicitations (RFC 4861), which machines answer for IPv6 addresses.
+// discovery uses neighbour solicitations (RFC 4861) to find out which machines answer for IPv6 addresses.
 type discovery struct {
 	*ndp.Conn
 	inquiry
@@ -43,7 +43,7 @@ func (q inquiry) solicitation(addr netip.Addr) *ndp.NeighborSolicitation {
 	return &ndp.NeighborSolicitation{TargetAddress: addr, Options: []ndp.Option{ours}}
 }
 
-// receive reads a packet. If the packet came in on another device, it returns 0 bytes.
+// receive reads a packet. If the packet came in on another device, receive returns 0 bytes.
 func (n discovery) receive(buffer []byte) (int, error) {
 	size, by, _, err := n.ReadRaw(buffer)
 	if err == nil && (by == nil || by.IfIndex != n.device.Index) {

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// inquiry is a question sent on one device: which machines answer for these addresses?
+// inquiry asks, on one device, which machines answer for these addresses.
 type inquiry struct {
 	device device
 	source netip.Addr // our address on that device
@@ -34,7 +34,7 @@ type finder interface {
 	Close() error
 	send(netip.Addr) error
 	receive(buffer []byte) (n int, err error)
-	// read returns the IP address and the hardware address in an answer.
+	// read returns the IP address and the hardware address that an answer contains.
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
 }
 
@@ -79,7 +79,7 @@ func receiveAll(p finder, found func(addr netip.Addr, hardware string)) error {
 // resendAfter is the time after which a request is sent again, because packets may be lost.
 const resendAfter = probeTime / 3
 
-// sendTwice sends all requests, and sends them again after resendAfter unless ctx ends or the socket's deadline passes
+// sendTwice sends all requests. After resendAfter it sends them again, unless ctx ends or the socket's deadline passes
 // first.
 func (q inquiry) sendTwice(ctx context.Context, send func(netip.Addr) error) error {
 	for range 2 {

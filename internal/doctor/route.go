@@ -24,7 +24,7 @@ type route struct {
 	source  netip.Addr
 }
 
-// noRoute lists the kernel's errors for an address that has no route, or one of type unreachable, prohibit or
+// noRoute lists the kernel's errors for an address without a route, or with a route of type unreachable, prohibit or
 // blackhole.
 var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
 

@@ -39,7 +39,7 @@ func (x one) forwards(m *plan.Entry) string {
 	return device
 }
 
-// cards finds network cards that are down or have no link, so that packets can't leave for servers.
+// cards finds network cards that can't send packets to servers because they are down or have no link.
 func (x one) cards() {
 	for _, m := range x.Entries {
 		name := x.cardTo(m)
@@ -66,8 +66,8 @@ func (x one) cardTo(m *plan.Entry) string {
 	return cmp.Or(x.deviceOf(addr, net.FlagUp), x.deviceOf(addr, 0), r.device)
 }
 
-// behindRouter finds servers with gate behind a router. Packets with gate can't pass a router. With announce, checks
-// can't either.
+// behindRouter finds servers with forwarding method gate that are behind a router. Packets forwarded in this way can't
+// pass a router. With announce, checks can't either.
 func (x one) behindRouter() {
 	more := ""
 	if isAnnounced(x.Service) {
@@ -80,8 +80,8 @@ func (x one) behindRouter() {
 	}
 }
 
-// answers finds machines that wrongly answer for the virtual address on the network: servers with gate or ipip, and
-// machines that are not known.
+// answers finds machines that wrongly answer for a virtual address on the network. They are servers with gate or ipip,
+// or unknown machines.
 func (x one) answers() {
 	for _, p := range x.Addresses() {
 		for _, hardware := range x.neighbours[p.Addr()] {
@@ -113,8 +113,8 @@ const (
 	tunnel4   = "tunl0"
 )
 
-// tunnels finds routes to servers with ipip whose MTU is too small for a full packet in a tunnel, and settings that
-// drop packets from a tunnel as forged.
+// For servers with ipip, tunnels finds routes whose MTU is too small for a full packet in a tunnel, and settings that
+// make the kernel drop packets from a tunnel as forged.
 func (x one) tunnels() {
 	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 	for _, m := range x.Entries {
@@ -139,9 +139,9 @@ func (x one) tunnels() {
 	}
 }
 
-// own finds problems of servers on the director itself. With gate and ipip, such a server gets packets unchanged, so it
-// must listen at the virtual address. With masq, its address must not be a loopback address. own also finds fallback
-// servers that refuse connections, which would otherwise be noticed only once all other servers are down.
+// own finds problems with servers on the director itself. With gate and ipip, such a server gets packets unchanged, so
+// it must listen at the virtual address. With masq, its address must not be a loopback address. own also finds fallback
+// servers that refuse connections, which would otherwise be noticed only when all other servers are down.
 func (x one) own() {
 	for _, m := range x.Entries {
 		silent := "own-server"
@@ -164,7 +164,7 @@ func (x one) own() {
 	}
 }
 
-// asked returns the TCP addresses and ports to which clients connect. It leaves out networks and port ranges.
+// asked returns the TCP addresses and ports that clients connect to. It leaves out networks and port ranges.
 func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	if v.Protocol == lvs.TCP && v.Addr.Port() != 0 {
 		return []netip.AddrPort{v.Addr}
@@ -179,7 +179,7 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	return list
 }
 
-// reason returns the cause of a failed connection without its addresses.
+// reason returns the cause of a failed connection, without the addresses.
 func reason(err error) string {
 	if op, is := errors.AsType[*net.OpError](err); is {
 		err = op.Err

@@ -21,9 +21,9 @@ const (
 	NoOracle = "missing-oracle"
 )
 
-// JudgePrograms finds programs that the configuration needs and this machine lacks. It looks for our own programs. If
-// there is no shell, as in an image with only ldirectord, it looks for all others too; elsewhere they may still be
-// installed later. The daemon starts anyway.
+// JudgePrograms finds programs that the configuration needs and this machine lacks. It always looks for our own
+// programs. It looks for the others only if there is no shell, as in an image with only ldirectord, because elsewhere
+// they may still be installed later. The daemon starts anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	_, err := subprocess.FindOwn(oracle.Program)
 	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())

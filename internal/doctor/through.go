@@ -20,17 +20,17 @@ import (
 	"ldirectord/parser"
 )
 
-// Reach makes each of these checks, which go through virtual addresses, once.
+// Reach makes each of these checks once. They go through virtual addresses.
 type Reach func(context.Context, []checker.Spec) (Reached, error)
 
 // Reached contains the results of checks through virtual addresses.
 type Reached map[checker.Spec]checker.Result
 
-// isThrough reports whether clients' packets reach the server at the virtual address itself.
+// isThrough reports whether clients' packets reach the server with the virtual address as their destination.
 func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
-// waysOf returns, for each server of a virtual service with gate or ipip, a TCP check through one of the service's
-// addresses.
+// waysOf returns a TCP check for each server of a virtual service that is forwarded with gate or ipip. The checks go
+// through one of the service's addresses.
 func waysOf(s *plan.Service) (list []checker.Spec) {
 	to := asked(s.Config)
 	if len(to) == 0 {
@@ -51,7 +51,7 @@ func waysOf(s *plan.Service) (list []checker.Spec) {
 	return list
 }
 
-// reachable makes the checks. If one is not possible, the error says why.
+// reachable makes the checks. If one is not possible, the error gives the reason.
 func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
 	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
@@ -63,7 +63,7 @@ func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, 
 	return answers, err
 }
 
-// reaches finds servers that do not answer at the virtual address, so that clients get nothing from them.
+// reaches finds servers that give clients nothing because they do not answer at the virtual address.
 func (x one) reaches() {
 	var silent []checker.Spec
 	answered := false
@@ -110,7 +110,7 @@ func (e *examination) setUp(server netip.Addr) string {
 }
 
 // through finds what prevents checks through the virtual address. The kernel needs a route to that address before IPVS
-// gets the packet. The answers must reach this machine. Their source is the virtual address, and by default the kernel
+// gets the packet. The answers must reach this machine. Their source is the virtual address. By default the kernel
 // drops such packets while the machine itself has that address, as an active director does. Without checkvip, only
 // doctor makes such checks, and only on the machine that has the address now.
 func (x one) through() {
@@ -195,7 +195,8 @@ func (e *examination) left() {
 	e.of(e.services[0]).tell("check-left", marks, fmt.Sprintf(remove, marks))
 }
 
-// homeOf returns the interface that has an address or, if there is none, the one on the route to it.
+// homeOf returns the interface that has an address. If there is none, it returns the interface of the route to the
+// address.
 func (e *examination) homeOf(addr netip.Addr) string {
 	for _, d := range e.devices {
 		if d.has(single(addr)) {

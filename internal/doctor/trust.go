@@ -17,7 +17,8 @@ import (
 	"ldirectord/parser"
 )
 
-// trust warns if other users may change the configuration or its programs, because the daemon runs commands from them.
+// trust warns if other users may change the configuration, from which the daemon runs commands, or the programs that it
+// names.
 func (f *findings) trust(cfg *parser.Config) {
 	known := map[string]bool{}
 	judge := func(at parser.Position, path, what string) {
@@ -69,8 +70,8 @@ func programOf(line string) string {
 	return path
 }
 
-// changeable returns how users other than root and the daemon's user could change or replace a file, and the command
-// that prevents it. It returns "" if they can't.
+// changeable returns the reason why users other than root and the daemon's user could change or replace a file, and the
+// command that prevents this. It returns "" if they can't.
 func changeable(path string) (why, command string) {
 	if path == "" {
 		return "", ""
@@ -87,8 +88,8 @@ func changeable(path string) (why, command string) {
 	}
 }
 
-// openTo returns how users other than root and the daemon's user may write to a file or folder, and the command that
-// prevents it. It returns "" if they may not.
+// openTo returns the reason why users other than root and the daemon's user can write to a file or folder, and the
+// command that prevents this. It returns "" if they can't.
 func openTo(path string) (why, command string) {
 	info, err := os.Lstat(path)
 	if err != nil || isReadOnly(path) {
@@ -101,9 +102,9 @@ func openTo(path string) (why, command string) {
 	return OpenToOthers(path)
 }
 
-// OpenToOthers returns how users other than the owner may write to a file or folder, and the command that prevents it.
-// It returns "" if they may not. It ignores the groups of root and of this process, and the owner's private group,
-// whose number is the owner's.
+// OpenToOthers returns the reason why users other than the owner can write to a file or folder, and the command that
+// prevents this. It returns "" if they can't. It ignores the groups of root and of this process, and the owner's
+// private group, which has the same number as the owner.
 func OpenToOthers(path string) (why, command string) {
 	info, err := os.Stat(path)
 	if err != nil || isReadOnly(path) {

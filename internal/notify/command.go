@@ -6,14 +6,14 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Report is the state of a virtual service in the form that the operator's programs get.
+// Report is the state of a virtual service in the form that is passed to the operator's programs.
 type Report struct {
 	Text        []byte // as JSON
 	Available   bool
 	Up, Servers int // how many of its servers are up, of how many
 }
 
-// FallbackCommand returns the call of a fallbackcommand with the word start or stop.
+// FallbackCommand returns the hook that runs a fallbackcommand with the word start or stop.
 func FallbackCommand(command string, of lvs.Key, word string) Hook {
 	address := of.Name()
 	if of.Protocol == lvs.Mark {
@@ -23,12 +23,12 @@ func FallbackCommand(command string, of lvs.Key, word string) Hook {
 	return Hook{Lane: of.ID(), Key: of.ID(), Command: command, Argv: Shell(line)}
 }
 
-// Callback returns the call of the command that the directive callback names, for a file.
+// Callback returns the hook that runs the command of the directive callback for a file.
 func Callback(command, file string) Hook {
 	return Hook{Lane: "callback", Command: command, Argv: []string{command, file}}
 }
 
-// OnChange returns the call of the command that the directive onchange names, for the virtual service with this id.
+// OnChange returns the hook that runs the command of the directive onchange for the virtual service with this id.
 func OnChange(command, virtual string, now Report) Hook {
 	word := "unavailable"
 	if now.Available {

@@ -18,7 +18,7 @@ const (
 	unused     = "Command is no longer used: "
 )
 
-// Hook is one call of an operator's command.
+// Hook is a single run of an operator's command.
 type Hook struct {
 	Lane    string // hooks in one lane run one after the other
 	Key     string // of the waiting hooks in a lane with the same key, only the latest runs
@@ -43,20 +43,20 @@ type Hooks struct {
 	failing map[string]string // the name of the last failed call, by id
 }
 
-// lane contains the hook that runs in a lane and those that wait.
+// lane contains the running hook of a lane and the waiting ones.
 type lane struct {
 	runs  Hook
 	keys  []string        // of the waiting hooks, in their order
 	waits map[string]Hook // by key
 }
 
-// NewHooks returns Hooks that report to the journal when a hook fails and when it succeeds again. Close ends them.
+// NewHooks returns Hooks that report to the journal when a hook fails and when it works again. Close ends them.
 func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
 }
 
 // Set replaces the list of hooks in the configuration. The failures of hooks that are no longer in it are reported as
-// ended. If a call of such a hook still runs or waits, and then fails, its failure ends at once.
+// ended. If such a hook is still running or waiting and then fails, its failure ends at once.
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -81,7 +81,7 @@ func (h *Hooks) Set(hooks []Hook) {
 	}
 }
 
-// Shell returns the words that run a line in sh, as the Perl ldirectord runs a fallbackcommand.
+// Shell returns the command line that runs a line in sh. The Perl ldirectord runs a fallbackcommand in this way.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
 // Run runs a command once the commands before it in its lane have exited.
@@ -139,7 +139,7 @@ func (h *Hooks) work(hook Hook) {
 	}
 }
 
-// settle reports that a hook failed, or no longer fails, and what it wrote.
+// settle reports that a hook has failed or works again, together with its output.
 func (h *Hooks) settle(hook Hook, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// maxEvents is how many events may wait for one receiver. If 10,000 servers fail at once, there are 20,000 events of
-// about 250 bytes each. A slow receiver can't block the daemon: events beyond the maximum are only counted, and
-// reported as a single event.
+// maxEvents is the maximum number of events that wait for one receiver. If 10,000 servers fail at once, there are
+// 20,000 events of about 250 bytes each. A slow receiver can't block the daemon, because further events are only
+// counted, and reported as a single event.
 const maxEvents = 100_000
 
 // Journal hands each event to every receiver, and never waits for a receiver. It calls each receiver in a separate
-// goroutine, with one event at a time, in the order of the events. A receiver handles its own failures.
+// goroutine and passes it one event at a time, in order. A receiver handles its own failures.
 type Journal struct {
 	queues []*queue[Event]
 	cancel context.CancelFunc
@@ -50,7 +50,7 @@ func (j *Journal) Emit(e Event) {
 	j.emit(e, -1)
 }
 
-// emit gives an event to all receivers except one that has it already.
+// emit hands an event to all receivers except one that already has it.
 func (j *Journal) emit(e Event, but int) {
 	for i, q := range j.queues {
 		if i != but {
@@ -59,7 +59,7 @@ func (j *Journal) emit(e Event, but int) {
 	}
 }
 
-// Close waits until every receiver has received everything, but no longer than ctx allows.
+// Close waits until every receiver has handled all events, but no longer than ctx allows.
 func (j *Journal) Close(ctx context.Context) error {
 	defer j.cancel()
 	var late error

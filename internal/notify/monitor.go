@@ -19,8 +19,9 @@ const (
 	maxMessage = 1000  // bytes of a message to keep
 )
 
-// Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. The director
-// never waits for it. It opens the files anew for each batch of lines, so that they can be rotated.
+// Monitor writes the monitorfiles. They contain a line for every result of a check, in the format of the Perl
+// ldirectord. The director never waits for it. Monitor opens the files anew for each batch of lines, so that they can
+// be rotated.
 type Monitor struct {
 	report func(Event)
 	queue  *queue[result]
@@ -48,7 +49,8 @@ func NewMonitor(report func(Event)) *Monitor {
 	return m
 }
 
-// Set replaces the list of files in the configuration. The failures of other files are reported as ended.
+// Set replaces the list of files in the configuration. Failures of files that are no longer in it are reported as
+// ended.
 func (m *Monitor) Set(files []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,8 +93,8 @@ func (m *Monitor) write(results []result, lost int) {
 	m.settle("", time.Now(), err)
 }
 
-// settle reports the first failure of a file, each loss of results, and when either ends. at is the time of the latest
-// result. It is needed because results of a new configuration may arrive before the call of Set.
+// settle reports the first failure of a file, each loss of results, and the end of either. at is the time of the latest
+// result. It is needed because results of a new configuration may arrive before Set is called.
 func (m *Monitor) settle(file string, at time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -116,7 +118,7 @@ func (m *Monitor) over(file, text string) {
 	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Key: file, Text: text})
 }
 
-// append adds the line as the Perl ldirectord writes it.
+// append appends the line in the format of the Perl ldirectord.
 func (r result) append(b []byte) []byte {
 	state := "down"
 	if r.up {
@@ -137,8 +139,8 @@ func appendFile(path string, text []byte) error {
 	return cmp.Or(err, f.Close())
 }
 
-// escape turns a message into one line of printable characters with URI escapes. It also escapes "|", which
-// separates the fields in the manual.
+// escape turns a message into one line of printable characters with URI escapes. It also escapes "|", which is the
+// separator of fields in the manual.
 func escape(s string) string {
 	if s == "" {
 		return "-"

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// queue holds items for its goroutine. put never waits: if the queue is full, it only counts the item as lost.
+// queue holds items for its goroutine. put never waits. If the queue is full, it only counts the item as lost.
 type queue[T any] struct {
 	max   int
 	ready Wake          // signals items; closed after the last one
@@ -17,8 +17,8 @@ type queue[T any] struct {
 	closed bool
 }
 
-// newQueue returns a queue of at most max items. Until end is called, a goroutine passes the items, and the number of
-// lost ones, to handOver.
+// newQueue returns a queue of at most max items. Until end is called, a goroutine passes the items and the number of
+// lost ones to handOver.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: NewWake(), ended: make(chan struct{})}
 	go q.run(handOver)

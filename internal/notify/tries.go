@@ -10,7 +10,7 @@ import (
 // killTime is how long End waits for cancelled tries. A program that hangs in the kernel can't be killed.
 const killTime = time.Second
 
-// Tries tracks goroutines that run commands, or that send something and retry after a pause. End ends them.
+// Tries tracks goroutines that run commands, and goroutines that send something and retry after a pause. End ends them.
 type Tries struct {
 	Context        context.Context // the context of each try
 	sync.WaitGroup                 // counts the goroutines
@@ -29,7 +29,7 @@ func NewTries() *Tries {
 // Wake ends the current pause or, if there is none, the next one.
 type Wake chan struct{}
 
-// NewWake returns a Wake on which Up has not been called yet.
+// NewWake returns a Wake whose Up has not been called yet.
 func NewWake() Wake { return make(Wake, 1) }
 
 // Up ends the current or the next pause. It never blocks.
@@ -50,7 +50,7 @@ func (t *Tries) Pause(pause time.Duration, wake Wake) {
 }
 
 // Backoff returns the pause after a number of failed tries. It is first after one failure, and doubles with each
-// further failure up to last.
+// further failure until it reaches last.
 func Backoff(failed int, first, last time.Duration) time.Duration {
 	return min(first<<min(failed-1, 16), last)
 }

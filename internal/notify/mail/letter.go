@@ -19,8 +19,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// maxMailLine is the maximum length of a line in a mail, in bytes. It is below the limit of RFC 5322, 2.1.1, which is
-// 998.
+// maxMailLine is the maximum length of a line in a mail, in bytes. It is below the limit of 998 in RFC 5322, 2.1.1.
 const maxMailLine = 900
 
 // letter is one mail. Its texts contain no control characters.
@@ -98,7 +97,7 @@ func (l *letter) redirect(r Rule) bool {
 	return len(l.to) > 0
 }
 
-// further returns the details that the mail of the Perl ldirectord does not have, one per line.
+// further returns the details that a mail of the Perl ldirectord lacks, one per line.
 func further(rule Rule, e notify.Event) (lines string) {
 	label := "Reason"
 	if e.Kind == notify.Added || e.Kind == notify.Restored {
@@ -125,13 +124,13 @@ func detail(label, text string) string {
 	return label + ": " + plain(text) + "\n"
 }
 
-// box names the queue of a letter. Letters to the same people through the same server are sent one after the other.
+// box names the queue of a letter. Letters to the same recipients through the same server are sent one after another.
 func (l *letter) box() string {
 	return strings.Join(append([]string{l.smtp, l.tls, l.user, l.fromLine}, l.to...), "\n")
 }
 
 // text returns the mail with its header. Lines end in LF. In addition to the lines of the Perl ldirectord, the header
-// contains what RFC 5322 and RFC 3834 require. The date shows when a mail that arrives late was written.
+// contains what RFC 5322 and RFC 3834 require. If a mail arrives late, the date shows when it was written.
 func (l *letter) text() string {
 	var b strings.Builder
 	if l.fromLine != "" {
@@ -169,7 +168,7 @@ func addresses(list string) []string {
 	})
 }
 
-// inBrackets returns the address in "Name <address>".
+// inBrackets returns the address from "Name <address>".
 func inBrackets(s string) string {
 	if open, end := strings.IndexByte(s, '<'), strings.LastIndexByte(s, '>'); open >= 0 && end > open {
 		s = s[open+1 : end]
@@ -205,7 +204,7 @@ func plain(s string) string {
 	return strings.TrimSpace(line)
 }
 
-// userName returns the name of the daemon's user from the user database, because a resource agent may start the daemon
+// userName looks up the name of the daemon's user in the user database, because a resource agent may start the daemon
 // without the variable USER.
 func userName() string {
 	uid := strconv.Itoa(os.Getuid())

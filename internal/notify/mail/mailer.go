@@ -1,5 +1,5 @@
-// Package mail sends mail about events to the operator. It decides which events are mailed and when a reminder is due,
-// writes the mails, and delivers them over SMTP or through sendmail.
+// Package mail sends mail about events to the operator. It decides which events are mailed and when reminders are sent.
+// It writes the mails, and delivers them over SMTP or through sendmail.
 package mail
 
 import (
@@ -16,8 +16,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Rule contains the settings for mail about one virtual service. Most fields are the values of directives, which the
-// manual describes.
+// Rule contains the settings for mail about one virtual service. Most fields are values of directives, which are
+// described in the manual.
 type Rule struct {
 	To          string // emailalert: addresses separated by commas; "" for none
 	From        string // emailalertfrom: the From line; "" for USER@HOST
@@ -30,12 +30,12 @@ type Rule struct {
 	ServiceName string        // servicename: in front of the subject, and in the body
 	Comment     string        // comment: in the body
 	// emailalertdetail: the command that shows more about a server, without its arguments (the virtual service and
-	// the server); if "", mail looks like that of the Perl ldirectord
+	// the server); if "", the mail looks like that of the Perl ldirectord
 	Why   string
 	Reals []string // the real servers, as in Event.Real
 }
 
-// mails reports whether mail is sent about events in this state of the daemon.
+// mails reports whether mail is sent about events while the daemon is in this state.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
 // way contains the mail server and the addresses of a rule, as written. It does not contain the password, which may
@@ -59,9 +59,9 @@ type Mailer struct {
 	closed bool
 }
 
-// New returns a mailer without rules. It calls report for each mail that it queues (Mailing), when mail fails
-// (MailFailed) and when mail works again (MailRecovered). The function report is called from several goroutines. It
-// must not block or call the Mailer. Close ends the mailer.
+// New returns a mailer without rules. It calls report for each queued mail (Mailing), when mail fails (MailFailed) and
+// when mail works again (MailRecovered). The function report is called from several goroutines. It must not block or
+// call the Mailer. Close ends the mailer.
 func New(report func(notify.Event)) *Mailer {
 	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
 	m.timer = time.AfterFunc(time.Hour, m.remind)
@@ -70,7 +70,7 @@ func New(report func(notify.Event)) *Mailer {
 }
 
 // Set replaces the rules, which are indexed by Event.Virtual. Reminders about servers that are still configured
-// continue, at the new frequency. Letters that could not be sent yet follow the new rules.
+// continue, at the new frequency. Letters that are still unsent follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
@@ -113,8 +113,8 @@ func (m *Mailer) Notify(e notify.Event) {
 	}
 }
 
-// Close tries once more to send every waiting mail, but takes no longer than ctx allows. The error contains the number
-// of mails that could not be sent.
+// Close tries once more to send every waiting mail, but for no longer than ctx allows. The error contains the number of
+// mails that could not be sent.
 func (m *Mailer) Close(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
@@ -131,8 +131,7 @@ func (m *Mailer) mail(e notify.Event) {
 	}
 }
 
-// mailAll sends a mail to the recipients of each rule, but only one for all rules with the same recipients and mail
-// server.
+// mailAll sends a mail to the recipients of each rule. Rules with the same recipients and mail server share one mail.
 func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}
@@ -153,7 +152,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 	}
 }
 
-// schedule sets the timer for the next reminder about a server, unless it already fires earlier.
+// schedule sets the timer for the next reminder about a server, unless the timer is already set to an earlier time.
 func (m *Mailer) schedule(s lvs.Backend) {
 	freq := m.rules[s.Virtual].Freq
 	at := m.down[s].Time.Add(freq)
@@ -164,8 +163,8 @@ func (m *Mailer) schedule(s lvs.Backend) {
 	m.timer.Reset(time.Until(at))
 }
 
-// remind sends the reminders that are due. As with the Perl ldirectord, which sends them between two rounds of checks,
-// their status is always "running".
+// remind sends the reminders that are due. Their status is always "running", as in the Perl ldirectord, which sends
+// them between two rounds of checks.
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

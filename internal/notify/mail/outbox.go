@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// Limits of the delivery of mail.
+// Limits for the delivery of mail.
 const (
 	maxWaiting     = 100              // mails in a box; further ones are dropped, and a mail counts them
 	maxSending     = 8                // mails sent at once
@@ -23,8 +23,8 @@ const (
 
 // outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other.
 type outbox struct {
-	// deliver hands a letter to the mail system. again contains the recipients to try again. err concerns the other
-	// recipients or, if there are no others, all of them.
+	// deliver hands a letter to the mail system. again contains the recipients that must be tried again. err is
+	// about the other recipients or, if there are none, about all of them.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
 	tries   *notify.Tries
@@ -37,7 +37,7 @@ type outbox struct {
 	closed bool
 }
 
-// box contains the letters to the same people through the same server. A box that fails is kept until it works again.
+// box contains letters to the same recipients through the same server. A box that fails is kept until it works again.
 type box struct {
 	key     string
 	way     way // of its last letter
@@ -83,7 +83,8 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 }
 
-// isLeft reports whether a box fails and either no rule uses it any more or the rule of one of its letters has changed.
+// isLeft reports whether letters must leave a box. This is so if the box fails and no rule uses it any more, or the
+// rule of one of its letters has changed.
 func (o *outbox) isLeft(b *box) bool {
 	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }
@@ -202,8 +203,8 @@ func (o *outbox) work(b *box) {
 	}
 }
 
-// next returns the first letter of a box, or the summary of dropped letters when all others have been sent. If nothing
-// is left, it marks the box as idle.
+// next returns the first letter of a box. When all of them have been sent, it returns a summary of the dropped letters.
+// If nothing is left, it marks the box as idle.
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -238,7 +239,7 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	}
 }
 
-// settle removes a letter from its box unless it must be tried again for all its recipients.
+// settle removes a letter from its box, unless the letter must be tried again for all its recipients.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// mailPrograms are the local programs for sending mail, in the order in which Mail::Mailer, which the Perl ldirectord
-// uses, tries them.
+// mailPrograms are the local programs for sending mail. The order is that of Mail::Mailer, which the Perl ldirectord
+// uses.
 var mailPrograms = [...][]string{
 	{"/usr/sbin/sendmail", "-t"},
 	{"/usr/lib/sendmail", "-t"},

@@ -86,8 +86,8 @@ func (l *letter) logIn(server *smtp.Client, host string) error {
 	return nil
 }
 
-// begin names the sender, and requests only the extensions that the mail needs. ([smtp.Client.Mail] requests all that
-// are offered, and a relay must bounce the mail if the next server lacks one of them.)
+// begin names the sender, and requests only the extensions that the mail needs. ([smtp.Client.Mail] requests all those
+// that the server offers. If the next server lacks one of them, a relay must bounce the mail.)
 func (l *letter) begin(server *smtp.Client) error {
 	if strings.ContainsAny(l.sender, "\r\n") {
 		return errors.New("the sender has more than one line")
@@ -109,7 +109,7 @@ func (l *letter) begin(server *smtp.Client) error {
 	return err
 }
 
-// during adds the name of the session's step to an error.
+// during adds the name of a step of the session to an error.
 func during(name string, err error) error {
 	switch {
 	case err == nil:
@@ -174,7 +174,7 @@ func smtpAddress(server string) string {
 // finalRefusal is the lowest code of a permanent refusal (RFC 5321, 4.2.1).
 const finalRefusal = 500
 
-// refusal returns the code with which the server refused something, or 0 for any other error.
+// refusal returns the server's code if the error is a refusal, or 0 if it is any other error.
 func refusal(err error) int {
 	if reply, is := errors.AsType[*textproto.Error](err); is {
 		return reply.Code
@@ -182,7 +182,7 @@ func refusal(err error) int {
 	return 0
 }
 
-// unlessFinal returns the recipients to try again after an error: none if the error is final.
+// unlessFinal returns the recipients to try again after an error. If the error is final, there are none.
 func unlessFinal(err error, to []string) []string {
 	if refusal(err) >= finalRefusal {
 		return nil
@@ -190,7 +190,7 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn fails after the server has sent left bytes. Each command, with its reply, has its own deadline.
+// boundedConn fails once the server has sent left bytes. Each command and its reply have a deadline of their own.
 type boundedConn struct {
 	net.Conn
 	left int

@@ -1,4 +1,4 @@
-// Package monitorfile turns the results of checks into the lines of monitorfiles, in the words of the Perl ldirectord.
+// Package monitorfile turns the results of checks into lines of monitorfiles, with the wording of the Perl ldirectord.
 package monitorfile
 
 import (
@@ -16,8 +16,8 @@ import (
 // inMaintenance is the message for a server that maintenancedir takes out of service.
 const inMaintenance = "Server in maintenance"
 
-// Lines returns a function that writes conclusive results to the monitorfiles of their checks. A server that is
-// suspended is reported as in maintenance.
+// Lines returns a function that writes conclusive results to the monitorfiles of their checks. A suspended server is
+// reported as being in maintenance.
 func Lines(write func(file, id string, up bool, message string)) (
 	take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) {
 	return func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool) {
@@ -41,9 +41,9 @@ func Lines(write func(file, id string, up bool, message string)) (
 	}
 }
 
-// message returns the text about a result for a monitorfile, or "" if there is none. kind is the service of a negotiate
-// or combined check, "ping" for a connect check with udp, and otherwise the check type. line is false for results that
-// the Perl ldirectord leaves out.
+// message returns the text about a result for a monitorfile, or "" if there is none. For a negotiate or combined check,
+// kind is the service. For a check that pings, it is "ping". Otherwise it is the check type. line is false for results
+// that the Perl ldirectord leaves out.
 func message(kind string, r checker.Result) (text string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl", checker.Agent:
@@ -61,8 +61,8 @@ func message(kind string, r checker.Result) (text string, line bool) {
 	return "", true
 }
 
-// httpMessage returns the status line or, if the status is good, the wrong content. Without an answer it returns a
-// status 500, as the Perl ldirectord does, but with another text.
+// httpMessage returns the status line or, if the status is good, the wrong content. If there was no answer, it returns
+// status 500 like the Perl ldirectord, but with another text.
 func httpMessage(r checker.Result) string {
 	switch {
 	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
@@ -75,7 +75,7 @@ func httpMessage(r checker.Result) string {
 	return r.Body
 }
 
-// messageOf returns the message for success, or for a failure at the stage of the result.
+// messageOf returns the message for a success, or for a failure at the stage in which the check failed.
 func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
@@ -98,8 +98,8 @@ var (
 )
 
 // ID names a check in a monitorfile as the Perl ldirectord does, but without passwords. The name consists of the
-// settings, without backslashes and with a blank in place of each run of colons; it keeps the colons in request and
-// receive.
+// settings, without backslashes and with a blank in place of each run of colons. The colons in request and receive are
+// kept.
 func ID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {

@@ -36,7 +36,7 @@ func newClient() *http.Client {
 	}
 }
 
-// post makes one try. Its error contains no part of the URL except the host.
+// post makes one try. The error contains no part of the URL other than the host.
 func post(ctx context.Context, client *http.Client, to string, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
@@ -62,8 +62,8 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	}
 }
 
-// status is the status code of an answer that does not report success. A refusal is a status that concerns only the
-// text that was posted.
+// status is the status code of an answer that does not report success. A refusal is a status that refers only to the
+// posted text.
 type (
 	status  int
 	refusal struct{ status }
@@ -71,7 +71,7 @@ type (
 
 func (s status) Error() string { return fmt.Sprintf("status %d %s", int(s), http.StatusText(int(s))) }
 
-// reason returns the error of a try on one line and without the URL. It quotes nothing from an answer, because a
+// reason returns the error of a try as a single line without the URL. It quotes nothing from an answer, because a
 // receiver may repeat the URL.
 func reason(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

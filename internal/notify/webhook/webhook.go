@@ -70,8 +70,8 @@ func (p *Poster) Set(url string) {
 }
 
 // Post queues the state of a virtual service, a JSON text. It replaces an older state of the same service that is still
-// waiting. The function tried, if not nil, is called after the first try, or at once if nobody should wait for that
-// try, for example because the receiver fails. tried must not block or call the Poster.
+// waiting. The function tried, if not nil, is called after the first try. It is called at once if nobody should wait
+// for that try, for example because the receiver fails. tried must not block or call the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +88,8 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	}
 }
 
-// queue puts a state in the place of the older state that it replaces, or else at the end of the queue.
+// queue queues a state. If it replaces an older one, it takes that one's place, otherwise it goes to the end of the
+// queue.
 func (p *Poster) queue(s *state) {
 	was := p.latest[s.virtual]
 	if p.latest[s.virtual] = s; was == nil {
