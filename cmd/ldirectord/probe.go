@@ -29,8 +29,8 @@ type probed struct {
 // outcomes maps each check to its outcome.
 type outcomes map[*schedule.Task]probed
 
-// probe runs once each check of the whole configuration, of one virtual service or of one server. It shows a table of
-// the results or, with --verbose, the conversations.
+// probe makes all checks of the configuration, of one virtual service or of one server. It makes each check once. It
+// shows a table of the results or, with --verbose, the conversations.
 func probe(c *call) error {
 	c.env.SetVirtuals(c.Plan)
 	words := append(slices.Clone(c.args), "", "")
@@ -88,7 +88,8 @@ func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	return both
 }
 
-// goesThrough reports whether a check is made through a virtual address. With a table in memory, no check is.
+// goesThrough reports whether a check is made through a virtual address. With a table in memory, no check is made in
+// this way.
 func (c *call) goesThrough(check plan.Check) bool {
 	return c.table.Private != nil && check.Spec.Through != (checker.Through{})
 }

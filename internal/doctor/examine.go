@@ -106,8 +106,9 @@ func (x one) addresses() {
 	}
 }
 
-// ends reports whether this machine accepts as its own the packets to an address, or to an address in a network. If the
-// route is unknown, it returns true. It also returns true for announced addresses, which the daemon itself sets up.
+// ends reports whether this machine accepts packets to an address as its own. In a network, one such address is enough.
+// If the route is unknown, it returns true. It also returns true for announced addresses, which the daemon itself sets
+// up.
 func (x one) ends(p netip.Prefix) bool {
 	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
 	return !known || r.local || slices.Contains(x.Announced(), p.Addr()) ||

@@ -10,9 +10,9 @@ import (
 	"ldirectord/parser"
 )
 
-// JudgeOrigins finds addresses, devices and marks in the settings of checks that this machine lacks or does not permit.
-// The daemon starts anyway, because an address may be added later. rights is true if this process has the same rights
-// as the checks. Only then can missing rights be found.
+// JudgeOrigins finds addresses, devices and marks that checks use but that this machine lacks or does not permit. The
+// daemon starts anyway, because an address may be added later. rights is true if this process has the same rights as
+// the checks. Only then can missing rights be found.
 func JudgeOrigins(cfg *parser.Config, rights bool) parser.Diagnostics {
 	return judgeOrigins(cfg, rights, raw.TryOrigin)
 }

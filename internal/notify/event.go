@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Kind names the kind of an event. The names never change, because log watchers may match them.
+// Kind names a type of event. The names never change, because log watchers may match them.
 type Kind string
 
 // What can happen. docs/events.md contains this list with the same comments.

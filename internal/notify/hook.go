@@ -81,7 +81,7 @@ func (h *Hooks) Set(hooks []Hook) {
 	}
 }
 
-// Shell returns the command line that runs a line in sh. The Perl ldirectord runs a fallbackcommand in this way.
+// Shell returns the arguments that run a line in sh. The Perl ldirectord runs a fallbackcommand in this way.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
 // Run runs a command once the commands before it in its lane have exited.

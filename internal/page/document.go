@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// Classes of rows. The words of a row say the same.
+// Classes of rows. They repeat what the words of a row say.
 const (
 	bad   = "bad"
 	doubt = "doubt"
@@ -46,7 +46,7 @@ func (v *view) daemon() markup {
 		status.Short(v.Time.Sub(v.Started)), v.Time.Local().Format(time.TimeOnly), v.Time.Local().Format("MST"))
 }
 
-// subject returns the head of the page, which says what the page is about.
+// subject returns the head of the page, which names its subject.
 func (v *view) subject(file string) markup {
 	at := v.about.At
 	switch {
@@ -63,7 +63,7 @@ func (v *view) subject(file string) markup {
 	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 
-// one returns the page of one server: its state and what happened to it.
+// one returns the page of one server, with its state and history.
 func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()
@@ -103,13 +103,13 @@ func (v *view) past() (rows markup) {
 	return rows
 }
 
-// happened contains the classes of events. All other events are of class rest.
+// happened maps events to classes. The class of all other events is rest.
 var happened = map[string]string{
 	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt,
 	"changed": doubt, "passed": good, "up": good,
 }
 
-// totals returns the number of servers in each state, with a link to these servers.
+// totals returns the number of servers in each state, each with a link to these servers.
 func (v *view) totals() markup {
 	asked := v.asked.Get("state")
 	counts := each([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
@@ -160,8 +160,8 @@ func (v *view) head(c column) markup {
 		link(v.link("sort", by), c.name))
 }
 
-// group returns a single row as it is. Several rows become one row that can be opened, which shows some of them and a
-// link to all.
+// group returns a single row as it is. Several rows become one row. When opened, it shows some of them and a link to
+// all.
 func (v *view) group(t *table, rows []status.Row) markup {
 	r, n := &rows[0], len(rows)
 	if n == 1 {

@@ -1,5 +1,5 @@
 // Package page shows the report of a running daemon as HTML, for people with a browser. It only reads reports. All HTML
-// is made here: to update the page, its script requests the same address again and takes over what has changed.
+// is made here. To update the page, its script requests the same address again and copies the changed parts.
 package page
 
 import (
@@ -42,7 +42,7 @@ func policy() string {
 		"; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// hash returns the form in which a Content-Security-Policy names an allowed style or script.
+// hash returns the hash by which a Content-Security-Policy allows a style or script.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -73,7 +73,7 @@ func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Because answers with the history of the server that real names, in one virtual service or in all of them.
+// Because answers with the history of the server given by the parameter real, in one virtual service or in all of them.
 func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("real") == "" {
 		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out",
@@ -86,8 +86,8 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// answer writes the body that write returns: markup as it is, anything else as JSON. It compresses the body if the
-// client accepts that. If the requested name is not found, the status is 404.
+// answer writes the body that write returns. Markup is written as it is, anything else as JSON. The body is compressed
+// if the client accepts that. If the requested name is not found, the status is 404.
 func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	write func(context.Context) (found bool, body any, err error)) {
 	header := w.Header()
@@ -127,8 +127,8 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	_, _ = to.Write(body) // an error is the client's problem
 }
 
-// foreign returns why a request is not meant for this machine, or "" if it is. Without this test, the script of a
-// foreign site whose name resolves to this machine (DNS rebinding) could read the page.
+// foreign returns the reason why a request is not meant for this machine, or "" if it is. Without this test, a foreign
+// site whose name is made to resolve to this machine (DNS rebinding) could use a script to read the page.
 func (p *Pages) foreign(host string) string {
 	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
 	if _, err := netip.ParseAddr(name); err == nil {

@@ -30,7 +30,7 @@ type table struct {
 	from, all     int            // how many groups are on earlier pages, and on all
 }
 
-// is returns what the script shows when a row changes.
+// is returns the text that the script shows when a row changes.
 func is(r *status.Row) string {
 	if r.Server == nil {
 		return r.At.OfAll() + " up"
@@ -38,7 +38,7 @@ func is(r *status.Row) string {
 	return r.Server.State + ", weight " + status.Number(r.Weight)
 }
 
-// known returns everything known about a row that no other column shows.
+// known returns the facts about a row that no other column shows.
 func known(r *status.Row, now time.Time) string {
 	if r.Server != nil {
 		return strings.Join(status.Facts(r.Server, now), "; ")
@@ -56,7 +56,7 @@ type column struct {
 	sorts       bool   // the table may be sorted by it
 }
 
-// The columns of the tables. Each table also has a last column with what is known.
+// The columns of the tables. Each table also has a last column, "what is known".
 var (
 	server  = column{"server", "", true}
 	service = column{"service", "of", true}

@@ -18,8 +18,8 @@ const (
 	looks    = 60
 )
 
-// Traffic records how many connections each virtual service got in each of the latest intervals. It may be used
-// concurrently. For 10,000 servers it takes less than 5 MB.
+// Traffic records how many connections each virtual service got in each of the latest intervals. It is safe for
+// concurrent use. For 10,000 servers it needs less than 5 MB.
 type Traffic struct {
 	mu    sync.Mutex // guards the fields below
 	at    time.Time  // of the last look
@@ -73,7 +73,7 @@ func (t *Traffic) of(id string) []uint32 {
 	return slices.Clone(t.lines[id])
 }
 
-// drawn returns the latest number of connections per second, and all numbers as a picture.
+// drawn returns the latest number of connections per second, and a picture of all numbers.
 func drawn(line []uint32) markup {
 	if len(line) == 0 {
 		return "-"

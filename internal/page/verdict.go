@@ -38,10 +38,10 @@ func (v *view) headline() (class, words string) {
 
 func isBroken(c seen.Condition) bool { return c.Trouble == status.Broken }
 
-// maxWhys is how many reasons are shown for a virtual service.
+// maxWhys is the maximum number of reasons that are shown for a virtual service.
 const maxWhys = 3
 
-// whys returns why servers of a virtual service are out of service or need attention, with the worst reason first.
+// whys returns the reasons why servers of a virtual service are out of service or need attention, the worst first.
 func whys(v *status.Virtual) string {
 	var all []string
 	rows := status.WorstFirst(v.Rows())

@@ -59,7 +59,8 @@ func newView(r *status.Report, asked url.Values, traffic *Traffic) *view {
 	return v
 }
 
-// overview shows the servers that match the search, or need attention if there is no search, and the virtual services.
+// overview shows the virtual services and servers that match the search. Without a search, it shows all virtual
+// services and the servers that need attention.
 func (v *view) overview() {
 	servers := &table{caption: "Not up, or with a remark", none: "Every server is up.", columns: ofAll,
 		max: maxServers, joins: true}
@@ -148,7 +149,7 @@ func (v *view) link(name string, value any) string {
 	return "?" + all.Encode()
 }
 
-// skip returns the number of rows to skip, which are on earlier pages.
+// skip returns the number of rows on earlier pages.
 func (v *view) skip() int {
 	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 if it is not a number
 	return max(n, 0)

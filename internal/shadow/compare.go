@@ -22,7 +22,7 @@ type place struct {
 // serves reports whether the destination is in service in a table.
 func (p place) serves(t lvs.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
-// value returns the entry that a table has at this place, in the notation of ipvsadm.
+// value returns a table's entry at this place, in the notation of ipvsadm.
 func (p place) value(t lvs.Table) string {
 	service := t[p.key]
 	if !p.addr.IsValid() {
@@ -80,7 +80,7 @@ func (s *shadow) compare(ctx context.Context, now pair) {
 	}
 }
 
-// note records that the tables differ at a place. If one of them has changed there again, the time starts anew.
+// note records that the tables differ at a place. If either of them has changed there again, the time starts anew.
 func (s *shadow) note(p place, live, ours bool, now pair) {
 	d := &Difference{Since: time.Now(), Virtual: p.key.ID(), Live: p.value(now.live), Shadow: p.value(now.ours)}
 	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
@@ -98,8 +98,7 @@ func (s *shadow) note(p place, live, ours bool, now pair) {
 	s.open[p] = d
 }
 
-// close ends a difference, either because the other side has followed or because the first one has returned to its
-// former state.
+// close ends a difference. Either the other side has followed, or the first one has returned to its former state.
 func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
 		return // the place is no longer compared
@@ -117,7 +116,7 @@ func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	}
 }
 
-// tellLasting reports differences that have lasted longer than the times in the file explain.
+// tellLasting reports differences that have lasted longer than the times in the file can explain.
 func (s *shadow) tellLasting(ctx context.Context) {
 	known, err := s.director.Snapshot(ctx)
 	if err != nil {
@@ -138,12 +137,12 @@ func (s *shadow) tellLasting(ctx context.Context) {
 	}
 }
 
-// slack allows for the tables being read only once a second, and for changes in progress.
+// slack is added because the tables are read only once a second, and because changes may be in progress.
 const slack = 3 * time.Second
 
-// explain returns, for each virtual service, the longest difference that the times in the file explain. A change takes
-// as many results as the thresholds require. Two results are as far apart as the interval plus, in a daemon that checks
-// servers one after another like the Perl ldirectord, the time that all checks take. Each check may take up to its
+// explain computes, for each virtual service, how long a difference may last according to the times in the file. A
+// change takes as many results as the thresholds require. The interval passes between two results. A daemon that checks
+// servers one after another, like the Perl ldirectord, also needs the time of all checks. Each check may take up to its
 // timeout.
 func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration
@@ -166,7 +165,7 @@ func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	return explained
 }
 
-// reason returns why the shadow's table has this entry at a place.
+// reason explains the entry of the shadow's table at a place.
 func reason(p place, now *view.Snapshot) string {
 	for _, v := range now.Virtuals {
 		if v.Key != p.key {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxDifferences limits how many differences a report lists; all of them are counted.
+// maxDifferences limits how many differences a report lists. All of them are counted.
 const maxDifferences = 1000
 
 // Report is the result of a shadow. The form of its JSON is stable.
@@ -69,7 +69,7 @@ func (s *Sightings) lead(first Side, by time.Duration) {
 	l.Most = max(l.Most, by.Seconds())
 }
 
-// count returns the counts of failures if the server was in service, and otherwise those of recoveries.
+// count returns the counts of failures if the server was in service, otherwise those of recoveries.
 func (r *Report) count(served bool) *Sightings {
 	if served {
 		return &r.Failures
@@ -97,7 +97,7 @@ func (s *shadow) publish() error {
 	return s.Update(*r)
 }
 
-// name names the virtual service, and the server if there is one, in which the tables differ.
+// name names the virtual service in which the tables differ and, if it is a server that differs, the server.
 func (d *Difference) name() string { return strings.TrimSuffix(d.Virtual+" "+d.Real, " ") }
 
 // String describes the difference on one line.
@@ -131,7 +131,7 @@ func (s Sightings) print(w io.Writer, what string) {
 	fmt.Fprintf(w, "%s: together: %d; shadow first: %s; live first: %s\n", what, s.Together, s.Shadow, s.Live)
 }
 
-// String describes how often one side was first, and by how much time on average and at most.
+// String describes how often one side was first, and its average and its longest lead.
 func (l Lead) String() string {
 	if l.First == 0 {
 		return "0"

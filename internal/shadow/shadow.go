@@ -35,7 +35,7 @@ type Options struct {
 	Live     Reader // the live table, read by several goroutines
 	Plan     *plan.Plan
 	Programs bool // run external checks; else their servers are in service here while they are in the live table
-	// Changed returns a new plan if the file has changed, else nil. It is called after each reading.
+	// Changed returns a new plan if the file has changed, otherwise nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, line by line
 	Update  func(Report) error // gets the report after each reading
@@ -71,7 +71,8 @@ func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, err
 }
 
 // Run compares the tables until ctx is done, and returns a report. It begins like a daemon that starts with the live
-// table. An error means that it could not begin.
+// table. It returns an error if it could not begin, if the director failed, or if the last report could not be
+// published.
 func Run(ctx context.Context, o Options) (Report, error) {
 	s := &shadow{Options: o, open: map[place]*Difference{},
 		report: Report{Begun: time.Now()}}
@@ -147,7 +148,7 @@ func (s *shadow) look(ctx context.Context) {
 	}
 }
 
-// adopt makes the shadow work with a new plan.
+// adopt switches the shadow to a new plan.
 func (s *shadow) adopt(p *plan.Plan) {
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[lvs.Backend]place{}

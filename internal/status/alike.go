@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// maxAlike is the largest number of rows with the same reason that are still shown one by one.
+// maxAlike is the maximum number of rows with the same reason that are shown one by one.
 const maxAlike = 3
 
 // Reason returns the state of a row, and the reason for it.
@@ -23,8 +23,8 @@ func (r *Row) Reason() string {
 	return strings.TrimSuffix(s.State+": "+worst(s).Text, ": ")
 }
 
-// runs matches the parts of a reason that change without an event: times, and numbers of connections. Wherever runs
-// matches, one of words occurs too; words are faster to find.
+// runs matches the parts of a reason that change without an event: times, and numbers of connections. Any text that
+// runs matches contains one of words, which are faster to find.
 var (
 	runs = regexp.MustCompile(`((?:another|(?:times|removed|answers|others) in) )[0-9][0-9.hmnsµ]*|` +
 		`[0-9][0-9hms]*( left| connection| persistent)`)
@@ -47,13 +47,13 @@ func (r *Row) Common() string {
 	return steady(r.Reason())
 }
 
-// Alike groups rows with the same reason, at the place of the first, if there are more than maxAlike of them.
+// If more than maxAlike rows have the same reason, Alike groups them at the place of the first.
 func Alike(rows []Row) [][]Row {
 	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Common() })
 }
 
-// once returns a function that returns the remarks on one server of the virtual service. The first call for one of
-// several servers that share a reason mentions the reason with the number of servers. Later calls leave it out.
+// once returns a function that returns the remarks on one server of the virtual service. If several servers share a
+// reason, the first call for one of them returns the reason with the number of servers. Later calls leave it out.
 func (v *Virtual) once(now time.Time) func(*Server) []string {
 	have := map[string]int{}
 	for _, s := range v.Servers {
@@ -76,7 +76,7 @@ func (v *Virtual) once(now time.Time) func(*Server) []string {
 	}
 }
 
-// Summary says how many virtual services there are, and how many of them are in trouble.
+// Summary describes how many virtual services there are, and how many of them are in trouble.
 func (r *Report) Summary() string {
 	if len(r.Virtuals) == 0 {
 		return "no virtual service: clients get nothing"
@@ -95,7 +95,7 @@ func (r *Report) Impaired() (n int) {
 	return n
 }
 
-// Lacking returns how many virtual services have no server that serves, although they should have one.
+// Lacking returns how many virtual services should have a server that serves but have none.
 func (r *Report) Lacking() (n int) {
 	for _, v := range r.Virtuals {
 		if v.lacks() {

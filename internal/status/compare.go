@@ -51,7 +51,8 @@ func Compare(reports []*Report) (all []Difference) {
 	return all
 }
 
-// minority reports which values differ from the majority's. It returns nil if no value has a majority. known is sorted.
+// minority reports which values differ from that of the majority. It returns nil if no value has a majority. known is
+// sorted.
 func minority(values, known []string) (odd []bool) {
 	usual := known[len(known)/2] // if any value has a majority
 	first, _ := slices.BinarySearch(known, usual)

@@ -40,7 +40,7 @@ func (e exposition) family(name string) family {
 	return family{e, name}
 }
 
-// add writes one sample. labels contains names and values in turn.
+// add writes one sample. labels contains names and values alternately.
 func (f family) add(value float64, labels ...string) {
 	f.w.WriteString(f.name)
 	for i := 0; i < len(labels); i += 2 {
@@ -67,7 +67,7 @@ func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
 	}
 }
 
-// servers adds a sample for each real server for which value returns one, with an optional further label.
+// servers adds a sample for each real server for which value returns one. label is an optional further label.
 func (f family) servers(value func(*Server) (n float64, has bool), label ...string) {
 	labels := append([]string{"virtual", "", "real", ""}, label...)
 	for v, r := range f.s.Each() {

@@ -8,22 +8,22 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// sentences contains remarks. Text from servers and other programs in them is not yet escaped.
+// sentences contains remarks. They may contain text from servers and other programs, which is not yet escaped.
 type sentences []string
 
 func (all *sentences) add(format string, values ...any) {
 	*all = append(*all, fmt.Sprintf(format, values...))
 }
 
-// reported adds a remark that ends with the given text, if there is any.
+// If the given text is not empty, reported adds a remark that ends with it.
 func (all *sentences) reported(about, what string) {
 	if what != "" {
 		*all = append(*all, about+what)
 	}
 }
 
-// NotInForce describes why the file is not in force ("" if it is), and each list that is not in force. The result
-// contains text from outside and must be escaped.
+// NotInForce describes why the file is not in force, and each list that is not in force. If the file is in force, its
+// text is "". The result contains text from outside and must be escaped.
 func (r *Report) NotInForce() (file string, lists []string) {
 	what := &r.Reloads
 	switch {
@@ -114,7 +114,7 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// ServerRemarks returns the facts about a server other than its numbers: its other names and the result of Facts.
+// ServerRemarks returns the other names of a server and the result of Facts.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.reported("its address is ", s.Address)
@@ -122,7 +122,7 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	return append(all, Facts(s, now)...)
 }
 
-// Facts returns the facts about a server besides its numbers and names. They contain text from servers and other
+// Facts returns the facts about a server other than its numbers and names. They contain text from servers and other
 // programs and must be escaped.
 func Facts(s *Server, now time.Time) []string {
 	var all sentences

@@ -22,8 +22,8 @@ type Process struct {
 	Events map[string]uint64 // how many of each kind the journal had
 }
 
-// Failure is a failure of something that the daemon uses besides the servers and the table: the log, mail, the webhook,
-// the address for metrics, commands or monitorfiles.
+// Failure is a failure that concerns neither the servers nor the table, but the log, mail, the webhook, the address for
+// metrics, commands or monitorfiles.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
 	Text  string    `json:"text"`
@@ -116,8 +116,8 @@ type Table struct {
 	Operations map[string]view.Counts `json:"operations"`
 }
 
-// These types describe virtual services, real servers and parts of them. All except Virtual are the types of package
-// view or lvs, unchanged.
+// These types describe virtual services, real servers and parts of them. All except Virtual are aliases of types in
+// package view or lvs.
 type (
 	Virtual      view.Virtual
 	Server       = view.Server
@@ -212,7 +212,7 @@ func complete(s *Server, now time.Time) {
 	}
 }
 
-// newCheck returns a result in the form for JSON, or nil before the first result.
+// newCheck returns a result in its JSON form, or nil before the first result.
 func newCheck(at time.Time, r *checker.Result) *Check {
 	if at.IsZero() {
 		return nil
@@ -226,7 +226,7 @@ func newCheck(at time.Time, r *checker.Result) *Check {
 	return c
 }
 
-// ReadReport reads a report from JSON that a daemon of this or another version wrote.
+// ReadReport reads a report from the JSON of a daemon, which may be of another version.
 func ReadReport(text []byte) (*Report, error) {
 	r := &Report{}
 	if err := json.Unmarshal(text, r); err != nil {

@@ -100,7 +100,7 @@ func addByHand(s *Server) {
 	}
 }
 
-// Trouble is how much attention something needs.
+// Trouble is the degree of attention that something needs.
 type Trouble = judge.Trouble
 
 const (
@@ -110,7 +110,7 @@ const (
 	Broken = judge.Broken
 )
 
-// worst returns the condition that needs the most attention. Among equal ones it prefers the first that has a text. It
+// worst returns the condition that needs the most attention. Among equals it prefers the first that has a text. It
 // returns the zero value if there is none.
 func worst(s *Server) (one view.Condition) {
 	for _, c := range s.Conditions {
@@ -151,7 +151,7 @@ func (v *Virtual) IsOff() bool {
 	return slices.ContainsFunc(v.Servers, func(s Server) bool { return s.State == "off" })
 }
 
-// Up returns how many servers are up and not waiting to come back into service.
+// Up returns the number of servers that are up and not waiting to come back into service.
 func (v *Virtual) Up() int {
 	up := 0
 	for _, s := range v.Servers {
@@ -197,7 +197,8 @@ func LastCheck(s *Server, now time.Time) string {
 	return s.Note + "; " + summary(s.Check, now)
 }
 
-// summary returns how long a check took or why it failed, and when it was made. Before the first result it returns "-".
+// summary describes how long a check took or why it failed, and how long ago it was made. Before the first result it
+// returns "-".
 func summary(c *Check, now time.Time) string {
 	if c == nil {
 		return "-"

@@ -21,7 +21,7 @@ type Screen struct {
 	silent   error          // why the daemon's last answer is missing; nil if it came
 }
 
-// Take receives the daemon's answer, which is a report or an error that says why there is none.
+// Take receives the daemon's answer, which is a report or an error that explains why there is none.
 func (s *Screen) Take(r *Report, err error) {
 	if s.silent = err; err != nil {
 		return
@@ -37,7 +37,7 @@ func (s *Screen) Take(r *Report, err error) {
 	}
 }
 
-// Draw returns the text to write to a terminal that has this size and does not wrap lines.
+// Draw returns the text to write to a terminal of this size that does not wrap lines.
 func (s *Screen) Draw(at time.Time, columns, rows int) string {
 	lines := s.head(at)
 	if s.now != nil {
@@ -75,7 +75,7 @@ const (
 
 func styleOf(t Trouble) string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
 
-// head returns the lines above the virtual services: the time and title, and what concerns the whole daemon.
+// head returns the lines above the virtual services: the time, the title, and the remarks about the whole daemon.
 func (s *Screen) head(at time.Time) []line {
 	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
 	r, below := s.now, ""
@@ -129,8 +129,8 @@ func (s *Screen) body(room int) []line {
 	return append(lines, s.services(reported)...)
 }
 
-// services returns the lines of all virtual services, and of those of their servers whose reason has not been reported
-// yet.
+// services returns the lines of all virtual services and of their servers. It leaves out servers whose reason has
+// already been reported.
 func (s *Screen) services(reported map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})
@@ -176,8 +176,8 @@ func (s *Screen) server(r *Row) line {
 	return line{text: text, style: style, server: true, fine: r.Trouble == Fine}
 }
 
-// rate returns the number of new connections per second, or "-" if it is not known, as for a server that was added to
-// the table again.
+// rate returns the number of new connections per second. It returns "-" if this is not known, for example because the
+// server was added to the table again.
 func rate(c, now *Connections, since time.Duration) string {
 	if c == nil || now == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"
@@ -185,7 +185,8 @@ func rate(c, now *Connections, since time.Duration) string {
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)
 }
 
-// fit leaves out lines that do not fit, first those of healthy servers in virtual services that are in trouble.
+// fit leaves out lines that do not fit. In virtual services that are in trouble, it first leaves out the lines of
+// healthy servers.
 func fit(lines []line, room int) []line {
 	if len(lines) <= room {
 		return lines

@@ -14,14 +14,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// width is the width of the text in characters. Only a longer name or word exceeds it.
+// width is the width of the text in characters. Only lines with a longer name or word exceed it.
 const width = 80
 
 // columns is the format of a server's line: name, state, time in this state, weight, active connections, last check.
 const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 
-// WriteText writes the report of a running daemon for people: first a few lines about the daemon, then the virtual
-// services with their servers, trouble first.
+// WriteText writes the report of a running daemon for people. It begins with a few lines about the daemon. The virtual
+// services follow with their servers, those in trouble first.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
@@ -82,7 +82,7 @@ func (t page) announcements(r *Report) {
 	}
 }
 
-// Doing returns what the daemon is doing: its role, and its phase if this is not "running".
+// Doing describes what the daemon is doing: its role, and its phase unless that is "running".
 func (r *Report) Doing() string {
 	word := "active"
 	switch {
@@ -141,7 +141,7 @@ func (t page) hanging(start, sentence string) {
 	t.printf("%s\n", line)
 }
 
-// Short formats a duration in its two largest units, but no unit smaller than seconds.
+// Short formats a duration in its two largest units. It uses no unit smaller than a second.
 func Short(d time.Duration) string {
 	n := max(int64(d/time.Second), 0)
 	switch {

@@ -55,7 +55,7 @@ type Entry struct {
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
 
-// NewWhy makes a Why from what director.Why found. carried need not contain all servers.
+// NewWhy makes a Why from the result of director.Why. carried need not contain all servers.
 func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
@@ -84,8 +84,8 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 	return w
 }
 
-// inFull returns a fallback server with everything that is known about it. place is the note in its row: "waits" or
-// "serves".
+// inFull returns a fallback server with everything that is known about it. place is the note in its row, such as
+// "waits" or "serves".
 func inFull(f *Fallback, place string, now time.Time) Server {
 	s := f.Asked
 	complete(s, now)
@@ -191,7 +191,7 @@ func (w *Why) DropConversations() {
 	}
 }
 
-// stages says in words when the check completed each stage.
+// stages describes when the check completed each stage.
 func (e *Entry) stages() string {
 	var all wire.Stages
 	for mark := range all {
@@ -200,7 +200,7 @@ func (e *Entry) stages() string {
 	return all.String()
 }
 
-// WriteText writes the history as text. With all it also writes the stages of checks and the conversations.
+// WriteText writes the history as text. If all is set, it also writes the stages of checks and the conversations.
 func (w *Why) WriteText(out io.Writer, all bool) error {
 	t := page{bufio.NewWriter(out)}
 	if !all {

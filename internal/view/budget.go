@@ -17,7 +17,7 @@ type Short struct {
 	Out         []string
 }
 
-// String describes the virtual service, and lists the servers that are out of service with the reasons.
+// String describes the virtual service, and lists the servers that are out of service, with the reasons.
 func (s Short) String() string {
 	text := fmt.Sprintf("%s is the last server of %s", s.Real, s.Virtual)
 	if s.Least > 0 {
@@ -30,9 +30,9 @@ func (s Short) String() string {
 	return text
 }
 
-// Short finds the virtual services that would have too few servers without these servers and without all servers that
-// orders take out of service. Servers that get no new clients now make no difference. A server whose state is unknown,
-// as in a snapshot of a plan, is needed if no other server could serve.
+// Short finds the virtual services that would have too few servers if these servers went out of service, in addition to
+// those that orders take out. Servers that already get no new clients make no difference. A server whose state is
+// unknown, as in a snapshot of a plan, is needed if no other server could serve.
 func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Short) {
 	goes := setOf(backends)
 	for i := range now.Virtuals {
@@ -43,7 +43,7 @@ func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Sho
 	return list
 }
 
-// without returns what the virtual service would have left without these servers, and whether it needs them.
+// without finds out what would be left of the virtual service without these servers, and whether it needs them.
 func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Short, needed bool) {
 	var serves, passes, unknown bool // of the servers that go
 	var stay, others int             // other servers: those that get new clients, those that could
@@ -78,8 +78,8 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 	return left, passes && left.Left < left.Least
 }
 
-// Lack returns how many servers of a virtual service pass their checks and get new clients, how many are required, and
-// by which directive. Without such a directive, one server is required.
+// Lack returns the number of servers of a virtual service that pass their checks and get new clients, the number that
+// is required, and the directive that requires it. Without such a directive, one server is required.
 func (v *Virtual) Lack() (left, required int, by string) {
 	for i := range v.Servers {
 		if s := &v.Servers[i]; s.Serves && !s.Held {
@@ -90,7 +90,7 @@ func (v *Virtual) Lack() (left, required int, by string) {
 	return left, max(required, 1), by
 }
 
-// least returns how many servers orders must leave in service, and the directive that requires them.
+// least returns the number of servers that orders must leave in service, and the directive that requires it.
 func (v *Virtual) least() (n int, by string) {
 	if v.Guard.Keeps > 0 && !v.Guard.Obeys {
 		n, by = v.Guard.Keeps, "keepserving"
@@ -105,7 +105,7 @@ func (v *Virtual) least() (n int, by string) {
 // unknown, the server's checks decide.
 func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
 
-// Why says in words why a server is out of service.
+// Why describes why a server is out of service.
 func (s *Server) Why() string {
 	if s.Reason != "" {
 		return s.State + ": " + s.Reason

@@ -8,9 +8,9 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Condition is something that an operator should know about a server, a virtual service or the director, such as why a
-// server is not in the table with the weight from the file. Status, page, metrics and JSON show all conditions in the
-// same way, whatever their kind.
+// Condition is something that an operator should know about a server, a virtual service or the director, such as the
+// reason why a server is not in the table with the weight from the file. Status, page, metrics and JSON show all
+// conditions in the same way, whatever their kind.
 type Condition struct {
 	Kind    string        `json:"kind"`
 	Trouble judge.Trouble `json:"trouble"`
@@ -42,7 +42,7 @@ func (now *Snapshot) Await(waiting orders.All) {
 // NoResult is the reason that is shown for an unknown server if there is no other reason.
 const NoResult = "no result yet"
 
-// After returns about followed by text, or "" if text is empty.
+// After puts the prefix about before a text. It returns "" if the text is empty.
 func After(about, text string) string {
 	if text == "" {
 		return ""

@@ -50,7 +50,7 @@ func (now *Server) FillOld() {
 	now.Note, now.Differs = strings.Join(notes, "; "), strings.Join(differs, "; ")
 }
 
-// Learn makes a condition from the other fields if the daemon, perhaps of an older version, reported no conditions.
+// If the daemon reported no conditions, perhaps because it has an older version, Learn makes one from the other fields.
 func (now *Server) Learn() {
 	if now.Conditions != nil {
 		return

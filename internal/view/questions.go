@@ -20,7 +20,7 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	return found
 }
 
-// Aliases returns the other names of these servers that orders may use.
+// Aliases returns the other names that orders may use for these servers.
 func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	meant := setOf(servers)
 	for v, s := range now.Each() {
@@ -59,7 +59,7 @@ func (now *Snapshot) Called(word *string) error {
 	return nil
 }
 
-// IsMeant reports whether a word means this real server: its name, its address or one of its tags.
+// IsMeant reports whether a word means this real server. The word may be its name, its address or one of its tags.
 func (s *Server) IsMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word) || s.Tags.IsMeant(word)
 }
@@ -76,8 +76,7 @@ func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why st
 	return lvs.Backend{}, "", false
 }
 
-// Refusing returns the virtual services whose scheduler refuses the clients of these servers while the servers are
-// drained.
+// Refusing returns those virtual services of these servers whose scheduler refuses the clients of a drained server.
 func (now *Snapshot) Refusing(backends []lvs.Backend) (ids []string) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {

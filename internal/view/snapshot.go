@@ -110,8 +110,8 @@ type Guard struct {
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
 }
 
-// Each yields every real server once with its virtual service. A server that a section names twice is only one entry in
-// the table.
+// Each yields every real server once, together with its virtual service. If a section names a server twice, the table
+// has only one entry for it.
 func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 	return func(yield func(*Virtual, *Server) bool) {
 		seen := map[string]bool{}
@@ -163,8 +163,8 @@ type Server struct {
 	// Up: its checks pass, and no order takes it out of service. Serves: it gets new clients or, if the table is
 	// unknown, would get them according to its checks.
 	Up, Serves bool `json:"-"`
-	// why it is out of service: the last failure if it is down, the shortage because of which it is unknown, the
-	// maintenance file, or the name that has no address
+	// why it is out of service: the last failure if it is down, the shortage that makes it unknown, the maintenance
+	// file, or the name that has no address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
 	InTable     bool    `json:"-"`                         // in the last known table
@@ -189,7 +189,7 @@ type Server struct {
 	ServerPast
 }
 
-// ServerNames are further names of a server.
+// ServerNames are other names of a server.
 type ServerNames struct {
 	Address string `json:"address,omitempty"` // of the host in Real, without a port; otherwise ""
 	Host    string `json:"name,omitempty"`    // if Real is its address
@@ -231,7 +231,7 @@ type ServerCounts struct {
 type ServerPast struct {
 	Past       *history.History `json:"-"`
 	CheckNames map[uint8]string `json:"-"` // the names of checks by their numbers in Past
-	// the last conversations of those of its checks that are down
+	// the last conversations of its checks that are down
 	Conversations []Conversation `json:"conversations,omitempty"`
 }
 

@@ -45,7 +45,7 @@ var Bounds = [...]time.Duration{
 	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
 }
 
-// Durations is a histogram of how long checks took.
+// Durations is a histogram of the durations of checks.
 type Durations struct {
 	Count   uint64
 	Sum     time.Duration
@@ -62,7 +62,7 @@ func (d *Durations) Add(took time.Duration) {
 	}
 }
 
-// StageTimes contains, for each stage, how many checks completed it and how long they spent in it.
+// StageTimes contains the StageTime of each stage.
 type StageTimes [wire.Marks]StageTime
 
 // StageTime is the number of checks that completed a stage, and the total time that they spent in it.
@@ -71,7 +71,8 @@ type StageTime struct {
 	Sum   time.Duration
 }
 
-// Add adds the stages of one check. A stage begins when the previous one is done; their order depends on the protocol.
+// Add adds the stages of one check. A stage begins when the previous one is done. The order of stages depends on the
+// protocol.
 func (all *StageTimes) Add(s *wire.Stages) {
 	for m, done := range s {
 		if done == 0 {
@@ -91,14 +92,14 @@ func (all *StageTimes) Add(s *wire.Stages) {
 // Operations counts requests to the table, in the order of OperationNames.
 type Operations [len(OperationNames)]Counts
 
-// OperationNames are the kinds of requests to the table: first the kinds of lvs.OpKind, then a read.
+// OperationNames are the kinds of requests to the table. The kinds of lvs.OpKind come first, then a read.
 var OperationNames = [...]string{"add-service", "edit-service", "delete-service", "add-destination", "edit-destination",
 	"delete-destination", "read"}
 
 // ReadTable is the index of a read in OperationNames.
 const ReadTable = len(OperationNames) - 1
 
-// Counts are the numbers of succeeded and failed operations of one kind.
+// Counts are the numbers of successful and failed operations of one kind.
 type Counts struct {
 	Done   uint64 `json:"done"`
 	Failed uint64 `json:"failed"`

@@ -83,8 +83,8 @@ func (o *outbox) set(rules map[string]Rule) {
 	}
 }
 
-// isLeft reports whether letters must leave a box. This is so if the box fails and no rule uses it any more, or the
-// rule of one of its letters has changed.
+// isLeft reports whether letters must leave a box. This is so if the box fails, and either no rule uses it any more or
+// the rule of one of its letters has changed.
 func (o *outbox) isLeft(b *box) bool {
 	return b.failing && !o.closed && (!o.ways[b.way] || slices.ContainsFunc(b.queue, o.isChanged))
 }

@@ -164,8 +164,8 @@ func (p *Poster) next() (s *state, url string) {
 // state does not delay the others.
 func (p *Poster) hasFresh() bool { return len(p.latest) > p.again }
 
-// settle records the result of a try, and returns how long to pause before the next one. It reports that the receiver
-// works again once no failed state is waiting.
+// settle records the result of a try, and returns the pause before the next one. It reports that the receiver works
+// again once no failed state is waiting.
 func (p *Poster) settle(s *state, url string, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
