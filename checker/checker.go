@@ -50,6 +50,7 @@ type Spec struct {
 	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
 	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
 	// simpletcp and connect over UDP: if a server does not answer within half of the timeout, a ping decides
+	// whether it is up
 	PingsTheSilent bool
 	NoClearText    bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders    List[string] // further request headers, each "Name: value"
@@ -61,7 +62,7 @@ type Spec struct {
 	Through  Through // zero: the check goes to Target itself
 }
 
-// Tells holds the settings by which a check reports how much load its server can bear.
+// Tells holds the settings that let a check report how much load its server can bear.
 type Tells struct {
 	DrainStatus settings.HTTPStatuses // http, https: with these the server wants no new clients
 	Weighs      bool                  // external, external-perl: the exit status sets the weight
@@ -107,8 +108,8 @@ type Always Result
 // Check implements Checker.
 func (a Always) Check(context.Context) Result { return Result(a) }
 
-// Bare returns the check of the service itself, without the checks that wrap it. A check that wraps another has the
-// method First.
+// Bare returns the check of the service itself, without the checks that wrap it. A check that wraps another one has a
+// method First, which returns it.
 func Bare(c Checker) Checker {
 	if w, ok := c.(interface{ First() Checker }); ok {
 		return Bare(w.First())
@@ -116,8 +117,8 @@ func Bare(c Checker) Checker {
 	return c
 }
 
-// Idle returns an error if a check always fails without sending a request because a required setting is missing;
-// otherwise nil.
+// Idle returns an error if a required setting is missing, so that the check always fails without sending a request.
+// Otherwise it returns nil.
 func Idle(c Checker) *SpecError {
 	if r, ok := Bare(c).(Always); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
@@ -125,8 +126,8 @@ func Idle(c Checker) *SpecError {
 	return nil
 }
 
-// CompanyOf returns a key that a check shares with others if they cost less when they run in close succession; "" if
-// there is none.
+// CompanyOf returns the key of a group of checks that cost less when they run in close succession. It returns "" if the
+// check belongs to no such group.
 func CompanyOf(c Checker) string {
 	if of, ok := Bare(c).(interface{ Company() string }); ok {
 		return of.Company()

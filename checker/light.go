@@ -22,23 +22,24 @@ type Light interface {
 	Resume(ctx context.Context, c *wire.Conn) Result
 }
 
-// Guided is a check that starts with another check, on a special path. The answer to that first check may not count. If
-// the first check is light, the loop runs it.
+// Guided is a check that starts with another check, on a special path. The answer to that first check does not always
+// count. If the first check is light, the loop runs it.
 type Guided interface {
 	Checker
 	// First returns the check that this one starts with.
 	First() Checker
-	// Way returns the path of the first check. If ok is false, the path is not known without waiting, and Check
-	// does everything.
+	// Way returns the path of the first check. If ok is false, the path can't be determined without waiting, and
+	// Check makes the whole check.
 	Way(now time.Time) (via *wire.Via, ok bool)
-	// Confirm reports for each of these checks, which have all succeeded, whether its answer counts. It is called
-	// on one of them, and may take a moment.
+	// Confirm reports for each of the given checks whether its answer counts. All of them have succeeded. It is
+	// called on one of them, and may take a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish returns the result for an answer that was not confirmed.
 	Finish(ctx context.Context, r Result) Result
 }
 
-// LightOf returns a check itself, or the check that it starts with, if that is light; otherwise nil.
+// LightOf returns the first check of a guided check, or any other check itself. If that is not light, LightOf returns
+// nil.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
 		c = g.First()
@@ -73,7 +74,7 @@ type Ping struct {
 	Pinger   Pinger
 }
 
-// Result returns the result of a check from the outcome of its last request.
+// Result turns the outcome of a check's last request into the result of the check.
 func (c *Ping) Result(took time.Duration, err error) Result {
 	switch {
 	case err == nil:

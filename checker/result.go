@@ -39,7 +39,7 @@ type Result struct {
 	// without an answer. Secrets of the configuration are removed from it.
 	Body string
 	Took time.Duration
-	// Stages holds when each stage was completed.
+	// Stages holds the time at which each stage was completed.
 	Stages wire.Stages
 	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64
@@ -132,7 +132,7 @@ func (r *Result) Watched(w *wire.Watch) {
 	r.Conclude(took)
 }
 
-// Conclude notes when the answer was complete and matched, if the check came that far.
+// Conclude notes when the answer was complete and matched, if the check got that far.
 func (r *Result) Conclude(took time.Duration) {
 	if r.Stage != wire.AtMatch {
 		return
@@ -149,8 +149,8 @@ func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
-// Panicked returns the result of a check in which a program panicked over an answer. The warning names the place of the
-// panic, and is reported once.
+// Panicked returns the result of a check in which a program panicked while processing an answer. The warning names the
+// place of the panic, and is reported once.
 func Panicked(program, what, place string) Result {
 	what = strings.TrimPrefix(what, "runtime error: ")
 	return Result{

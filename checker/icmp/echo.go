@@ -14,14 +14,13 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// Echo is one echo request. Once To and Done are set, it can be sent, and sent again after it has ended. To must not
-// change.
+// Echo is one echo request. It can be sent once To and Done are set, and again after it has ended. To must not change.
 type Echo struct {
 	To netip.Addr
 	settings.Path
-	// Done is called once for each Send, unless Forget was called first. It gets the time to the reply, a network
-	// error, or net.ErrClosed. It must not block or send. It may be called from any goroutine, even from within
-	// Send.
+	// Done is called once for each Send, unless Forget was called first. Its arguments are the time until the
+	// reply, or the error that ended the echo, such as net.ErrClosed. It must not block or send. It may be called
+	// from any goroutine, even from within Send.
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
@@ -32,7 +31,7 @@ type Echo struct {
 // nonce is sent with a request. A reply without it is forged, or meant for another program.
 type nonce [16]byte
 
-// waiting holds the echoes that have had no reply so far.
+// waiting holds the echoes that are waiting for a reply.
 type waiting struct {
 	mu     sync.Mutex // guards the fields below, and the send times of these echoes
 	echoes map[nonce]*Echo
@@ -47,7 +46,7 @@ func (w *waiting) enter(e *Echo, stop func()) {
 	e.stop, e.left, w.echoes[e.nonce] = stop, time.Now(), e
 }
 
-// take removes the echo with this address and nonce, and returns it; nil if there is none.
+// take removes and returns the echo with this address and nonce; nil if there is none.
 func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,8 +59,8 @@ func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	return e
 }
 
-// mark notes when an echo was sent; the zero time means that it waits for room in the socket. It reports whether the
-// echo still needs a reply.
+// mark notes when an echo was sent. The zero time means that the echo waits for room in the socket. It reports whether
+// the echo still needs a reply.
 func (w *waiting) mark(e *Echo, left time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,15 +83,14 @@ func (w *waiting) end() {
 	}
 }
 
-// Forget drops an echo, and reports whether it still had no reply. Its Done is no longer called, and a late reply is
-// ignored.
+// Forget drops an echo, and reports whether the echo was still waiting for a reply. In this case Done is not called,
+// and a late reply is ignored.
 func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
 
-// Rest is to be called when the timeout has passed since an echo was sent, and again after each duration that Rest
-// returned. It returns how much longer the reply may take, or an error that ends the wait: os.ErrDeadlineExceeded, or
-// ENOBUFS.
+// Call Rest when timeout has passed since an echo was sent, and again after each duration that it returned. It returns
+// how much longer the reply may take, or an error that ends the wait: os.ErrDeadlineExceeded, or ENOBUFS.
 //
 // Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel resolves the
 // servers' addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their
@@ -110,7 +108,7 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request over a path, and returns the time to its reply. The error is a network error,
+// Ping sends one echo request over a path, and returns the time until the reply. The error is a network error,
 // os.ErrDeadlineExceeded if no reply came in time, or the error of ctx.
 func (p *Pinger) Ping(ctx context.Context, to netip.Addr, by settings.Path, timeout time.Duration) (took time.Duration,
 	err error) {

@@ -24,7 +24,7 @@ const (
 	dataSize   = 64 // bytes, as the Perl ldirectord sends
 	// batchSize is how many messages one system call sends or receives.
 	batchSize = 32
-	// roomWait is how long to wait before sending a request again that found no room in the socket.
+	// roomWait is how long to wait before resending a request for which the socket had no room.
 	roomWait = 100 * time.Millisecond
 )
 
@@ -80,8 +80,9 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	return h, nil
 }
 
-// bufferOptions are socket options that enlarge the buffers, if permitted even beyond net.core.rmem_max and wmem_max.
-// The buffers must hold the replies of thousands of servers, and requests to silent servers.
+// bufferOptions are socket options that enlarge the buffers. If permitted, the last two do so even beyond
+// net.core.rmem_max and wmem_max. The buffers must hold the replies of thousands of servers, and requests to silent
+// servers.
 var bufferOptions = []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE}
 
 // prepare sets up the socket so that the kernel drops packets that are not replies to our requests. (If the kernel
@@ -111,7 +112,7 @@ func (h *hub) prepare(fd int) error {
 	return nil
 }
 
-// newMessages returns room for a batch.
+// newMessages returns messages for a batch, with empty buffers.
 func newMessages(size int) []ipv4.Message {
 	messages := make([]ipv4.Message, batchSize)
 	for i := range messages {

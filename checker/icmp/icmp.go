@@ -33,8 +33,8 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns a pinger. It uses one raw socket for each family and path or, if it may not open raw sockets, an
-// unprivileged socket for each ping.
+// NewPinger returns a pinger. It uses one raw socket for each family and path. If raw sockets are not permitted, it
+// uses an unprivileged socket for each ping.
 func NewPinger() *Pinger {
 	return &Pinger{asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
 }
@@ -96,7 +96,7 @@ func (p *Pinger) open(w way) (pinger, error) {
 	return p.opened[w], nil
 }
 
-// ErrDenied is the error of an echo if the program may not open a socket for it.
+// ErrDenied is the error of an echo for which the program may not open a socket.
 var ErrDenied = errors.New("forbidden on this machine; it needs CAP_NET_RAW, or a group in net.ipv4.ping_group_range")
 
 func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) }

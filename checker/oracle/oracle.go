@@ -14,7 +14,7 @@ const (
 	Sockets = 3
 	// FirstSocket is the descriptor of the first socket.
 	FirstSocket = 3
-	// Unit is the largest packet to negotiate, in bytes. It is Oracle's default.
+	// Unit is the maximum packet size to negotiate, in bytes. It is Oracle's default.
 	Unit = 8192
 	// MaxText limits the text of an Answer, in bytes.
 	MaxText = 1 << 10

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock measures the processor time of one goroutine, which has a thread to itself meanwhile. Unlike a wall clock, it
+// clock measures the processor time of one goroutine, which is locked to its thread meanwhile. Unlike a wall clock, it
 // stops while other threads have the processor.
 type clock struct{ begin time.Duration }
 

@@ -2,7 +2,7 @@ package perlre
 
 import "strings"
 
-// part is a part of a pattern, in a notation for both engines, with the facts that decide which engine is used.
+// part is one part of a pattern. Its text is in a notation for both engines. The other fields decide how it is matched.
 type part struct {
 	text    string
 	nothing bool // there is nothing to match or to repeat
@@ -19,7 +19,7 @@ type part struct {
 // one returns the part for a text that always matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
-// absorb gives p the properties of its part sub that a whole has if any of its parts has them.
+// absorb gives p those properties of sub, one of its parts, that a single part is enough to cause.
 func (p *part) absorb(sub part) {
 	p.odd = p.odd || sub.odd
 	p.ends = p.ends || sub.ends
@@ -72,9 +72,9 @@ func inOrder(members []part) part {
 	return all
 }
 
-// repeated returns a part with a quantifier, which repeats it low times or more. If the part may match nothing, Go's
-// engine finds a different end than Perl. An odd part is put into a group of our own, because the backtracking engine
-// would read (?>a?)? as (?>a?).
+// repeated returns a part with a quantifier that repeats it at least low times. If the part may match nothing, the
+// match ends elsewhere in Go's engine than in Perl. An odd part is put into a group of our own, because the
+// backtracking engine would read (?>a?)? as (?>a?).
 func (p part) repeated(quantifier string, low int) part {
 	if p.odd {
 		p.text = "(?<own>" + p.text + ")"

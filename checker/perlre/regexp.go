@@ -1,5 +1,5 @@
-// Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern that
-// means the same to Go's own engine runs in that engine, in time linear in the length of the text. Other patterns (with
+// Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern that has
+// the same meaning in Go's own engine runs there, in time linear in the length of the text. Other patterns (with
 // look-around, back-references or atomic groups) need an engine that backtracks, within a budget of processor time.
 package perlre
 
@@ -21,23 +21,23 @@ import (
 const (
 	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes.
 	maxBacktrack = 1 << 20
-	// maxProgram bounds the instructions of a pattern that is compiled for Go's engine: the time of a match grows
-	// with their number, as it does with the length of the text.
+	// maxProgram bounds the number of instructions of a pattern compiled for Go's engine. The time of a match grows
+	// with this number, and with the length of the text.
 	maxProgram = 4 << 10
-	// lightWork is how much work, in bytes of text times instructions, a match may do without a budget. It takes a
-	// few milliseconds at most.
+	// lightWork is how much work a match may do without a budget: bytes of text times instructions. It takes a few
+	// milliseconds at most.
 	lightWork = 1 << 20
 )
 
 // ErrBudget means that a match was given up because it took too long.
 var ErrBudget = errors.New("matching took too long")
 
-// errMemory means that a match needs more memory than the engine may use. It is an ErrBudget, too.
+// errMemory means that a match needs more memory than the engine may use. It wraps ErrBudget.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// forGo and backtracking rewrite what an engine reads differently from Perl. For Go's engine, only \Z captures
-// anything: the newline at the end of the text. The other engine's own ^ under (?m) would also match after that
-// newline.
+// forGo and backtracking rewrite the constructs that the respective engine reads differently from Perl. For Go's
+// engine, only \Z captures anything: the newline at the end of the text. The other engine's own ^ under (?m) would also
+// match after that newline.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
 	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)
@@ -102,8 +102,8 @@ func (r *Regexp) worth(text []byte) (found bool) {
 }
 
 // Match reports whether the pattern matches anywhere in a text. If the search is Heavy, it ends with ErrBudget when it
-// has used about budget of processor time. Match adds to spent the processor time that the search took, but it may omit
-// that of a search that is not Heavy.
+// has used about budget of processor time. Match adds the processor time of the search to spent. If the search is not
+// Heavy, it may omit this.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case !r.worth(text):
@@ -120,7 +120,8 @@ func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) 
 	return ok, err
 }
 
-// Find returns where the first match begins and ends, or nil. It uses budget and spent as Match does.
+// Find returns the beginning and the end of the first match, or nil if there is none. It uses budget and spent as Match
+// does.
 func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	switch {
 	case !r.worth(text):
@@ -182,9 +183,9 @@ func (r *byteReader) ReadRune() (rune, int, error) {
 // maxAttempts bounds how often a match is attempted. Each attempt gets twice as much time as the attempt before.
 const maxAttempts = 5
 
-// backtrack lets the backtracking engine search a text, one rune per byte. The engine measures only the time of day,
-// which also passes while other threads have the processor. If the engine gives up before it has used three quarters of
-// the budget, backtrack begins again.
+// backtrack lets the backtracking engine search a text, one rune per byte. The engine itself measures only wall-clock
+// time, which also passes while other threads have the processor. If the engine gives up before it has used three
+// quarters of the budget, backtrack begins again.
 func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	if budget <= 0 {
 		return nil, ErrBudget

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on a pattern. maxRepeat is Perl's own.
+// Limits on a pattern. maxRepeat is also Perl's limit.
 const (
 	maxPattern = 64 << 10 // bytes
 	maxNesting = 200      // groups in groups
@@ -18,8 +18,8 @@ const (
 	maxToken   = 1 << 10 // bytes: a name, a number, the flags of a group
 )
 
-// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. It refuses a
-// construct that it does not know, or that both engines read differently from Perl.
+// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. It refuses
+// unknown constructs, and those that both engines read differently from Perl.
 func scan(pattern string) (part, error) {
 	if len(pattern) > maxPattern {
 		return part{}, fmt.Errorf("longer than %d bytes", maxPattern)
@@ -43,7 +43,7 @@ type scanner struct {
 	nesting int
 }
 
-// fail keeps the first error, and skips the remainder of the pattern, so that whatever is being read ends.
+// fail keeps the first error, and skips the remainder of the pattern, so that nothing more is read.
 func (s *scanner) fail(pos int, format string, args ...any) part {
 	for i, arg := range args {
 		if text, is := arg.(string); is {
@@ -68,7 +68,7 @@ func (s *scanner) accept(text string) bool {
 	return found
 }
 
-// match reads what comes next if token matches it, and returns the groups of token.
+// match reads what token matches at the current position, and returns the groups of the match; nil without a match.
 func (s *scanner) match(token *regexp.Regexp) []string {
 	found := token.FindStringSubmatch(s.src[s.pos:min(s.pos+maxToken, len(s.src))])
 	if found != nil {
@@ -116,7 +116,7 @@ func (s *scanner) sequence() part {
 	return inOrder(all)
 }
 
-// refused lists constructs that mean nothing in Perl, or something else than in the engines.
+// refused lists constructs that are invalid in Perl, or that the engines would read differently.
 var refused = []struct {
 	construct *regexp.Regexp
 	why       string
@@ -139,8 +139,8 @@ var (
 	noNewline = one(`[^\n]`)
 )
 
-// atoms maps each atom with a special meaning to its part. A key that begins with m or s is for the atom under (?m) or
-// (?s), where its meaning differs.
+// atoms maps each atom with a special meaning to its part. A key with the prefix m or s is for (?m) or (?s), which
+// change the meaning of the atom.
 var atoms = map[string]part{
 	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, begins: true},
 	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`}, "m$": {text: `(?m:$)`}, `\b`: {text: `\b`}, `\B`: {text: `\B`},
@@ -151,8 +151,8 @@ var atoms = map[string]part{
 
 var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 
-// atom reads what a quantifier may follow. A quantifier can't follow a modifier such as (?i), or \K. In Perl, \K moves
-// the start of the match. It is ignored here, because that start is not used.
+// atom reads one unit of a pattern. A quantifier may follow the unit, unless that is \K or a modifier such as (?i). In
+// Perl, \K moves the start of the match. Here it is ignored, because that start is not used.
 func (s *scanner) atom() part {
 	begin := s.pos
 	if strings.IndexByte(`\^$.[(*+?`, s.src[begin]) < 0 {
@@ -205,11 +205,12 @@ func (s *scanner) literal() part {
 var quantifiers = regexp.MustCompile(
 	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|(,)[ \t]*([0-9]+)[ \t]*)\})`)
 
-// leadingZero matches inside a quantifier that Perl refuses and Go reads as literal text.
+// leadingZero finds a number with a leading zero in a quantifier. Perl refuses such a quantifier, and Go reads it as
+// literal text.
 var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
 
-// quantifier reads a quantifier, and returns it in the engines' notation, with its bounds. If no upper bound is
-// written, high is low.
+// quantifier reads a quantifier, and returns it in the engines' notation, with its bounds. Without an upper bound, high
+// equals low.
 func (s *scanner) quantifier() (text string, low, high int) {
 	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
 		return "", 0, 0

@@ -29,7 +29,7 @@ func runesOf(text []byte) []rune {
 	return runes
 }
 
-// bytesOf is the reverse of runesOf. It drops a rune that is cut off at the end.
+// bytesOf is the reverse of runesOf. It drops an incomplete rune at the end.
 func bytesOf(runes string) string {
 	var text []byte
 	for _, r := range strings.ToValidUTF8(runes, "") {
@@ -46,9 +46,9 @@ func written(char rune) string {
 	return fmt.Sprintf(`\x%02x`, char)
 }
 
-// sets maps each escape that matches several characters to the members of a class that matches the same. An escape that
-// matches no letters must not match the runes between \x7f and \x{e080} either: under (?i) the Kelvin sign, which is
-// among them, would match a k.
+// sets maps each escape for a set of characters to the equivalent members of a bracketed class. An escape that matches
+// no letters must not match the runes between \x7f and \x{e080} either: under (?i) the Kelvin sign, which is among
+// them, would match a k.
 var sets = map[string]string{
 	`\d`: `\d`, `\D`: `\D`, `\s`: "[:space:]", `\S`: "[:^space:]",
 	`\w`: `\w`, `\W`: `\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\x{e080}-\x{e0ff}`,
@@ -62,7 +62,7 @@ var (
 	posixClass = regexp.MustCompile(
 		`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
 			`word|xdigit):|(:[A-Za-z^]*:|=[A-Za-z^]*=|\.[A-Za-z^]*\.))\]`)
-	// oneCase replaces, under (?i), the classes of one case with the class that includes both.
+	// Under (?i), oneCase replaces a class of one case with the class of both.
 	oneCase = strings.NewReplacer("lower", "alpha", "upper", "alpha")
 )
 

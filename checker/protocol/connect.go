@@ -55,8 +55,9 @@ func (c *routeCheck) Check(ctx context.Context) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
 }
 
-// combined makes a full check, then the given number of connect checks, then a full check again. A failed connect check
-// counts without a full check that confirms it. After a conclusive failure the next check is a full one.
+// combined makes a full check, then the given number of connect checks, then a full check again. The failure of a
+// connect check counts at once: no full check has to confirm it. After a conclusive failure the next check is a full
+// one.
 type combined struct {
 	full, connect Checker
 	connects      int

@@ -52,8 +52,8 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	}, nil
 }
 
-// lookup returns the question for a name or an address. If qtype is 0, it asks for the address of a name or the name of
-// an address.
+// lookup returns the question for a name or an address. If qtype is 0, the question asks for the address of a name or
+// the name of an address.
 func lookup(name string, qtype uint16) (dns.Question, error) {
 	q := dns.Question{Name: dns.Fqdn(name), Qtype: cmp.Or(qtype, dns.TypeA), Qclass: dns.ClassINET}
 	if _, err := netip.ParseAddr(name); err == nil && (qtype == 0 || qtype == dns.TypePTR) {
@@ -210,8 +210,8 @@ func (c *dnsCheck) name() string {
 	return wire.Escape(dnsName(c.asked.Name), 2*wire.MaxExcerpt)
 }
 
-// dnsText returns the text for receive: a record's data as in a zone file (RFC 1035, 5.1), but names without their
-// trailing dot and text without quotes.
+// dnsText returns the text to compare with receive: a record's data as in a zone file (RFC 1035, 5.1), but without the
+// trailing dot of a name and without quotes.
 func dnsText(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.TXT:

@@ -59,8 +59,8 @@ func (c *external) Check(ctx context.Context) Result {
 	})
 }
 
-// bounded makes a check that runs a program. It gives up if the program does not start or does not end in time. The
-// wait for a free slot is not part of that time.
+// bounded makes a check that runs a program. It gives up if the program does not start and end in time. The wait for a
+// free slot is not part of that time.
 func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	if c.running != nil {
 		select {
@@ -96,7 +96,7 @@ func (c *external) stuck() Result {
 // errCrowded is the error if too many programs are running already. It is a shortage on this machine.
 var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
-// runProgram runs the program to its end. At the timeout it kills the program and all that the program started.
+// runProgram runs the program to its end. At the timeout it kills the program and everything that the program started.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 	output := &subprocess.Output{Max: maxOutput}
 	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: output, Stderr: output})
@@ -178,7 +178,7 @@ func (e ending) Error() string {
 // statuses except 0 are failures: programs commonly fail with 1, and shells use 126 and 127.
 const firstWeight = 2
 
-// withOutput returns a text, followed by the first line of a program's output that is not blank.
+// withOutput returns a text, followed by the first non-blank line of a program's output.
 func withOutput(text string, output []byte) string {
 	for line := range bytes.Lines(output) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {

@@ -34,7 +34,7 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 // perlCheck is a check that runs a Perl file.
 type perlCheck struct{ *external }
 
-// Company returns a key that all checks with one file for one virtual service share.
+// Company returns the key shared by all checks that run the same file for the same virtual service.
 func (c perlCheck) Company() string { return strings.Join(c.argv[:5], "\t") }
 
 // Perls holds a perl process for each file. Call Renew before the first use.
@@ -90,11 +90,12 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 // errPerl is the error if this machine is short of a resource or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
-// compiling is the time limit for compiling the file, as a multiple of the limit of one check. If each check ended the
-// perl at the check's own limit, a file that compiles more slowly could never succeed.
+// compiling is the time limit for compiling the file, as a multiple of the limit of one check. If each check ended perl
+// at the check's own limit, a file that takes longer to compile could never succeed.
 const compiling = 6
 
-// runPerl has the file's perl fork a process and waits until that process exits. It kills the process at the timeout.
+// runPerl makes the file's perl fork a process, and waits until that process exits. It kills the process at the
+// timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	seconds := strconv.FormatFloat(c.timeout.Seconds(), 'f', -1, 64)
 	h, answers, err := perls.ask(c.argv[:3], c.weighs, append([]string{seconds}, c.argv[3:]...)...)

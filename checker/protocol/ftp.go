@@ -78,8 +78,8 @@ func fetchFTP(d *dialogue) (string, error) {
 	})
 }
 
-// acceptFTP waits for the server's connection. It closes connections from elsewhere: a stranger could otherwise decide
-// the check.
+// acceptFTP waits for the server's connection. It closes connections from other hosts, because otherwise a stranger
+// could decide the result.
 func (d *dialogue) acceptFTP(l *net.TCPListener) (net.Conn, error) {
 	for {
 		c, err := l.AcceptTCP()
@@ -121,7 +121,7 @@ func retrieve(d *dialogue, open func() (*wire.Conn, error)) (string, error) {
 	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(what, text)
 }
 
-// readFTP reads the file to its end, or one byte beyond the limit.
+// readFTP reads the file to its end, or up to one byte beyond the limit.
 func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) error {
 	data, err := open()
 	if err != nil {

@@ -146,7 +146,8 @@ func (n *noting) Read(p []byte) (int, error) {
 	return read, err
 }
 
-// cause returns why the call failed: the reason that the connection noted, or otherwise the transport's error.
+// cause returns the reason why the call failed: the one that the connection noted or, without one, the transport's
+// error.
 func (n *noting) cause(err error) error {
 	failed := n.failed.Load()
 	switch {

@@ -52,7 +52,7 @@ type httpRules struct {
 	portOf  func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 }
 
-// hop is one request of a check: the first, or the target of a redirect.
+// hop is one request of a check: the first, or one that follows a redirect.
 type hop struct {
 	url     *url.URL       // nil: the check's own URL, not parsed yet
 	to      netip.AddrPort // the address for the request; invalid before the name is looked up
@@ -143,9 +143,9 @@ func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "ht
 // brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that contains them.
 var brackets = strings.NewReplacer("[", "%5B", "]", "%5D")
 
-// prepare builds a request. home means that the request goes to the server being checked or, through a proxy, to the
-// host of the first request. Other requests get no headers from the configuration, and no log-in except a proxy's own:
-// a redirect must not send them to other servers.
+// prepare builds a request. The argument home means that the request goes to the server being checked or, through a
+// proxy, to the host of the first request. Other requests get no headers from the configuration, and no log-in except a
+// proxy's own, because a redirect must not carry these to other servers.
 func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	target := brackets.Replace(h.url.RequestURI())
 	if c.byProxy(h.url) {
@@ -178,7 +178,7 @@ func (c *httpCheck) Opening() (Opening, bool) {
 		c.target.Port() != 0
 }
 
-// Resume makes the request, unless it was already sent on begun, and follows redirects.
+// Resume makes the request, unless it was already sent on the connection begun, and follows redirects.
 func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
 		hop: hop{request: c.text, tls: c.tls}} // its URL is seldom needed, and parsed again then
@@ -304,7 +304,7 @@ func (at *trail) locate(h *hop) error {
 }
 
 // route chooses among the addresses of a URL's host. A request to one of our virtual services goes to the server being
-// checked: otherwise another server of the service might answer.
+// checked, because otherwise another server of the service might answer.
 func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
 	for _, a := range addrs {
 		to := netip.AddrPortFrom(a, port)
@@ -340,8 +340,8 @@ func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort
 	return netip.AddrPortFrom(c.target.Addr(), port)
 }
 
-// exchange sends a request, unless it was already sent on begun, and reads the answer. It reads the body only if the
-// status is accepted.
+// exchange sends a request, unless it was already sent on the connection begun, and reads the answer. It reads the body
+// only if the status is accepted.
 func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 	server := begun
 	if begun == nil {

@@ -82,7 +82,7 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is how long a check may wait for a slot and still count a broken connection as the fault of the server.
+// longTurn is the longest wait for a slot after which a broken connection still counts as the server's fault.
 const longTurn = time.Second
 
 // broken explains an error that occurred while reading one part of the answer.
@@ -154,7 +154,7 @@ func (r *answerReader) statusLine() ([]byte, error) {
 	return r.headerLine()
 }
 
-// headerLine reads a line of the header, without its line break: LF or CR LF. The next call overwrites the line.
+// headerLine reads a line of the header, without its line break (LF or CR LF). The next call overwrites the line.
 func (r *answerReader) headerLine() (line []byte, err error) {
 	for {
 		part, err := r.in.ReadSlice('\n')
@@ -229,7 +229,7 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	return nil
 }
 
-// fieldIs reports whether a field has the wanted name, in upper or lower case.
+// fieldIs reports whether a field has the wanted name, regardless of case.
 func fieldIs(name []byte, want string) bool {
 	return bytes.EqualFold(name, []byte(want))
 }

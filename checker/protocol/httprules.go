@@ -35,7 +35,7 @@ func basicField(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// requestBytes returns a request. Only a POST has a body.
+// requestBytes returns the bytes of a request. Only a POST has a body.
 func requestBytes(method, target, host string, fields []string, body string) []byte {
 	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, host)
 	if !hasField(fields, "User-Agent") {

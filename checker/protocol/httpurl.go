@@ -18,7 +18,7 @@ func parseTarget(text string) (*url.URL, error) {
 	return u, checkURL(u)
 }
 
-// checkURL returns why a URL can't be used.
+// checkURL returns an error if a URL can't be used.
 func checkURL(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%s: a check can request only http and https URLs", showURL(u))

@@ -61,7 +61,7 @@ func logInIMAP(d *dialogue) (string, error) {
 	return wire.Show(reply), wire.Agreed(err, imapStatus(reply, "a") == "OK", "login rejected", reply)
 }
 
-// askIMAP sends a line of a command and reads up to the answer, which is a line with one of the tags.
+// askIMAP sends a line of a command and reads up to the answer: a line that begins with one of the tags.
 func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
 	answer, err := d.Request(command, line)
 	for ; err == nil; answer, err = d.Line("the answer to " + command) {
@@ -89,7 +89,7 @@ func imapStatus(line, tag string) string {
 	return ""
 }
 
-// isQuotable reports whether a text can be a quoted string.
+// isQuotable reports whether a text can be sent as a quoted string.
 func isQuotable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\r' || r == '\n' || r >= 0x80 })
 }

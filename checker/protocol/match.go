@@ -114,7 +114,7 @@ func (s *search) match(text []byte) (bool, error) {
 	return inBudget(s, text, s.re.Match)
 }
 
-// find returns where the first match begins and ends, or nil without a match.
+// find returns the beginning and the end of the first match, or nil if there is none.
 func (s *search) find(text []byte) ([]int, error) {
 	return inBudget(s, text, s.re.Find)
 }
@@ -123,7 +123,7 @@ func (s *search) find(text []byte) ([]int, error) {
 type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
 // inBudget matches a text within the budget of the check. A search that may take long waits for a slot. If it exceeds
-// the budget, it is tried once more, with the larger budget. If it exceeds that, too, the error is wire.ErrUnjudged.
+// the budget, it is tried once more, with the larger budget. If it exceeds that as well, the error is wire.ErrUnjudged.
 func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(text, thoroughBudget, &s.spent)
@@ -153,7 +153,7 @@ func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err 
 	return run(text, l.budget-s.spent, &s.spent)
 }
 
-// prolong adds to a connection's deadline the time that the search has waited for slots since the last call.
+// prolong extends a connection's deadline by the time that the search has waited for slots since the last call.
 func (s *search) prolong(c *wire.Conn) error {
 	waited := s.waited
 	s.waited = 0

@@ -126,7 +126,7 @@ func (t *mysqlTalk) logIn(login *mysqlLogin) (query.Session, error) {
 	return conn.(query.Session), nil
 }
 
-// fault explains an error, which is the server's own or occurred in a step of the check.
+// fault explains an error that the server reported, or that occurred in a step of the check.
 func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
 	if l.untold != nil {
 		return l.untold

@@ -11,7 +11,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// The request for TLS is the beginning of the log-in, up to the user ("SSLRequest" in the manual of MySQL's protocol).
+// The request for TLS is the beginning of the log-in, before the user's name ("SSLRequest" in the manual of MySQL's
+// protocol).
 const (
 	mysqlRequest = 32   // bytes of its body
 	mysqlFlags   = 5    // the offset of the second byte of the client's capabilities in a packet
@@ -19,7 +20,7 @@ const (
 )
 
 // mysqlUpgrade starts TLS below the driver. If the driver started TLS, we could not validate its packets. The driver
-// does not know of the request for TLS, so the numbers that it gives the later packets are one too low.
+// does not know of the request for TLS, so its numbers for later packets are one too low.
 type mysqlUpgrade struct {
 	upgrade   func() error // starts TLS; nil: not required, or the log-in is over
 	isOffered bool

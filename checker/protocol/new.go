@@ -139,7 +139,7 @@ type Env struct {
 	// such a service. It also reports whether the service checks the server at the given port. It is called at each
 	// redirect, so its answer may change after a reload. If PortOf is nil, there are no services.
 	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
-	// Children limits the external programs running at once; nil: no limit.
+	// Children limits how many external programs run at once; nil: no limit.
 	Children chan struct{}
 	// Perls run the files of external-perl; nil: each check has a perl of its own.
 	Perls *Perls

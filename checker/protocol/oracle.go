@@ -15,7 +15,7 @@ import (
 
 // oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
 // speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what passes
-// through them. For lack of a free server, only a part of this was tested (docs/checks.md).
+// through them. Only a part of this was tested, because there is no free server (docs/checks.md).
 type oracleCheck struct {
 	external
 	target   netip.AddrPort
@@ -24,7 +24,7 @@ type oracleCheck struct {
 	question string
 }
 
-// newOracle returns the check of a Spec whose database is a SID, or, after a slash, a service name.
+// newOracle returns the check of a Spec. The Spec's database is a SID or, after a slash, a service name.
 func newOracle(s Spec, e *Env, query string) (Checker, error) {
 	question, err := json.Marshal(oracle.Question{
 		Server: s.Target, HostName: e.HostName,

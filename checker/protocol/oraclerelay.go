@@ -30,7 +30,7 @@ type oracleRelay struct {
 	failed    error         // why a connection could not be opened
 }
 
-// begin makes the sockets and starts to serve the program. Call end even after an error.
+// begin makes the sockets and starts to serve the program. The caller must call end, even after an error.
 func (r *oracleRelay) begin() error {
 	for range oracle.Sockets {
 		if err := r.addSocket(); err != nil {

@@ -11,15 +11,15 @@ import (
 )
 
 // orPing sends datagrams, which the server need not answer. If no answer comes within half of the timeout, a ping
-// decides. A port that no program listens on refuses a datagram at once.
+// decides. If no program listens on the port, the server refuses a datagram at once.
 type orPing struct {
 	asked, ping Checker
 	refused     Result    // the last refusal
 	refusedAt   time.Time // zero: no refusal since the last answer
 }
 
-// stillRefused is how long after a refusal a silent server still counts as refusing. Of all datagrams that one machine
-// sends to a server's closed ports, the server's kernel refuses only about one a second (icmp_ratelimit).
+// stillRefused is how long after a refusal a silent server still counts as refusing. The server's kernel refuses only
+// about one datagram a second from each machine (icmp_ratelimit).
 const stillRefused = 5 * time.Second
 
 // orPing returns a check that uses simpletcp for half of the timeout and a ping for the other half.

@@ -22,7 +22,7 @@ const (
 )
 
 // scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding or SASLprep. It keeps the keys that it
-// derived from the password with each salt and number of rounds. Their derivation is nearly the whole cost of a log-in,
+// derived from the password with each salt and number of rounds. Deriving them is nearly the whole cost of a log-in,
 // and a server usually sends the same salt and number of rounds.
 type scramClient struct {
 	*scram.Client

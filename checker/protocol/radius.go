@@ -60,7 +60,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 func (c *radiusCheck) Conceals(sent bool, _ string) bool { return sent }
 
 // request returns an Access-Request. It contains a Message-Authenticator, which the library does not add. Some servers
-// require one, against forged packets (RFC 3579, 3.2).
+// require one, as a protection against forged packets (RFC 3579, 3.2).
 func (c *radiusCheck) request() ([]byte, error) {
 	p := radius.New(radius.CodeAccessRequest, c.secret)
 	empty := make([]byte, md5.Size)

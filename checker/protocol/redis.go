@@ -55,8 +55,8 @@ func redisCommand(words ...string) string {
 	return command
 }
 
-// askRedis sends a command and reads its reply: a line, or a bulk string. If the server reports an error, the message
-// begins with refused.
+// askRedis sends a command and reads its reply: a line, or a bulk string. If the server reports an error, the returned
+// error begins with the text refused.
 func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
 	line, err := d.Request(words[0], redisCommand(words...))
 	if err != nil {

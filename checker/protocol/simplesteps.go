@@ -131,7 +131,8 @@ func (h *session) expect(step simpleStep) error {
 	}
 }
 
-// find looks for a match in the received data, and removes the data up to the match's end. Empty data has no match.
+// find looks for a match in the received data, and removes the data up to the end of the match. Empty data has no
+// match.
 func (h *session) find() (found bool, err error) {
 	if len(h.received) == 0 {
 		return false, nil
@@ -174,7 +175,7 @@ func (h *session) read() error {
 	return err
 }
 
-// seen returns what showed that the server is healthy.
+// seen returns the text that shows that the server is healthy.
 func (h *session) seen() string {
 	if h.matched == nil {
 		return "all sent"

@@ -90,7 +90,7 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 	}
 }
 
-// closeWrite closes our side of a connection: some servers answer only then.
+// closeWrite closes our side of a connection, because some servers answer only after that.
 func closeWrite(c *wire.Conn) {
 	if c.TLS != nil {
 		c.TLS.CloseWrite()

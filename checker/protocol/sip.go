@@ -77,7 +77,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	return concluded(wire.Show(status), err)
 }
 
-// sipRequest is the format of a request. It takes the user, the transport, our address and a token.
+// sipRequest is the format of a request. Its operands are the user, the transport, our address and a token.
 const sipRequest = `OPTIONS sip:%[1]s SIP/2.0
 Via: SIP/2.0/%[2]s %[3]v;branch=z9hG4bK%[4]s
 Max-Forwards: 70
@@ -110,7 +110,7 @@ func judgeSIP(line string) error {
 	return fmt.Errorf("status %s, want 200 OK", wire.Show(status))
 }
 
-// callID returns the value of the header field Call-ID, whose short name is i, in upper or lower case.
+// callID returns the value of the header field Call-ID, or i for short, regardless of case.
 func callID(fields string) (id string, ok bool) {
 	for line := range strings.Lines(fields) {
 		key, value, _ := strings.Cut(line, ":")

@@ -105,7 +105,7 @@ type dialogue struct {
 	ctx context.Context // of the check
 }
 
-// want compares a text from the server with receive. what names the text in the error.
+// want compares a text from the server with receive. The argument what names the text in the error.
 func (d *dialogue) want(what string, text []byte) error {
 	ok, err := d.receive.match(d.ctx, text)
 	if err == nil && !ok {
@@ -114,7 +114,7 @@ func (d *dialogue) want(what string, text []byte) error {
 	return err
 }
 
-// logIn sends a name. If the code of the reply is demands, it sends the password.
+// logIn sends a name. If the code of the reply equals demands, it sends the password.
 func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
 	r, err := d.Ask(protocol, "USER "+name)
 	if err == nil && r.Code == demands {

@@ -15,7 +15,7 @@ type secured struct {
 	rules wire.TLSRules
 }
 
-// secured returns how a Spec uses TLS: not at all without tls = yes.
+// secured returns how a Spec uses TLS. Without tls = yes it uses none.
 func (e *Env) secured(s Spec) (c secured, err error) {
 	if s.UseTLS {
 		c, err = e.overTLS(s, nil)

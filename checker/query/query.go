@@ -19,7 +19,7 @@ type Session interface {
 }
 
 // Run runs the query and reads its answer to the end, or to its limit. rows is the number of changed rows, or 1 if the
-// query returned any. first is the first value of the first row; "" for NULL.
+// query returned a row. first is the first value of the first row; "" for NULL.
 func Run(session Session, query string) (rows int, first string, err error) {
 	// Changed rows count as well, as in the Perl ldirectord.
 	if slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query)) {
