@@ -18,7 +18,7 @@ type TLSSums map[tlsFiles]string
 // tlsFiles are the paths of a certificate, its key and the authorities; "" for none.
 type tlsFiles [3]string
 
-// Of returns the checksum of the files that a check reads; "" if it reads none. It does not report unreadable files,
+// Of returns the checksum of the files that a check reads; "" if it reads none. Of does not report unreadable files,
 // because protocol.New refuses them.
 func (t TLSSums) Of(s Spec) string {
 	files := tlsFiles{s.TLSCert, s.TLSKey}

@@ -19,7 +19,7 @@ type orPing struct {
 }
 
 // stillRefused is how long after a refusal a silent server still counts as refusing. The server's kernel refuses only
-// about one datagram a second from each machine (icmp_ratelimit).
+// about one datagram a second from each machine, for all closed ports together (icmp_ratelimit).
 const stillRefused = 5 * time.Second
 
 // orPing returns a check that uses simpletcp for half of the timeout and a ping for the other half.

@@ -199,7 +199,8 @@ func (s secrets) hide(text string) string {
 	return text
 }
 
-// cut removes the longest beginning of a secret from the end of a text, if it has at least the given number of bytes.
+// If a text ends with the beginning of a secret, cut removes the longest one there, if it has at least the given number
+// of bytes.
 func (s secrets) cut(text string, least int) string {
 	longest := 0
 	for _, form := range s {

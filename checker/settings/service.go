@@ -20,8 +20,8 @@ type Trait uint8
 // The traits.
 const (
 	OverTLS Trait = 1 << iota // it uses TLS
-	// ByUDP: it can be the service of a virtual service with protocol=udp, because its checks use UDP, its servers
-	// use TCP and UDP on one port (https), or any protocol may use its port. All other services need TCP.
+	// ByUDP: a virtual service with protocol=udp may use it. Its checks use UDP, its servers use the port for both
+	// TCP and UDP (https), or its port is not tied to a protocol. All other services need TCP.
 	ByUDP
 	Extension // the file must name it, because the Perl ldirectord does not have it
 	Greets    // its server speaks first, or counts and limits connections that send nothing
@@ -78,8 +78,7 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a service has a trait.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether the check of the service uses a directive. It uses a directive such as passwdfile if it uses
-// passwd.
+// Takes reports whether the check of the service uses a directive. A check that uses passwd also uses passwdfile.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service

@@ -87,8 +87,8 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 }
 
 // String returns a closed tape as text, or "" for an open tape. The first line of a turn begins with the time since the
-// check began. Then follows > if the line was sent, < if it was received, or a blank if it is a remark of the check.
-// Unprintable bytes are escaped.
+// check began. After that comes > if the line was sent, < if it was received, or a blank if it is a remark of the
+// check. Unprintable bytes are escaped.
 func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -36,7 +36,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Send sends a request, if there is one. what names the request in messages. After an error Send closes the connection.
+// Send sends a request, if there is one. The argument what names the request in messages. After an error Send closes
+// the connection.
 func (c *Conn) Send(what string, request []byte) error {
 	if len(request) == 0 {
 		return nil

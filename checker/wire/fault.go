@@ -82,8 +82,8 @@ func Reason(err error) string {
 	return Escape(err.Error(), 4*MaxExcerpt)
 }
 
-// ReadFault explains an error that occurred while one part of an answer was read. begun means that some of the answer
-// had arrived.
+// ReadFault explains an error that occurred while one part of an answer was read. The argument begun means that part of
+// the answer had arrived.
 func ReadFault(part string, begun bool, timeout time.Duration, err error) error {
 	switch {
 	case IsTimeout(err) && !begun:
@@ -111,7 +111,7 @@ func AwaitFault(what string, begun bool, err error) error {
 	return StageFault(doing+what, err)
 }
 
-// lookupReason returns why a name was not found.
+// lookupReason returns the reason why a name was not found.
 func lookupReason(err error) string {
 	var dns *net.DNSError
 	switch {

@@ -13,14 +13,15 @@ import (
 // maxLine limits the length of a line from a server, in bytes.
 const maxLine = 4 << 10
 
-// Send sends a command. what names the command in messages, because the command itself may contain a password.
+// Send sends a command. The argument what names the command in messages, because the command itself may contain a
+// password.
 func (d *Dialogue) Send(what, command string) error {
 	err := d.Conn.Send(what, []byte(command+"\r\n"))
 	d.lost = d.lost || err != nil
 	return err
 }
 
-// Request sends a command and reads the first line of its answer. what names the command in messages.
+// Request sends a command and reads the first line of its answer. The argument what names the command in messages.
 func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	if err := d.Send(what, command); err != nil {
 		return "", err
@@ -28,7 +29,7 @@ func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	return d.Line("the answer to " + what)
 }
 
-// Line reads a line, without its line break. awaited names the line in messages.
+// Line reads a line, without its line break. The argument awaited names the line in messages.
 func (d *Dialogue) Line(awaited string) (string, error) {
 	line, err := d.In.ReadSlice('\n')
 	if err == nil {
@@ -50,7 +51,7 @@ func (d *Dialogue) NotProtocol(protocol, reply string) error {
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(reply))
 }
 
-// Quit ends a conversation with the protocol's command. It lets the server close first: the side that closes first
+// Quit ends a conversation with the protocol's quit command. It lets the server close first: the side that closes first
 // keeps its port busy for a minute, so this machine could run out of ports.
 func (d *Dialogue) Quit(command string) {
 	if d.lost {
@@ -62,7 +63,7 @@ func (d *Dialogue) Quit(command string) {
 	}
 }
 
-// Reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). A reply of POP gets a
+// Reply is a numbered reply of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). A reply of POP gets a
 // number here, too.
 type Reply struct {
 	Code int
@@ -106,7 +107,8 @@ func (d *Dialogue) Greeting(protocol string) (string, error) {
 	return Show(r.Text), Agreed(err, r.Good(), "greeting", r.Text)
 }
 
-// Agreed returns err or, if that is nil and the server does not agree, an error with the server's reply.
+// Agreed returns err if it is not nil. Otherwise, if the server does not agree, it returns an error with the server's
+// reply.
 func Agreed(err error, agrees bool, refused, reply string) error {
 	if err == nil && !agrees {
 		err = fmt.Errorf("%s: %s", refused, Show(reply))
@@ -152,7 +154,7 @@ func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
 	return d.Reply(protocol, "the answer to "+verb)
 }
 
-// AskTLS requests TLS with a command. It starts TLS if the code of the reply is agrees.
+// AskTLS requests TLS with a command. If the code of the reply equals agrees, it starts TLS.
 func (d *Dialogue) AskTLS(protocol, command string, agrees int) error {
 	r, err := d.Ask(protocol, command)
 	return d.StartTLS(r.Text, r.Code == agrees, err)

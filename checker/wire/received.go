@@ -15,7 +15,8 @@ type Received struct {
 	Waits    bool   // the check would wait for something else: a slot, or another connection
 }
 
-// ErrWaits ends a step that would wait in the loop. It is never reported: a goroutine continues from the received data.
+// ErrWaits ends a step that would wait in the loop. It is never reported, because a goroutine continues the step from
+// the received data.
 var ErrWaits = errors.New("not without a goroutine")
 
 // Read implements net.Conn.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// SMTPName returns our name for EHLO: the full host name, or our address (RFC 5321, 4.1.3), because servers may refuse
-// an incomplete name.
+// SMTPName returns our name for EHLO: the host name if it is complete, otherwise our address (RFC 5321, 4.1.3). Servers
+// may refuse an incomplete name.
 func SMTPName(hostName string, local net.Addr) string {
 	if isFullName(hostName) {
 		return hostName

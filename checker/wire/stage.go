@@ -48,8 +48,9 @@ func StageOf(err error) Stage {
 	return AtAnswer
 }
 
-// Stages holds when each stage of a check was first completed, in µs since the check's start; 0: not completed, or the
-// protocol has no such stage. The order in time may differ: a server that greets sends first.
+// Stages holds the time at which each stage of a check was first completed, in µs since the check's start. 0 means not
+// completed, or that the protocol has no such stage. Stages may be completed in another order: a server that greets
+// sends first.
 type Stages [Marks]uint32
 
 // Mark is the end of a stage of a check, for measurements. The names of the marks are stable.
@@ -74,7 +75,7 @@ func (m Mark) String() string {
 // micros returns a duration in the unit of Stages.
 func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1), math.MaxUint32)) }
 
-// Set notes when a stage was done.
+// Set notes when a stage was completed.
 func (s *Stages) Set(m Mark, after time.Duration) { s[m] = micros(after) }
 
 // String lists the completed stages in the order of their completion: connect 0.3 ms, sent 0.4 ms.

@@ -51,8 +51,8 @@ type TLSRules struct {
 
 // Config returns the TLS configuration for a server. The server's name is the first of hosts, which have the form
 // host[:port]. The last of them may be its address. By default a check tests the health of a server, not its identity:
-// it does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions,
-// or none if the server's certificate or our own matters, because a resumed session shows an old certificate.
+// it does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions.
+// It keeps none if the server's certificate or our own matters, because a resumed session shows an old certificate.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
@@ -80,8 +80,8 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	return c
 }
 
-// minRSA is how many bits a trusted RSA key must have. Go has the same limit, but a program that checks old servers
-// lifts that limit (rsa1024min=0).
+// minRSA is how many bits a trusted RSA key must have. Go has the same limit, but ldirectord lifts it in order to check
+// old servers (rsa1024min=0).
 const minRSA = 1024
 
 // refuseShortKeys requires a chain of certificates without short keys.
@@ -119,7 +119,7 @@ type HandshakeError struct{ error }
 
 func (e *HandshakeError) Unwrap() error { return e.error }
 
-// distrust returns why a certificate is not trusted, in a text that is the same at each check.
+// distrust returns the reason why a certificate is not trusted. The text is the same at each check.
 func distrust(err error) string {
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil {

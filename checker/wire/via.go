@@ -94,8 +94,8 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 	return l.(*net.TCPListener), nil
 }
 
-// Knock starts a TCP connection on a path and abandons it. Datagrams would not do: the kernel keeps no connections for
-// them, and does not count them at once.
+// Knock starts a TCP connection on a path and abandons it. Datagrams are no alternative: the kernel keeps no
+// connections for them, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {
 	v.Start = nil
 	fd, err := StartTCP(to, &v)

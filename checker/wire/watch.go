@@ -13,8 +13,8 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Watch is the context of a check with the times of its stages. Libraries may use it in goroutines that outlive the
-// check.
+// Watch is the context of a check, and records the times of the check's stages. Libraries may use it in goroutines that
+// outlive the check.
 type Watch struct {
 	context.Context
 	began time.Time

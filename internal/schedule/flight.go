@@ -44,7 +44,7 @@ func (l *loop) unconnected(f *flight, err error) {
 	l.finish(f, checker.Failed(wire.ConnectFault(err, f.Timeout)))
 }
 
-// step continues a check as far as is possible without waiting. It reports whether the loop is done with the check.
+// step continues a check as far as possible without waiting. It reports whether the loop is done with the check.
 func (l *loop) step(f *flight) bool {
 	if !f.sent {
 		begin := l.send
@@ -58,7 +58,7 @@ func (l *loop) step(f *flight) bool {
 	return l.receive(f)
 }
 
-// connected calls connect(2) again, which returns whether the connection succeeded.
+// connected calls connect(2) again, which reports whether the connection succeeded.
 func (l *loop) connected(f *flight) bool {
 	err := raw.Connect(f.fd, f.To)
 	switch {
@@ -99,7 +99,7 @@ func (l *loop) send(f *flight) (done bool) {
 	return false
 }
 
-// mark notes the end of a stage. now is the time of the loop's last look, which many checks share.
+// mark notes the end of a stage. The argument now is the time of the loop's last look, which many checks share.
 func (f *flight) mark(m wire.Mark, now time.Time) {
 	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
 		f.Via.Connected(f.fd, f.To)
@@ -243,7 +243,7 @@ func (l *loop) endOfPing(f *flight, now moment) {
 	heap.Fix(&l.ends, f.index)
 }
 
-// pings is what the loop keeps for pings.
+// pings is the loop's state for pings.
 type pings struct {
 	pinger checker.Echoer
 	echoes []*icmp.Echo // to be sent

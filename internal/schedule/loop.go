@@ -20,11 +20,11 @@ import (
 const (
 	maxEvents = 128
 	maxIdle   = 256 // flights kept for reuse
-	// A near server answers within lookEvery. The loop therefore looks at a new socket maxLooks times before it
+	// A nearby server answers within lookEvery. The loop therefore looks at a new socket maxLooks times before it
 	// asks the kernel for events of that socket. Checks that began together share the wake-up for a look.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
-	// confirmTimeout is how long the confirmation of all checks that were answered at the same time may take.
+	// confirmTimeout limits the time for confirming all checks that were answered at the same time.
 	confirmTimeout = 2 * time.Second
 )
 
@@ -126,7 +126,8 @@ func (l *loop) run(tasks []*Task, until moment) {
 	}
 }
 
-// setTimer sets when the loop wakes: at the time given, for the next look, or at the next deadline.
+// setTimer sets the time at which the loop wakes: for the next look if there is one, otherwise at the given time or the
+// next deadline, whichever is earlier.
 func (l *loop) setTimer(until moment) {
 	if len(l.ends) > 0 {
 		until = min(until, l.ends[0].due)
@@ -267,7 +268,7 @@ func (l *loop) finish(f *flight, r checker.Result) {
 }
 
 // finishGuided continues a guided check whose first check is done. If this code were part of finish, the update of
-// every check would be allocated.
+// every check would be allocated on the heap.
 func (l *loop) finishGuided(u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
@@ -313,8 +314,8 @@ func (p *Pool) confirm(passed []Update) {
 	}
 }
 
-// complete finishes a check that the loop began. A guided check, whose first answer was not confirmed, is continued
-// first.
+// complete finishes a check that the loop began. It first calls Finish of a guided check, whose first answer was not
+// confirmed.
 func (p *Pool) complete(u Update) {
 	if g, guided := u.Task.Checker.(checker.Guided); guided {
 		u.Result = g.Finish(p.ctx, u.Result)

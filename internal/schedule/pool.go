@@ -28,8 +28,8 @@ const (
 	gridShare = 20
 	// companySize is how many checks are due at one instant if they cost less together (see checker.CompanyOf).
 	companySize = 4
-	// maxSleep is the longest time between two wake-ups. It is also how late a success that follows a success may
-	// be reported.
+	// maxSleep is the longest time between two wake-ups. It is also the longest delay before a success that follows
+	// a success is reported.
 	maxSleep = time.Second
 	// stallAfter is how late the pool may wake. If it wakes later, it ignores failures from that time: the process
 	// was stopped or the machine suspended, so they prove nothing about the servers.
@@ -89,10 +89,10 @@ type Update struct {
 	Result checker.Result
 	Began  time.Time        // the check
 	Tape   *transcript.Tape // the conversation; nil: not recorded
-	// a failure while the process or the machine did not run: it is ignored, and the check repeated
+	// a failure while the process or the machine was suspended: it is ignored, and the check is repeated
 	Stalled bool
 	Asked   bool // a watch, or Ask, asked for the check
-	// Silences is how many checks in a row got no answer and were replaced by the task. If it is 0, the result is
+	// Silences is how many successive checks, all replaced by the task, got no answer. If it is 0, the result is
 	// the task's own.
 	Silences uint8
 	// no result: the address of the task is no longer watched; Detail has the reason
@@ -129,7 +129,7 @@ type Pool struct {
 	slept    time.Duration // the last result of asleep
 }
 
-// moment is a time in the schedule, since the pool's epoch.
+// moment is a time in the schedule, measured from the pool's epoch.
 type moment = time.Duration
 
 // at returns a time as a moment of the schedule.
@@ -143,7 +143,7 @@ type companyKey struct {
 	every time.Duration
 }
 
-// company is an instant for checks that cost less together, and how many more checks may be due then.
+// company is an instant at which checks that cost less together are due, and how many more may be due then.
 type company struct {
 	due  moment
 	free int
@@ -158,8 +158,8 @@ func NewPool() *Pool {
 }
 
 // Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. All
-// other tasks are dropped, and their results are no longer reported, with one exception: heirs maps dropped tasks to
-// new tasks that check the same. If a dropped task's check gets no answer, that counts for the task's heir (see
+// other tasks are dropped, and their results are no longer reported, with one exception. heirs maps dropped tasks to
+// the new tasks that replace them. If a dropped task's check gets no answer, that counts for the task's heir (see
 // passOn).
 func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.mu.Lock()
@@ -219,7 +219,7 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 	t.advance(p)
 }
 
-// Ask has tasks checked at once, as far as the limit of extra checks allows.
+// Ask requests a check of each task at once, as far as the limit of extra checks allows.
 func (p *Pool) Ask(tasks ...*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -234,7 +234,7 @@ func ask(p *Pool, tasks []*Task) {
 	}
 }
 
-// advance makes a task due earlier, and moves it in the pool's queue, if it is hurried or an extra check was requested.
+// If a task is hurried or an extra check was requested, advance makes it due earlier, and moves it in the pool's queue.
 func (t *Task) advance(p *Pool) {
 	if !t.in || t.index < 0 {
 		return // finish continues it
@@ -249,7 +249,7 @@ func (t *Task) advance(p *Pool) {
 // calm makes a task due by its schedule again.
 func (t *Task) calm() { t.due, t.granted = t.planned, false }
 
-// hasten makes a task due earlier than scheduled if it is hurried or an extra check was requested.
+// If a task is hurried or an extra check was requested, hasten makes it due earlier than scheduled.
 func (t *Task) hasten(now moment) {
 	t.calm()
 	switch {
@@ -496,7 +496,7 @@ func (p *Pool) put(u Update, now moment) {
 }
 
 // passOn handles a check that was replaced while it ran, and got no answer in time. The silence counts as a result of
-// the new check, unless that check has a result already. Otherwise a server that hangs would stay unnoticed if each
+// the new check, unless that check has a result already. Otherwise a server that hangs would go unnoticed if each
 // reload changed its check.
 func passOn(p *Pool, u Update, now moment) {
 	t := u.Task
@@ -511,7 +511,7 @@ func passOn(p *Pool, u Update, now moment) {
 	p.tell(now)
 }
 
-// next returns when a task is due again after a check that ran from start to now.
+// next returns the time at which a task is due again, after a check that ran from start to now.
 func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == checker.Shortage && wait < t.Every {
 		t.shortages++
@@ -533,14 +533,13 @@ func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	return after(last, t.Every, now)
 }
 
-// isLate reports whether the pool wakes much too late. While the machine is suspended, the process's clock stops, but
-// the servers keep running.
+// isLate reports whether the pool has woken much too late. While the machine is suspended, the process's clock stops,
+// but the servers keep running.
 func (p *Pool) isLate(now moment, slept time.Duration) bool {
 	return now-p.planned > stallAfter || slept-p.slept > stallAfter
 }
 
-// place returns when a task is due after its first check: together with checks that then cost less, or at a phase of
-// its own.
+// place returns the time of a task's second check: together with checks that then cost less, or at a phase of its own.
 func (p *Pool) place(first moment, t *Task) moment {
 	key := companyKey{checker.CompanyOf(t.Checker), t.Every}
 	with := p.company[key]
@@ -572,7 +571,7 @@ func gridOf(every time.Duration, checks int) time.Duration {
 	return max(every/time.Duration(max(gridShare, (checks+perGrid-1)/perGrid)), min(Tick, every))
 }
 
-// after returns when a task is due next, a whole number of intervals after it was last due.
+// after returns the time at which a task is next due: a whole number of intervals after it was last due.
 func after(due moment, every time.Duration, now moment) moment {
 	due += every
 	late := max(now-due, 0)
@@ -589,7 +588,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// slot is when something is due, and the index of its place in a heap, which is -1 if it has none.
+// slot is the time at which something is due, and its index in a heap, or -1 if it is in none.
 type slot struct {
 	due   moment
 	index int

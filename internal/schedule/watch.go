@@ -23,7 +23,7 @@ const (
 	// pause doubles each time, up to the interval of the checks. After a connection that lasted an interval, the
 	// pause is short again.
 	firstPause = 10 * time.Millisecond
-	// A server that ends maxShort connections in a row, each within shortLife, but passes its checks, is not
+	// A server that passes its checks, but ends maxShort connections in a row, each within shortLife, is no longer
 	// watched.
 	shortLife = 5 * time.Second
 	maxShort  = 5
@@ -35,8 +35,8 @@ const (
 type Watch struct {
 	To netip.AddrPort
 	settings.Path
-	// Silence, in whole seconds: the connection ends when the other end's kernel has been silent for between once
-	// and twice that time. If Silence is 0, only a FIN, a RST or a network error ends the connection.
+	// Silence is a time in whole seconds. The connection ends when the other end's kernel has been silent for one
+	// to two times as long. If Silence is 0, only a FIN, a RST or a network error ends the connection.
 	Silence time.Duration
 	Every   time.Duration // the shortest interval of the tasks
 	Tasks   []*Task       // the checks of that address
@@ -85,8 +85,8 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	}
 }
 
-// Attend notes whether the server of a watch is up, because a check has just passed, or down. No connection is kept to
-// a server that is down.
+// Attend notes whether the server of a watch is up or down. It is up if a check has just passed. No connection is kept
+// to a server that is down.
 func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -114,8 +114,8 @@ func (ws *Watches) rest(w *watching) {
 	ws.hangUp(w)
 }
 
-// tend makes the connections that are due. It returns when the next connection is due, or the moment then if that is
-// earlier.
+// tend makes the connections that are due. It returns the moment at which the next connection is due, or the argument
+// then if that is earlier.
 func (ws *Watches) tend(now, then moment) moment {
 	if len(ws.dials) == 0 || !ws.pool.hasLoop() {
 		return then
@@ -132,8 +132,8 @@ func (ws *Watches) tend(now, then moment) moment {
 	return then
 }
 
-// dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
-// passes causes another try.
+// dial makes the connection of a watch. After a shortage on this machine, which proves nothing about the server, the
+// next check that passes causes another try.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := wire.StartTCP(w.To, wire.ViaFrom(w.Path, w.To.Addr()))
 	if err == nil {
@@ -216,7 +216,7 @@ func (ws *Watches) receive(l *loop, fd int32) {
 	ws.giveUp(w, "it sends more than 64 KiB without being asked")
 }
 
-// Ask has all checks of an address made at once, as far as the limit of extra checks allows.
+// Ask requests all checks of an address at once, as far as the limit of extra checks allows.
 func (ws *Watches) Ask(to netip.AddrPort) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// overtime is how far a failed check may exceed its timeout, to find out whether the server answers at its own address.
+// overtime is how far a failed check may exceed its timeout in order to find out whether the server answers at its own
+// address.
 const overtime = time.Second
 
 // otherPorts is how many other source ports a datagram check also tries while packets may fail to reach the private
@@ -95,8 +96,8 @@ func (c *check) isOn() bool {
 	return c.on.Load() && (left == nil || !(*left)[c.way.Virtual])
 }
 
-// ask checks the server through the virtual address, and judges the result. limit bounds the further questions that it
-// asks while the path is in doubt.
+// ask checks the server through the virtual address, and judges the result. While the path is in doubt, limit bounds
+// the time of each check.
 func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result) {
 	doubted, err := c.ready(ctx, c.way, &c.now)
 	began := time.Now()
@@ -247,8 +248,8 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 }
 
 // instead returns the result at the server's own address when no answer through the virtual address counts. A success
-// there does not bring back a server that failed only through the virtual address, nor any failed server if what
-// prevented the check is only temporary.
+// there does not bring back a server that failed only through the virtual address. If the reason why no answer counts
+// is only temporary, it brings back no failed server at all.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
 	forNow := slices.Contains([]string{errSilent.Error(), errLost.Error(), errScarce.Error()}, c.void)
@@ -262,7 +263,7 @@ func (c *check) instead(r checker.Result) checker.Result {
 	return r
 }
 
-// explain adds, to a failure through the virtual address, the result at the server's own address.
+// explain adds the result at the server's own address to a failure through the virtual address.
 func (c *check) explain(r, own checker.Result) checker.Result {
 	r.Detail = fmt.Sprintf("through %v: %s", c.way.Virtual, r.Detail)
 	switch r.OwnAnswers = own.OK; {

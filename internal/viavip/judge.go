@@ -23,8 +23,8 @@ func (k Kernel) Drops() (acceptLocal, reversePath bool) {
 	return k.Local && !k.AcceptLocal, k.Strict && !k.Same
 }
 
-// Judge returns why an answer through a virtual address is void; "" if it counts. A success counts if the private
-// service was there all the time. A failure counts if, in addition, an answer could have come back.
+// Judge returns the reason why an answer through a virtual address is void; "" if it counts. A success counts if the
+// private service was there all the time. A failure counts if, in addition, an answer could have come back.
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	acceptLocal, reversePath := k.Drops()
 	device := strings.ReplaceAll(cmp.Or(k.Device, "all"), ".", "/") // as sysctl(8) takes it

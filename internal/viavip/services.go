@@ -183,8 +183,8 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) e
 }
 
 // Set chooses and records the marks for these paths, and removes all other services. A check that still uses a removed
-// service is void. The keys are the virtual services of the configuration. If making or removing a service fails, its
-// checks or the next Set try again.
+// service is void. The keys are the virtual services of the configuration. If a service can't be made, its checks try
+// again. If one can't be removed, the next Set tries again.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
@@ -255,8 +255,8 @@ func (s *Services) save() error {
 	return err
 }
 
-// ready makes the service of a path if it is not known to be in the table, and finds how a check reaches it. doubted
-// reports whether packets may fail to reach the service.
+// ready makes the service of a path if it is not known to be in the table, and finds out how a check reaches it.
+// doubted reports whether packets may fail to reach the service.
 func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (doubted bool, err error) {
 	err = s.with(ctx, checkTimeout, func(t turn) error {
 		sv := s.all[wanted(w)]
@@ -276,7 +276,8 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (do
 	return doubted, err
 }
 
-// make adds a service to the table. If the service's mark now belongs to another program, it gets another mark.
+// make adds a service to the table. If the service's mark now belongs to another program, the service gets another
+// mark.
 func (t turn) make(sv *service) error {
 	err := t.do(lvs.Op{Kind: lvs.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
 	if errors.Is(err, syscall.EEXIST) {
@@ -325,7 +326,7 @@ func (t turn) look(all ...*service) (stayed, free []bool, err error) {
 	return stayed, free, err
 }
 
-// judge returns why an answer is void; "" if it counts.
+// judge returns the reason why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
 	err := s.with(ctx, checkTimeout, func(t turn) error {
@@ -356,7 +357,8 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 	return void
 }
 
-// voidBy returns why an error makes an answer void. If the table did not answer, it omits what was being done.
+// voidBy returns the reason why an error makes an answer void. If the table did not answer, the reason omits what was
+// being done.
 func voidBy(err error) string {
 	if errors.Is(err, errSilent) {
 		err = errSilent
@@ -405,7 +407,7 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 }
 
 // strays finds out why no connection of a check is counted. If no rule diverts them, their source ports may be the
-// reason: from any of these, a connection to another destination port would be new.
+// reason. To find out, it makes a connection to another destination port, which is new from any source port.
 func (t turn) strays(p *passage) error {
 	if why := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6); why != "" {
 		return fmt.Errorf("%s: %s", Astray, why)
@@ -418,7 +420,7 @@ func (t turn) strays(p *passage) error {
 	return errors.New(Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
 }
 
-// counting has the kernel count the connections of a check.
+// counting tests whether the kernel counts the connections of a check.
 type counting struct {
 	*Services
 	ctx    context.Context
@@ -523,8 +525,8 @@ func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	return doubted, nil
 }
 
-// isDoubted reports whether packets may fail to reach the service: none came recently, or perhaps only those of other
-// checks.
+// isDoubted reports whether packets may fail to reach the service: either none came recently, or those that came may
+// belong to other checks.
 func (p *passage) isDoubted(now time.Time) bool {
 	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }
