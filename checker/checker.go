@@ -17,8 +17,8 @@ type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// Spec holds all settings of one check. Equal Specs describe the same check of the same server, so that check is made
-// only once. All fields must be comparable.
+// Spec holds all settings of one check. Equal Specs describe the same check of the same server, which is then made only
+// once. All fields must be comparable.
 type Spec struct {
 	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
 	Service  string // negotiate and combined: http, https, …, none
@@ -90,7 +90,7 @@ func (s Spec) Kind() string {
 	return s.Type
 }
 
-// Agent is the Type of a check that asks a server's agent.
+// Agent is the Type of a check that queries a server's agent.
 const Agent = "agent"
 
 // SpecError is the error for a setting that makes a check impossible.

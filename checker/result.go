@@ -41,7 +41,8 @@ type Result struct {
 	Took time.Duration
 	// Stages holds the time at which each stage was completed.
 	Stages wire.Stages
-	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
+	// CertEnd is the time at which the server's certificate expires, in seconds since the epoch; 0 without a
+	// certificate.
 	CertEnd int64
 	Cert    uint32 // a checksum of that certificate; 0 without one
 }
@@ -76,7 +77,7 @@ const (
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand exited with a status other than 0, or died by a signal
-	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it proves nothing about the
+	// Shortage is a lack of descriptors, memory, ports or permissions on this machine. It proves nothing about the
 	// server.
 	Shortage
 	// Unjudged is an answer that can't be compared with receive within the time limit. It proves nothing about the
@@ -161,12 +162,12 @@ func Panicked(program, what, place string) Result {
 
 // isShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL means that no local port is left;
 // for UDP, EAGAIN and EADDRINUSE mean the same. ENOSPC means that epoll may watch no more sockets. Go's runtime does
-// not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage: the server
-// can't be reached.
+// not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage. It means
+// that the server can't be reached.
 //
-// EPERM is a shortage, because no network reports it: a firewall rule of this machine, or its full connection table,
-// dropped the packet. EACCES is a shortage only for a ping socket, because with IPv6 it may also come from a router or
-// the server.
+// EPERM is a shortage, because no network reports it. A firewall rule of this machine dropped the packet, or its
+// connection table is full. EACCES is a shortage only for a ping socket, because with IPv6 it may also come from a
+// router or the server.
 func isShortage(err error) bool {
 	var origin *raw.OriginError
 	return errors.As(err, &origin) || wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,

@@ -18,9 +18,9 @@ import (
 type Echo struct {
 	To netip.Addr
 	settings.Path
-	// Done is called once for each Send, unless Forget was called first. Its arguments are the time until the
-	// reply, or the error that ended the echo, such as net.ErrClosed. It must not block or send. It may be called
-	// from any goroutine, even from within Send.
+	// Done is called once for each Send, unless Forget was called first. It is passed the time until the reply, or
+	// the error that ended the echo, such as net.ErrClosed. It must not block or send. It may be called from any
+	// goroutine, even from within Send.
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
@@ -94,7 +94,7 @@ func (p *Pinger) Forget(e *Echo) bool {
 //
 // Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel resolves the
 // servers' addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their
-// servers: lack of room is a shortage on this machine.
+// servers, because lack of room is a shortage on this machine.
 func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	p.asked.mu.Lock()
 	defer p.asked.mu.Unlock()

@@ -132,7 +132,7 @@ func (h *hub) send(batch []*Echo) {
 	h.flush()
 }
 
-// retry sends requests that had no room and still need a reply.
+// retry resends the requests for which the socket had no room, if they still need a reply.
 func (h *hub) retry() {
 	h.out.Lock()
 	defer h.out.Unlock()
@@ -181,7 +181,7 @@ func (h *hub) flush() {
 	h.batch = h.batch[:0]
 }
 
-// fail handles a message that could not be sent. If the socket had no room for it, it is sent again later.
+// fail handles a message that could not be sent. If the socket had no room for it, retry sends it later.
 func (h *hub) fail(e *Echo, err error) {
 	switch {
 	case !errors.Is(err, syscall.ENOBUFS):

@@ -58,8 +58,8 @@ func (p *Pinger) Send(batch []*Echo) {
 	}
 }
 
-// outlived is how long a socket stays open after its device was replaced: another goroutine may still be sending from
-// it.
+// outlived is how long a socket stays open after its device was replaced, because another goroutine may still be
+// sending from it.
 const outlived = time.Minute
 
 // open returns the sender for a way. The first call chooses the kind of socket. A raw socket stays open when its

@@ -1,5 +1,5 @@
 // Package oracle defines what ldirectord and ldirectord-oracle exchange for one check of a database. The program reads
-// a Question, in JSON, from its standard input, and writes an Answer, on one line, to its standard output. It opens no
+// a Question in JSON from its standard input, and writes an Answer on one line to its standard output. It opens no
 // connections, but inherits unconnected sockets. To use one, it writes the port number (two bytes) to the socket, and
 // ldirectord connects the socket to the server.
 package oracle

@@ -59,7 +59,7 @@ func (s *scanner) enclosed(open string, begin int) part {
 	return inside
 }
 
-// modified applies modifiers: (?flags:...) to the inside, which it reads, and (?flags) to what follows.
+// modified applies modifiers. (?flags:...) applies to the inside, which modified reads, and (?flags) to what follows.
 func (s *scanner) modified(m []string, begin int) part {
 	saved := s.on
 	if m[5] != "" {

@@ -19,7 +19,7 @@ type part struct {
 // one returns the part for a text that always matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
-// absorb gives p those properties of sub, one of its parts, that a single part is enough to cause.
+// absorb adds the properties of sub, a part of p, that p has if any of its parts has them.
 func (p *part) absorb(sub part) {
 	p.odd = p.odd || sub.odd
 	p.ends = p.ends || sub.ends
@@ -73,7 +73,7 @@ func inOrder(members []part) part {
 }
 
 // repeated returns a part with a quantifier that repeats it at least low times. If the part may match nothing, the
-// match ends elsewhere in Go's engine than in Perl. An odd part is put into a group of our own, because the
+// match may end elsewhere in Go's engine than in Perl. An odd part is put into a group of our own, because the
 // backtracking engine would read (?>a?)? as (?>a?).
 func (p part) repeated(quantifier string, low int) part {
 	if p.odd {
@@ -88,7 +88,7 @@ func (p part) repeated(quantifier string, low int) part {
 	return p
 }
 
-// held returns a part as an atomic group: the engine does not backtrack into it.
+// held returns a part as an atomic group, into which the engine does not backtrack.
 func (p part) held() part {
 	p.text = "(?>" + p.text + ")"
 	p.odd = true

@@ -1,5 +1,5 @@
-// Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern that has
-// the same meaning in Go's own engine runs there, in time linear in the length of the text. Other patterns (with
+// Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) against bytes, as Perl does. A pattern that
+// has the same meaning in Go's own engine runs there, in time linear in the length of the text. Other patterns (with
 // look-around, back-references or atomic groups) need an engine that backtracks, within a budget of processor time.
 package perlre
 
@@ -51,7 +51,7 @@ type Regexp struct {
 	back   *regexp2.Regexp
 }
 
-// Compile reads a pattern. The empty one matches everything. (In Perl itself it would mean the last pattern that
+// Compile reads a pattern. The empty pattern matches everything. (In Perl itself it would mean the last pattern that
 // matched.)
 func Compile(pattern string) (*Regexp, error) {
 	all, err := scan(pattern)
@@ -91,7 +91,7 @@ func (r *Regexp) Heavy(text []byte) bool { return (r.back != nil || !r.light(tex
 
 func (r *Regexp) light(text []byte) bool { return len(text)*r.weight <= lightWork }
 
-// worth reports whether a text contains all strings that a match must contain, in their order.
+// worth reports whether a text contains, in order, all strings that a match must contain.
 func (r *Regexp) worth(text []byte) (found bool) {
 	for _, need := range r.needs {
 		if _, text, found = bytes.Cut(text, []byte(need)); !found {
@@ -183,9 +183,9 @@ func (r *byteReader) ReadRune() (rune, int, error) {
 // maxAttempts bounds how often a match is attempted. Each attempt gets twice as much time as the attempt before.
 const maxAttempts = 5
 
-// backtrack lets the backtracking engine search a text, one rune per byte. The engine itself measures only wall-clock
-// time, which also passes while other threads have the processor. If the engine gives up before it has used three
-// quarters of the budget, backtrack begins again.
+// backtrack lets the backtracking engine search a text, with one rune per byte. The engine itself measures only
+// wall-clock time, which also passes while other threads have the processor. If the engine gives up before it has used
+// three quarters of the budget, backtrack begins again.
 func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	if budget <= 0 {
 		return nil, ErrBudget

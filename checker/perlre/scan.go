@@ -18,8 +18,8 @@ const (
 	maxToken   = 1 << 10 // bytes: a name, a number, the flags of a group
 )
 
-// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. It refuses
-// unknown constructs, and those that both engines read differently from Perl.
+// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and translates it for the engines. It
+// refuses unknown constructs, and those that both engines read differently from Perl.
 func scan(pattern string) (part, error) {
 	if len(pattern) > maxPattern {
 		return part{}, fmt.Errorf("longer than %d bytes", maxPattern)

@@ -10,7 +10,7 @@ import (
 )
 
 // beyond is added to a byte beyond ASCII before an engine reads it. The sum is in a private-use area, where no rune is
-// a letter, a space or the other case of another rune. So \w, \b, (?i) and their like apply to ASCII, as in Perl.
+// a letter, a space or the other case of another rune. So \w, \b, (?i) and the like apply only to ASCII, as in Perl.
 const beyond = 0xe000
 
 // runeOf returns the rune that the engines read for a byte.
@@ -47,8 +47,8 @@ func written(char rune) string {
 }
 
 // sets maps each escape for a set of characters to the equivalent members of a bracketed class. An escape that matches
-// no letters must not match the runes between \x7f and \x{e080} either: under (?i) the Kelvin sign, which is among
-// them, would match a k.
+// no letters must not match the runes between \x7f and \x{e080} either, because under (?i) the Kelvin sign, which is
+// among them, would match a k.
 var sets = map[string]string{
 	`\d`: `\d`, `\D`: `\D`, `\s`: "[:space:]", `\S`: "[:^space:]",
 	`\w`: `\w`, `\W`: `\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\x{e080}-\x{e0ff}`,

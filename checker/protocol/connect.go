@@ -41,7 +41,7 @@ func (c *connectCheck) Resume(context.Context, *wire.Conn) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 }
 
-// routeCheck replaces the connect check for UDP: it tests whether there is a route to the server. As in the Perl
+// For UDP, routeCheck replaces the connect check. It tests whether there is a route to the server. As in the Perl
 // ldirectord, it is used only between two full checks.
 type routeCheck struct{ target netip.AddrPort }
 

@@ -101,7 +101,7 @@ func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte) (answ
 	return answer, err
 }
 
-// overTCP asks over TCP, where each message is preceded by its length (RFC 1035, 4.2.2).
+// overTCP sends the question over TCP, where each message is preceded by its length (RFC 1035, 4.2.2).
 func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte) (*dns.Msg, error) {
 	tcp, err := c.dial(ctx)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// killDelay is how long to wait for a killed program to exit: a program that hangs in the kernel can't be
+	// killDelay is how long to wait for a killed program to exit. A program that hangs in the kernel can't be
 	// killed.
 	killDelay = time.Second
 	// maxOutput is how much of a program's output is kept, in bytes.
@@ -38,7 +38,8 @@ type external struct {
 	running  chan Result // delivers the late result of a check that was given up
 }
 
-// newExternal takes the whole command as the name of a program and runs it without a shell, as in the Perl ldirectord.
+// newExternal returns a check that takes the whole command as the name of a program and runs it without a shell, as in
+// the Perl ldirectord.
 func newExternal(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, cmp.Or(s.Command, "/bin/true"))
 	c.run = c.runProgram
@@ -93,7 +94,7 @@ func (c *external) stuck() Result {
 	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
 }
 
-// errCrowded is the error if too many programs are running already. It is a shortage on this machine.
+// errCrowded is the error if too many programs are running already. It counts as a shortage on this machine.
 var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
 // runProgram runs the program to its end. At the timeout it kills the program and everything that the program started.

@@ -48,9 +48,9 @@ func (a *httpAnswer) statusText() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
-// answerReader reads one HTTP answer (RFC 9112). The length of every part is limited. We do not use http.ReadResponse:
-// it refuses answers that are good enough for a check, such as those with junk in the header. It is also slower and
-// makes 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
+// answerReader reads one HTTP answer (RFC 9112). The length of every part is limited. We do not use http.ReadResponse,
+// because it refuses answers that are good enough for a check, such as those with junk in the header. It is also slower
+// and makes 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn
@@ -98,8 +98,8 @@ func (r *answerReader) broken(part string, err error) error {
 	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)
 }
 
-// isOver reports whether a server has ended the connection. A server that did not read our whole request resets the
-// connection.
+// isOver reports whether a server has ended the connection. A reset also counts: a server that did not read our whole
+// request ends the connection with one.
 func (r *answerReader) isOver(err error) bool {
 	return err == io.EOF || wire.IsOneOf(err, syscall.ECONNRESET) && r.waited <= longTurn
 }

@@ -88,8 +88,8 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // mysqlLengths returns a stricter mysqlLength for the answer to a query. The first packet holds the number of columns,
-// for which the driver allocates memory at once. A number of more than two bytes is refused: MySQL allows at most 4096
-// columns.
+// for which the driver allocates memory at once. A number of more than two bytes is refused, because MySQL allows at
+// most 4096 columns.
 func mysqlLengths() func(header []byte) (int, error) {
 	first := true
 	return func(header []byte) (int, error) {

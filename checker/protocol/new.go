@@ -1,4 +1,4 @@
-// Package protocol makes the checks. Each protocol has its own file, and an entry in the map services.
+// Package protocol implements the checks. Each protocol has its own file, and an entry in the map services.
 package protocol
 
 import (

@@ -13,9 +13,9 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
-// speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what passes
-// through them. Only a part of this was tested, because there is no free server (docs/checks.md).
+// oracleCheck makes ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That
+// program speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what
+// passes through them. Only a part of this was tested, because there is no free server (docs/checks.md).
 type oracleCheck struct {
 	external
 	target   netip.AddrPort
@@ -68,7 +68,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	})
 }
 
-// Conceals always returns true: only the password protects the session keys that both sides send.
+// Conceals always returns true, because only the password protects the session keys that both sides send.
 func (*oracleCheck) Conceals(bool, string) bool { return true }
 
 // conclude returns the result for the program's answer. Without a connection the answer proves nothing about the

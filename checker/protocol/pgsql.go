@@ -66,7 +66,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return c.clear.warned(result)
 }
 
-// Conceals reports whether a message belongs to the log-in: messages of type p hold passwords and what is derived from
+// Conceals reports whether a message belongs to the log-in. Messages of type p hold passwords, or data derived from
 // them.
 func (c *pgsqlCheck) Conceals(sent bool, turn string) bool {
 	return sent && turn[:min(len(turn), 1)] == "p"

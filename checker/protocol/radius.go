@@ -56,7 +56,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	return concluded(radius.CodeAccessAccept.String(), err)
 }
 
-// Conceals reports whether a packet is a request: only the secret protects the password in a request (RFC 2865, 5.2).
+// Conceals reports whether a packet is a request, in which only the secret protects the password (RFC 2865, 5.2).
 func (c *radiusCheck) Conceals(sent bool, _ string) bool { return sent }
 
 // request returns an Access-Request. It contains a Message-Authenticator, which the library does not add. Some servers

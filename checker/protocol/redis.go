@@ -56,7 +56,7 @@ func redisCommand(words ...string) string {
 }
 
 // askRedis sends a command and reads its reply: a line, or a bulk string. If the server reports an error, the returned
-// error begins with the text refused.
+// error begins with the argument refused.
 func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
 	line, err := d.Request(words[0], redisCommand(words...))
 	if err != nil {

@@ -90,7 +90,7 @@ type session struct {
 	search   search // all searches of the check
 }
 
-// These limit repeated searches while a server sends more data: once maxSearched bytes have been searched, the check
+// These limit repeated searches while a server sends more data. Once maxSearched bytes have been searched, the check
 // waits for gatherTime before each search.
 const (
 	maxSearched = 64 * maxHeard

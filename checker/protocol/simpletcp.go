@@ -136,7 +136,8 @@ func (a *simpleAnswer) look(line []byte) (found bool, err error) {
 	return found, err
 }
 
-// datagram searches the lines of one datagram. Without a match the check waits for further datagrams, up to a limit.
+// datagram searches the lines of one datagram. Without a match the check waits for further datagrams, until it has
+// received maxSimpleAnswer bytes.
 func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
 	for line := range bytes.Lines(datagram) {
 		if found, err := a.look(line); err != nil || found {

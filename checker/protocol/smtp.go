@@ -26,7 +26,7 @@ func (d *dialogue) hello() (wire.Reply, error) {
 	return answer, wire.Agreed(err, answer.Good(), "hello rejected", answer.Text)
 }
 
-// secureSMTP starts TLS and sends hello again, because earlier data does not count (RFC 3207, 4.2).
+// secureSMTP starts TLS and sends hello again, because what the server sent before TLS does not count (RFC 3207, 4.2).
 func (d *dialogue) secureSMTP(offers wire.Reply) error {
 	if !offers.Has("STARTTLS") {
 		return wire.AtTLS.Of(wire.ErrNotOffered)

@@ -24,8 +24,8 @@ func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service 
 	}
 }
 
-// sqlSeen judges the result of a query. One row is enough, if its first value matches. An answer over the limit has
-// rows and may pass. Any other error is a failure.
+// sqlSeen judges the result of a query. One row is enough, if its first value matches. An answer that exceeds the limit
+// has rows, so it may pass. Any other error is a failure.
 func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (string, error) {
 	switch {
 	case rows == 0 && err == nil:

@@ -1,5 +1,5 @@
-// Package seal wraps every check. It turns a panic over an answer into a failed check, and keeps the secrets of the
-// configuration out of results and transcripts.
+// Package seal wraps every check. It turns a panic that an answer caused into a failed check, and keeps the secrets of
+// the configuration out of results and transcripts.
 package seal
 
 import (
@@ -15,7 +15,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// sealed is a check as New returns it.
+// sealed is the check that New returns.
 type sealed struct {
 	checker.Checker
 	hidden *untold
@@ -80,7 +80,7 @@ func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 // maxFrames limits how many calls of a stack are reported.
 const maxFrames = 12
 
-// PanicPlace returns the stack of the panic just recovered from, on one line, from the panic's origin up to the check.
+// PanicPlace returns, on one line, the stack of the panic that was just recovered: from its origin up to the check.
 func PanicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])

@@ -1,5 +1,5 @@
-// Package settings holds the settings of checks that come from the configuration: log-ins, HTTP and TLS. It also says
-// for each service which directives its check uses.
+// Package settings holds the settings of checks that come from the configuration: log-ins, HTTP and TLS. It also lists,
+// for each service, the directives that its check uses.
 package settings
 
 import (
@@ -34,7 +34,7 @@ type Step struct {
 	Written string // Text as in the configuration
 }
 
-// Account holds what a check logs in with. An empty string means that the value is not set.
+// Account holds the data with which a check logs in. An empty string means that the value is not set.
 type Account struct {
 	Login    string `cf:"login,secret,shown-empty"`
 	Passwd   string `cf:"passwd,secret,shown-empty"`
@@ -56,7 +56,7 @@ type Origin struct {
 // IsUsual reports whether the Origin leaves everything to the kernel.
 func (o Origin) IsUsual() bool { return o == Origin{} }
 
-// Path says how the packets of a check leave this machine.
+// Path describes how the packets of a check leave this machine.
 type Path struct {
 	Origin
 	OnLink bool // the server must be reached without a router

@@ -78,7 +78,8 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a service has a trait.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether the check of the service uses a directive. A check that uses passwd also uses passwdfile.
+// Takes reports whether the check of the service uses a directive. A check that uses passwd, for example, also uses
+// passwdfile.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service

@@ -96,7 +96,8 @@ func (c *Conn) Prolong(waited time.Duration) error {
 	return c.Until(c.Deadline)
 }
 
-// Until sets another deadline. It returns ErrStopped if that may have replaced the deadline set by a cancellation.
+// Until sets another deadline. It returns ErrStopped if this may have replaced the deadline that a cancellation had
+// set.
 func (c *Conn) Until(end time.Time) error {
 	if err := c.SetDeadline(end); err != nil {
 		return err

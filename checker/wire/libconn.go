@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// LibConn is the connection that a protocol library uses. The library only reads and writes bytes: the check's deadline
-// and limits stay in force. LibConn keeps the first network error, because libraries wrap, replace or log it. It
-// validates each packet's header before the library gets it, because libraries allocate or await what a header
+// LibConn is the connection that a protocol library uses. The library only reads and writes bytes, so the check's
+// deadline and limits stay in force. LibConn keeps the first network error, because libraries wrap, replace or log it.
+// It validates each packet's header before the library gets it, because libraries allocate or await what a header
 // announces.
 type LibConn struct {
 	net.Conn

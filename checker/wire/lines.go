@@ -51,7 +51,7 @@ func (d *Dialogue) NotProtocol(protocol, reply string) error {
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(reply))
 }
 
-// Quit ends a conversation with the protocol's quit command. It lets the server close first: the side that closes first
+// Quit ends a conversation with the protocol's quit command. It lets the server close first. The side that closes first
 // keeps its port busy for a minute, so this machine could run out of ports.
 func (d *Dialogue) Quit(command string) {
 	if d.lost {

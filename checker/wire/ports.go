@@ -27,8 +27,8 @@ type lane struct {
 	from uint16
 }
 
-// takes reports whether a socket's port may be used. The kernel chose the port when the socket began to connect: a port
-// bound before that could not be used by other programs on this machine.
+// takes reports whether a socket's port may be used. The kernel chose the port when the socket began to connect. If the
+// port were bound earlier, other programs on this machine could not use it.
 func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	if v == nil || v.Ports == nil {
 		return true

@@ -12,7 +12,7 @@ import (
 )
 
 // dialTCP connects without net.Dialer, which takes twice as long and allocates twice as often (BenchmarkDialOwn,
-// BenchmarkDialNet): net.Dialer starts a goroutine and a timer for each connection, and asks the kernel for both
+// BenchmarkDialNet). net.Dialer starts a goroutine and a timer for each connection, and asks the kernel for both
 // addresses.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn, error) {
 	via := ViaTo(ctx, to)
@@ -63,7 +63,7 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	}
 }
 
-// startTCP is StartTCP with whatever port the kernel chooses. It may return both a socket and an error.
+// startTCP is StartTCP, but accepts any port that the kernel chooses. It may return both a socket and an error.
 func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {

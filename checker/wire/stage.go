@@ -48,9 +48,9 @@ func StageOf(err error) Stage {
 	return AtAnswer
 }
 
-// Stages holds the time at which each stage of a check was first completed, in µs since the check's start. 0 means not
-// completed, or that the protocol has no such stage. Stages may be completed in another order: a server that greets
-// sends first.
+// Stages holds the time at which each stage of a check was first completed, in µs since the check's start. 0 means that
+// the stage was not completed, or that the protocol lacks it. Stages may be completed in another order: a server that
+// greets sends first.
 type Stages [Marks]uint32
 
 // Mark is the end of a stage of a check, for measurements. The names of the marks are stable.

@@ -21,8 +21,8 @@ const (
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects
 )
 
-// Sessions holds the TLS sessions of one checker: a session must not be offered to another server of the same name. It
-// implements tls.ClientSessionCache.
+// Sessions holds the TLS sessions of one checker, because a session must not be offered to another server of the same
+// name. It implements tls.ClientSessionCache.
 type Sessions struct {
 	tls.ClientSessionCache
 	left int // how many checks may still resume a session
@@ -46,12 +46,12 @@ type TLSRules struct {
 	Verify   bool
 	Roots    *x509.CertPool   // which Verify trusts
 	Own      *tls.Certificate // the client's certificate, if a server requests one; nil: none
-	WarnDays int              // how many days before a certificate expires a warning begins; 0: none
+	WarnDays int              // a warning begins this many days before a certificate expires; 0: none
 }
 
 // Config returns the TLS configuration for a server. The server's name is the first of hosts, which have the form
-// host[:port]. The last of them may be its address. By default a check tests the health of a server, not its identity:
-// it does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions.
+// host[:port]. The last of them may be its address. By default a check tests the health of a server, not its identity.
+// It does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions.
 // It keeps none if the server's certificate or our own matters, because a resumed session shows an old certificate.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{

@@ -34,7 +34,7 @@ type Question struct {
 	Strays   int // received datagrams that were not the answer
 }
 
-// MaxStrays is the Patience for protocols in which each answer identifies its question: other datagrams are errors or
+// MaxStrays is the Patience for protocols in which each answer identifies its question. Other datagrams are errors or
 // attacks.
 const MaxStrays = 100
 

@@ -106,7 +106,7 @@ func Knock(to netip.AddrPort, v Via) error {
 }
 
 // prepare sets up a socket before it is connected. The kernel chooses the port when the socket connects, so that one
-// port may serve many paths.
+// port can serve many paths.
 func (v *Via) prepare(fd int, tcp bool) error {
 	if err := raw.SetOrigin(fd, v.To.Is6(), v.Origin); err != nil {
 		return err

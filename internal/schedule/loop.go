@@ -28,9 +28,9 @@ const (
 	confirmTimeout = 2 * time.Second
 )
 
-// loop runs light checks in one goroutine, with one epoll descriptor. That descriptor is in Go's poller: a goroutine
-// that blocks in epoll_wait(2) itself would occupy a thread, and wake another thread each time. A timer of the kernel
-// wakes the loop, because Go's poller counts in milliseconds, and would wake twice for one of its own timers.
+// loop runs light checks in one goroutine, with one epoll descriptor. That descriptor is in Go's poller, because a
+// goroutine that blocks in epoll_wait(2) itself would occupy a thread, and wake another thread each time. A kernel
+// timer wakes the loop, because Go's poller counts in milliseconds, and would wake twice for one of its own timers.
 type loop struct {
 	pool    *Pool
 	epoll   int      // its descriptor

@@ -18,8 +18,8 @@ import (
 const Tick = 10 * time.Millisecond
 
 const (
-	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second,
-	// but not all at the same time.
+	// firstPerTick is how many new tasks start in one tick. Ten thousand new servers are then checked within a
+	// second, but not all at the same time.
 	firstPerTick = 200
 	// A wake-up costs more than a check. Checks with the same interval are therefore due on a grid, so that one
 	// wake-up starts many. About perGrid checks are due at each instant of the grid, but the grid is never coarser
@@ -31,15 +31,15 @@ const (
 	// maxSleep is the longest time between two wake-ups. It is also the longest delay before a success that follows
 	// a success is reported.
 	maxSleep = time.Second
-	// stallAfter is how late the pool may wake. If it wakes later, it ignores failures from that time: the process
-	// was stopped or the machine suspended, so they prove nothing about the servers.
+	// stallAfter is how late the pool may wake. If it wakes later, the process was stopped or the machine
+	// suspended. Failures from that time prove nothing about the servers, so the pool ignores them.
 	stallAfter = 500 * time.Millisecond
 	// shortageRetry is how long the pool waits before it repeats a check that failed because of a shortage on this
 	// machine. The wait doubles with each further shortage, up to the interval, because a shortage may last.
 	shortageRetry = 200 * time.Millisecond
 	maxDoublings  = 16
-	// extraEvery is the time between any two extra checks, whatever their tasks, so that a failing rack causes no
-	// storm of checks.
+	// extraEvery is the minimum time between two extra checks of any tasks, so that a failing rack causes no storm
+	// of checks.
 	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
@@ -99,9 +99,9 @@ type Update struct {
 	Unwatched bool
 }
 
-// Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine
-// only while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run runs it.
-// A Pool is safe for use by several goroutines.
+// Pool makes checks on time. It makes each task's check at its own interval, and never twice at the same time. A task
+// has a goroutine only while its check runs, and not even then if the check is light (connect, plain HTTP, ping),
+// because the goroutine of Run runs it. A Pool is safe for use by several goroutines.
 type Pool struct {
 	Watches Watches       // of the addresses of tasks
 	wake    chan struct{} // the schedule changed
@@ -137,7 +137,7 @@ func (p *Pool) at(t time.Time) moment { return t.Sub(p.epoch) }
 
 func (p *Pool) now() moment { return p.at(time.Now()) }
 
-// companyKey identifies checks that may be due together, because they have the same interval and then cost less.
+// companyKey identifies checks that may be due together, because they have the same interval and cost less together.
 type companyKey struct {
 	kind  string
 	every time.Duration
@@ -260,7 +260,7 @@ func (t *Task) hasten(now moment) {
 	}
 }
 
-// grants reports whether a due task may be checked now. If not, the task is due later.
+// grants reports whether a due task may be checked now. If it may not, grants makes it due later.
 func (p *Pool) grants(t *Task, now moment) bool {
 	if t.due == t.planned || t.granted {
 		return true
@@ -539,7 +539,8 @@ func (p *Pool) isLate(now moment, slept time.Duration) bool {
 	return now-p.planned > stallAfter || slept-p.slept > stallAfter
 }
 
-// place returns the time of a task's second check: together with checks that then cost less, or at a phase of its own.
+// place returns the time of a task's second check: that of the task's company if it has one, otherwise a phase of its
+// own.
 func (p *Pool) place(first moment, t *Task) moment {
 	key := companyKey{checker.CompanyOf(t.Checker), t.Every}
 	with := p.company[key]

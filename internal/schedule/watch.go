@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// dialEvery is the time between any two new connections, whatever their watches.
+	// dialEvery is the minimum time between two new connections of any watches.
 	dialEvery = 2 * time.Millisecond
 	// firstPause is the maximum pause before a connection is replaced for the first time. It is short, because a
 	// process that is ending may close its connections before it stops listening, and pass a check in between. The

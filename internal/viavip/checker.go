@@ -19,7 +19,7 @@ import (
 const overtime = time.Second
 
 // otherPorts is how many other source ports a datagram check also tries while packets may fail to reach the private
-// service: IPVS may remember any port as belonging to a connection with another server.
+// service, because IPVS may remember any port as belonging to a connection with another server.
 const otherPorts = 4
 
 // forever is the limit for checks that apply a timeout of their own.
@@ -194,10 +194,10 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 // count returns the result for an answer that counts. To explain a failure, it checks the server's own address in the
-// time that is left. Meanwhile it checks through the virtual address again: the first connection may not have been
-// counted, and no single connection decides about a server that passed before. If few ports are free, and the server
-// answers at its own address, it checks a last time, with the whole timeout: an earlier connection from the same port
-// may delay the answer.
+// time that is left. Meanwhile it checks through the virtual address again, because the service may not have counted
+// the first connection, and no single connection decides about a server that passed before. If few ports are free, and
+// the server answers at its own address, it checks a last time, with the whole timeout, because an earlier connection
+// from the same port may delay the answer.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
 		beside, cancel := context.WithCancel(ctx)
@@ -249,7 +249,7 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 
 // instead returns the result at the server's own address when no answer through the virtual address counts. A success
 // there does not bring back a server that failed only through the virtual address. If the reason why no answer counts
-// is only temporary, it brings back no failed server at all.
+// is only temporary, such a success brings back no failed server at all.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
 	forNow := slices.Contains([]string{errSilent.Error(), errLost.Error(), errScarce.Error()}, c.void)

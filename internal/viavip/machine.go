@@ -20,7 +20,7 @@ type machine struct {
 	read    time.Time
 }
 
-// at returns the addresses as they were read at the given time or later.
+// at returns the addresses. It reads them again if they were last read before the given time.
 func (m *machine) at(when time.Time) *machine {
 	if !m.read.Before(when) {
 		return m

@@ -167,7 +167,7 @@ type turn struct {
 // do makes a change to the table.
 func (t turn) do(op lvs.Op) error { return t.Table.Do(t.ctx, op)[0] }
 
-// with waits for a turn, and calls f with it.
+// with waits for a turn, and passes it to f.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
@@ -223,7 +223,7 @@ func (s *Services) Close(ctx context.Context) {
 	s.Set(ctx, nil, nil)
 }
 
-// choose gives a service the next free mark. Half of the marks are for tunnels: while connections last, the kernel
+// choose gives a service the next free mark. Half of the marks are for tunnels. While connections last, the kernel
 // keeps the route to a destination, which must not be the route for another forwarding method. If no mark is free, the
 // service does not change.
 func (s *Services) choose(sv *service) error {
@@ -375,9 +375,9 @@ func (t turn) remove(sv *service) error {
 	return err
 }
 
-// surely makes a check over connections that its service counts. Other connections prove nothing about the server: the
-// kernel may remember a connection of another check or program from the same port, and a firewall rule may change
-// marks.
+// surely makes a check over connections that its service counts. Other connections prove nothing about the server,
+// because the kernel may remember a connection of another check or program from the same port, and a firewall rule may
+// change marks.
 func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, c checker.Checker) (r checker.Result,
 	err error) {
 	stray, tries := p.stray, maxTries
