@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock measures the processor time of one goroutine, which is locked to its thread meanwhile. Unlike a wall clock, it
-// stops while other threads have the processor.
+// clock measures the processor time of one goroutine, which it locks to a thread until stop is called. Unlike a wall
+// clock, it stops while other threads have the processor.
 type clock struct{ begin time.Duration }
 
 func startClock() clock {

@@ -145,7 +145,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	return at[:2], nil
 }
 
-// inTime has Go's engine search a text, and ends the search when the budget is spent.
+// inTime makes Go's engine search a text, and ends the search when the budget is spent.
 func inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()

@@ -56,7 +56,7 @@ func (c *routeCheck) Check(ctx context.Context) Result {
 }
 
 // combined makes a full check, then the given number of connect checks, then a full check again. The failure of a
-// connect check counts at once: no full check has to confirm it. After a conclusive failure the next check is a full
+// connect check counts at once, without a full check to confirm it. After a conclusive failure the next check is a full
 // one.
 type combined struct {
 	full, connect Checker

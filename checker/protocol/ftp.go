@@ -54,7 +54,7 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 	return nil
 }
 
-// fetchFTP gets the file and compares it with receive. If the server accepts no data connection, fetchFTP lets the
+// fetchFTP fetches the file and compares it with receive. If the server accepts no data connection, fetchFTP lets the
 // server open one, as the Perl ldirectord does.
 func fetchFTP(d *dialogue) (string, error) {
 	data, passive := passiveFTP(d)
@@ -94,7 +94,7 @@ func (d *dialogue) acceptFTP(l *net.TCPListener) (net.Conn, error) {
 	}
 }
 
-// retrieve gets the file over a data connection. It calls open after it has requested the file.
+// retrieve fetches the file over a data connection. It calls open after it has requested the file.
 func retrieve(d *dialogue, open func() (*wire.Conn, error)) (string, error) {
 	var err error
 	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)

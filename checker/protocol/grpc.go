@@ -29,8 +29,8 @@ type grpc struct {
 // maxGRPCAnswer is the maximum length of an answer, in bytes. A proper answer has seven bytes.
 const maxGRPCAnswer = 4 << 10
 
-// maxGRPCTalk is how many bytes a server may send in all. Without a limit, it could endlessly send frames that are not
-// part of an answer.
+// maxGRPCTalk is how many bytes a server may send in total. Without a limit, it could endlessly send frames that are
+// not part of an answer.
 const maxGRPCTalk = 1 << 20
 
 // grpcHead is the length, in bytes, of what precedes a message: a flag and the message's length.

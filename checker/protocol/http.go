@@ -22,7 +22,7 @@ import (
 // maxRedirects is how many redirects are followed, as in the Perl ldirectord (LWP's max_redirect).
 const maxRedirects = 7
 
-// httpCheck sends a request over http or https, or to a proxy, and judges the answer: the status must be accepted and
+// httpCheck sends a request over http or https, or to a proxy, and judges the answer. The status must be accepted, and
 // the body must match.
 type httpCheck struct {
 	*httpRules

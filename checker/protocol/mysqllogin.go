@@ -68,8 +68,8 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	return left, err
 }
 
-// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10: at least 44 bytes after the version, or 15
-// from a server older than 4.1 (the manual of MySQL's protocol).
+// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10 (the manual of MySQL's protocol). At least
+// 44 bytes follow the version, or 15 if the server is older than 4.1.
 func isMySQLHandshake(kind byte, body []byte) bool {
 	const flags, protocol41 = 4 + 8 + 1, 0x0200
 	_, rest, found := bytes.Cut(body, []byte{0})

@@ -19,7 +19,7 @@ func newPing(s Spec, e *Env) (Checker, error) {
 		Attempts: max(s.Attempts, 1), Pinger: e.Pinger}}, nil
 }
 
-// Check implements Checker. If no reply comes, the request is sent again, up to checkcount requests in all. Any other
+// Check implements Checker. If no reply comes, the request is sent again, up to checkcount requests in total. Any other
 // failure is final.
 func (c *pingCheck) Check(ctx context.Context) Result {
 	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)

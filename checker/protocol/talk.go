@@ -63,8 +63,8 @@ func speaking(p protocol) service {
 	}
 }
 
-// newTalk returns the check for a conversation with a server: over TLS, with TLS after a command of the protocol, or in
-// the clear, as the Spec requires.
+// newTalk returns the check for a conversation with a server. As the Spec requires, the conversation is in the clear,
+// over TLS, or changes to TLS after a command of the protocol.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
 		terms: terms{serverOf(s), s.Account, s.Request, e.HostName, receive, s.Through.Server}}

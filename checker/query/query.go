@@ -11,7 +11,7 @@ import (
 )
 
 // Session is a driver's connection, without the pool of database/sql, which would hide a dead server. Its calls have no
-// deadline: the network connection below it has one.
+// deadline, but the network connection below it has one.
 type Session interface {
 	driver.Conn
 	driver.ExecerContext

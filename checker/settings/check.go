@@ -45,8 +45,8 @@ type Account struct {
 	Secret string `cf:"secret,secret,shown-empty"`
 }
 
-// Origin holds what is set on the sockets of a check before they send their first packet. The zero Origin leaves
-// everything to the kernel.
+// Origin holds the properties that are set on the sockets of a check before they send their first packet. The zero
+// Origin leaves everything to the kernel.
 type Origin struct {
 	CheckSource netip.Addr `cf:"checksource,extension,check"` // invalid: that of the route
 	CheckDevice string     `cf:"checkdevice,extension,check"` // "": that of the route

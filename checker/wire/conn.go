@@ -118,7 +118,7 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Connect opens a TCP connection to a server, for a check that may take timeout in all. Its errors have texts for
+// Connect opens a TCP connection to a server, for a check that may take timeout in total. Its errors have texts for
 // operators.
 func Connect(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	return ConnectUntil(ctx, to, WatchOf(ctx).End(timeout), timeout)

@@ -12,7 +12,8 @@ import (
 // MaxTalk limits how much is read from a server, in bytes, if a protocol has no limit of its own.
 const MaxTalk = 64 << 10
 
-// quitTimeout is how long a server may take to end a conversation. The result of the check is known by then.
+// quitTimeout is how long a server may take to end a conversation. At that point the result of the check is already
+// known.
 const quitTimeout = time.Second
 
 // Dialogue is a conversation with a server being checked. It ends with the check, and limits how much the server may

@@ -45,7 +45,7 @@ func (d *Dialogue) Line(awaited string) (string, error) {
 	return "", AwaitFault(awaited, len(line) > 0, err)
 }
 
-// NotProtocol returns the error for a server that uses another protocol. Such a server gets no quit command.
+// NotProtocol returns the error for a server that uses another protocol. No quit command is sent to such a server.
 func (d *Dialogue) NotProtocol(protocol, reply string) error {
 	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(reply))
@@ -63,8 +63,8 @@ func (d *Dialogue) Quit(command string) {
 	}
 }
 
-// Reply is a numbered reply of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). A reply of POP gets a
-// number here, too.
+// Reply is a numbered reply of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). A reply of POP is
+// given a number as well.
 type Reply struct {
 	Code int
 	Text string   // its first line, with the number

@@ -32,7 +32,7 @@ func ParseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Forgive escapes what a URL may not contain. For example, blanks in a request are often not escaped.
+// Forgive escapes characters that are not allowed in a URL. For example, blanks in a request are often not escaped.
 func Forgive(text string) string {
 	var b strings.Builder
 	for i := range len(text) {

@@ -94,7 +94,7 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 	return l.(*net.TCPListener), nil
 }
 
-// Knock starts a TCP connection on a path and abandons it. Datagrams are no alternative: the kernel keeps no
+// Knock starts a TCP connection on a path and abandons it. Datagrams are no alternative, because the kernel keeps no
 // connections for them, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {
 	v.Start = nil

@@ -228,7 +228,7 @@ func (l *loop) takeEchoes() {
 	clear(l.taken)
 }
 
-// endOfPing handles a ping whose deadline has passed: it sends another request, up to checkcount requests in all.
+// endOfPing handles a ping whose deadline has passed. It sends another request, up to checkcount requests in total.
 func (l *loop) endOfPing(f *flight, now moment) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {

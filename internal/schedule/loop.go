@@ -126,8 +126,8 @@ func (l *loop) run(tasks []*Task, until moment) {
 	}
 }
 
-// setTimer sets the time at which the loop wakes: for the next look if there is one, otherwise at the given time or the
-// next deadline, whichever is earlier.
+// setTimer sets the time at which the loop wakes. This is the time of the next look if there is one. Otherwise it is
+// the given time or the next deadline, whichever is earlier.
 func (l *loop) setTimer(until moment) {
 	if len(l.ends) > 0 {
 		until = min(until, l.ends[0].due)

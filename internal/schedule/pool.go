@@ -100,8 +100,8 @@ type Update struct {
 }
 
 // Pool makes checks on time. It makes each task's check at its own interval, and never twice at the same time. A task
-// has a goroutine only while its check runs, and not even then if the check is light (connect, plain HTTP, ping),
-// because the goroutine of Run runs it. A Pool is safe for use by several goroutines.
+// has a goroutine only while its check runs. A light check (connect, plain HTTP, ping) has none of its own, because the
+// goroutine of Run runs it. A Pool is safe for use by several goroutines.
 type Pool struct {
 	Watches Watches       // of the addresses of tasks
 	wake    chan struct{} // the schedule changed

@@ -30,8 +30,8 @@ const (
 	maxSent   = 64 << 10 // how many bytes a server may send on one connection
 )
 
-// Watch is an address to which the pool keeps an idle TCP connection, in order to notice at once when the server, or
-// the path to it, fails. The end of the connection changes no state: it only causes a check of each task.
+// Watch is an address to which the pool keeps an idle TCP connection, in order to notice at once when the server or the
+// path to it fails. The end of the connection changes no state, but causes a check of each task.
 type Watch struct {
 	To netip.AddrPort
 	settings.Path

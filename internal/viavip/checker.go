@@ -18,8 +18,8 @@ import (
 // address.
 const overtime = time.Second
 
-// otherPorts is how many other source ports a datagram check also tries while packets may fail to reach the private
-// service, because IPVS may remember any port as belonging to a connection with another server.
+// otherPorts is how many more source ports a datagram check tries while packets may fail to reach the private service.
+// IPVS may remember any port as part of a connection with another server.
 const otherPorts = 4
 
 // forever is the limit for checks that apply a timeout of their own.
@@ -194,10 +194,10 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 // count returns the result for an answer that counts. To explain a failure, it checks the server's own address in the
-// time that is left. Meanwhile it checks through the virtual address again, because the service may not have counted
-// the first connection, and no single connection decides about a server that passed before. If few ports are free, and
-// the server answers at its own address, it checks a last time, with the whole timeout, because an earlier connection
-// from the same port may delay the answer.
+// time that is left. Meanwhile it checks through the virtual address again. The service may have missed the first
+// connection, and no single connection decides about a server that passed before. If few ports are free, and the server
+// answers at its own address, it checks a last time with the whole timeout. An earlier connection from the same port
+// may delay the answer.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
 		beside, cancel := context.WithCancel(ctx)

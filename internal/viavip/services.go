@@ -84,14 +84,14 @@ type Services struct {
 	machine
 }
 
-// service is a private service, which may not be in the table yet.
+// service is a private service, which is not necessarily in the table yet.
 type service struct {
 	ipvsctl.PrivateService
 	ours   bool // the service with its mark in the table is ours
 	*entry      // a new one each time that the service is made; nil before
 }
 
-// entry is what is known about a service in the table.
+// entry holds what is known about a service in the table.
 type entry struct {
 	present     atomic.Bool // false once it may not be there
 	connections uint32      // connections that the kernel remembers, as last read
@@ -122,7 +122,7 @@ func (sv *service) lose() {
 	}
 }
 
-// isPresent reports whether a service is in the table, as far as is known.
+// isPresent reports whether a service is known to be in the table.
 func (sv *service) isPresent() bool { return sv.entry != nil && sv.present.Load() }
 
 // New returns services that are not started.
@@ -375,9 +375,9 @@ func (t turn) remove(sv *service) error {
 	return err
 }
 
-// surely makes a check over connections that its service counts. Other connections prove nothing about the server,
-// because the kernel may remember a connection of another check or program from the same port, and a firewall rule may
-// change marks.
+// surely makes a check over connections that its service counts. Other connections prove nothing about the server. The
+// kernel may remember a connection of another check or program from the same port, and a firewall rule may change
+// marks.
 func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, c checker.Checker) (r checker.Result,
 	err error) {
 	stray, tries := p.stray, maxTries
