@@ -47,8 +47,8 @@ type Order struct {
 	From   time.Time `json:"from,omitzero"`  // it waits until this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
-	// The time since boot when a limited order ends, see End. Boot identifies that boot, in case the file outlives
-	// it.
+	// The time since boot when a limited order ends, see End. While the order waits, it only marks the order as
+	// limited. Boot identifies that boot, in case the file outlives it.
 	Ends time.Duration `json:"boot_end,omitempty"`
 	Boot string        `json:"boot,omitempty"`
 }
@@ -102,10 +102,11 @@ func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 // If two readings of the clocks differ by more than clockSet, a clock was set.
 const clockSet = 2 * time.Second
 
-// End returns when the order ends by the wall clock as it is set now. Setting the clock does not change Until.
+// End returns when the order ends by the wall clock as it is set now. Setting the clock does not change Until, nor the
+// end of an order that waits.
 func (o Order) End() time.Time {
 	left := o.Ends - runfile.SinceBoot() // read first, so that a pause here ends no order early
-	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
+	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && !o.Waits() && by.Abs() > clockSet {
 		return o.Until.Add(by.Round(time.Second))
 	}
 	return o.Until
@@ -172,12 +173,16 @@ func (all All) Apart(since time.Time) time.Time {
 	return since
 }
 
-// Due returns the orders whose time to begin has come, as copies without From.
+// Due returns the orders whose time to begin has come, as copies without From. From now on, setting the clock does not
+// change how long a limited order lasts.
 func (all All) Due(now time.Time) All {
 	due := All{}
 	for at, o := range all {
 		if o.Waits() && !o.From.After(now) {
 			o.From = time.Time{}
+			if o.Ends > 0 {
+				o.Ends = runfile.SinceBoot() + o.Until.Sub(now)
+			}
 			due[at] = o
 		}
 	}

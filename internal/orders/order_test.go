@@ -83,6 +83,11 @@ func TestAnOrderThatWaits(t *testing.T) {
 	later := All{a: {Kind: Drain, From: now, Since: now}, b: {Kind: Maint, Since: now.Add(time.Second)}}
 	testkit.Equal(t, later.Apart(now), now.Add(time.Second), "another command within the same second")
 	testkit.Equal(t, later.Apart(now.Add(time.Second)), now.Add(time.Second), "one in force waits no more")
+	// the clock was set back, so that by the time since boot the order ends before it begins
+	o := Order{From: now.Add(3 * time.Hour), Until: now.Add(4 * time.Hour), Ends: runfile.SinceBoot() + time.Minute}
+	testkit.Equal(t, o.End(), o.Until, "the wall clock decides while it waits")
+	begun := All{a: o}.Due(o.From)[a].Ends - runfile.SinceBoot()
+	testkit.Equal(t, begun.Round(time.Minute), time.Hour, "counted when it begins")
 	file := File(t.TempDir() + "/drain")
 	testkit.OK(t, file.Write(all))
 	testkit.Same(t, testkit.Must(file.Current())(t), all)
