@@ -60,17 +60,20 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
 		first := acquire(t, i)
+		since := time.Now().Add(-18 * time.Second)
 		moves := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Weight: 3, Of: 40,
-			Memory: judge.Memory{Climbs: time.Now().Add(-18 * time.Second)},
+			Memory: judge.Memory{Climbs: since, FellFirst: since},
 		}
 		rests := moves
 		rests.Memory = judge.Memory{}
 		kept := endsIn(t, first, phase, func(s *State) { s.SetMoving([]judge.Record{moves, rests}) })
-		if ago := runfile.SinceBoot() - time.Duration(
-			kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
-			t.Errorf("by the file it climbs for %v", ago)
+		for _, at := range []time.Time{kept.Moving[0].Climbs, kept.Moving[0].FellFirst} {
+			ago := runfile.SinceBoot() - time.Duration(at.UnixNano())
+			if (ago - 18*time.Second).Abs() > time.Second {
+				t.Errorf("by the file it began %v ago", ago)
+			}
 		}
 		for range 2 { // the first one is killed before it has recorded anything
 			now := acquire(t, i)
@@ -78,8 +81,8 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 				t.Fatalf("the next daemon knows %v", now.Before.Moving)
 			}
 			m := now.Before.Moving[0]
-			later := m.Climbs.Sub(moves.Climbs)
-			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second ||
+			later := max(m.Climbs.Sub(since), m.FellFirst.Sub(since))
+			if m.Climbs, m.FellFirst = since, since; m != moves || later.Abs() > time.Second ||
 				now.Before.Moving[1] != rests {
 				t.Errorf("the next daemon knows %+v, %v later", now.Before.Moving, later)
 			}

@@ -211,8 +211,6 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 		s.First.Took(Passage{Began: noon.Add(after(value)), OK: !not}, c.Back)
 	case "ends": // a check that began then, without a result
 		s.First.Answered(noon.Add(after(value)), c.Back)
-	case "fellfirst":
-		s.FellFirst = uint32(noon.Add(after(value)).Unix())
 	case "noway": // without checkvip and announce
 		s.First.Way = nil
 	case "also": // the states of its further checks

@@ -36,14 +36,13 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 // isKeptOut reports whether a server that passes is held down.
 func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
 
-// falls tells how often a server failed, and within what time. The time is left out if the clock has since been set
-// back.
+// falls tells how often a server failed, and within what time if that is known.
 func (v View) falls() string {
-	since := v.Now.Sub(time.Unix(int64(v.One.FellFirst), 0)).Round(time.Second)
-	if since < 0 {
-		return fmt.Sprintf("failed %d times", v.One.Falls)
+	text := fmt.Sprintf("failed %d times", v.One.Falls)
+	if v.One.FellFirst.IsZero() {
+		return text
 	}
-	return fmt.Sprintf("failed %d times in %v", v.One.Falls, since)
+	return fmt.Sprintf("%s in %v", text, v.Now.Sub(v.One.FellFirst).Round(time.Second))
 }
 
 const maxReturns = 2 // of a server whose clients get no answers; after these, only an order lets it back in
@@ -77,7 +76,7 @@ func (p *proposal) count(s *Server) {
 	}
 	returned := s.Turn
 	if s.Noted, s.Turn = true, p.now; !p.now.Before(returned.Add(p.HoldDownMax)) {
-		s.Falls, s.FellFirst = 1, uint32(p.now.Unix())
+		s.Falls, s.FellFirst = 1, p.now
 		if !s.Suspect { // its checks pass, so it would be back at once
 			return
 		}

@@ -10,11 +10,11 @@ type Memory struct {
 	Failed time.Time `json:",omitzero"` // since when checks keep it out, if OnFail is a time; else zero
 
 	// Its way back into service, see holddown.
-	Fallen    bool      `json:",omitzero"` // checks took it out, and it is not let back in yet
-	Noted     bool      `json:",omitzero"` // … and that is counted
-	Falls     uint8     `json:",omitzero"` // how often it failed, each time soon after its return
-	FellFirst uint32    `json:",omitzero"` // when it first did so, in seconds since the epoch
-	Turn      time.Time `json:",omitzero"` // until when it stays out; once it is in, when it was let in
+	Fallen    bool      `json:",omitzero"`          // checks took it out, and it is not let back in yet
+	Noted     bool      `json:",omitzero"`          // … and that is counted
+	Falls     uint8     `json:",omitzero"`          // how often it failed, each time soon after its return
+	FellFirst time.Time `json:"FirstFall,omitzero"` // when it first did so; zero: unknown
+	Turn      time.Time `json:",omitzero"`          // until when it stays out; once it is in, when it was let in
 
 	// For a server whose clients get no answers, see observe.
 	Suspect  bool  `json:",omitzero"` // … it was taken out for that, and is not let back in yet

@@ -38,7 +38,9 @@ func (s *State) Goal(one *Server) uint32 {
 }
 
 // Times returns all times of a record.
-func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
+func (r *Record) Times() []*time.Time {
+	return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.FellFirst, &r.Turn}
+}
 
 // Spoken has the reports of a server that apply, and its failing checks that only change the weight. It has room for
 // the first four checks concerned. Each is identified by its line, or as the agent.

@@ -371,7 +371,7 @@ func (w *world) settleReturn(m *Memory) {
 	if ended := instant.Add(-2 * tick); !m.Failed.IsZero() && m.Failed.Before(ended) {
 		m.Failed = ended
 	}
-	if m.FellFirst, m.Falls = 0, min(m.Falls, 3); !m.Turn.IsZero() && m.Turn.Before(over) {
+	if m.FellFirst, m.Falls = (time.Time{}), min(m.Falls, 3); !m.Turn.IsZero() && m.Turn.Before(over) {
 		m.Turn = over
 	}
 }
