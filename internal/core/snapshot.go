@@ -125,7 +125,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	}
 	now.Effective, now.InTable = v.weightAt(s.Dest.Addr)
 	if c := a.worst.check; c != nil {
-		now.Checked, now.Last = c.at.Time(), c.last
+		now.Checked, now.Began, now.Last = c.at.Time(), c.began, c.last
 	}
 	now.Conditions = a.conditions()
 	now.FillOld()
@@ -136,7 +136,7 @@ func (x user) describe() view.Check {
 	now := view.Check{Name: x.use().Name(), Agent: j.Agent, State: j.Health.State.String(),
 		Streak: int(j.Health.Streak), Unjudged: j.cantJudge()}
 	if j.check != nil {
-		now.Checked, now.Last = j.check.at.Time(), j.check.last
+		now.Checked, now.Began, now.Last = j.check.at.Time(), j.check.began, j.check.last
 	}
 	return now
 }

@@ -50,16 +50,16 @@ func (t *trial) noteBefore(before *view.Snapshot) {
 	}
 }
 
-// note notes the first result of each check since the configuration came into force.
+// note notes the first result of each check that began since the configuration came into force.
 func (t *trial) note(now *view.Snapshot) {
 	for v, s := range now.Each() {
 		checks := s.Checks
 		if len(checks) == 0 {
-			checks = []view.Check{{Checked: s.Checked, Last: s.Last}}
+			checks = []view.Check{{Began: s.Began, Last: s.Last}}
 		}
 		for _, c := range checks {
 			one := oneCheck{lvs.At(v.ID, s.Real), c.Name}
-			if c.Checked.After(t.since) && !t.seen[one] && c.Last.Conclusive() {
+			if c.Began.After(t.since) && !t.seen[one] && c.Last.Conclusive() {
 				t.seen[one] = true
 				t.failed[one.Backend] = t.failed[one.Backend] || !c.Last.OK
 			}

@@ -29,17 +29,18 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 			at := begin.Add(time.Duration(look) * time.Second) // the first are results from before
 			for _, word := range strings.Fields(row[2]) {
 				s := view.Server{Real: word[:1]}
-				s.Checked, s.Last.OK = begin, false
+				s.Checked = begin.Add(-time.Hour) // the clock was set back
+				s.Began, s.Last.OK = begin, false
 				if n := min(look, len(word)-1); n > 0 {
-					s.Checked, s.Last.OK = at, word[n] == '+'
+					s.Began, s.Last.OK = at, word[n] == '+'
 					if word[n] == '?' {
 						s.Last.Cause = checker.Shortage
 					}
 				}
 				if row[3] == "two checks" {
 					s.Checks = []view.Check{
-						{Name: "first", Checked: at, Last: checker.Result{OK: true}},
-						{Name: "second", Checked: s.Checked, Last: s.Last}}
+						{Name: "first", Began: at, Last: checker.Result{OK: true}},
+						{Name: "second", Began: s.Began, Last: s.Last}}
 				}
 				now.Virtuals[1].Servers = append(now.Virtuals[1].Servers, s)
 			}

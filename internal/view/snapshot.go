@@ -206,6 +206,7 @@ type ServerResult struct {
 	// the directive that keeps it out of service although its checks pass: holddown, pace or observe
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
+	Began    time.Time      `json:"-"` // when the check began; independent of the clock
 	Last     checker.Result `json:"-"`
 	Check    *LastCheck     `json:"last_check"`          // the same; filled in later
 	Due      time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
@@ -243,6 +244,7 @@ type Check struct {
 	Streak   int            `json:"streak"` // these fields as in Server
 	Unjudged string         `json:"unjudged,omitempty"`
 	Checked  time.Time      `json:"-"`
+	Began    time.Time      `json:"-"`
 	Last     checker.Result `json:"-"`
 	Check    *LastCheck     `json:"last_check"`
 }
