@@ -106,7 +106,7 @@ func (r *Report) Remarks() []string {
 		}
 	}
 	if r.Checks.Overdue >= 1 {
-		all.add("checks are late by %s", Short(time.Duration(r.Checks.Overdue*float64(time.Second))))
+		all.add("checks are late by %s", shortSeconds(r.Checks.Overdue))
 	}
 	if r.Checks.Shortages > 0 {
 		all.add("%d checks failed because this machine lacked what they need", r.Checks.Shortages)

@@ -44,6 +44,7 @@ type Reloads struct {
 	Succeeded uint64    `json:"succeeded"`
 	Refused   uint64    `json:"refused"`
 	Last      time.Time `json:"last"`              // when the configuration in force took effect
+	Ago       float64   `json:"last_seconds_ago"`  // how long ago that was, even if the clock was set since
 	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
 	Missing   bool      `json:"missing,omitempty"` // the file is gone
 	// when the daemon first noticed that the file differs from the configuration in force, and why it would be
@@ -77,6 +78,7 @@ type Report struct {
 	Error     string    `json:"error,omitempty"` // why a running daemon does not answer
 	Version   string    `json:"version,omitempty"`
 	Started   time.Time `json:"started,omitzero"`
+	Up        float64   `json:"up_seconds,omitempty"` // since Started, even if the clock was set since
 	Time      time.Time `json:"time,omitzero"`
 	Role      string    `json:"role,omitempty"`  // active or standby
 	Phase     string    `json:"phase,omitempty"` // starting, running, reloading, stopping
@@ -134,6 +136,7 @@ type (
 func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
 	r := &p.Report
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
+	r.setAges(s.Time)
 	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
 	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
 	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]view.Counts{}}
@@ -145,6 +148,11 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}
 	return r
+}
+
+// setAges notes how long ago the daemon started and its configuration came into force.
+func (r *Report) setAges(now time.Time) {
+	r.Up, r.Reloads.Ago = now.Sub(r.Started).Seconds(), now.Sub(r.Reloads.Last).Seconds()
 }
 
 func roleOf(s *view.Snapshot) string {
@@ -235,6 +243,9 @@ func ReadReport(text []byte) (*Report, error) {
 	if r.Time.IsZero() || r.Started.IsZero() || r.Reloads.Last.IsZero() || r.Table.Operations == nil ||
 		r.Checks == nil {
 		return nil, errors.New("reading the daemon's report: it is not complete")
+	}
+	if r.Up == 0 { // a former version
+		r.setAges(r.Time)
 	}
 	for i := range r.Virtuals {
 		for k := range r.Virtuals[i].Servers {

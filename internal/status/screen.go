@@ -90,7 +90,7 @@ func (s *Screen) head(at time.Time) []line {
 	}
 	lines[0].text += ", " + r.Summary()
 	lines = append(lines, line{text: fmt.Sprintf("%s, version %s, up for %s; configuration read %s ago", r.Doing(),
-		r.Version, Short(r.Time.Sub(r.Started)), Short(r.Time.Sub(r.Reloads.Last)))})
+		r.Version, shortSeconds(r.Up), shortSeconds(r.Reloads.Ago))})
 	for _, remark := range r.Remarks() {
 		lines = append(lines, line{text: remark, style: alarm})
 	}

@@ -59,6 +59,7 @@ func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report))
 		after.Virtuals[i].Servers = slices.Clone(r.Virtuals[i].Servers)
 	}
 	after.Time = r.Time.Add(seconds * time.Second)
+	after.setAges(after.Time)
 	change(&after)
 	return &after
 }

@@ -296,6 +296,14 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	report := NewReport(observed(t), process(), carried())
 	text := object(t, report)
 	testkit.Equal(t, object(t, testkit.Must(ReadReport([]byte(text)))(t)), text)
+	for what, other := range map[string]*strings.Replacer{
+		"the clock was set": strings.NewReplacer(`"started":"2000`, `"started":"1970`,
+			`"last":"2000`, `"last":"1970`),
+		"a former version": strings.NewReplacer(`"up_seconds":600,`, "", `"last_seconds_ago":360,`, ""),
+	} {
+		got := testkit.Must(ReadReport([]byte(other.Replace(text))))(t)
+		testkit.Equal(t, shown(t, got), shown(t, report), what)
+	}
 	for _, bad := range []string{"", "no JSON", "{}", `{"running":true,"time":"2000-01-01T00:00:00Z"}`} {
 		if _, err := ReadReport([]byte(bad)); err == nil {
 			t.Errorf("%q is read", bad)

@@ -24,8 +24,8 @@ const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 // services follow with their servers, those in trouble first.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
-	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
-	t.printf("configuration read %s ago; %s, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
+	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, shortSeconds(r.Up))
+	t.printf("configuration read %s ago; %s, %d refused\n", shortSeconds(r.Reloads.Ago),
 		view.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
@@ -155,6 +155,8 @@ func Short(d time.Duration) string {
 		return fmt.Sprintf("%dd%dh", n/(24*3600), n/3600%24)
 	}
 }
+
+func shortSeconds(n float64) string { return Short(time.Duration(n * float64(time.Second))) }
 
 // brief formats the duration of a check with about three digits.
 func brief(seconds float64) string {
