@@ -183,6 +183,9 @@ func For(s *Server, now time.Time) string {
 	if s.Since.IsZero() {
 		return ""
 	}
+	if s.InState > 0 { // even if the clock was set since
+		return shortSeconds(s.InState)
+	}
 	return Short(now.Sub(s.Since))
 }
 

@@ -57,6 +57,9 @@ func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report))
 	after.Virtuals = slices.Clone(r.Virtuals)
 	for i := range after.Virtuals {
 		after.Virtuals[i].Servers = slices.Clone(r.Virtuals[i].Servers)
+		for k := range after.Virtuals[i].Servers {
+			after.Virtuals[i].Servers[k].InState += float64(seconds)
+		}
 	}
 	after.Time = r.Time.Add(seconds * time.Second)
 	after.setAges(after.Time)
