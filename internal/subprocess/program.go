@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // pipeDelay is how long to wait for remaining output after a program has exited, because a process that it left running
@@ -89,7 +91,7 @@ func Run(ctx context.Context, c Command) error {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- wait(cmd) }()
 	err, killed := Await(ctx, ended, cmd.Process.Pid, c.Limit)
 	if killed != nil {
 		Kill(cmd.Process.Pid)
@@ -103,6 +105,25 @@ func Run(ctx context.Context, c Command) error {
 		return killed
 	}
 	return err
+}
+
+// wait waits for the end of a program in Go's poller. Wait alone blocks a thread for each program: when the limit of
+// processes, which counts threads too, is reached, Go's runtime ends the whole process.
+func wait(cmd *exec.Cmd) error {
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil { // before Linux 5.3, or no descriptor is left
+		return cmd.Wait()
+	}
+	_ = unix.SetNonblock(fd, true) // so that NewFile puts it into the poller
+	f := os.NewFile(uintptr(fd), "program")
+	defer f.Close()
+	if end, err := f.SyscallConn(); err == nil {
+		_ = end.Read(func(uintptr) bool {
+			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			return n != 0
+		})
+	}
+	return cmd.Wait()
 }
 
 // touch reads the beginning of a program's file, and the beginning of its interpreter's file. A folder or a disk that

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -161,6 +162,26 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 		pid := testkit.Must(strconv.Atoi(strings.TrimSpace(string(out.Text))))(t)
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+// Go's runtime ends the daemon when it needs a thread and the limit of processes is reached.
+func TestProgramsThatRunBlockNoThreads(t *testing.T) {
+	tasks := func() int { return len(testkit.Must(os.ReadDir("/proc/self/task"))(t)) }
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	const programs = 50
+	before, others := tasks(), len(children(os.Getpid()))
+	for range programs {
+		all.Go(func() { Run(ctx, Command{Argv: []string{"sleep", "60"}, Limit: time.Minute}) })
+	}
+	for end := time.Now().Add(patient); len(children(os.Getpid())) < others+programs && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if more := tasks() - before; more > programs/2 {
+		t.Errorf("%d programs need %d more threads", programs, more)
+	}
+	stop()
+	all.Wait()
 }
 
 // A process may have waited for a processor before it got a question. That does not excuse a late answer.
