@@ -15,6 +15,7 @@ import (
 const (
 	hookTime   = time.Minute // how long a command may run before its process group is killed
 	hookOutput = 4096        // bytes of its output that are kept
+	maxHooks   = 32          // how many commands of virtual services run at once
 	unused     = "Command is no longer used: "
 )
 
@@ -36,7 +37,8 @@ type Hook struct {
 // only the latest command for each key runs.
 type Hooks struct {
 	journal *Journal
-	tries   *Tries // the commands, each tried once
+	tries   *Tries        // the commands, each tried once
+	turns   chan struct{} // full while maxHooks commands of virtual services run
 
 	mu      sync.Mutex        // guards what follows
 	lanes   map[string]*lane  // those in which a hook runs
@@ -52,7 +54,8 @@ type lane struct {
 
 // NewHooks returns Hooks that report to the journal when a hook fails and when it works again. Close ends them.
 func NewHooks(j *Journal) *Hooks {
-	return &Hooks{journal: j, tries: NewTries(), lanes: map[string]*lane{}, failing: map[string]string{}}
+	return &Hooks{journal: j, tries: NewTries(), turns: make(chan struct{}, maxHooks), lanes: map[string]*lane{},
+		failing: map[string]string{}}
 }
 
 // Set replaces the list of hooks in the configuration. The failures of hooks that are no longer in it are reported as
@@ -122,9 +125,14 @@ func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 // work runs the first hook of a lane and those after it.
 func (h *Hooks) work(hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
+		end := func() {}
+		if hook.Lane == hook.Key { // there may be thousands of virtual services
+			end = h.turn()
+		}
 		out := &subprocess.Output{Max: hookOutput, Last: true}
 		err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
+		end()
 		hook.Ended()
 		output := strings.TrimSpace(string(out.Text))
 		e := Event{Kind: HookOutput, Virtual: hook.Key, Reason: output, Text: "Command said: " + hook.name()}
@@ -137,6 +145,18 @@ func (h *Hooks) work(hook Hook) {
 		}
 		h.settle(hook, e)
 	}
+}
+
+// turn waits until fewer than maxHooks commands of virtual services run, so that they do not use up the processes. It
+// waits no longer than one command may take. The result ends the turn.
+func (h *Hooks) turn() (end func()) {
+	select {
+	case h.turns <- struct{}{}:
+		return func() { <-h.turns }
+	case <-time.After(hookTime):
+	case <-h.tries.Context.Done():
+	}
+	return func() {}
 }
 
 // settle reports that a hook has failed or works again, together with its output.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/internal/testkit"
@@ -59,6 +60,32 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	if got, _ := os.ReadFile(out); string(got) != "a2\nb1\n" {
 		t.Errorf("got %q", got)
 	}
+}
+
+func TestCommandsOfServicesTakeTurns(t *testing.T) {
+	h := NewHooks(NewJournal())
+	for range cap(h.turns) {
+		h.turns <- struct{}{}
+	}
+	ended := make(chan string, 2)
+	for lane, line := range map[string]string{"v": ":", "onchange": "sleep .1"} {
+		h.Run(Hook{Lane: lane, Key: "v", Argv: Shell(line), Ended: func() { ended <- lane }})
+	}
+	testkit.Equal(t, <-ended, "onchange")
+	<-h.turns
+	testkit.Equal(t, <-ended, "v")
+	h.Close(t.Context())
+	testkit.Equal(t, len(h.turns), cap(h.turns)-1)
+}
+
+// Commands that hang delay no other one for longer than they may take.
+func TestATurnIsNotAwaitedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &Hooks{tries: NewTries()}
+		begin := time.Now()
+		h.turn()()
+		testkit.Equal(t, time.Since(begin), hookTime)
+	})
 }
 
 // BenchmarkHooks10k has a hook of each of 10,000 virtual services wait for one that runs.
