@@ -5,7 +5,6 @@ import (
 	"errors"
 	"hash/crc32"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
-	"ldirectord/internal/raw"
 )
 
 // MaxBody limits how much of a server's answer is kept, in bytes.
@@ -101,7 +99,7 @@ func causeOf(err error) Cause {
 		errno  syscall.Errno
 	)
 	switch {
-	case errors.Is(err, wire.ErrStopped), isShortage(err):
+	case wire.IsOneOf(err, wire.ErrStopped, icmp.ErrDenied), wire.IsShortage(err):
 		return Shortage
 	case errors.Is(err, wire.ErrUnjudged):
 		return Unjudged
@@ -158,21 +156,6 @@ func Panicked(program, what, place string) Result {
 		Detail:  "panic while handling the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
 		Warning: "a fault in " + program + ": panic at " + place,
 	}
-}
-
-// isShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL means that no local port is left;
-// for UDP, EAGAIN and EADDRINUSE mean the same. ENOSPC means that epoll may watch no more sockets. Go's runtime does
-// not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage. It means
-// that the server can't be reached.
-//
-// EPERM is a shortage, because no network reports it. A firewall rule of this machine dropped the packet, or its
-// connection table is full. EACCES is a shortage only for a ping socket, because with IPv6 it may also come from a
-// router or the server.
-func isShortage(err error) bool {
-	var origin *raw.OriginError
-	return errors.As(err, &origin) || wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
-		syscall.ENOBUFS, syscall.ENOSPC, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN,
-		syscall.EPERM, os.ErrNoDeadline, icmp.ErrDenied)
 }
 
 // Silence turns a failed check of an agent into a result that proves nothing about the server, unless the agent itself

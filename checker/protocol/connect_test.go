@@ -73,12 +73,29 @@ func TestCancelledConnectEndsAtOnce(t *testing.T) {
 func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 	s := serve(t, silence)
 	c := build(t, connectSpec(s.addr), nil)
+	named := httpSpec(s.addr, "")
+	named.URL = "http://www.example.test/"
+	h := build(t, named, nil)
 	var before syscall.Rlimit
 	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
 	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}))
 	expect(t, c.Check(t.Context()), "shortage: connect: too many open files")
+	expect(t, h.Check(t.Context()), "shortage: look-up of www.example.test failed: too many open files")
+
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before))
+	resolver := net.DefaultResolver
+	defer func() { net.DefaultResolver = resolver }()
+	net.DefaultResolver = &net.Resolver{Dial: func(context.Context, string, string) (net.Conn, error) {
+		return unsent{new(net.UDPConn)}, nil
+	}}
+	expect(t, h.Check(t.Context()), "shortage: look-up of www.example.test failed: operation not permitted")
 }
+
+// unsent is a connection whose datagrams a firewall of this machine drops.
+type unsent struct{ *net.UDPConn }
+
+func (unsent) Write([]byte) (int, error) { return 0, syscall.EPERM }
 
 func TestFailuresOfAStageSayWhatFailed(t *testing.T) {
 	for err, want := range map[error]string{

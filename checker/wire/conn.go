@@ -141,26 +141,6 @@ func ConnectUntil(ctx context.Context, to netip.AddrPort, deadline time.Time, ti
 	return c, nil
 }
 
-// Resolve looks up a host name. It returns a literal address unchanged.
-func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a.Unmap()}, nil
-	}
-	w := WatchOf(ctx)
-	ctx, cancel := context.WithDeadline(ctx, w.End(timeout))
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, NewFault(err, "look-up of %s failed: %s", Show(host), lookupReason(err))
-	}
-	w.Mark(MarkLookup)
-	w.Remark("%s has %v", host, addrs)
-	for i, a := range addrs {
-		addrs[i] = a.Unmap()
-	}
-	return addrs, nil
-}
-
 // ConnectFault returns the error for a connection that failed or took too long, with a text for operators.
 func ConnectFault(err error, timeout time.Duration) error {
 	if IsTimeout(err) {

@@ -48,6 +48,21 @@ func IsOneOf(err error, of ...error) bool {
 	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
+// IsShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL, or EAGAIN or EADDRINUSE for UDP,
+// means that no local port is left. ENOSPC means that epoll may watch no more sockets. Go's runtime does not watch such
+// a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage: the server can't be
+// reached.
+//
+// EPERM is a shortage, because no network reports it: a firewall rule of this machine, or its full connection table,
+// dropped the packet. EACCES is none, because with IPv6 it may also come from a router or the server. For a ping socket
+// it is icmp.ErrDenied.
+func IsShortage(err error) bool {
+	var origin *raw.OriginError
+	return errors.As(err, &origin) || IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
+		syscall.ENOBUFS, syscall.ENOSPC, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN,
+		syscall.EPERM, os.ErrNoDeadline)
+}
+
 // IsTimeout reports whether an error means that a deadline has passed.
 func IsTimeout(err error) bool {
 	return IsOneOf(err, os.ErrDeadlineExceeded, context.DeadlineExceeded)
