@@ -8,7 +8,7 @@ import (
 )
 
 // agenda lists the virtual services that a wake-up has to look at: those that are due or may be due at any moment, and
-// those that become due at a set time. A wake-up spends no time on any others.
+// those that become due at a set time. A wake-up spends no time on the others.
 type agenda struct {
 	open  []*virtual
 	timed byTime
@@ -35,8 +35,8 @@ func (a *agenda) enter(virtuals, former []*virtual) {
 	}
 }
 
-// take returns the open virtual services and those whose time has come, in the order of the file. The caller calls
-// giveBack once it has decided them.
+// take returns the virtual services that are open or have become due, in the order of the file. After handling them,
+// the caller calls giveBack.
 func (a *agenda) take(now time.Time) []*virtual {
 	for isDue(a.next(), now) {
 		heap.Pop(&a.timed).(*virtual).touch()
@@ -50,7 +50,7 @@ func (a *agenda) take(now time.Time) []*virtual {
 	return taken
 }
 
-// giveBack reopens each taken virtual service that still has something to do.
+// giveBack reopens each taken virtual service that is still due or may become due at any moment.
 func (a *agenda) giveBack(taken []*virtual) {
 	for _, v := range taken {
 		if v.dirty || v.Gathers() || v.Obeys || v.isUnweighed() {
@@ -60,7 +60,7 @@ func (a *agenda) giveBack(taken []*virtual) {
 	a.spare = taken
 }
 
-// next returns when the first virtual service becomes due even if no event happens, or zero if none does.
+// next returns the time at which the first virtual service becomes due without an event, or zero if none does.
 func (a *agenda) next() time.Time {
 	if len(a.timed) == 0 {
 		return time.Time{}
@@ -78,7 +78,7 @@ func (v *virtual) look() {
 
 func (a *agenda) add(v *virtual) { a.open = append(a.open, v) }
 
-// touch makes a virtual service due, so that the writer decides it and updates the table.
+// touch makes a virtual service due, so that the writer updates it in the table.
 func (v *virtual) touch() {
 	v.dirty = true
 	v.look()
@@ -95,7 +95,7 @@ func (v *virtual) isUnweighed() bool {
 	return !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0)
 }
 
-// wakeAt sets when a virtual service becomes due even if no event happens; zero means never.
+// wakeAt sets the time at which a virtual service becomes due without an event. Zero means never.
 func (v *virtual) wakeAt(at time.Time) {
 	v.again = at
 	switch {

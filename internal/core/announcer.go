@@ -69,8 +69,8 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 // reconsider makes the next step decide again where each address belongs.
 func (a *announcer) reconsider() { a.stale = true }
 
-// end notes that the director stops. From then on, all addresses are withdrawn, except those of virtual services that
-// cleanstop = no leaves in the table.
+// end notes that the director is stopping. From then on, all addresses are withdrawn, except those of virtual services
+// that stay in the table because of cleanstop = no.
 func (a *announcer) end() { a.atEnd = true }
 
 func (a *announcer) byAddr() map[netip.Addr]*announcement {
@@ -95,7 +95,7 @@ func (a *announcer) byKey() map[lvs.Key][]*announcement {
 // recheck orders another look at the addresses, if there are any.
 func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
 
-// decide decides where each address belongs. If this has changed since the last order, it gives a new one.
+// decide decides where each address belongs. If a place has changed since the last order, decide gives a new order.
 func (a *announcer) decide(now time.Time) {
 	if isDue(a.again, now) {
 		a.due, a.again = true, time.Time{}

@@ -1,6 +1,6 @@
 package core
 
-// background is slow work that runs beside everything else, one order at a time.
+// background is slow work that runs alongside everything else, one order at a time.
 type background[O any] struct {
 	want    O      // the next order
 	due     bool   // the next order has to start

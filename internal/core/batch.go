@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// change is what is to be written to the table for one virtual service.
+// change is a pending write to the table for one virtual service.
 type change struct {
 	v *virtual
 	*judge.Write
@@ -21,7 +21,8 @@ func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.D
 	return &change{v, judge.NewWrite(&v.Case, have, want)}
 }
 
-// record passes on which servers are leaving and whose weights are changing. It is called before the table changes.
+// record passes on the servers that are leaving and those whose weights are changing. It is called before the table
+// changes.
 func (w *writer) record() {
 	if w.examiner.endMoved() || w.left {
 		w.left = false

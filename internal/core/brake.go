@@ -40,8 +40,8 @@ func (e *examiner) accuse(x user) bool {
 	return kept
 }
 
-// settlePaths evaluates all results of a wake-up together. It does so for the virtual services that need it, in the
-// order of the file.
+// settlePaths evaluates the results of a wake-up together, for each virtual service that needs it, in the order of the
+// file.
 func (e *examiner) settlePaths() {
 	slices.SortFunc(e.accused, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })
 	for _, v := range slices.Compact(e.accused) {
@@ -52,8 +52,8 @@ func (e *examiner) settlePaths() {
 	e.accused = nil
 }
 
-// settlePath judges the failures that the servers cause, and withholds those that this machine causes. If the results
-// don't show the cause, it has other servers checked.
+// settlePath judges failures caused by the servers, and withholds failures caused by this machine. If the results don't
+// show the cause, it has other servers checked.
 func (e *examiner) settlePath(v *virtual, line int) {
 	cfg := v.Config
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()

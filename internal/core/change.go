@@ -21,7 +21,7 @@ type Change struct {
 	Await func() (done func())
 }
 
-// State is what a change may affect. The other fields are zero both before and after.
+// State is what a change may affect. Fields that a change does not concern are zero both before and after.
 type State struct {
 	Health   health.State // the state of a server by its checks
 	Fallback string       // the last argument of fallbackcommand: start or stop
@@ -39,8 +39,8 @@ type Cause struct {
 	Note string // the words that history records
 }
 
-// Receiver gets each change in turn, from the director's goroutine. It must not block, and must not keep anything of a
-// change but its texts.
+// Receiver is called with each change in turn, by the director's goroutine. It must not block, and may keep only the
+// texts of a change.
 type Receiver func(*Change)
 
 // isNew reports whether the change is a new result, which has not been judged yet.

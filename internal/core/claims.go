@@ -11,14 +11,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Claims reports which virtual services other daemons of this machine have in the table. No daemon takes a virtual
+// Claims reports which virtual services other daemons on this machine have in the table. No daemon takes a virtual
 // service from another.
 type Claims interface {
 	// Take claims the virtual services in keys for this director. It queues for those that another daemon has, but
 	// does not wait until they are free. It gives up all other claims except those in left, which may still be in
-	// the table. taken names the daemon that has each virtual service. beside names a daemon that shares a virtual
-	// service, waits for it or changes it. Take is called before a virtual service is added and after one was
-	// removed.
+	// the table. The result taken names the daemon that has each virtual service. The result beside names a daemon
+	// that shares a virtual service, waits for it or changes it. Take is called before a virtual service is added
+	// and after one is removed.
 	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }
 
@@ -33,7 +33,7 @@ type claimant struct {
 	announcer *announcer
 }
 
-// elsewhere returns the other daemon of this machine that has a virtual service in the table, or "" if none has.
+// elsewhere returns the name of the other daemon that has a virtual service in the table, or "" if none has.
 func (v *virtual) elsewhere() string {
 	if v.Owner == judge.ActiveDirector {
 		return ""
@@ -41,8 +41,8 @@ func (v *virtual) elsewhere() string {
 	return v.Owner
 }
 
-// shared returns the daemon that waits for a virtual service of this daemon, or changes it too. It returns "" if there
-// is none.
+// shared returns the name of the daemon that waits for a virtual service of this daemon, or also changes it. It returns
+// "" if there is none.
 func (v *virtual) shared() string {
 	if !v.IsOurs() {
 		return ""
@@ -63,7 +63,7 @@ var (
 	}}
 )
 
-// assign claims virtual services, and notes which daemon has each. left lists virtual services that are no longer
+// assign claims virtual services, and notes which daemon has each. The virtual services in left are no longer
 // configured but may still be in the table. assign returns the virtual services that this daemon takes over from
 // another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
@@ -94,8 +94,8 @@ func (c *claimant) record() {
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
 }
 
-// takeOver reports which virtual services other daemons gave up, and makes them due. If one of them was to be removed
-// because only the previous daemon had it, it now stays.
+// takeOver reports which virtual services other daemons gave up, and makes them due. If one of them was due to be
+// removed because only the previous daemon had it, it now stays.
 func (c *claimant) takeOver(gained []*virtual) {
 	if len(gained) == 0 {
 		return

@@ -33,8 +33,8 @@ func (a *subject) about(v *virtual, s *server) {
 	}
 }
 
-// kind is a kind of condition, worked out from what the director knows. says returns its sentence, or "" while the
-// condition does not hold. A kind without says is reported but not shown.
+// kind is a kind of condition, derived from what the director knows. says returns its sentence, or "" while the
+// condition does not hold. If says is nil, the condition is reported but not shown.
 type kind struct {
 	name    string
 	trouble judge.Trouble
@@ -115,7 +115,7 @@ var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) 
 	return cmp.Or(a.reason(), "its checks fail")
 }}
 
-// reason returns why the deciding check fails.
+// reason returns the reason why the deciding check fails.
 func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
 
 var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {

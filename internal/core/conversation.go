@@ -51,7 +51,7 @@ func (a *conversations) follow(u *schedule.Update, c *check, now time.Time) {
 	}
 }
 
-// shorten keeps the beginning of a conversation.
+// shorten cuts a conversation to maxConversation bytes.
 func shorten(text string) string {
 	const more = "…\n"
 	if len(text) <= maxConversation {
@@ -60,7 +60,7 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:maxConversation-len(more)], "") + more
 }
 
-// of returns the conversations of a server's checks that are down.
+// of returns the conversations of those checks of a server that are down.
 func (a *conversations) of(v *virtual, s *server) (list []view.Conversation) {
 	for x := range v.checks(s) {
 		if last, has := a.kept[x.task()]; has && x.j.Health.State == health.Down {

@@ -1,8 +1,8 @@
-// Package core decides what is done for all virtual services together, when, and in which order. This covers writes to
-// the table, addresses, mark rules and messages. The package asks judge what a single virtual service should have. Its
-// methods take the events: results of checks, changes of the table, requests of operators, and the time. Step then does
-// everything that is due. The package has no clock of its own and waits only for the table's answers, so a test can
-// play any order of events in memory.
+// Package core decides what to do for all virtual services together, when, and in which order. This covers writes to
+// the table, addresses, mark rules and messages. Decisions about a single virtual service come from package judge. The
+// methods of Core receive the events: results of checks, changes to the table, requests of operators, and the time.
+// Step then does everything that is due. The package has no clock of its own and waits only for the table's answers, so
+// a test can play any order of events in memory.
 package core
 
 import (
@@ -23,15 +23,15 @@ type World struct {
 	// Former lists the virtual services of the previous daemon, which handed over or crashed. Those that are not in
 	// the plan are purged.
 	Former []lvs.Key
-	// Withdraw is true if the previous daemon may have left addresses, even if the plan has none.
+	// Withdraw is true if the previous daemon may have left addresses on devices, even if the plan has none.
 	Withdraw bool
 	// Through, if not nil, is called with the virtual addresses that checks go through. Checks must not use an
 	// address that maps to true, because other daemons have the virtual services at that address.
 	Through func(left map[netip.Addr]bool)
 	// Departing lists the servers that left the configuration of the previous daemon and still had connections.
 	Departing []judge.Record
-	// Leave, if not nil, is called with the leaving servers whenever they change, before the table is changed. What
-	// the last call passed becomes Departing of the next daemon.
+	// Leave, if not nil, is called with the leaving servers whenever they change, before the table is changed. The
+	// list passed last becomes Departing of the next daemon.
 	Leave func([]judge.Record)
 	// Moving lists the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
 	// called with all servers whose weights are changing, before the table changes. The shortest time between two
@@ -63,8 +63,8 @@ type Checks interface {
 	Tape(t *schedule.Task)
 }
 
-// Core is the state of all virtual services. Its parts share services but do not know Core itself. Its methods are
-// called one at a time.
+// Core is the state of all virtual services. Its parts share the struct services but have no access to Core itself. Its
+// methods are called one at a time.
 type Core struct {
 	services
 	writer     writer

@@ -12,7 +12,7 @@ import (
 )
 
 // checkDrift compares the table with the last write and undoes external changes. It always restores removed virtual
-// services and changed settings. It restores real servers only with repair.
+// services and changed settings. It restores real servers only if repair is set.
 func (w *writer) checkDrift() {
 	if w.silent() {
 		return
@@ -49,7 +49,7 @@ func (v *virtual) isAsWritten(have lvs.VirtualService) bool {
 	return have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
 }
 
-// confirmed returns a second reading of the table, but keeps the entries that the first one found as written; see
+// confirmed reads the table a second time, but keeps the entries that the first reading showed as written; see
 // completed.
 func (w *writer) confirmed(table lvs.Table) (lvs.Table, judge.Outcome) {
 	again, o := w.read()
@@ -77,8 +77,8 @@ func (w *writer) completed(have lvs.Table, keys []lvs.Key) lvs.Table {
 	return again
 }
 
-// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. The timeouts
-// stay set when the daemon ends.
+// keepTimeouts sets the timeouts of idle connections, if the file contains them and no other daemon sets them. The
+// timeouts stay set when the daemon ends.
 func (w *writer) keepTimeouts() {
 	want := w.global.Timeouts
 	if want == (lvs.Timeouts{}) || !w.others.idle || !w.mayAsk() {
@@ -95,7 +95,7 @@ func (w *writer) keepTimeouts() {
 	}
 }
 
-// noteCounters notes the counters of the servers from the table, and when they were read.
+// noteCounters notes the servers' counters in the table, and the time at which they were read.
 func (w *writer) noteCounters(table lvs.Table) {
 	interval := w.driftInterval()
 	for _, v := range w.virtuals {
@@ -111,8 +111,8 @@ func (w *writer) noteCounters(table lvs.Table) {
 	}
 }
 
-// notice reports external changes once. An external change of a server is kept until its next change of state or a
-// reload, unless a file in maintenancedir or the directive repair requires otherwise.
+// notice reports each external change once. An external change of a server is kept until the server's next change of
+// state or a reload, unless a file in maintenancedir or the directive repair requires otherwise.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
@@ -138,7 +138,8 @@ func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	}
 }
 
-// byHand notes and reports a change by hand of the destination at addr. For in and empties, see judge.Case.Changed.
+// byHand notes and reports that the destination at addr was changed by hand. For in and empties, see
+// judge.Case.Changed.
 func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
 	if v.Changed(addr, in, empties) {
 		what += "; kept until its next change of state or a reload"

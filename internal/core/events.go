@@ -15,7 +15,7 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// op reports a change of the table in the words that log watchers know.
+// op reports a change to the table in the words that log watchers expect.
 func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	s, step := v.serverAt(op.Dest.Addr), false
 	c := Change{user: user{v: v, s: s}}
@@ -102,7 +102,7 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	}
 }
 
-// addDetails adds the details for mails about a server. It counts the servers in service only once for events of the
+// addDetails adds the details for mails about a server. It counts the servers in service only once for events at the
 // same moment.
 func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if v.Config.Mail.To == "" {
@@ -131,7 +131,7 @@ func tableName(table, configured string) string {
 	return table + " mapped from " + configured
 }
 
-// sayLeaving reports a change of a leaving server.
+// sayLeaving describes op in e and returns true if op drains or removes a leaving server.
 func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
 	l, drains := v.Departure(op.Dest.Addr), op.Kind == lvs.EditDest && op.Dest.Weight == 0
 	if l == nil || !drains && op.Kind != lvs.DelDest {
@@ -151,7 +151,7 @@ func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
 	return true
 }
 
-// override reports a change by hand of a virtual service, or of the destination at addr.
+// override reports that a virtual service, or its destination at addr, was changed by hand.
 func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	e, whose, servers := notify.Event{Virtual: v.Config.ID}, v.called()+":", v.servers
 	if addr.IsValid() {
@@ -163,8 +163,8 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	t.emit(e)
 }
 
-// unjudged handles an answer that can't be judged: the server keeps its state. The log reports each server. Mail
-// reports only the first server of a virtual service, because all its servers usually share the pattern. After
+// unjudged handles an answer that can't be judged. The server keeps its state. The log reports each server. Mail
+// reports only the first server of a virtual service, because its servers usually share one pattern. After
 // unjudgedQuiet, both report it again.
 func (t *teller) unjudged(c *check, r *checker.Result) {
 	t.found(history.Unjudged, r, c.users...)
@@ -190,8 +190,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 // unjudgedQuiet is the time between two reports of unjudged answers of a server.
 const unjudgedQuiet = time.Hour
 
-// shortage counts checks that failed because of a shortage of this machine. It reports the third such failure in a row.
-// lasts reports whether this was at least the third.
+// shortage counts checks that failed because of a shortage on this machine. It reports the third such failure in a row.
+// The result lasts reports whether this was at least the third.
 func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 	t.found(history.Shortage, r, c.users...)
 	for _, x := range c.users {
@@ -221,13 +221,13 @@ func (t *teller) warn(c *check, r *checker.Result) {
 	}
 }
 
-// guard reports an act of the guard, which concerns a virtual service as a whole.
+// guard reports an action of the guard, which concerns a virtual service as a whole.
 func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.report(v, nil, kind, does, more, "")
 }
 
-// fallbackOf returns the fallback server that a change concerns, or nil if there is none. A real server s may have the
-// same address.
+// fallbackOf returns the fallback server that a change concerns, or nil if there is none. If a real server has the same
+// address, it is s.
 func (v *virtual) fallbackOf(op lvs.Op, s *server) *server {
 	at, removes := v.FallbackAt(op.Dest.Addr), op.Kind == lvs.DelDest
 	switch {

@@ -173,7 +173,7 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 // isWatched reports whether the section asks for an idle connection that shows when the server process ends.
 func (x user) isWatched() bool { return x.use().Check().Watches(x.s.entry.Real) }
 
-// attend has the address of a check watched after a success, and ends the watch when no server at that address is up.
+// attend starts to watch the address of a check after a success, and stops when no server at that address is up.
 func (e *examiner) attend(c *check) {
 	w := c.watch
 	if w == nil {
@@ -205,7 +205,7 @@ func (e *examiner) unwatch(c *check, why string) {
 	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", after, why)
 }
 
-// share copies to a judgement what another server with this check reported earlier.
+// share copies the earlier report of another server with this check to a judgement.
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {
@@ -216,7 +216,7 @@ func (c *check) share(j *judgement) {
 	}
 }
 
-// judgeKnown judges unknown servers by existing results of their checks, which other servers may share.
+// judgeKnown judges servers whose state is unknown by existing results of their checks, which other servers may share.
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.entries() {
 		was := s.Health()

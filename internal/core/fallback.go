@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// members returns the servers in judge's order.
+// members returns the servers in the order that judge uses.
 func (v *virtual) members() []*server { return v.all[:len(v.Members)] }
 
 func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
@@ -29,7 +29,7 @@ func (v *virtual) formerly(s *server) *server {
 	return nil
 }
 
-// turnedFallback reports that a fallback server begins to fail, or passes again.
+// turnedFallback reports that a fallback server has begun to fail or passes again.
 func (t *teller) turnedFallback(x user, now history.Kind) {
 	reason := x.j.reason
 	switch {

@@ -11,7 +11,7 @@ import (
 
 // This file compares what the servers of a section show of themselves, and finds those that differ. It decides nothing.
 
-// trait is something in which the servers of a section should be alike.
+// trait is a property in which the servers of a section should be alike.
 type trait int
 
 const (
@@ -42,7 +42,7 @@ type certificates struct {
 	ends int64  // when the first of them expires, as checker.Result.CertEnd
 }
 
-// answers averages how long successful checks take, ten at a time, in microseconds.
+// answers averages the durations of successful checks in microseconds, ten at a time.
 type answers struct {
 	mean uint32 // of the last full ten; 0: there were fewer
 	sum  uint32 // of those since
@@ -96,7 +96,7 @@ type norm struct {
 	took  []uint32 // the times of all, sorted
 }
 
-// normOf computes the norm. times is a buffer for the times of all servers.
+// normOf computes the norm. It uses times as a buffer for the times of all servers.
 func normOf(all []shown, times []uint32) norm {
 	for _, s := range all {
 		if s.took > 0 {
@@ -111,7 +111,7 @@ func normOf(all []shown, times []uint32) norm {
 	}
 }
 
-// differs describes each trait in which a server differs from the norm. The text is "" for the others.
+// differs describes each trait in which a server differs from the norm. For the other traits, the text is "".
 func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 	if n.certs.lacks(s.certs) {
 		says[certificate] = fmt.Sprintf("shows a different certificate from %d of %d (%s; theirs %s)",
@@ -137,7 +137,7 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 
 func inMillis(micros uint32) time.Duration { return time.Duration(micros/1000) * time.Millisecond }
 
-// ends describes when a certificate expires, or that it has expired.
+// ends describes in how many days a certificate expires, or how many days ago it expired.
 func ends(at int64, now time.Time) string {
 	const day = 24 * time.Hour
 	left := time.Unix(at, 0).Sub(now)

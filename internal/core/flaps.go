@@ -30,7 +30,7 @@ func shift(c *Change) {
 	kept.shifts = append(kept.shifts, c.Time)
 }
 
-// lately counts the changes of a server within the last flapsIn.
+// lately counts a server's changes of state during the last flapsIn.
 func (s *server) lately(now time.Time) int {
 	if s.recent == nil {
 		return 0
@@ -42,7 +42,7 @@ func (s *server) lately(now time.Time) int {
 	return n
 }
 
-// flaps describes the changes of a server that flaps, and returns "" for any other.
+// flaps describes the changes of a server that flaps, or returns "" for any other server.
 func (a *subject) flaps() string {
 	n := a.s.lately(a.Now)
 	if n < flapsFrom {

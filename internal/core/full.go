@@ -21,7 +21,7 @@ type limit struct {
 
 func (l *limit) isFull() bool { return l != nil && l.full }
 
-// look notes a destination and its connections, as read from the table. full changes only after the table has
+// look notes a destination and its connections, as read from the table. The field full changes only after the table has
 // contradicted it for an interval.
 func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval time.Duration) (turned bool) {
 	was := l.reached > 0 && d.Upper <= l.reached // raising the limit makes the kernel forget it
@@ -40,7 +40,8 @@ func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval tim
 	return false
 }
 
-// limits is called after the table was read. It reports which servers are full, and whether all servers in service are.
+// limits is called after the table has been read. It reports which servers are full, and whether all servers in service
+// are.
 func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	for _, s := range v.servers {
 		d, _ := have.At(s.Dest.Addr)

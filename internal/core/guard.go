@@ -29,7 +29,7 @@ func (v *virtual) holder() string {
 	return ""
 }
 
-// guard returns what holds servers in service, as JSON shows it.
+// guard returns what holds servers in service, in the form that JSON shows.
 func (v *virtual) guard() view.Guard {
 	now := view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Paced: v.PaceOut.N > 0}
 	if now.Keeps == 0 && !now.Paced && !(now.Obeys && v.holder() != "") {

@@ -29,8 +29,8 @@ type unjudged struct {
 	at  time.Time // when it was last reported
 }
 
-// worst returns the judgement that decides the server's state. This is the first one that is down, otherwise the first
-// that is unknown, otherwise the one with the most results against its state.
+// worst returns the judgement that decides the server's state. It is the first one that is down. If none is, it is the
+// first one that is unknown, otherwise the one with the most results against its state.
 func (s *server) worst() *judgement {
 	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
 	worst := &s.first
@@ -48,7 +48,7 @@ func (x user) use() plan.Use {
 	return plan.Use{Service: x.v.Service, Entry: x.s.entry, Line: x.s.entry.Line(int(x.j.k))}
 }
 
-// task returns the task by which the pool runs the check, or nil with checktype=off.
+// task returns the pool's task that runs the check, or nil if checktype is off.
 func (x user) task() *schedule.Task { return x.s.entry.Line(int(x.j.k)).Task }
 
 // named adds the name of the check to a message if the server has several checks.
@@ -68,7 +68,7 @@ func (v *virtual) checks(s *server) iter.Seq[user] {
 	}
 }
 
-// cantJudge returns why the last answer of a check can't be judged, or "" if it can.
+// cantJudge returns the reason why the last answer of a check can't be judged, or "" if it can.
 func (j *judgement) cantJudge() string {
 	if j.unjudged == nil {
 		return ""

@@ -26,7 +26,7 @@ func (v *virtual) depart(servers []*server) {
 	}
 }
 
-// whyOver returns why a departing server is removed now, or "" while it stays.
+// whyOver returns the reason to remove a departing server now, or "" while it stays.
 func whyOver(l *judge.Departure) string {
 	switch l.Over {
 	case judge.Late:
@@ -50,7 +50,7 @@ type records struct {
 	pass func([]judge.Record) // see World
 }
 
-// keep passes on the records if they changed.
+// keep passes on the records if they have changed.
 func (r *records) keep(now []judge.Record) {
 	if r.pass != nil && !slices.Equal(now, r.last) {
 		r.pass(now)
@@ -58,8 +58,8 @@ func (r *records) keep(now []judge.Record) {
 	r.last = now
 }
 
-// mayServe reports whether a server that moved away may still serve. It may if it was in service, as the table shows,
-// or in maintenance when the previous daemon ended.
+// mayServe reports whether a server that moved away may still serve. It may if it was in service or in maintenance when
+// the previous daemon ended. The table shows whether it was in service.
 func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {

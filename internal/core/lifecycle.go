@@ -24,11 +24,11 @@ type Plan struct {
 	virtuals []*virtual
 }
 
-// Ready prepares a plan. It does not need the core, and takes most of the time of a reload.
+// Ready prepares a plan. It takes most of the time of a reload, but does not need the core.
 func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
 
-// Begin applies the first plan to the table as it finds it. Servers with a weight in the table count as up until their
-// checks fail. Unconfigured destinations of our virtual services are purged. first is the first reading of
+// Begin applies the first plan to the existing table. Servers with a weight in the table count as up until their checks
+// fail. Unconfigured destinations of our virtual services are purged. The argument first is the first reading of
 // maintenancedir. Begin fails only if it can't read the table.
 func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
 	c.tell.tick(now)
@@ -85,7 +85,7 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 // Replace puts a new plan in force, with the first reading of its maintenancedir. A server keeps its health if its
 // check stays the same. If its check changed, its entry in the table stays until the first result of the new check.
 //
-// refines says that the plan differs only in the servers of lists and in servers whose names now have an address. A
+// If refines is true, the plan differs only in the servers of lists and in servers whose names now have an address. A
 // server without an address has the state unknown and is not in the table. It counts as down, so that the fallback
 // server can serve. A destination that was in the table at the start may be such a server, so it is kept as it is until
 // every name has an address. Servers that left the file when such a name was added stay too, and are checked. Overrides
@@ -124,7 +124,7 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 	c.remover.purge()
 }
 
-// takeOver copies the state of a virtual service from the former plan. was is nil if the service is new.
+// takeOver copies the state of a virtual service from the former plan. For a new service, the argument was is nil.
 func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if was == nil {
 		return
@@ -236,8 +236,8 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// predecessors returns what each entry was before a reload, or nil for a new one. If several real servers have the same
-// address, those from the same line are paired first, and the others in the order of the file.
+// predecessors returns the server that each entry was before a reload, or nil for a new one. If several real servers
+// have the same address, those from the same line are paired first. The others are paired in the order of the file.
 func (v *virtual) predecessors(was *virtual, now []*server) []*server {
 	first, later := make(map[netip.AddrPort]int, len(was.servers)), make([]int, len(was.servers)) // counted from 1
 	for i, old := range slices.Backward(was.servers) {
@@ -323,14 +323,15 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.observer.arm()
 }
 
-// End records for the next daemon what is changing the weights of servers. No result of a check is handled after End.
+// End records, for the next daemon, the servers whose weights are changing. No check result is handled after End.
 func (c *Core) End(now time.Time) {
 	c.tell.tick(now)
 	c.movers.record(true)
 }
 
-// Stop begins the end. It reports the virtual services that cleanstop will remove from the table. Next, the addresses
-// are withdrawn, see Withdrawing. Then Clear removes the virtual services. t replaces the former table.
+// Stop begins the shutdown. It reports the virtual services that will be removed because of cleanstop. Next, the
+// addresses are withdrawn, see Withdrawing. Then Clear removes the virtual services. The table t replaces the former
+// one.
 func (c *Core) Stop(now time.Time, t Table) {
 	c.tell.tick(now)
 	c.tell.enter(lvs.StatusStopping)
@@ -343,7 +344,7 @@ func (c *Core) Stop(now time.Time, t Table) {
 	c.announcer.end()
 }
 
-// Clear removes the virtual services that have cleanstop from the table. It returns those that may still be there.
+// Clear removes virtual services with cleanstop = yes from the table. It returns those that may still be there.
 func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	c.tell.tick(now)
 	c.remover.purge()
@@ -368,7 +369,8 @@ func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	return left
 }
 
-// RulesLeft returns the mark rules that stay after a stop. any reports whether rules have to be set or removed.
+// RulesLeft returns the mark rules that stay after a stop. The result any reports whether rules have to be set or
+// removed.
 func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
 	stays := func(v *virtual) bool { return !v.Config.CleanStop && v.MayBeIn() }
 	return rulesOf(those(c.virtuals, stays)), !c.marker.now().IsClear()

@@ -18,7 +18,7 @@ const (
 	machineQuiet = time.Minute // what may come and go at each look is over when not seen for this long
 )
 
-// machine holds the conditions that looks at this machine have found.
+// machine holds the conditions that were found on this machine.
 type machine struct {
 	*services
 	held    []lack
@@ -27,13 +27,13 @@ type machine struct {
 	counted time.Time // the last of them
 }
 
-// lack is a condition, with the time at which a look last found it.
+// lack is a condition, with the time at which it was last found.
 type lack struct {
 	view.Condition
 	at time.Time
 }
 
-// Looked handles what a look at this machine has found. There is at most one condition of each kind.
+// Looked handles the conditions found by a look at this machine, at most one of each kind.
 func (c *Core) Looked(now time.Time, found []view.Condition) {
 	c.tell.tick(now)
 	was := c.machine.withdraws()

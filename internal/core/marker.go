@@ -16,22 +16,22 @@ type marker struct {
 	rules judge.Marks
 }
 
-// now returns what is known of the rules.
+// now returns what is known about the rules.
 func (m *marker) now() *judge.Marks {
 	m.rules.Want, m.rules.Busy, m.rules.Fails = m.want, !m.idle(), m.trouble != ""
 	return &m.rules
 }
 
 // order has the rules of all virtual services in the table checked and set, at once or when the order in progress has
-// ended. It includes virtual services that left the file, and those that a demotion left in the table.
+// ended. This includes virtual services that left the file, and those that stayed in the table after a demotion.
 func (m *marker) order() {
 	m.want, m.due = rulesOf(slices.Concat(m.purges, those(m.virtuals, (*virtual).MayBeIn))), false
 	m.due = m.now().NeedsOrder()
 }
 
-// recheck has the rules checked again, unless an order is in progress. Otherwise, if an order takes longer than the
-// time between two comparisons, the next one would always be due, and a caller that waits until the marker is idle
-// would wait forever.
+// recheck has the rules checked again, unless an order is in progress. If an order takes longer than the time between
+// two comparisons, the next order would otherwise always be due, and the marker would never be idle. A caller that
+// waits for this would wait forever.
 func (m *marker) recheck() { m.due = m.due || !m.busy && m.now().NeedsLook() }
 
 // took handles the result of an order, which is the list of rules and a line for each damaged rule that was restored.

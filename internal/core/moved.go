@@ -9,7 +9,7 @@ import (
 // This file handles servers whose host name has a new address. The new address is a new server. The old server stays in
 // service and is checked until the new one is up, or the old one fails.
 
-// addEarlier adds to the servers in the file those that moved away but still serve.
+// addEarlier adds the servers that moved away but still serve. They follow those in the file.
 func (v *virtual) addEarlier(serves func(*plan.Entry) bool) {
 	added := slices.DeleteFunc(slices.Clone(v.Earlier), func(e *plan.Entry) bool { return !serves(e) })
 	if len(added) > 0 {
@@ -27,8 +27,8 @@ func (v *virtual) movedAway() []*server {
 	return v.servers[at:]
 }
 
-// endMoved ends the checks of servers that moved away and are no longer needed. It reports whether anything changed
-// that the next daemon has to know about them. Such a change must be passed on before the table changes.
+// endMoved ends the checks of servers that moved away and are no longer needed. It reports whether it found a change
+// that the next daemon has to know about. Such a change must be passed on before the table changes.
 func (e *examiner) endMoved() (changed bool) {
 	ended, gone := false, func(s *server) bool { return s.Gone }
 	var suspended []*server

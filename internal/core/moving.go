@@ -19,7 +19,7 @@ const (
 	maxRecordInterval = time.Second
 )
 
-// movers records which servers' weights are changing, for all virtual services.
+// movers records the servers whose weights are changing, for all virtual services.
 type movers struct {
 	*services
 	records
@@ -27,7 +27,7 @@ type movers struct {
 	at  time.Time // of the last record
 }
 
-// note records what the next daemon needs to continue the changes of weights in a virtual service.
+// note records what the next daemon needs to continue changing weights in a virtual service.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
 		reported := judge.SpokenBy(s.Server)
@@ -65,8 +65,8 @@ func (all *movers) record(ends bool) {
 	all.keep(changing)
 }
 
-// resume continues the changes of weights where the previous daemon stopped. A weight in the table that does not fit
-// its record was changed by hand in between. A record whose server is not in the plan is ignored.
+// resume continues to change weights where the previous daemon stopped. If a weight in the table does not match its
+// record, it was changed by hand in between. A record whose server is not in the plan is ignored.
 func (all *movers) resume(have lvs.Table) {
 	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {
@@ -93,7 +93,7 @@ func together(at time.Time) time.Time {
 var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyWeight}
 
 // whyWeight describes what reduces the weight of a server in the table. It returns "" if only an order or the file
-// decides the weight.
+// determines the weight.
 func (a *subject) whyWeight() string {
 	var parts []string
 	v, s, view := a.v, a.s, a.View

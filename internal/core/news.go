@@ -7,13 +7,13 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// news is what is reported when a kind of condition begins and ends.
+// news defines what is reported when a kind of condition begins or ends.
 type news struct {
 	// count returns how often the condition began, or 0 while it does not hold. It is nil if the condition can't
 	// begin again while it holds.
 	count func(*subject) int
-	// begins returns what to report when the count rises, and ends what to report when it falls to 0. If the
-	// function is nil, or its notice has no event, nothing is reported.
+	// begins returns what to report when the count rises. ends returns what to report when the count falls to 0. If
+	// the function is nil, or its notice has no event, nothing is reported.
 	begins, ends func(*subject) notice
 	after        func(*virtual) time.Duration // it is reported once it has held this long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
@@ -40,14 +40,14 @@ type begun struct {
 	reported bool      // false: it has not held long enough
 }
 
-// recent is what is remembered of the latest changes of a server or a virtual service.
+// recent is what is remembered about the latest changes of a server or a virtual service.
 type recent struct {
 	begun  map[*news]begun // the conditions that hold
 	shifts []time.Time     // when the state of a server changed, see flapsKind
 	odd    *oddities       // nil: the server is like the others of its section
 }
 
-// memoryOf returns what is remembered of s, or of v if s is nil.
+// memoryOf returns what is remembered about s, or about v if s is nil.
 func memoryOf(v *virtual, s *server) *recent {
 	kept := &v.recent
 	if s != nil {
@@ -68,7 +68,7 @@ func (k *kind) often(a *subject) int {
 }
 
 // changed reports which conditions of s, or of v if s is nil, have begun or ended since the last call. It also notes
-// when the next condition will begin or end by time alone.
+// the time at which the next condition will begin or end without an event.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
 // known marks the current conditions as reported, without a report. It is called if a former plan or daemon has

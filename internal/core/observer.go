@@ -24,7 +24,7 @@ const ObserveInterval = 2 * time.Second
 // isSuspected reports whether the clients of a server seem to get no answers.
 func (s *server) isSuspected() bool { return s.witness != nil && s.witness.Suspected }
 
-// suspicion returns why a server is suspected, or "" if it is not.
+// suspicion returns the reason why a server is suspected, or "" if it is not.
 func (s *server) suspicion() string {
 	if !s.isSuspected() {
 		return ""
@@ -36,7 +36,7 @@ func (s *server) suspicion() string {
 	return text
 }
 
-// observer compares the counters of servers in sections with observe.
+// observer compares the counters of servers in sections that have the directive observe.
 type observer struct {
 	*services
 	examiner *examiner
@@ -70,7 +70,7 @@ func (v *virtual) isObserved() bool {
 	return v.IsOurs() && slices.ContainsFunc(v.servers, observes)
 }
 
-// observe decides which servers of a virtual service are suspected. A server without counters is not in the table, or
+// observe decides which servers of a virtual service are suspected. A server without counters is not in the table or is
 // not observed.
 func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) {
 	now, all := o.tell.now(), []*judge.Witness{}
@@ -108,7 +108,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 	}
 }
 
-// ask has a server checked at once, by all its checks.
+// ask has all checks of a server run at once.
 func (e *examiner) ask(v *virtual, s *server) {
 	var tasks []*schedule.Task
 	for x := range v.checks(s) {

@@ -10,7 +10,7 @@ import (
 	"ldirectord/parser"
 )
 
-// message is the state of a virtual service at one moment, in the form in which onchange and the webhook get it.
+// message is the state of a virtual service at one moment, in the form that onchange and the webhook receive.
 type message struct {
 	Virtual   string           `json:"virtual"`
 	Available bool             `json:"available"`        // a server is up or held, and clients get to it
@@ -80,7 +80,8 @@ func (m *marker) tellWritten(v *virtual) {
 }
 
 // state reports the state of a virtual service if it has changed. A service is not available before the rules that mark
-// its packets are set. If the rules can't be changed later, it stays available. trouble says why they can't be set.
+// its packets are set. If the rules can't be changed later, it stays available. The argument trouble is the reason why
+// they can't be set.
 func (t *teller) state(v *virtual, marked bool, trouble string) {
 	if _, known := v.Available(); !t.tells(v) || !known {
 		return
@@ -96,7 +97,7 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 }
 
 // leaving reports virtual services that are about to leave the table: those with cleanstop for which no other daemon
-// waits. It reports whether the table must wait for a receiver.
+// waits. The result is true if the table must wait for a receiver.
 func (t *teller) leaving(virtuals []*virtual, why string) (waits bool) {
 	await := func() func() {
 		waits = true

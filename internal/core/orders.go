@@ -17,11 +17,12 @@ import (
 	"ldirectord/internal/view"
 )
 
-// clockLook is how often the wall clock is read while an order has an end, because someone may set the clock.
+// clockLook is the time between two readings of the wall clock while an order has an end, because someone may set the
+// clock.
 const clockLook = 10 * time.Second
 
-// Order puts these orders in force, and updates the table. ready lists servers that need not wait any longer to come
-// back, even if they have no order.
+// Order puts these orders in force, and updates the table. The servers in ready come back without further delay, even
+// if they have no order.
 func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
@@ -72,8 +73,8 @@ func (b *orderBook) end(now time.Time) {
 	b.say(over, notify.OrderEnded, "Order ended")
 }
 
-// say reports what happened to orders. Unless orders are lost, it skips a plain drain, for which the line about the
-// weight is enough, and an order to obey, for which the guard has its own line.
+// say reports what happened to orders. It skips a plain drain, because the line about the weight is enough, and an
+// order to obey, because the guard has its own line. Lost orders are never skipped.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	for _, at := range all.Sorted() {
 		o := all[at]
@@ -150,7 +151,7 @@ func (s *server) suspended() string {
 	return s.maintenance // "" for none
 }
 
-// note returns a reason other than its checks why the server gets no new connections, or "" if there is none.
+// note returns a reason, other than failing checks, why the server gets no new connections, or "" if there is none.
 func (s *server) note() string { return cmp.Or(s.rerouting(), s.command(), s.asks()) }
 
 // rerouting describes what a server waits for before it changes to gate, or returns "" if it is not about to change.

@@ -52,7 +52,7 @@ func (t *teller) turned(x user, was health.State, by history.Outcome) {
 	t.tell(c)
 }
 
-// note records what happened to servers. It skips nil.
+// note records what happened to servers. It skips nil servers.
 func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	for _, s := range servers {
 		if s != nil {
@@ -61,7 +61,7 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	}
 }
 
-// tellHeld records which servers are now held and which were released.
+// tellHeld records which servers are held now and which have been released.
 func tellHeld(t *teller, v *virtual) {
 	for _, s := range v.servers {
 		switch is := s.Held; {

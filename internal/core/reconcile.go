@@ -10,10 +10,10 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// sync decides every virtual service that is due and updates the table. It works out the changes from what it last
-// wrote, so that one change takes only one request. It reads the table only if the contents are unknown, while a weight
-// changes step by step, or if the answer to a change shows that the contents differ from the last write. Then it
-// removes virtual services that are no longer configured. have, if not nil, is the table as just read.
+// sync updates the table for every virtual service that is due. It works out the changes from what it last wrote, so
+// that one change takes only one request. It reads the table only if the contents are unknown, if a weight is changing
+// step by step, or if the answer to a change shows that the contents differ from the last write. Then it removes
+// virtual services that are no longer configured. If have is not nil, it is the table as just read.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -56,16 +56,16 @@ func (v *virtual) hasTurned() bool {
 	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }
 
-// succeeded notes that a change succeeded, and reports it if the change before failed.
+// succeeded notes that a change succeeded, and reports this if the previous change failed.
 func (w *writer) succeeded(v *virtual) {
 	if v.retry.Succeeded() {
 		w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 	}
 }
 
-// failed reports that a change failed and sets the time of the next try. After one report, it reports no further
+// failed reports that a change failed, and sets the time of the next try. After one report, it reports no further
 // failures until a change succeeds or the configuration changes. If the table does not answer, it reports only one
-// virtual service. A change interrupted by the end of the daemon is not a failure.
+// virtual service. A change interrupted by the end of the daemon does not count as a failure.
 func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.weighed = false
 	v.touch()
@@ -90,8 +90,8 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.retry.Failed(o.Err.Error(), v.Config.CheckInterval.Duration(), w.tell.now())
 }
 
-// nextTry returns the next time at which, even if no event happens, a virtual service becomes due or a failed change is
-// tried again. Zero means never.
+// nextTry returns the next time at which a virtual service becomes due without an event, or a failed change is tried
+// again. Zero means never.
 func (w *writer) nextTry(lists ...[]*virtual) time.Time {
 	next := w.agenda.next()
 	for _, list := range lists {

@@ -35,8 +35,7 @@ func (r *remover) disown(owned []*virtual) {
 	}
 }
 
-// add queues a virtual service for removal. Its key may be all that is known of it. While it is announced, its mark
-// rules stay.
+// add queues a virtual service for removal. Only its key may be known. While it is announced, its mark rules stay.
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
 	cfg.CheckInterval = r.global.CheckInterval

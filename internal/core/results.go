@@ -109,8 +109,8 @@ func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
 	e.hurry(c)
 }
 
-// silent handles checks that a reload replaced while they were under way. If enough of them end without an answer to
-// make a server down, it is taken out of service before the new check has a result.
+// silent handles checks that a reload replaced while they were under way. If enough of them end without an answer, the
+// server is taken out of service before the new check has a result.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
 		if int(u.Silences) >= x.v.Rule.Limit() && x.v.Paths == nil {
@@ -119,9 +119,9 @@ func (e *examiner) silent(c *check, u *schedule.Update) {
 	}
 }
 
-// hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
-// of all users of the check. After a watched connection ends, or a suspicion begins, the state is settled soon even
-// without fastinterval.
+// hurry requests further checks while the last result contradicts the state of a server. They run at the shortest
+// fastinterval of all users of the check. After a watched connection ends or a suspicion begins, the state is settled
+// soon even without fastinterval.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
@@ -145,7 +145,7 @@ func (e *examiner) hurry(c *check) {
 	e.attend(c)
 }
 
-// repeat has a check repeated after the given time. With 0, the check keeps to its usual interval.
+// repeat has a check repeated after the given time. If this is 0, the check keeps its usual interval.
 func (e *examiner) repeat(c *check, every time.Duration) {
 	if every != c.hurried && len(c.users) > 0 {
 		c.hurried = every
@@ -222,8 +222,8 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	}
 }
 
-// weighed makes a virtual service due after the weight of a server changed. It becomes due at the next whole second, or
-// at once if the server is added or removed.
+// weighed makes a virtual service due after the weight of a server has changed. It becomes due at the next whole
+// second, or at once if the server is added or removed.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()

@@ -8,10 +8,10 @@ import (
 
 // This file works out which share of a section's new connections each server gets, and which share it should get.
 
-// minConnections is how many new connections a section needs before the shares of its servers are worked out.
+// minConnections is the number of new connections that a section needs before the shares of its servers are computed.
 const minConnections = 100
 
-// window records the counters of a section's servers at the time when the count of new connections began.
+// window records the counters of a section's servers when the count of new connections began.
 type window struct {
 	since time.Time
 	from  []tallied // by server
@@ -22,8 +22,8 @@ type tallied struct {
 	due         uint32 // its part of the new ones, relative to the other servers
 }
 
-// share works out the shares after the table was read, once there are enough connections and a tenth of samewait has
-// passed. A changed weight restarts the count.
+// share computes the shares after the table has been read, once there are enough connections and a tenth of samewait
+// has passed. A changed weight restarts the count.
 func (v *virtual) share(have lvs.Dests, now time.Time) {
 	if v.window == nil || len(v.window.from) != len(v.servers) {
 		v.window = &window{from: make([]tallied, len(v.servers))}
@@ -53,13 +53,13 @@ func (v *virtual) share(have lvs.Dests, now time.Time) {
 	}
 }
 
-// count returns how many connections a server has had, and the part of the new ones that it should get.
+// count returns the number of connections that a server has had, and its due part of the new ones.
 func (v *virtual) count(s *server, have lvs.Dests) tallied {
 	return tallied{s.carries.Traffic.Connections, dueBy(v.Settings.Scheduler, have.Weight(s.Dest.Addr))}
 }
 
-// dueBy returns how many of the new connections a server with this weight should get, relative to the other servers. It
-// returns 0 for schedulers that don't go by weight.
+// dueBy returns the part of the new connections that a server with this weight should get, relative to the other
+// servers. It returns 0 for schedulers that don't distribute them by weight.
 func dueBy(scheduler string, weight uint32) uint32 {
 	switch scheduler {
 	case "wrr", "wlc", "sh", "mh", "twos":

@@ -36,7 +36,7 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 	}
 }
 
-// describeAll describes virtual services. held has the orders in force.
+// describeAll describes virtual services. The orders in force are in held.
 func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Virtual {
 	list, a := make([]view.Virtual, len(virtuals)), &subject{orders: held}
 	a.Now = now
@@ -93,7 +93,7 @@ func describeWaiting(w parser.Waiting, since time.Time) view.Server {
 // size returns the number of servers of a virtual service, including servers without an address.
 func (v *virtual) size() int { return len(v.servers) + len(v.Config.Waiting) }
 
-// describe writes the description of a server to now.
+// describe stores the description of a server in now.
 func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	now.Real, now.Alias = s.entry.Names()
 	now.Addr, now.Weight, now.Tags = s.Dest.Addr, int(s.Dest.Weight), s.entry.Real.Tags

@@ -31,8 +31,8 @@ const (
 )
 
 // SetStandby puts the core on standby, or makes it serve. On standby it has every server checked and leaves the table
-// alone. cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table
-// from the current states.
+// alone. cleanstop decides whether its virtual services are removed first. When the core serves again, it writes the
+// table from the current states.
 func (c *Core) SetStandby(now time.Time, standby bool) {
 	c.tell.tick(now)
 	switch {
@@ -66,7 +66,7 @@ func (c *Core) promote() {
 
 const standsBy = "Standing by: this director leaves the table alone"
 
-// demote ends this director's service: it removes its virtual services from the table if they have cleanstop. Logs and
+// demote ends this director's service. Its virtual services that have cleanstop are removed from the table. Logs and
 // mails show it as a stop.
 func (c *Core) demote() {
 	c.tell.enter(lvs.StatusStopping)
@@ -122,7 +122,7 @@ func (c *Core) HooksEnded(now time.Time) {
 	}
 }
 
-// demotionEnds returns when the table is to be emptied.
+// demotionEnds returns the time at which the table is to be emptied.
 func (c *Core) demotionEnds() time.Time {
 	switch d := c.demotion; {
 	case d.hooks && c.announcer.withdraws:

@@ -87,7 +87,7 @@ func (c *Core) announce() {
 	}
 }
 
-// next returns when the next step is due even if no event happens. Zero means never.
+// next returns the time at which the next step is due if no event happens before. Zero means never.
 func (c *Core) next() time.Time {
 	next := c.writer.nextTry(c.agenda.open, those(c.purges, c.remover.mayGo))
 	if !c.ordered.next.IsZero() {
@@ -102,7 +102,7 @@ func (c *Core) next() time.Time {
 // isDue reports whether a time has come. The zero time never comes.
 func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
-// earliest returns the first of these times. It ignores zero times. If all are zero, so is the result.
+// earliest returns the first of these times, ignoring zero times. If all are zero, so is the result.
 func earliest(times ...time.Time) (first time.Time) {
 	for _, t := range times {
 		if first.IsZero() || !t.IsZero() && t.Before(first) {
@@ -133,7 +133,7 @@ func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 // Recheck has the announced addresses examined, because network devices or their addresses have changed.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
-// Claimed handles a change in other daemons' claims. If another daemon has stopped, this one takes over at once the
+// Claimed handles a change in other daemons' claims. If another daemon has stopped, this one immediately takes over the
 // virtual services that it waited for.
 func (c *Core) Claimed(now time.Time) {
 	c.tell.tick(now)

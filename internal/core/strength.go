@@ -29,8 +29,8 @@ func (v *virtual) minServers() *view.MinServers {
 	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: v.low()}
 }
 
-// servesNothing reports whether clients get no answers because no server in the table has a weight, although servers
-// are checked.
+// servesNothing reports whether clients get no answers because no server in the table has a weight above 0, although
+// servers are checked.
 func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }

@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Table sends the requests of a core to IPVS. The core waits for each answer. A request that is not answered within its
-// limit may or may not be carried out.
+// Table sends the requests of a core to IPVS. The core waits for each answer. If a request is not answered within its
+// time limit, it may or may not be carried out.
 type Table interface {
 	// Do makes the changes in the given order.
 	Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome
@@ -33,16 +33,16 @@ type table struct {
 	asked    view.Operations
 }
 
-// use switches to another connection to the same table, which may get requests at once.
+// use switches to another connection to the same table, which may be used at once.
 func (t *table) use(now Table) { t.Table, t.ends, t.silence = now, false, judge.Silence{} }
 
 // errSilent is the error for changes that are not sent because the table has not answered.
 var errSilent = errors.New("the table does not answer")
 
-// silent reports whether the table gets no request now, because it did not answer a moment ago.
+// silent reports whether the table gets no requests now because it did not answer a moment ago.
 func (w *writer) silent() bool { return w.silence.Holds(w.tell.now()) }
 
-// mayAsk reports whether the table may get a request now.
+// mayAsk reports whether a request may be sent to the table now.
 func (w *writer) mayAsk() bool { return !w.silent() && !w.ends }
 
 // ended notes the outcomes of requests, and the time at which the last one ended.

@@ -47,7 +47,7 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
-// report is like say, but its text consists of what, a colon, the name of the server or virtual service, and more.
+// report is like say, but puts the text together: what, a colon, the name of the server or virtual service, and more.
 func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
 	whose := v.label()
 	if s != nil {
@@ -68,7 +68,7 @@ func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 // line reports an event of the director as a whole.
 func (t *teller) line(kind notify.Kind, text string) { t.emit(notify.Event{Kind: kind, Text: text}) }
 
-// emit reports an event that has only a text.
+// emit reports an event that changes no state.
 func (t *teller) emit(e notify.Event) { t.tell(Change{Cause: Cause{Event: e}}) }
 
 // tell passes a change to all receivers, with the current status of the daemon.

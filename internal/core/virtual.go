@@ -158,8 +158,8 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
-// former returns the real server of this former plan that a server of a new plan replaces. It is one at the same
-// address, preferably with the same names.
+// former returns the real server of this former plan that a server of a new plan replaces. It has the same address and
+// preferably also the same names.
 func (v *virtual) former(of *server) *server {
 	at := v.serverAt(of.Dest.Addr)
 	for one := range v.Sharing(of.Dest.Addr) {

@@ -20,7 +20,7 @@ func (a *announcer) together() judge.Addressing {
 }
 
 // withdrawWait returns how long the services of a withdrawn address continue to serve. The command that orders a
-// demotion waits as long, so the time is short then.
+// demotion waits for the same time, so the time is shorter during a demotion.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {
@@ -29,7 +29,7 @@ func (a *announcer) withdrawWait() time.Duration {
 	return wait
 }
 
-// isWithdrawn reports whether all addresses that have to be withdrawn are gone, and need no longer be served.
+// isWithdrawn reports whether all addresses that have to be withdrawn are gone and no longer have to be served.
 func (a *announcer) isWithdrawn(now time.Time) bool {
 	together := a.together()
 	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
@@ -55,8 +55,8 @@ func (a *announcer) demote() {
 	a.withdraws = len(a.list) > 0
 }
 
-// followRole has the place of each address decided again after a change of the role. No demotion then waits for
-// addresses any longer.
+// followRole has the place of each address decided again after a change of the role. A demotion then no longer waits
+// for addresses.
 func (a *announcer) followRole() { a.withdraws, a.stale = false, true }
 
 // Announces reports whether there are addresses to announce or to withdraw.
@@ -65,8 +65,8 @@ func (c *Core) Announces() bool { return len(c.announcer.list) > 0 }
 // WithdrawWait returns the longest time that it takes to withdraw addresses at a stop.
 func (c *Core) WithdrawWait() time.Duration { return c.announcer.withdrawWait() + announceTimeout }
 
-// Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew must then be called with
-// the places where they are.
+// Withdrawing returns the addresses that must still be on their devices during a stop. Withdrew must then be called
+// with the places where the addresses are.
 func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
 	c.tell.tick(now)
 	c.announcer.interrupt()
@@ -74,8 +74,8 @@ func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
 	return c.announcer.want
 }
 
-// Withdrew handles the places of the addresses at a stop. It returns when to try again, and whether all addresses that
-// have to be withdrawn are gone.
+// Withdrew handles the places of the addresses during a stop. It returns the time of the next try, and whether all
+// addresses that have to be withdrawn are gone.
 func (c *Core) Withdrew(now time.Time, all []announce.Place, err error) (again time.Time, over bool) {
 	c.Placed(now, all, err)
 	c.announcer.decide(now)

@@ -41,8 +41,8 @@ type writing struct {
 	moves   bool         // the weight of a server changes
 }
 
-// follow updates the table. It reads the table first for virtual services whose entries are unknown. have, if not nil,
-// is the table as just read.
+// follow updates the table. If the entries of a virtual service are unknown, it reads them first. If have is not nil,
+// it is the table as just read.
 func (w *writer) follow(changes []*change, unknown []*virtual, have lvs.Table) {
 	w.carryOut(changes)
 	for _, c := range changes {

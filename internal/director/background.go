@@ -20,14 +20,14 @@ func newBackground[O, R any](carryOut func(context.Context, O) R) background[O, 
 	return background[O, R]{carryOut: carryOut, reports: make(chan R, 1)}
 }
 
-// start starts an order. It runs to its end even if ctx ends.
+// start starts an order. The order runs to its end even if ctx is done.
 func (a *background[O, R]) start(ctx context.Context, order O) {
 	a.busy = true
 	go func() { a.reports <- a.carryOut(context.WithoutCancel(ctx), order) }()
 }
 
-// wait waits for the order in progress at a stop, if there is one, and reports whether the order ended before ctx was
-// done.
+// wait is called at a stop. It waits for the order in progress, if there is one, and reports whether the order ended
+// before ctx was done.
 func (a *background[O, R]) wait(ctx context.Context) (r R, ended bool) {
 	if a.busy {
 		select {

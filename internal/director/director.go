@@ -1,5 +1,5 @@
-// Package director runs the core and decides nothing: its loop gives the core one event at a time, and carries out what
-// the core returns.
+// Package director runs the core and decides nothing. Its loop passes one event at a time to the core, and carries out
+// what the core returns.
 package director
 
 import (
@@ -20,7 +20,7 @@ import (
 // ErrHandover, as the cause of Run's context, makes Run leave the table as it is for the daemon that takes over.
 var ErrHandover = errors.New("handed over to another daemon")
 
-// Deps holds what a director works with.
+// Deps holds the dependencies of a director.
 type Deps struct {
 	core.World
 	Table ipvsctl.Client // owned by the director while it runs
@@ -125,7 +125,7 @@ func (d *Director) Run(ctx context.Context, p *plan.Plan) error {
 // Left returns the virtual services that a stop could not remove. Call it after Run.
 func (d *Director) Left() []lvs.Key { return d.left }
 
-// loop gives the core each event, and carries out what it decides.
+// loop passes each event to the core, and carries out what the core decides.
 func (d *Director) loop(ctx context.Context, e core.Effects) {
 	next := time.NewTimer(time.Hour)
 	defer next.Stop()

@@ -11,7 +11,7 @@ import (
 )
 
 // folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir. The director's own
-// goroutine never waits. Until there is a reading, servers in maintenance stay in maintenance. At a start, no server is
+// goroutine never waits. Until the first reading, servers in maintenance stay in maintenance. At a start, no server is
 // known to be in maintenance, so only the checks decide until the folder can be read.
 const folderWait = 3 * time.Second
 

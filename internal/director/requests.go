@@ -45,9 +45,8 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// Order puts these orders in force. ready lists servers that need not wait any longer to come back, even if they have
-// no order. Order returns when the change has been sent to the table, even if the table refused it, or when ctx is
-// done.
+// Order puts these orders in force. The servers in ready come back without further delay, even if they have no order.
+// Order returns when the change has been sent to the table, even if the table refused it, or when ctx is done.
 func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.core.Order(time.Now(), all, ready...)
@@ -98,7 +97,7 @@ func (d *Director) look(ctx context.Context, snapshot func() *view.Snapshot) (*v
 	return now, nil
 }
 
-// errNotTaken is the error of a request that never reached the director.
+// errNotTaken is the error for a request that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
 // requests passes requests to the goroutine of Run, which carries them out.

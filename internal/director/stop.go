@@ -15,7 +15,7 @@ const (
 	withdrawPause = 10 * time.Millisecond // the shortest
 )
 
-// stop cleans up within stopTimeout. It removes virtual services first, because mark rules may take long.
+// stop cleans up within stopTimeout. It removes virtual services first, because mark rules may take a long time.
 func (d *Director) stop(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
@@ -64,8 +64,8 @@ func (d *Director) withdraw(ctx context.Context) {
 	}
 }
 
-// settle puts addresses where they belong at a stop. It returns when to try again, and whether all addresses that have
-// to be withdrawn are gone.
+// settle puts addresses where they belong at a stop. It returns the time of the next try, and whether all addresses
+// that have to be withdrawn are gone.
 func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 	if !d.core.Announces() {
 		return again, true

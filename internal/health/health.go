@@ -25,7 +25,8 @@ func (s State) String() string {
 const MaxWindow = 64
 
 // Rule defines when results change a state. Without a window, the state changes after Fall failures or Rise successes
-// in a row. With a window, the server is up while at least Need of the last Of checks passed, and nothing else counts.
+// in a row. With a window, the server is up while at least Need of its last Of results are successes. Nothing else
+// counts.
 type Rule struct {
 	Fall, Rise int // >= 1
 	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window

@@ -34,7 +34,7 @@ type Words struct {
 	Down  bool  // its answers count as failures
 }
 
-// min returns what two Words have in common.
+// min returns the smaller Admin and the smaller Less of two Words, and the Down of other.
 func (w Words) min(other Words) Words {
 	return Words{min(w.Admin, other.Admin), min(w.Less, other.Less), other.Down}
 }
@@ -62,8 +62,9 @@ func (w Words) Asks() Admin {
 	return w.Admin
 }
 
-// Telling records which of a server's words apply. A higher weight applies at once, a lower weight only once enough
-// answers in a row agree. Next does not change a Telling but returns a new one. The zero Telling reports nothing.
+// Telling records which of a server's words apply. A higher weight applies at once, but a lower weight only after
+// enough answers in a row agree. Next does not change a Telling but returns a new one. The zero Telling reports
+// nothing.
 type Telling struct {
 	Words          // the words that apply
 	last     Words // what the last answer reported

@@ -17,7 +17,8 @@ import (
 
 // These constants limit the size of a History.
 const (
-	// Limit is the largest size of a History in bytes, as Size returns it. As allocated, it takes at most 2 kB.
+	// Limit is the largest size of a History in bytes, as computed by Size. With the allocator's rounding, a
+	// History takes at most 2 kB.
 	Limit      = 1920
 	maxRecords = 18
 	maxText    = 160 // how many bytes of a text are kept
@@ -26,10 +27,10 @@ const (
 // History is the history of one real server. The zero value has no records. It is not safe for concurrent use.
 type History struct{ records []Record }
 
-// Moment is a time in nanoseconds since 1970, by the wall clock as in the log.
+// Moment is a time in nanoseconds since 1970, by the wall clock, as in the log.
 type Moment int64
 
-// At returns a time as a moment.
+// At returns t as a Moment.
 func At(t time.Time) Moment { return Moment(t.UnixNano()) }
 
 // Time returns the moment in UTC, or the zero time for the zero moment.
@@ -232,7 +233,7 @@ func added(list []Record, one Record) []Record {
 	return append(list, one)
 }
 
-// short returns a text shortened to what is kept.
+// short returns a text cut to the length that is kept.
 func short(text string) string {
 	start, more := printable.Cut(text, maxText)
 	return start + more
