@@ -39,7 +39,7 @@ type Cause struct {
 	Note string // the words that history records
 }
 
-// Receiver is called with each change in turn, by the director's goroutine. It must not block, and may keep only the
+// Receiver is called with each change in turn, from the director's goroutine. It must not block, and may keep only the
 // texts of a change.
 type Receiver func(*Change)
 

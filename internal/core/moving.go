@@ -13,7 +13,8 @@ import (
 
 // This file records what changes the weights of servers, for the next daemon.
 
-// The shortest time between two records is recordInterval for each server in the record, but at most maxRecordInterval.
+// The shortest time between two records is recordInterval times the number of servers in the record plus one, but at
+// most maxRecordInterval.
 const (
 	recordInterval    = 4 * time.Millisecond
 	maxRecordInterval = time.Second
@@ -85,7 +86,7 @@ func (all *movers) resume(have lvs.Table) {
 	}
 }
 
-// together returns the next whole second of the clock, so that all virtual services make their steps at the same time.
+// together returns the next whole second of the clock, so that all virtual services change weights at the same time.
 func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }

@@ -79,7 +79,7 @@ func (m *marker) tellWritten(v *virtual) {
 	}
 }
 
-// state reports the state of a virtual service if it has changed. A service is not available before the rules that mark
+// state reports the state of a virtual service if it has changed. A service is not available until the rules that mark
 // its packets are set. If the rules can't be changed later, it stays available. The argument trouble is the reason why
 // they can't be set.
 func (t *teller) state(v *virtual, marked bool, trouble string) {

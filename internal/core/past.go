@@ -109,7 +109,7 @@ func (t *teller) ordered(s *server, o orders.Order) {
 }
 
 // Why returns a Snapshot of only the servers that an operator names, with their full history. virtual and real have the
-// same meaning as for Snapshot.Backends, but may also name a server without an address or one whose name has moved to
+// same meaning as for Snapshot.Backends. They may also name a server without an address or one whose name has moved to
 // another address.
 func (c *Core) Why(now time.Time, virtual, real string) (*view.Snapshot, error) {
 	found := c.Snapshot(now)

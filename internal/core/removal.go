@@ -35,7 +35,8 @@ func (r *remover) disown(owned []*virtual) {
 	}
 }
 
-// add queues a virtual service for removal. Only its key may be known. While it is announced, its mark rules stay.
+// add queues a virtual service for removal. It may be known only by its key. While it is announced, its mark rules
+// stay.
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
 	cfg.CheckInterval = r.global.CheckInterval

@@ -206,7 +206,7 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 	}
 }
 
-// turned handles a server that has become up or down.
+// turned handles a server that has come up or gone down.
 func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	x.v.touch()
 	x.v.retry.AtOnce() // this server does not wait for a change that was refused

@@ -53,7 +53,7 @@ func (v *virtual) share(have lvs.Dests, now time.Time) {
 	}
 }
 
-// count returns the number of connections that a server has had, and its due part of the new ones.
+// count returns the number of connections that a server has had, and the part of the new ones that it should get.
 func (v *virtual) count(s *server, have lvs.Dests) tallied {
 	return tallied{s.carries.Traffic.Connections, dueBy(v.Settings.Scheduler, have.Weight(s.Dest.Addr))}
 }

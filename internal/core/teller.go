@@ -47,7 +47,7 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
-// report is like say, but puts the text together: what, a colon, the name of the server or virtual service, and more.
+// report is like say, but puts the name of the server or virtual service between what and more.
 func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
 	whose := v.label()
 	if s != nil {

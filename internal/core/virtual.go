@@ -158,8 +158,8 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
-// former returns the real server of this former plan that a server of a new plan replaces. It has the same address and
-// preferably also the same names.
+// former returns the real server in this former plan that is replaced by a server of a new plan. It has the same
+// address and preferably also the same names.
 func (v *virtual) former(of *server) *server {
 	at := v.serverAt(of.Dest.Addr)
 	for one := range v.Sharing(of.Dest.Addr) {
@@ -187,7 +187,7 @@ type services struct {
 // minDrift is the shortest time between two comparisons of the table.
 const minDrift = time.Second
 
-// watchedDrift is the longest time between drift checks, in seconds, for watched servers, whose checkinterval may be
+// watchedDrift is the longest time between drift checks, in seconds, if servers are watched. Their checkinterval may be
 // long.
 const watchedDrift = 10
 

@@ -95,8 +95,8 @@ func (d *Director) performers(watches core.Watches) core.Performers {
 	return by
 }
 
-// Started returns a channel that is closed when every virtual service of the plan and its mark rules have been set up,
-// or the failure has been reported.
+// Started returns a channel that is closed when all virtual services of the plan and their mark rules have been set up,
+// or failures have been reported.
 func (d *Director) Started() <-chan struct{} { return d.started }
 
 // Settled returns a channel that is closed when the table reflects the first result of every server.

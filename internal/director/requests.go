@@ -63,8 +63,8 @@ func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
 	})
 }
 
-// Snapshot returns what the director knows now. It waits until the director is free, which may take as
-// long as one operation on the table, but no longer than ctx allows.
+// Snapshot returns what the director knows now. It waits until the director is free, which may take as long as one
+// operation on the table, but no longer than ctx allows.
 func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
 	return d.look(ctx, func() *view.Snapshot { return d.core.Snapshot(time.Now()) })
 }

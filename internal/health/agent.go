@@ -19,7 +19,7 @@ var agentWords = map[string]Report{
 }
 
 // ReadAgent reads the words of an agent, in any order. The last word of a kind counts, as in HAProxy. ReadAgent reports
-// whether the line has a known word, or no word at all.
+// whether the line contains a known word or no words at all.
 func ReadAgent(line string) (report Report, known bool) {
 	strange := false
 	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,", r) }) {

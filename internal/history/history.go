@@ -239,7 +239,7 @@ func short(text string) string {
 	return start + more
 }
 
-// own returns an equal text that is already kept, or otherwise a copy, so that no larger text stays in memory.
+// own returns an equal text that is already kept, or otherwise a copy. The copy keeps no larger text in memory.
 func (h *History) own(text string) string {
 	if i := slices.IndexFunc(h.records, func(r Record) bool { return r.Text == text }); i >= 0 {
 		return h.records[i].Text
