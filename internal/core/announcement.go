@@ -105,8 +105,8 @@ func (v *virtual) isElsewhere() bool {
 	return len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
 }
 
-// gather is called when a check shows that the first server is back. It has all servers checked at once: those of v and
-// of the virtual services that share an address with v, because they are announced together.
+// gather is called when a check shows that the first server is back. It has all servers checked at once: those of v,
+// and those of the virtual services that share an address with v, because they are announced together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {

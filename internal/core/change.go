@@ -21,7 +21,8 @@ type Change struct {
 	Await func() (done func())
 }
 
-// State is what a change may affect. Fields that a change does not concern are zero both before and after.
+// State holds the values that a change may affect. Fields that a change does not concern are zero both before and
+// after.
 type State struct {
 	Health   health.State // the state of a server by its checks
 	Fallback string       // the last argument of fallbackcommand: start or stop

@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// subject is what a sentence is about: a server, or a virtual service.
+// subject is what a sentence is about: a server or a virtual service.
 type subject struct {
 	judge.View
 	orders orders.All // in force

@@ -17,7 +17,7 @@ import (
 	"ldirectord/parser"
 )
 
-// World is what a core acts on, and what it knows of earlier daemons.
+// World holds what a core acts on and what it knows about earlier daemons.
 type World struct {
 	Tell []Receiver // the receivers of changes
 	// Former lists the virtual services of the previous daemon, which handed over or crashed. Those that are not in
@@ -30,8 +30,8 @@ type World struct {
 	Through func(left map[netip.Addr]bool)
 	// Departing lists the servers that left the configuration of the previous daemon and still had connections.
 	Departing []judge.Record
-	// Leave, if not nil, is called with the leaving servers whenever they change, before the table is changed. The
-	// list passed last becomes Departing of the next daemon.
+	// Leave, if not nil, is called with the leaving servers when they change, before the table changes. The list
+	// passed last becomes Departing of the next daemon.
 	Leave func([]judge.Record)
 	// Moving lists the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
 	// called with all servers whose weights are changing, before the table changes. The shortest time between two

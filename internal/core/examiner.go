@@ -64,7 +64,7 @@ type check struct {
 // isAwaited reports whether the start waits for the check's first result.
 func (c *check) isAwaited() bool { return c.awaited && !c.reported }
 
-// user is a real server of a virtual service, or a fallback server, with one of its checks.
+// user is a real server or a fallback server of a virtual service, with one of its checks.
 type user struct {
 	v *virtual
 	s *server

@@ -9,8 +9,8 @@ import (
 
 // news defines what is reported when a kind of condition begins or ends.
 type news struct {
-	// count returns how often the condition began, or 0 while it does not hold. It is nil if the condition can't
-	// begin again while it holds.
+	// count returns how often the condition has begun, or 0 while it does not hold. It is nil if the condition
+	// can't begin again while it holds.
 	count func(*subject) int
 	// begins returns what to report when the count rises. ends returns what to report when the count falls to 0. If
 	// the function is nil, or its notice has no event, nothing is reported.

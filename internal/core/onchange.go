@@ -58,7 +58,7 @@ func (v *virtual) message(at time.Time) (m message, up int) {
 	return m, up
 }
 
-// tells reports whether anything receives the states of a virtual service: the operator's command, or a channel.
+// tells reports whether the operator's command or a channel receives the states of a virtual service.
 func (t *teller) tells(v *virtual) bool {
 	return v.Config.OnChange != "" || t.global.Channels != parser.Channels{}
 }

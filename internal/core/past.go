@@ -83,8 +83,8 @@ func whyHeld(v *virtual, s *server) string {
 	return "held: " + by + " keeps it in service although its checks fail"
 }
 
-// counted returns how many results of one check contradict the state, and how many it takes to change the state. It
-// counts results in a row or, with a window, all those in the window.
+// counted returns how many results of one check contradict the state, and how many it takes to change the state. With a
+// window, it counts all results in the window, otherwise results in a row.
 func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Outcome) {
 	if !before.Doubted(ok) {
 		return v

@@ -234,7 +234,7 @@ func (e *examiner) weighed(x user) {
 	}
 }
 
-// reported notes what the server reports with a result, and returns whether its weight may change. There is an event
+// reported notes what the server reports with a result, and reports whether its weight may change. There is an event
 // when a reduction begins and when it ends, but not for each new percentage.
 func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	if !r.OK && r.Report == (health.Report{}) {

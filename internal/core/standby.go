@@ -14,7 +14,7 @@ type role struct {
 	demotion *demotion
 }
 
-// demotion is a demotion in progress: first the operator's commands run, then addresses are withdrawn. Meanwhile the
+// demotion is a demotion in progress. First the operator's commands run, then addresses are withdrawn. Meanwhile the
 // virtual services continue to serve.
 type demotion struct {
 	hooks bool      // commands run

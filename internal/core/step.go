@@ -130,7 +130,7 @@ func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 	c.announcer.took(all, err)
 }
 
-// Recheck has the announced addresses examined, because network devices or their addresses have changed.
+// Recheck is called when network devices or their addresses have changed. It has the announced addresses examined.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
 // Claimed handles a change in other daemons' claims. If another daemon has stopped, this one immediately takes over the

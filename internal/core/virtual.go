@@ -170,8 +170,8 @@ func (v *virtual) former(of *server) *server {
 	return at
 }
 
-// services holds the virtual services of the plan in force and those left over from former plans, with the role and the
-// teller. All parts of the core share this struct.
+// services holds the role, the teller, the virtual services of the plan in force, and those left over from former
+// plans. All parts of the core share this struct.
 type services struct {
 	role
 	tell     teller

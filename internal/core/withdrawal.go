@@ -55,8 +55,8 @@ func (a *announcer) demote() {
 	a.withdraws = len(a.list) > 0
 }
 
-// followRole has the place of each address decided again after a change of the role. A demotion then no longer waits
-// for addresses.
+// followRole makes the next step decide the place of each address again, because the role has changed. A demotion then
+// no longer waits for addresses.
 func (a *announcer) followRole() { a.withdraws, a.stale = false, true }
 
 // Announces reports whether there are addresses to announce or to withdraw.

@@ -77,7 +77,7 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 	w.settle(changes)
 }
 
-// found notes the entry of a virtual service as it was read, if there was one, and returns the change to make.
+// found notes the entry, if any, that was read for a virtual service, and returns the change to make.
 func (w *writer) found(v *virtual, have lvs.VirtualService) *change {
 	was, known := v.last(), v.Known
 	if v.Read(append(lvs.Dests{}, have.Dests...)); known {

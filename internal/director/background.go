@@ -39,8 +39,8 @@ func (a *background[O, R]) wait(ctx context.Context) (r R, ended bool) {
 	return r, !a.busy
 }
 
-// The time limit of an order for mark rules is marksTimeout, plus ruleTimeout for each rule, because a program runs for
-// every rule.
+// The time limit of an order for mark rules is marksTimeout plus ruleTimeout for each rule. A program runs for every
+// rule.
 const (
 	marksTimeout = 15 * time.Second
 	ruleTimeout  = 20 * time.Millisecond

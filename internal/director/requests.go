@@ -54,8 +54,8 @@ func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backe
 	})
 }
 
-// Looked passes on what a look at this machine has found, see core.Core.Looked. It waits until the director is free, or
-// ctx is done.
+// Looked passes on the conditions found by a look at this machine, see core.Core.Looked. It waits until the director is
+// free, or ctx is done.
 func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.core.Looked(time.Now(), found)
