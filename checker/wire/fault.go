@@ -48,14 +48,14 @@ func IsOneOf(err error, of ...error) bool {
 	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
-// IsShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL, or EAGAIN or EADDRINUSE for UDP,
-// means that no local port is left. ENOSPC means that epoll may watch no more sockets. Go's runtime does not watch such
-// a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage: the server can't be
-// reached.
+// IsShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL means that no local port is left;
+// for UDP, EAGAIN and EADDRINUSE mean the same. ENOSPC means that epoll may watch no more sockets. Go's runtime does
+// not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage. It means
+// that the server can't be reached.
 //
-// EPERM is a shortage, because no network reports it: a firewall rule of this machine, or its full connection table,
-// dropped the packet. EACCES is none, because with IPv6 it may also come from a router or the server. For a ping socket
-// it is icmp.ErrDenied.
+// EPERM is a shortage, because no network reports it. A firewall rule of this machine dropped the packet, or its
+// connection table is full. EACCES is not a shortage, because with IPv6 it may also come from a router or the server. A
+// ping socket reports it as icmp.ErrDenied.
 func IsShortage(err error) bool {
 	var origin *raw.OriginError
 	return errors.As(err, &origin) || IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
