@@ -17,6 +17,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"ldirectord/internal/runfile"
 )
 
 const (
@@ -33,7 +35,7 @@ type Server struct {
 // Reading is the result of one reading of the folder.
 type Reading struct {
 	Out map[netip.AddrPort]string // the maintenance file of each real server
-	Err error                     // why the folder can't be read; Out is then the previous result
+	Err error                     // why the folder or a file can't be read; Out is then the previous result
 }
 
 // Watcher watches folders, one for each plan. All watches share the host names that were looked up.
@@ -139,21 +141,30 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 			out[s.Addr] = names[i]
 		}
 	}
-	if !f.alone(ctx, func() { f.addNotes(out) }) {
+	if !f.alone(ctx, func() { err = f.addNotes(out) }) {
 		return before
+	}
+	if err != nil { // a maintenance that has ended must not begin again
+		return Reading{Out: before.Out, Err: err}
 	}
 	return Reading{Out: out}
 }
 
-// addNotes adds what the files say, and drops servers whose maintenance has ended.
-func (f *folder) addNotes(out map[netip.AddrPort]string) {
+// addNotes adds what the files say, and drops servers whose maintenance has ended. For a file that can't be read it
+// fails if that may pass. Otherwise the file has no end.
+func (f *folder) addNotes(out map[netip.AddrPort]string) error {
 	now := time.Now()
-	for s, name := range out {
-		n := readNote(filepath.Join(f.dir, name))
+	for _, s := range slices.SortedFunc(maps.Keys(out), netip.AddrPort.Compare) { // one error is reported once
+		name := out[s]
+		n, err := readNote(filepath.Join(f.dir, name))
+		if runfile.MayPass(err) {
+			return err
+		}
 		if out[s] = name + n.text; !n.until.IsZero() && !n.until.After(now) {
 			delete(out, s)
 		}
 	}
+	return nil
 }
 
 // learn looks up unknown names. refresh also looks up outdated names, which stay in use meanwhile.

@@ -27,22 +27,22 @@ type note struct {
 // readNote reads a file. The reason is in the line why=, or otherwise in the first line. The line until= has the end of
 // the maintenance; an invalid time is ignored. readNote does not follow a link, because users who may write to the
 // folder may not read all files.
-func readNote(path string) (n note) {
+func readNote(path string) (n note, err error) {
 	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {
-		return note{text: "; no end: a link is not read"}
+		return note{text: "; no end: a link is not read"}, nil
 	}
 	if err != nil {
-		return n
+		return n, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return n
+		return n, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return note{text: ": " + err.Error()}
+		return note{text: ": " + err.Error()}, err
 	}
 	why, end := whyAndUntil(string(text))
 	if why != "" {
@@ -50,14 +50,14 @@ func readNote(path string) (n note) {
 		n.text = ": " + printable.Line(start)
 	}
 	if end == "" {
-		return n
+		return n, nil
 	}
 	if n.until, err = ParseUntil(end, info.ModTime()); err != nil {
 		n.text += "; no end: " + err.Error()
 	} else {
 		n.text += "; until " + n.until.Local().Format(time.DateTime)
 	}
-	return n
+	return n, nil
 }
 
 // whyAndUntil returns the reason and the end in a file.

@@ -1,11 +1,13 @@
 package maintenance
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
 	for _, row := range testkit.Table(t, "testdata/notes.txt", 3) {
 		testkit.Write(t, path, testkit.Must(strconv.Unquote(row[0]))(t, row))
 		testkit.OK(t, os.Chtimes(path, written, written))
-		got := readNote(path)
+		got := testkit.Must(readNote(path))(t, row)
 		testkit.Equal(t, strings.TrimPrefix(got.text, " "), row[1], row[0])
 		testkit.Equal(t, shown(got.until), row[2], row[0])
 	}
@@ -28,9 +30,9 @@ func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
 func TestAFileIsReadToItsEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web1")
 	testkit.Write(t, path, "why="+strings.Repeat("x", 2000)+"\nuntil=18:00\n")
-	testkit.Contains(t, readNote(path).text, ": "+strings.Repeat("x", maxNote)+"; until ")
+	testkit.Contains(t, testkit.Must(readNote(path))(t).text, ": "+strings.Repeat("x", maxNote)+"; until ")
 	testkit.OK(t, os.Symlink(path, path+".link"))
-	testkit.Equal(t, readNote(path+".link"), note{text: "; no end: a link is not read"})
+	testkit.Equal(t, testkit.Must(readNote(path+".link"))(t), note{text: "; no end: a link is not read"})
 }
 
 func TestWhenSomethingEnds(t *testing.T) {
@@ -77,4 +79,24 @@ func TestMaintenanceByAFileEnds(t *testing.T) {
 			t.Errorf("%v after the end: %v", late, r)
 		}
 	})
+}
+
+// While no file can be opened, a file whose time is over takes no server out, and one without an end keeps its server
+// out.
+func TestAShortageBeginsAndEndsNoMaintenance(t *testing.T) {
+	f := &folder{Watcher: New(nil), dir: t.TempDir(), turn: make(chan struct{}, 1)}
+	files := map[string]bool{"10.2.0.1": true, "10.2.0.2": true}
+	f.list = func(string) (map[string]bool, error) { return files, nil }
+	for name, text := range map[string]string{"10.2.0.1": "until=2020-01-01 10:00\n", "10.2.0.2": ""} {
+		testkit.Write(t, filepath.Join(f.dir, name), text)
+		f.servers = append(f.servers, Server{Addr: netip.MustParseAddrPort(name + ":80")})
+	}
+	before := f.read(t.Context(), Reading{}, nil)
+	var limit syscall.Rlimit
+	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
+	short := f.read(t.Context(), before, nil)
+	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.Equal(t, fmt.Sprint(short.Out), "map[10.2.0.2:80:10.2.0.2]")
+	testkit.FailsWith(t, short.Err, "too many open files")
 }

@@ -60,6 +60,17 @@ func hangs(path string, more int) bool {
 	return now > 0
 }
 
+// MayPass reports whether a look at a file that failed may succeed later although nobody changes the file: this machine
+// is short of something, or a file server or a disk has trouble.
+func MayPass(err error) bool {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	switch errno {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT:
+		return true
+	}
+	return errors.Is(err, ErrLate)
+}
+
 // InTime looks at the file at path by calling look. It abandons a look that takes too long. Until that look ends,
 // further looks at the same path fail at once with ErrLate.
 func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
@@ -130,9 +141,13 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s is not a regular file", path)
+		return nil, err
 	}
 	_ = f.SetReadDeadline(time.Now().Add(ReadTimeout)) // /proc/kmsg has no end
 	return f, nil
