@@ -3,11 +3,13 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +20,12 @@ import (
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/notify/webhook"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/socket"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
+	"ldirectord/parser"
 )
 
 // An order whose command has given up is dropped: it is recorded in the file, where later orders may have replaced it
@@ -69,6 +73,38 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		d.journal.Emit(notify.Event{Text: "the last word"})
 		end()
 		testkit.Contains(t, testkit.Read(t, filepath.Join(dir, "old")), "the last word", "the old log")
+	})
+}
+
+// What can't be read for a while is read when that is over, even if it does not change. That is reported once.
+func TestAShortageDelaysAReload(t *testing.T) {
+	dir := t.TempDir()
+	file, log := filepath.Join(dir, "ld.cf"), filepath.Join(dir, "log")
+	text := "autoreload = yes\nlogfile = \"" + log + "\"\n" + oneServer
+	testkit.Write(t, file, text)
+	synctest.Test(t, func(t *testing.T) {
+		d, end := loadedDaemon(t, file)
+		d.journal.Emit(notify.Event{Text: "opens the log"})
+		synctest.Wait()
+		f := newConfigFile(d)
+		testkit.Write(t, file, text+"nonsense\n")
+		secret := &plan.Plan{Config: &parser.Config{Secrets: map[string][sha256.Size]byte{file: {}}}}
+		f.tls = tlsWatch{plan: secret, files: []string{file}, settling: true}
+		f.tls.last = f.tls.now()
+		withoutDescriptors(t, func() {
+			for range 2 {
+				testkit.Equal(t, f.look(t.Context()), true, "looks again")
+				f.lookAtTLS(t.Context())
+			}
+			_, _, err := readPart(file)
+			testkit.FailsWith(t, err, "too many open files", "of a part")
+		})
+		testkit.Equal(t, f.look(t.Context()), false, "looks again later")
+		f.lookAtTLS(t.Context())
+		end()
+		said := testkit.Read(t, log)
+		testkit.Equal(t, strings.Count(said, "too many open files"), 2, said)
+		testkit.Equal(t, strings.Count(said, "nonsense"), 2, said)
 	})
 }
 

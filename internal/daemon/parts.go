@@ -33,12 +33,15 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	return parser.Join(s.Path, text, parts)
 }
 
-// parts reads the parts that match the patterns, up to the first part that can't be read. size is the size of the main
-// file, which counts towards the limit.
+// parts reads the parts that match the patterns, up to the first part that can't be read. If that may pass, it fails.
+// size is the size of the main file, which counts towards the limit.
 func (s Source) parts(patterns []string, size int) (parts []parser.Part, err error) {
 	taken := map[string]bool{}
 	for i, pattern := range patterns {
 		paths, err := runfile.InTime(pattern, func() ([]string, error) { return s.matches(pattern) })
+		if runfile.MayPass(err) {
+			return nil, err
+		}
 		if err != nil {
 			return append(parts, parser.Part{Line: i, Path: pattern, Left: reason(err)}), nil
 		}
@@ -51,7 +54,9 @@ func (s Source) parts(patterns []string, size int) (parts []parser.Part, err err
 			}
 			taken[path] = true
 			part := parser.Part{Line: i, Path: path}
-			part.Text, part.Left = readPart(path)
+			if part.Text, part.Left, err = readPart(path); err != nil {
+				return nil, err
+			}
 			size += len(part.Text)
 			if parts = append(parts, part); len(parts) > maxParts || size > parser.MaxSize {
 				return nil, fmt.Errorf("include: there are more than %d parts or %d bytes", maxParts,
@@ -65,16 +70,16 @@ func (s Source) parts(patterns []string, size int) (parts []parser.Part, err err
 	return parts, nil
 }
 
-// readPart returns the text of a part, or why it is left out.
-func readPart(path string) (text []byte, left string) {
+// readPart returns the text of a part, or why it is left out. An error may pass.
+func readPart(path string) (text []byte, left string, err error) {
 	if copies.MatchString(filepath.Base(path)) {
-		return nil, parser.IsCopy
+		return nil, parser.IsCopy, nil
 	}
-	text, err := runfile.ReadFile(path, parser.MaxSize)
-	if err != nil {
-		return nil, reason(err)
+	text, err = runfile.ReadFile(path, parser.MaxSize)
+	if err == nil || runfile.MayPass(err) {
+		return text, "", err
 	}
-	return text, ""
+	return nil, reason(err), nil
 }
 
 // reason returns why a file can't be read. It leaves out the file's path, with which most such errors begin.

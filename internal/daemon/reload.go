@@ -138,8 +138,9 @@ func (f *configFile) run(ctx context.Context) {
 		case settled && f.trial != nil:
 			settle.Reset(pollInterval) // a changed file is not read earlier
 		case settled:
-			settling = false
-			f.look(ctx)
+			if settling = f.look(ctx); settling {
+				settle.Reset(pollInterval)
+			}
 		}
 	}
 }
@@ -151,8 +152,9 @@ func (f *configFile) lookAtParts() versions {
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone does not count as a change. If
-// the file is missing, look reports that once, and the configuration in force stays.
-func (f *configFile) look(ctx context.Context) {
+// the file is missing, look reports that once, and the configuration in force stays. look reports whether the file must
+// be looked at again even if it does not change.
+func (f *configFile) look(ctx context.Context) (again bool) {
 	defer settleMemory() // even if the text changes nothing
 	parts := differing(f.partsRead, f.parts)
 	f.partsRead = f.parts
@@ -167,15 +169,16 @@ func (f *configFile) look(ctx context.Context) {
 			path)
 	}
 	f.d.tally.setMissing(f.missing)
+	again = runfile.MayPass(err)
 	if f.missing || sum == f.sum {
-		return
+		return again
 	}
 	if back := TakenBack(path, text); back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
 		f.d.tally.setChanged(true, "", back)
 		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,
 			back)
-		return
+		return again
 	}
 	refusal := ""
 	if !reloads {
@@ -197,6 +200,7 @@ func (f *configFile) look(ctx context.Context) {
 	if reloads {
 		f.take(ctx, text, err, request{auto: true})
 	}
+	return again
 }
 
 // sayIgnored reports that autoreload is off and, unless refusal is "", why the command reload would refuse the file.
@@ -239,7 +243,12 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 
 // lookAtTLS reads the configuration again when TLS files were renewed.
 func (f *configFile) lookAtTLS(ctx context.Context) {
-	changed, missing := f.tls.renewed()
+	changed, missing, err := f.tls.renewed()
+	if err != nil && !f.tls.unread {
+		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password can't be read; "+
+			"what was read stays in force: %v", err)
+	}
+	f.tls.unread = err != nil
 	if len(missing) > 0 {
 		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; "+
 			"what was read stays in force: %s", strings.Join(missing, " and "))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ldirectord/internal/plan"
+	"ldirectord/internal/runfile"
 )
 
 // tlsWatch notices, if autoreload is on, when a certificate, key, authority or password is renewed in place.
@@ -16,6 +17,7 @@ type tlsWatch struct {
 	last     versions
 	settling bool // the files may have changed since they were read
 	refused  bool // the files as last read were refused
+	unread   bool // a file can't be read for a while, which was reported
 }
 
 // follow watches the files of a new configuration.
@@ -30,27 +32,31 @@ func (w *tlsWatch) follow(l *Loaded) {
 
 // renewed returns the files with new content, or those that are missing, and reports each change only once. It is
 // called every second. A change counts after a second without a further change, because a certificate and its key are
-// written one after the other. While a file is missing, no file is read.
-func (w *tlsWatch) renewed() (renewed, missing []string) {
+// written one after the other. While a file is missing, no file is read. An error means that a file can't be read now;
+// then the next call tries again.
+func (w *tlsWatch) renewed() (renewed, missing []string, err error) {
 	if w.plan == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	now := w.now()
 	if !now.same(w.last) {
 		w.last, w.settling = now, true
-		return nil, nil
+		return nil, nil, nil
 	}
 	if !w.settling || now == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	w.settling = false
 	for _, path := range w.files {
+		if err := runfile.TryRead(path); runfile.MayPass(err) {
+			return nil, nil, err
+		}
 		if now[path] == (fileStamp{}) {
 			missing = append(missing, path)
 		}
 	}
+	w.settling = false
 	if missing != nil {
-		return nil, missing
+		return nil, missing, nil
 	}
 	renewed = w.plan.TLS.Renewed()
 	for _, path := range slices.Sorted(maps.Keys(w.plan.Config.Secrets)) {
@@ -59,7 +65,7 @@ func (w *tlsWatch) renewed() (renewed, missing []string) {
 			renewed = append(renewed, path)
 		}
 	}
-	return renewed, nil
+	return renewed, nil, nil
 }
 
 // now returns the versions of the files; nil while the first look hangs.
