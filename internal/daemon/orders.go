@@ -36,6 +36,7 @@ type standingOrders struct {
 	// Only the order that is being carried out uses the fields below.
 	role    instance.RoleOrder
 	unsaved bool        // the role is not in its file
+	unread  bool        // its file can't be read for a while, which was reported
 	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
 	given   orders.All  // the orders that the director has, and those that still wait
 	// waiting orders whose time has come, by when they were given; true: they wait for enough servers

@@ -111,15 +111,19 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	return nil
 }
 
-// followRole carries out a recorded order, unless an order that was given later has already been carried out.
+// followRole carries out a recorded order, unless an order that was given later has already been carried out. It is
+// false if the file must be read again even if it does not change.
 func (o *standingOrders) followRole(ctx context.Context) bool {
 	if !runfile.Exists(o.d.lock.Role) {
 		return true // a lost file is not an order
 	}
 	last, err := o.roleFile().Read()
-	if err != nil {
-		o.d.failed(notify.KeepFailed, roleUnread, err)
-		return true // until the file changes
+	again := runfile.MayPass(err)
+	if !again || !o.unread {
+		o.d.settled(notify.KeepFailed, roleUnread, err)
+	}
+	if o.unread = again; err != nil {
+		return !again
 	}
 	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: the file does not have it
 	if last.Given < o.role.Given {

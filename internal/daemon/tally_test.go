@@ -52,6 +52,27 @@ func counted() *daemon {
 	return d
 }
 
+// A role that can't be read for a while is one failure. It ends when the role is read, although the file is the same.
+func TestAShortageDelaysARole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := counted()
+		d.lock.Role = filepath.Join(t.TempDir(), "role")
+		o := &standingOrders{d: d}
+		testkit.OK(t, o.roleFile().Write(instance.RoleOrder{}))
+		withoutDescriptors(t, func() {
+			for range 2 {
+				testkit.Equal(t, o.followRole(t.Context()), false, "during the shortage")
+			}
+		})
+		synctest.Wait()
+		failed := d.tally.process()
+		testkit.Equal(t, failed.Events[string(notify.KeepFailed)], 1, failed.Failures)
+		testkit.Equal(t, o.followRole(t.Context()), true, "afterwards")
+		testkit.Equal(t, len(d.tally.process().Failures), 0, "failures")
+		d.journal.Close(t.Context())
+	})
+}
+
 // The control socket has one fault at most, beside that of the metrics.
 func TestAFaultOfTheControlSocketEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
