@@ -87,16 +87,16 @@ func (l *logSink) targetOf(at time.Time) string {
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	begun := time.Now()
+	target, begun := l.targetOf(e.Time), time.Now()
 	l.writing.Store(&begun)
 	defer l.writing.Store(nil)
 	var err error
 	if l.lost > 0 {
 		text := view.Plural(l.lost, "line") + " lost: " + l.failed.Load().Text
-		err = l.put(notify.Event{Time: e.Time, Kind: notify.Lost, Text: text})
+		err = l.put(target, notify.Event{Time: e.Time, Kind: notify.Lost, Text: text})
 	}
 	if err == nil {
-		l.lost, err = 0, l.put(e)
+		l.lost, err = 0, l.put(target, e)
 	}
 	if err == nil {
 		l.failed.Store(nil)
@@ -106,17 +106,17 @@ func (l *logSink) Notify(e notify.Event) {
 		l.lost++
 		fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
 	}
-	l.failed.Store(l.failure(err, e.Time))
+	l.failed.Store(failure(target, err, e.Time))
 }
 
-func (l *logSink) failure(err error, at time.Time) *status.Failure {
-	text := fmt.Sprintf("the log %s can't be written: %v", l.targetOf(at), err)
+func failure(target string, err error, at time.Time) *status.Failure {
+	text := fmt.Sprintf("the log %s can't be written: %v", target, err)
 	return &status.Failure{Event: "log-failed", Text: text, At: at}
 }
 
 // put writes an event. The caller holds mu.
-func (l *logSink) put(e notify.Event) error {
-	target, line := l.targetOf(e.Time), l.line(e)
+func (l *logSink) put(target string, e notify.Event) error {
+	line := l.line(e)
 	if l.fixed == nil && !isPath(target) {
 		return l.system.send(target, line) // it adds a header of its own
 	}
@@ -125,7 +125,7 @@ func (l *logSink) put(e notify.Event) error {
 		_, err := io.WriteString(l.fixed, line)
 		return err
 	}
-	return l.file.write(filepath.Clean(target), line)
+	return l.file.write(filepath.Clean(target), line, func() bool { return l.target.Load().name != target })
 }
 
 func (l *logSink) header(at time.Time) string {
@@ -139,7 +139,7 @@ func (l *logSink) header(at time.Time) string {
 func (l *logSink) trouble() *status.Failure {
 	f := l.failed.Load()
 	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
-		return l.failure(errLineWaits, *since)
+		return failure(l.target.Load().name, errLineWaits, *since)
 	}
 	return f
 }
@@ -181,7 +181,8 @@ type logFile struct {
 	torn   bool      // only a part of the last line was written
 }
 
-func (f *logFile) write(path, line string) error {
+// write appends a line to the file at a path. If a pipe does not take the line, write waits until isOver.
+func (f *logFile) write(path, line string, isOver func() bool) error {
 	if f.path != path || !stamp(path).isOf(f.opened) {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 		if err != nil && (f.path != path || !runfile.IsShort(err)) {
@@ -196,7 +197,18 @@ func (f *logFile) write(path, line string) error {
 	if f.torn {
 		line = "\n" + line
 	}
-	n, err := f.file.WriteString(line)
+	n, err := f.add(line)
+	for errors.Is(err, os.ErrDeadlineExceeded) && !isOver() {
+		var more int
+		more, err = f.add(line[n:])
+		n += more
+	}
 	f.torn = err != nil && (f.torn || n > 0)
 	return err
+}
+
+// add writes as much of a text as a pipe takes within maxWrite. Files have no deadline.
+func (f *logFile) add(text string) (n int, err error) {
+	_ = f.file.SetWriteDeadline(time.Now().Add(maxWrite))
+	return f.file.WriteString(text)
 }

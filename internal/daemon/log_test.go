@@ -204,6 +204,27 @@ func TestALineThatWaits(t *testing.T) {
 	})
 }
 
+// A line that waits for a pipe is lost once the log has another target. The failure names the pipe.
+func TestAPipeThatNobodyReadsKeepsNoLineFromTheNextLog(t *testing.T) {
+	dir := t.TempDir()
+	pipe, next := filepath.Join(dir, "pipe"), filepath.Join(dir, "next")
+	testkit.OK(t, syscall.Mkfifo(pipe, 0o600))
+	defer testkit.Must(os.OpenFile(pipe, os.O_RDWR, 0))(t).Close()
+	l := newLogSink(Options{}, parser.Global{LogFile: pipe})
+	waits := make(chan struct{})
+	go func() {
+		defer close(waits)
+		l.Notify(notify.Event{Text: strings.Repeat("x", 1<<17)})
+	}()
+	testkit.Until(t, time.Second, func() bool { return l.writing.Load() != nil }, "a line waits")
+	l.setTarget(next)
+	<-waits
+	failed := "the log " + pipe + " can't be written: write " + pipe + ": i/o timeout"
+	testkit.Equal(t, troubleOf(l), failed)
+	l.Notify(notify.Event{})
+	testkit.Contains(t, testkit.Read(t, next), "1 line lost: "+failed)
+}
+
 func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "log")
 	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})
