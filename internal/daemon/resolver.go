@@ -15,11 +15,12 @@ import (
 	"sync"
 
 	"ldirectord/internal/resolve"
+	"ldirectord/internal/runfile"
 )
 
 // systemNames looks up names as the system does: in the hosts file, through a resolver, and in the services database.
 type systemNames struct {
-	hosts func() hosts // the hosts file, if it is asked first
+	hosts func() (hosts, error) // the hosts file, if it is asked first
 }
 
 // hosts maps each name in a hosts file to its addresses.
@@ -28,13 +29,16 @@ type hosts map[string][]netip.Addr
 // newSystemNames returns look-ups for one reading of a configuration. They read the hosts file themselves, because
 // package net notices a change of it only after five seconds: a reload before that would keep the old addresses.
 func newSystemNames() systemNames {
-	return systemNames{sync.OnceValue(func() hosts {
+	return systemNames{sync.OnceValues(func() (hosts, error) {
 		order, err := os.ReadFile("/etc/nsswitch.conf")
 		if err == nil && !hostsFirst(string(order)) {
-			return nil
+			return nil, nil
 		}
-		text, _ := os.ReadFile("/etc/hosts") // package net reports what is wrong
-		return hostsIn(string(text))
+		text, err := os.ReadFile("/etc/hosts")
+		if runfile.MayPass(err) {
+			return nil, err
+		}
+		return hostsIn(string(text)), nil // package net reports what else is wrong
 	})}
 }
 
@@ -81,8 +85,12 @@ func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.
 
 // ask looks a name up in the hosts file and, if it is not there, through a resolver.
 func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
+	known, err := n.hosts()
+	if err != nil {
+		return nil, err // the name server may have another address
+	}
 	other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
-	if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
+	if addrs := slices.DeleteFunc(slices.Clone(known[hostKey(name)]), other); len(addrs) > 0 {
 		return addrs, nil
 	}
 	network := "ip4"

@@ -38,7 +38,7 @@ func TestAddressesInAHostsFile(t *testing.T) {
 wrong rs1
 192.0.2.4
 `
-	n := systemNames{func() hosts { return hostsIn(file) }}
+	n := systemNames{func() (hosts, error) { return hostsIn(file), nil }}
 	for _, row := range testkit.Table(t, "testdata/hosts.txt", 3) {
 		got := testkit.Must(n.Host(t.Context(), row[0], row[1] == "IPv6"))(t, row)
 		testkit.Equal(t, fmt.Sprint(got), row[2], row)
@@ -55,4 +55,12 @@ func TestTheHostsFileIsAskedFirst(t *testing.T) {
 	} {
 		testkit.Equal(t, hostsFirst(order), want, order)
 	}
+}
+
+// Without the hosts file a name server might give another address.
+func TestAHostsFileThatCantBeReadIsNotEmpty(t *testing.T) {
+	withoutDescriptors(t, func() {
+		_, err := newSystemNames().Host(t.Context(), "localhost", false)
+		testkit.FailsWith(t, err, "open /etc/hosts: too many open files")
+	})
 }
