@@ -13,11 +13,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// budgetInterval is the time between two tries of an order that waits for its budget.
+// budgetInterval is the time between two attempts to carry out an order that waits for its budget.
 const budgetInterval = 250 * time.Millisecond
 
-// shortWithout returns which virtual services would be short if these servers were taken out in addition to those that
-// orders already take out.
+// shortWithout returns the virtual services that would be short of servers if these servers were taken out too, in
+// addition to those that orders already take out.
 func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
 	for _, short := range now.Short(servers, all.InForce()) {
 		texts = append(texts, short.String())
@@ -60,7 +60,7 @@ func (l *line) leave(p *place) {
 }
 
 // next returns an error if an earlier order waits for one of the same virtual services, or if this director has stopped
-// serving since the order entered the line. An order without a place need not wait.
+// serving since the order entered the line. An order without a place in the line never waits.
 func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
 	if p == nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// channels report events: to the log, by mail, to monitorfiles, to commands and to a webhook. This file opens,
+// channels report events to the log, to monitorfiles, to commands, to a webhook and by mail. This file opens,
 // configures and closes them.
 type channels struct {
 	journal *notify.Journal
@@ -77,7 +77,7 @@ func (c *channels) sayFound(all parser.Diagnostics) {
 	}
 }
 
-// refused records why a configuration was refused.
+// refused records the reason why a configuration was refused.
 func (c *channels) refused(why string) {
 	c.say(notify.ConfigError, "Error [%d]: %s", os.Getpid(), why)
 }
@@ -90,8 +90,7 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// settled reports the error of something that is done repeatedly. If err is nil, the failure that was reported before
-// is over.
+// settled reports the error of a task that is repeated. If err is nil, the failure that was reported before is over.
 func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	if err == nil {
 		d.tally.over(kind, what)
@@ -99,8 +98,8 @@ func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	d.failed(kind, what, err)
 }
 
-// commandsEnd returns how long a daemon that is ending waits for its commands. After a handover it waits less: nobody
-// checks the servers until the next daemon begins, and that daemon runs the commands again.
+// commandsEnd returns how long a daemon that is ending waits for its commands. At a handover the time is shorter,
+// because nobody checks the servers until the next daemon starts. That daemon runs the commands again.
 func commandsEnd(by endedBy) time.Duration {
 	if by == handedOver {
 		return closeTimeout

@@ -21,7 +21,7 @@ import (
 
 const (
 	claimTimeout = time.Second // how long other processes may lock the run folders
-	// the time between two looks at other daemons while this one waits for a virtual service that one of them owns
+	// the time between two looks at other daemons while this one waits for one of their virtual services
 	waitInterval = 300 * time.Millisecond
 )
 
@@ -55,7 +55,7 @@ func newClaims(d *daemon) *claims {
 // Changed implements director.Claims.
 func (c *claims) Changed() <-chan struct{} { return c.changed }
 
-// Take implements director.Claims. The daemon that recorded a virtual service first has it.
+// Take implements director.Claims. A virtual service belongs to the daemon that recorded it first.
 func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()
@@ -87,7 +87,7 @@ func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 	return taken, beside
 }
 
-// record saves which virtual services this daemon has, and which it waits for, if they have changed.
+// record saves the virtual services that this daemon has and those that it waits for, if they have changed.
 func (c *claims) record(has, waits keySet, yields bool) {
 	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
 		return // mine stays as it is
@@ -99,7 +99,7 @@ func (c *claims) record(has, waits keySet, yields bool) {
 	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
 }
 
-// tell reports, once each, the virtual services that this daemon shares with others.
+// tell reports the virtual services that this daemon shares with others. Each is reported only once.
 func (c *claims) tell() {
 	reported := map[string]bool{}
 	say := func(before string, ids []string, after string) {
@@ -153,7 +153,7 @@ func (c *claims) addresses(ctx context.Context) (taken map[netip.Addr]string, re
 	return taken, release
 }
 
-// follow notifies the director, until ctx is done, when claims of other daemons may have changed.
+// follow notifies the director when claims of other daemons may have changed. It runs until ctx is done.
 func (c *claims) follow(ctx context.Context) {
 	for wait := waitInterval; runfile.Pause(ctx, wait); {
 		wait = c.lookAgain(ctx)
@@ -180,7 +180,7 @@ func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	return pollInterval
 }
 
-// renew notes the sections of a changed file, and makes the next look read the command lines of all processes.
+// renew notes the sections of a changed file. The next look at other daemons reads the command lines of all processes.
 func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,7 +213,7 @@ func (s keySet) has(k lvs.Key) bool {
 	return found
 }
 
-// called returns the names that the file gives to those keys that pass the filter.
+// called returns the names that the file gives to the virtual services for which isMeant is true.
 func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {

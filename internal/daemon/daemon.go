@@ -34,16 +34,16 @@ const EndTimeout = 45 * time.Second
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// Time limits for the shutdown of a daemon. The first and the third count from the signal. EndTimeout is longer
-	// than the whole shutdown, even if commands, the log and the mail server all hang.
+	// Time limits for the shutdown of a daemon. The first and the third are measured from the signal. EndTimeout is
+	// longer than the whole shutdown, even if commands, the log and the mail server all hang.
 	directorTimeout = 25 * time.Second // until the director has cleaned up the table
 	saveTimeout     = time.Second      // at a handover, to save an unsaved role
 	hooksTimeout    = 30 * time.Second // until the last commands have exited
 	closeTimeout    = 5 * time.Second  // after that, for the last log lines, and again for the last mails
 )
 
-// SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal, so it
-// exits at once and also leaves its table as it is.
+// SignalHandOver makes a daemon exit without changing the table. The Perl daemon does not handle this signal, so it
+// exits at once and leaves its table as it is, too.
 const SignalHandOver = syscall.SIGUSR1
 
 // ReadyLine is the last line that is written to Options.Ready.
@@ -219,7 +219,7 @@ func (d *daemon) attend() error {
 	}
 }
 
-// leave stops the director, and the daemons that execute= names.
+// leave stops the director, and the daemons that execute= lines name.
 func (d *daemon) leave(by endedBy) error {
 	d.Manager.stopping()
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
@@ -236,8 +236,8 @@ func (d *daemon) leave(by endedBy) error {
 	return err
 }
 
-// awaitEnd waits until the director has stopped. If it hangs, its virtual services stay recorded, as after a crash, and
-// the next daemon cleans up.
+// awaitEnd waits until the director has stopped. If the director hangs, its virtual services stay recorded, as after a
+// crash, and the next daemon removes them.
 func (d *daemon) awaitEnd(by endedBy) error {
 	d.ending = time.Now()
 	late := time.After(directorTimeout)
@@ -262,7 +262,7 @@ const handedOver endedBy = "USR1"
 
 func (e endedBy) Error() string { return "signal " + string(e) }
 
-// finish reports that the daemon stops, waits for remaining goroutines, and returns the final error.
+// finish reports that the daemon stops, closes the channels, and returns the final error.
 func (d *daemon) finish(cause error) error {
 	by, asked := cause.(endedBy)
 	switch {
@@ -310,8 +310,8 @@ func (d *daemon) announce() {
 	}
 }
 
-// settle waits until the virtual services are in the table, and for the first results if they come soon. Then it starts
-// the siblings, and tells the starter that the daemon is ready.
+// settle waits until the virtual services are in the table. It then waits for the first results, at most
+// resultsTimeout. At last it starts the siblings, and tells the starter that the daemon is ready.
 func (d *daemon) settle(ctx context.Context, summary string) {
 	select {
 	case <-d.director.Started():
@@ -333,8 +333,8 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 	settleMemory()
 }
 
-// keepFiles restores lost files of the run folder, until ctx is done, and saves unsaved orders. After a failure it
-// tries again. Commands that need a missing file report it.
+// keepFiles restores lost files of the run folder, and saves unsaved orders, until ctx is done. After a failure it
+// tries again. If a file is missing, the commands that need it report that.
 func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - runfile.SinceBoot()
 	for runfile.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing

@@ -27,7 +27,7 @@ type Environment struct {
 	through  *viavip.Services
 }
 
-// NewEnvironment returns an environment with this pinger. Close closes the pinger too.
+// NewEnvironment returns an environment that uses this pinger. Its method Close closes the pinger too.
 func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	return &Environment{
 		pinger:   pinger,
@@ -43,8 +43,8 @@ func (e *Environment) Close() {
 	e.pinger.Close()
 }
 
-// lacksRights returns the current user if an error only means that this user lacks a permission, or else "". The daemon
-// will run with other permissions.
+// lacksRights returns the current user if err only means that this user lacks a permission, and otherwise "". The
+// daemon itself will run with other permissions.
 func (e *Environment) lacksRights(err error) string {
 	if errors.Is(err, syscall.EACCES) {
 		return e.User
@@ -53,7 +53,7 @@ func (e *Environment) lacksRights(err error) string {
 }
 
 // Builder returns the function that makes the checkers of one plan or one command. These checkers share certificates.
-// They read Perl files and their modules again, instead of using what was read before.
+// They read Perl files and their modules again, even if they were read before.
 func (e *Environment) Builder() plan.Build {
 	e.perls.Renew()
 	env := &protocol.Env{
@@ -92,6 +92,6 @@ func (f forbidden) Check(context.Context) checker.Result {
 	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
 }
 
-// SetVirtuals sets the virtual services of a plan: a check follows a redirect to one of them on the server being
-// checked.
+// SetVirtuals sets the virtual services of a plan. If a check is redirected to one of them, it follows the redirect on
+// the server that is being checked.
 func (e *Environment) SetVirtuals(p *plan.Plan) { e.virtuals.Store(p.Virtuals()) }

@@ -14,8 +14,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// statePath returns the path at which data about a file is kept across a reboot: in the unit's state folder if it has
-// one, and otherwise in the usual folder.
+// statePath returns the path of data that is kept about a file across a reboot. It is in the unit's state folder if
+// there is one, and otherwise in the usual folder.
 func statePath(what, path string) string {
 	dir := "/var/lib/ldirectord"
 	if ofUnit := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(ofUnit) {
@@ -42,8 +42,8 @@ func keep(path string, text []byte) error {
 	return runfile.Sync(path)
 }
 
-// keepGood keeps the configuration in force, with its parts, for start --last-good. A configuration on trial is not
-// kept, because it may be in force only for now.
+// keepGood saves the configuration in force, with its parts, for start --last-good. A configuration on trial is not
+// saved, because it may be in force only for a short time.
 func (f *configFile) keepGood(text []byte) {
 	isKept := os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
 	if !isKept || f.trial != nil {
@@ -80,7 +80,7 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	return l, nil
 }
 
-// LastGood returns when the kept configuration of a file came into force, or zero if none is kept.
+// LastGood returns the time at which the saved configuration of a file came into force, or zero if none is saved.
 func LastGood(path string) time.Time {
 	info, err := os.Stat(statePath("config", path))
 	if err != nil || info.Size() == 0 { // a loss of power may leave an empty file

@@ -23,14 +23,13 @@ const (
 	fewListed = 4       // a list with fewer servers may shrink to any size
 )
 
-// lists holds the lists of real servers: those of realfile by path, and those of realnames by the identifier that the
-// parser gives them.
+// lists holds the lists of real servers. The key is a path for realfile, and the parser's identifier for realnames.
 type lists map[string]parser.List
 
 // readLists reads the files that realfile lines name, and looks up the names in realnames lines. A list that can't be
-// used is replaced by the list in force or, without one, by the last good list from before the start. A guarded list
-// can't be used if it lacks more than half of the servers of the list that it would replace (see shrunk), or all
-// servers of a family.
+// used is replaced by the list in force. If none is in force, it is replaced by the last good list from before the
+// start. A guarded list can't be used if it lacks more than half of the servers of the previous list (see shrunk), or
+// all servers of an address family.
 func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool) lists {
 	uses, emptyOK := parser.RealLists(text)
 	due := map[string]bool{}
@@ -40,7 +39,7 @@ func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guard
 	return s.readDue(ctx, uses, emptyOK, inForce, due)
 }
 
-// readDue reads the lists that are due. due is true for those that are guarded.
+// readDue reads the lists that are keys of due. The value is true if the list is guarded.
 func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emptyOK bool, inForce lists,
 	due map[string]bool) lists {
 	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })
@@ -112,7 +111,7 @@ func readList(id string, name resolve.Key, names *resolve.Table) ([]parser.Liste
 	return parser.AddressList(answer.All)
 }
 
-// whyEmpty returns why a list without a server can't be used.
+// whyEmpty returns the reason why a list without a server can't be used.
 func whyEmpty(name resolve.Key, names *resolve.Table) error {
 	if name.Host != "" && names.Host(name.Host, name.IPv6).NoName {
 		return fmt.Errorf("%w; with emptyok = yes that counts as an empty list", resolve.ErrNoName)
@@ -148,7 +147,7 @@ func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	return list, err == nil && text != nil, err
 }
 
-// saveList keeps a good list for the next start.
+// saveList saves a good list for the next start.
 func saveList(id string, list []parser.ListedReal) error {
 	text, _ := json.Marshal(list) // every list can be written
 	return keep(statePath("list", id), text)
@@ -181,8 +180,8 @@ func (w *listWatch) now() versions {
 }
 
 // due returns the lists that must be read, and whether each is guarded. A file must be read when it has changed and
-// then stayed the same. Names, and lists that could not be used, must be read when asks says so. A list that has lacked
-// too many servers for the time wait must be read too, and is not guarded.
+// then stayed the same. Names, and lists that could not be used, must be read when asks returns true. A list that has
+// lacked too many servers for at least wait must be read too, and is not guarded.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.now()
@@ -253,7 +252,7 @@ func (f *configFile) takeLists(ctx context.Context, read lists) {
 	}
 }
 
-// reportLists reports when trouble with a list begins and ends.
+// reportLists reports each list that can't be used any more, and each that is used again.
 func (f *configFile) reportLists(now lists) {
 	w, asksAgain := &f.lists, false
 	f.d.tally.setLists(now)
@@ -281,16 +280,16 @@ func (f *configFile) reportLists(now lists) {
 	}
 }
 
-// adoptLists notes the lists in force, and keeps the good ones for the next start. A new list is soon read again,
-// because it may have changed since it was read.
+// adoptLists notes the lists in force, and saves the good ones for the next start. A new list is soon read again,
+// because its file may have changed in the meantime.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
 	f.keepLists()
 	f.reportLists(f.current.Lists)
 }
 
-// keepLists keeps the good lists in force for the next start. It does nothing during a trial, because lists on trial
-// may be in force only for now.
+// keepLists saves the good lists in force for the next start. It does nothing during a trial, because lists on trial
+// may be in force only for a short time.
 func (f *configFile) keepLists() {
 	if f.trial != nil {
 		return

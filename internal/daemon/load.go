@@ -75,8 +75,8 @@ func (s Source) Read() ([]byte, error) {
 	return text, runfile.While("reading the configuration", err)
 }
 
-// prepare makes a configuration ready to run. If that panics, the configuration is refused, so that a daemon keeps the
-// one in force.
+// prepare parses a configuration and makes its plan. If that panics, the configuration is refused, and a running daemon
+// keeps its previous one.
 func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *Loaded) {
 	l = &Loaded{Text: text, Lists: o.Lists}
 	defer func() {
@@ -118,12 +118,12 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	return l
 }
 
-// maxReported limits the errors in a file that a command reports to the daemon, because the daemon's socket accepts no
-// long request.
+// maxReported is the highest number of errors that a command reports to the daemon, because the daemon's socket refuses
+// long requests.
 const maxReported = 10
 
-// Refusals returns the first errors of a refused configuration, in the order of reading. If there is more than one, the
-// first also says how many errors there are.
+// Refusals returns the first errors of a refused configuration, in the order in which they were found. If there is more
+// than one, the first also contains the number of all errors.
 func (l *Loaded) Refusals() (all []string) {
 	errors := l.Found.Errors()
 	for _, d := range errors[:min(len(errors), maxReported)] {
@@ -141,7 +141,7 @@ func fault(p any) string {
 }
 
 // RefuseWhatNeverRuns refuses a configuration if something in it can't work here, such as a command in an image without
-// a shell. A daemon only warns, because everything else works.
+// a shell. The daemon itself only logs a warning, because everything else works.
 func (l *Loaded) RefuseWhatNeverRuns() {
 	for i := range l.Found {
 		if kind := l.Found[i].Kind; kind == doctor.NoShell || kind == doctor.NoOracle {
@@ -160,7 +160,8 @@ func (l *Loaded) Summary() string {
 }
 
 // forget drops data that is needed only for messages about the file, because in a large file the positions take more
-// memory than the settings. It keeps the text if there are lists, or names that have no answer or are looked up again.
+// memory than the settings. It keeps the text if there are lists, names without an answer, or names that are looked up
+// periodically.
 func (l *Loaded) forget() {
 	if len(l.Lists)+len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
@@ -201,8 +202,8 @@ func isFolder(path string) bool {
 	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
 }
 
-// logOfUnit returns the default log file if systemd made a folder for it, as with the drop-in user.conf. A daemon
-// without root's permissions can't write to the usual log file. logOfUnit ignores the folders of other units.
+// logOfUnit returns the default log file if systemd has made a folder for it, as it does with the drop-in user.conf. A
+// daemon that does not run as root can't write to the usual log file. logOfUnit ignores the folders of other units.
 func logOfUnit() string {
 	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
 		return dir + "/ldirectord.log"
@@ -210,8 +211,8 @@ func logOfUnit() string {
 	return ""
 }
 
-// tryFile returns why a file can't be appended to or, if it is missing, can't be created. It does not create the file:
-// the daemon does that when it writes its first line.
+// tryFile returns an error if a file can't be opened for appending or, if it is missing, can't be created. It does not
+// create the file. The daemon does that when it writes its first line.
 func tryFile(path string) error {
 	return runfile.Try(path, func() error { return tryAppending(path) })
 }
@@ -227,8 +228,8 @@ func tryAppending(path string) error {
 	return f.Close()
 }
 
-// tryMaking returns why a missing file can't be created. It follows a dangling link, as the kernel does when it creates
-// the file.
+// tryMaking returns an error if a missing file can't be created. It follows a dangling link, as the kernel does when it
+// creates the file.
 func tryMaking(path string) error {
 	if target, err := os.Readlink(path); err == nil {
 		if !filepath.IsAbs(target) {

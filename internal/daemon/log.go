@@ -50,8 +50,8 @@ type logTarget struct {
 // maxWrite is how long writing a line may take before status shows it as a failure.
 const maxWrite = 2 * time.Second
 
-// newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
-// otherwise logfile, which is a path or a syslog facility.
+// newLogSink returns the log that the command line and the configuration ask for. In the foreground it is a standard
+// stream, and otherwise the path or the syslog facility in logfile.
 func newLogSink(o Options, global parser.Global) *logSink {
 	writer := fmt.Sprintf("|%s|%d", printable.Line(o.Name), os.Getpid())
 	l := &logSink{json: o.JSONLog, bare: o.JSONLog || o.Debug, writer: writer}
@@ -135,7 +135,8 @@ func (l *logSink) header(at time.Time) string {
 	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
 }
 
-// trouble returns why the log can't be written, or nil if it can. It does not wait for a line that is being written.
+// trouble returns the failure to write the log, or nil if the log can be written. It does not wait for a line that is
+// being written.
 func (l *logSink) trouble() *status.Failure {
 	f := l.failed.Load()
 	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
@@ -171,9 +172,9 @@ func isNotOpened(err error) bool {
 	return is && of.Op == "open"
 }
 
-// logFile is an open log file. It stays open, so that lines can be written even when descriptors run out. It is opened
-// again if its path leads to another file, as after a rotation, or to no file, because nobody would find lines in the
-// old file.
+// logFile is an open log file. It stays open, so that lines can be written even when descriptors run out. If its path
+// leads to another file, as after a rotation, or to no file, it is opened again. Nobody would find lines in the old
+// file.
 type logFile struct {
 	path   string
 	file   *os.File

@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// watchMachine checks, once per checkinterval until ctx is done, whether this machine lacks anything that it needs to
-// forward packets.
+// watchMachine checks whether this machine lacks anything that it needs to forward packets. It does so once per
+// checkinterval, until ctx is done.
 func (f *configFile) watchMachine(ctx context.Context) {
 	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
 	f.machine = machine

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// mailPort is the port of a mail server, unless the configuration sets another.
+// mailPort is the default port of a mail server.
 const mailPort = 25
 
 // mailRules returns the mail settings of each virtual service, from the configuration.

@@ -17,11 +17,11 @@ import (
 // commands.
 const markInterval = time.Minute
 
-// markTimeout is how long all commands that list mark rules may take together.
+// markTimeout is the time limit for all commands that list mark rules, together.
 const markTimeout = 20 * time.Second
 
-// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done. It notices when no
-// rule sets one of them any more, as after a firewall restart.
+// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done. It reports when no
+// rule sets one of them any more, as after a restart of the firewall.
 func (f *configFile) watchMarks(ctx context.Context) {
 	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v *parser.Virtual) bool {
 		return v.Protocol != lvs.Mark || len(v.Marking) > 0
@@ -37,8 +37,8 @@ func (f *configFile) watchMarks(ctx context.Context) {
 	}()
 }
 
-// lookAtMarks reports which marks nothing sets any more, and which are set again, since the last time that all rules
-// could be read.
+// lookAtMarks reports the marks that no rule sets any more, and those that are set again. It compares them with the
+// last time that all rules could be read.
 func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()

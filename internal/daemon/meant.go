@@ -58,7 +58,7 @@ func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) 
 	return found, nil
 }
 
-// guarded returns the virtual services that an order of the command obey names, or why there are none.
+// guarded returns the virtual services that an order of the command obey names, or the reason why there are none.
 func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why string) {
 	name := strings.TrimSpace(r.Virtual + " " + r.Real)
 	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
@@ -77,7 +77,8 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 	return found, why
 }
 
-// announced returns the addresses that an order of the command withdraw or announce names, or why there are none.
+// announced returns the addresses that an order of the command withdraw or announce names, or the reason why there are
+// none.
 func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
 	if address, err := lvs.ParseAddr(r.Virtual); err == nil {

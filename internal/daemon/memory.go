@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gcHeadroom is how much the heap may grow between two collections, in bytes. A percentage of the heap would waste
-// memory with a large configuration, and time with a small one, because checks leave little to collect.
+// gcHeadroom is the number of bytes by which the heap may grow between two collections. It is not a percentage, which
+// would waste memory with a large configuration and time with a small one, because checks leave little to collect.
 const gcHeadroom = 3 << 20
 
-// Limits of that growth, in percent of the heap. With the upper limit a small heap grows to 2 MB, because Go first
-// collects a heap when it has reached that percentage of 4 MB.
+// Limits of that growth, in percent of the heap. At the upper limit a small heap grows to 2 MB, because Go starts the
+// first collection when the heap has reached that percentage of 4 MB.
 const (
 	minGCPercent = 20
 	maxGCPercent = 50
 )
 
-// StartLean keeps memory small while a file is read, unless GOGC is set.
+// StartLean keeps the heap small while a file is read, unless GOGC is set.
 func StartLean() { collectAt(minGCPercent) }
 
-// collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set. It returns the
+// collectAt sets the percentage by which the heap may grow between two collections, unless GOGC is set. It returns the
 // previous percentage.
 func collectAt(percent int) (before int) {
 	if os.Getenv("GOGC") != "" {
@@ -33,8 +33,8 @@ func collectAt(percent int) (before int) {
 	return debug.SetGCPercent(percent)
 }
 
-// settleMemory gives back the memory that reading a file took. It then lets the heap grow by about gcHeadroom between
-// two collections.
+// settleMemory returns the memory that was needed to read a file to the system. It then lets the heap grow by about
+// gcHeadroom between two collections.
 func settleMemory() {
 	debug.FreeOSMemory()
 	releaseProgram()
@@ -43,9 +43,9 @@ func settleMemory() {
 	collectAt(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
 }
 
-// releaseProgram gives back the pages of the program itself, most of which were only needed at the start. When such a
-// page is used again, the kernel maps it from its cache of the file. Mappings with modified pages are left alone,
-// because no file holds those pages.
+// releaseProgram returns the pages of the program itself to the system, because most of them were only needed at the
+// start. When such a page is used again, the kernel maps it from its cache of the file. Mappings with modified pages
+// are left alone, because these pages differ from the file.
 func releaseProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {

@@ -53,7 +53,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	return m
 }
 
-// lookAtTraffic records the traffic for the page, until ctx is done.
+// lookAtTraffic records the traffic that the status page shows, until ctx is done.
 func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 	for runfile.Pause(ctx, page.Interval) {
 		if !m.global.Load().StatusPage {
@@ -155,13 +155,13 @@ func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 	}
 }
 
-// alive returns an error for a liveness probe if the director's goroutine does not answer.
+// alive answers a liveness probe: it returns an error if the director's goroutine does not answer.
 func (d *daemon) alive(ctx context.Context) error {
 	_, err := d.director.Snapshot(ctx)
 	return err
 }
 
-// ready returns an error for a readiness probe if clients are not served as configured.
+// ready answers a readiness probe: it returns an error if clients are not served as configured.
 func (d *daemon) ready(ctx context.Context) error {
 	select {
 	case <-d.director.Started():
@@ -175,7 +175,7 @@ func (d *daemon) ready(ctx context.Context) error {
 	return unready(now)
 }
 
-// unready returns why clients are not served as configured.
+// unready returns the reason why clients are not served as configured, or nil if they are.
 func unready(now *view.Snapshot) error {
 	switch {
 	case now.Standby:

@@ -16,9 +16,9 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// followNames looks names up again in the background, and stops the previous search. Names without an answer are first
-// looked up after the time wait. If resolve is set, the other names are looked up at that interval, counted from when
-// the file was adopted.
+// followNames stops the previous look-ups, and looks names up again in the background. Names without an answer are
+// first looked up after wait. If resolve is set, the other names are looked up at that interval, which starts when the
+// file is adopted.
 func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
 	ctx, f.endLookups = context.WithCancel(ctx)
@@ -121,14 +121,14 @@ func (f *configFile) adoptServers() {
 	f.machine.Follow(f.current.Plan.Services)
 }
 
-// remember keeps the addresses of the names for times when look-ups fail.
+// remember saves the addresses of the names, which are used when look-ups fail.
 func (f *configFile) remember() {
 	f.d.tally.setNames(f.current.Config.Names, f.current.Sum)
 	err := resolve.File(f.d.lock.Names).Write(f.names())
 	f.d.settled(notify.KeepFailed, "Addresses of names can't be kept", err)
 }
 
-// names returns the names of the configuration in force and, during a trial, also those of the former one, which may
+// names returns the names of the configuration in force. During a trial it adds those of the previous one, which may
 // come back.
 func (f *configFile) names() []resolve.Name {
 	list := slices.Clone(f.current.Config.Names)
@@ -140,8 +140,8 @@ func (f *configFile) names() []resolve.Name {
 		func(n resolve.Name) bool { return known[n.Key].Addr.IsValid() })...)
 }
 
-// inService returns the names that the method names lists, without earlier addresses at which no server is in service
-// any more. If it is unknown which servers are in service, inService keeps all addresses.
+// inService returns the same names as the method names, but drops earlier addresses at which no server is in service
+// any more. If the director does not answer, inService keeps all addresses.
 func (f *configFile) inService(ctx context.Context) resolve.Known {
 	list := f.names()
 	if len(resolve.Followed(list)) == 0 {

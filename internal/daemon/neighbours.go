@@ -18,11 +18,11 @@ import (
 	"ldirectord/parser"
 )
 
-// crashWait is how long the virtual services of a crashed daemon are reserved for its successor.
+// crashWait is how long the virtual services of a crashed daemon stay reserved for its successor.
 const crashWait = 10 * time.Second
 
-// perlRetry is the time between two tries to look up the names in the file of a Perl ldirectord. The director waits for
-// each try.
+// perlRetry is the time between two attempts to look up the names in the file of a Perl ldirectord. The director is
+// blocked during each attempt.
 const perlRetry = 10 * time.Second
 
 // neighbours are the other directors on the same table.
@@ -84,7 +84,7 @@ func (n *neighbours) look(ctx context.Context) (list []neighbour) {
 	return list
 }
 
-// findPerls notes which Perl ldirectords run, except known processes.
+// findPerls notes the Perl ldirectords that are running, except known processes.
 func (n *neighbours) findPerls(known map[int]bool) {
 	if n.everybody {
 		n.unknown = nil
@@ -113,7 +113,7 @@ func (n *neighbours) findPerls(known map[int]bool) {
 	}
 }
 
-// follow reads the file of a Perl ldirectord again if it has changed, or was not read completely.
+// follow reads the file of a Perl ldirectord again if it has changed or was not read completely.
 func (p *perl) follow(ctx context.Context, s Source) {
 	info, _ := runfile.Stat(p.path)
 	now := fileStamp{info}
@@ -139,8 +139,8 @@ func (p *perl) follow(ctx context.Context, s Source) {
 	}
 }
 
-// Shared returns which virtual services in a daemon's table other directors have or wait for. unknown names the daemons
-// whose virtual services are unknown.
+// Shared returns the virtual services in a daemon's table that other directors have or wait for. The result unknown
+// lists the daemons whose virtual services are unknown.
 func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.Key]string, unknown []string) {
 	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
 	shared = map[lvs.Key]string{}

@@ -24,9 +24,9 @@ const (
 	beginTime = pollInterval / 4 // for waiting orders in one turn: other orders wait meanwhile
 )
 
-// standingOrders holds what operators order besides the configuration: the role, and orders for servers. Orders are
-// carried out one after the other. They are kept in files for the next daemon. A command that gets no answer also
-// records its order there.
+// standingOrders holds the role and the orders for servers, which operators give in addition to the configuration.
+// Orders are carried out one after the other. They are saved in files for the next daemon. A command that gets no
+// answer records its order there, too.
 type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // has an element while an order is carried out, see inTurn
@@ -39,7 +39,7 @@ type standingOrders struct {
 	unread  bool        // its file can't be read for a while, which was reported
 	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
 	given   orders.All  // the orders that the director has, and those that still wait
-	// waiting orders whose time has come, by when they were given; true: they wait for enough servers
+	// waiting orders whose time has come, by the time they were given; true: they wait for enough servers
 	late map[time.Time]bool
 
 	known atomic.Pointer[orders.All] // a copy of given, for other goroutines
@@ -59,13 +59,13 @@ func newOrders(d *daemon) *standingOrders {
 	return o
 }
 
-// know notes which orders the director has, and which wait.
+// know notes the orders that the director has and those that wait.
 func (o *standingOrders) know(all orders.All) {
 	o.given = all
 	o.known.Store(&all)
 }
 
-// follow carries out orders that commands recorded because they got no answer, until ctx is done.
+// follow carries out the orders that commands recorded because they got no answer. It runs until ctx is done.
 func (o *standingOrders) follow(ctx context.Context) {
 	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
@@ -115,7 +115,8 @@ func (o *standingOrders) recorded() (orders.All, error) {
 	return all, err
 }
 
-// pass has the director carry out orders. If the director does not take them, they are carried out later from the file.
+// pass hands orders to the director. If the director does not take them, they are read from the file and carried out
+// later.
 func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	err := o.d.director.Order(ctx, all.InForce(), ready...)
 	if err == nil {

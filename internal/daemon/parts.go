@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// maxParts is how many parts a configuration may have.
+// maxParts is the highest number of parts in a configuration.
 const maxParts = 10000
 
 // copies matches the names of copies that editors and packages leave.
@@ -82,7 +82,7 @@ func readPart(path string) (text []byte, left string, err error) {
 	return nil, reason(err), nil
 }
 
-// reason returns why a file can't be read. It leaves out the file's path, with which most such errors begin.
+// reason returns the text of an error without the file's path, with which most such errors begin.
 func reason(err error) string {
 	if about, is := errors.AsType[*fs.PathError](err); is {
 		err = about.Err
@@ -130,9 +130,9 @@ func differing(was, now versions) (paths []string) {
 	return paths
 }
 
-// vanished returns why a change of the parts is refused; "" if it is not. It is refused if at least half of the virtual
-// services from parts are missing, as when a folder is not mounted, or if a part no longer has any virtual service, as
-// when it is not written yet.
+// vanished returns the reason why a change of the parts is refused, or "" if it is not. A change is refused if at least
+// half of the virtual services from parts are missing, as when a folder is not mounted. It is also refused if a part no
+// longer has any virtual service, as when the part is not written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}

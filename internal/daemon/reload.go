@@ -24,11 +24,13 @@ import (
 	"ldirectord/parser"
 )
 
-// settleInterval is how long a changed file must stay unchanged before it is read: it may be written in several steps.
+// settleInterval is how long a changed file must stay unchanged before it is read, because it may be written in several
+// steps.
 const settleInterval = 200 * time.Millisecond
 
-// configFile keeps the configuration in force up to date with the file on disk. One goroutine, run, does all the work:
-// it watches the file, its certificates and its names, and reads the file after a change or when a command requests it.
+// configFile keeps the configuration in force up to date with the file on disk. A single goroutine, run, does all the
+// work. It watches the file, its certificates and its names, and reads the file after a change or when a command
+// requests it.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // the configuration in force
@@ -66,7 +68,7 @@ type request struct {
 	trial  *trial       // to begin; nil: none, or in trials an order that ends one
 }
 
-// refines reports whether only new lists are put in force, while the text stays the same.
+// refines reports whether only the lists are new, while the text stays the same.
 func (r request) refines() bool { return r.auto && r.lists != nil }
 
 func newConfigFile(d *daemon) *configFile {
@@ -203,7 +205,8 @@ func (f *configFile) look(ctx context.Context) (again bool) {
 	return again
 }
 
-// sayIgnored reports that autoreload is off and, unless refusal is "", why the command reload would refuse the file.
+// sayIgnored reports that autoreload is off. If refusal is not "", it is the reason why the command reload would refuse
+// the file.
 func (f *configFile) sayIgnored(refusal string) {
 	f.d.say(notify.ConfigIgnored, " - ignore new configuration")
 	if refusal != "" {
@@ -230,7 +233,7 @@ func (f *configFile) callBack(sum [sha256.Size]byte) {
 	f.d.settled(notify.HookFailed, "The callback is not run", err)
 }
 
-// refusal returns why the text would be refused; "" if it would be accepted.
+// refusal returns the reason why the text would be refused, or "" if it would be accepted.
 func (f *configFile) refusal(ctx context.Context, text []byte, err error) string {
 	if err != nil {
 		return err.Error()
@@ -241,7 +244,7 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	return ""
 }
 
-// lookAtTLS reads the configuration again when TLS files were renewed.
+// lookAtTLS reads the configuration again if TLS files were renewed.
 func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed, missing, err := f.tls.renewed()
 	if err != nil && !f.tls.unread {
@@ -339,8 +342,8 @@ func (f *configFile) read(ctx context.Context, r request) (why string) {
 	return f.take(ctx, text, err, r)
 }
 
-// take puts the file's configuration in force, as a whole or not at all. err is the error of reading the file. take
-// returns why the file was refused; "" if it was accepted.
+// take puts the file's configuration in force, as a whole or not at all. The argument err is the error of reading the
+// file. take returns the reason why the file was refused, or "" if it was accepted.
 func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
 	f.d.Manager.reloading()
 	defer collectAt(collectAt(200)) // otherwise collections would take half the time
@@ -380,7 +383,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	return ""
 }
 
-// tryTaking puts a text in force in the channels and the director, or returns why it is refused.
+// tryTaking puts a text in force in the channels and the director, or returns the reason why it is refused.
 func (f *configFile) tryTaking(ctx context.Context, text []byte, err error, r request) (l *Loaded, why string) {
 	if err != nil {
 		f.d.refused(err.Error())
@@ -409,7 +412,7 @@ func (f *configFile) tryTaking(ctx context.Context, text []byte, err error, r re
 	return l, ""
 }
 
-// prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
+// prepare makes the plan of a text. It returns the reason why the text is refused, or "" if it is accepted.
 func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Loaded, why string) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -446,7 +449,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	return l, why
 }
 
-// objection returns why a valid configuration may be a mistake; "" if it looks intended.
+// objection returns the reason why a valid configuration may be a mistake, or "" if it looks intended.
 func (f *configFile) objection(now *parser.Config, r request) string {
 	if gone := f.vanished(now); r.auto && gone != "" {
 		return gone
@@ -471,7 +474,7 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.adoptRefined(ctx)
 }
 
-// adoptRefined begins to watch the servers, lists and names of the configuration in force, which may be new even if its
+// adoptRefined begins to watch the servers, lists and names of the configuration in force. They may be new even if its
 // text is not.
 func (f *configFile) adoptRefined(ctx context.Context) {
 	f.adoptServers()

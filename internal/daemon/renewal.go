@@ -68,5 +68,5 @@ func (w *tlsWatch) renewed() (renewed, missing []string, err error) {
 	return renewed, nil, nil
 }
 
-// now returns the versions of the files; nil while the first look hangs.
+// now returns the versions of the files, or nil while the first look hangs.
 func (w *tlsWatch) now() versions { return w.looks.now(versionsOf(w.files)) }

@@ -26,8 +26,8 @@ type systemNames struct {
 // hosts maps each name in a hosts file to its addresses.
 type hosts map[string][]netip.Addr
 
-// newSystemNames returns look-ups for one reading of a configuration. They read the hosts file themselves, because
-// package net notices a change of it only after five seconds: a reload before that would keep the old addresses.
+// newSystemNames returns the systemNames for one reading of a configuration. They read the hosts file themselves,
+// because package net may notice a change of it five seconds late. A reload in that time would keep the old addresses.
 func newSystemNames() systemNames {
 	return systemNames{sync.OnceValues(func() (hosts, error) {
 		order, err := os.ReadFile("/etc/nsswitch.conf")
@@ -74,7 +74,7 @@ func hostsIn(text string) hosts {
 	return found
 }
 
-// hostKey returns a name in the form in which names in the hosts file are compared.
+// hostKey returns the key of a name in hosts.
 func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // Host returns the addresses of a host name in one family.
@@ -100,7 +100,7 @@ func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv
 	return by.LookupNetIP(ctx, network, name)
 }
 
-// brief returns why a look-up failed, without the name, which the caller knows, and without our own port number, which
+// brief returns the error of a look-up without the name, which the caller knows, and without our own port number, which
 // differs each time.
 func brief(err error) error {
 	failed, is := errors.AsType[*net.DNSError](err)
@@ -111,8 +111,9 @@ func brief(err error) error {
 	return fmt.Errorf("%s (asked %s)", strings.TrimSpace(why), failed.Server)
 }
 
-// Port returns the port of a service name. If protocol is "", the first entry with that name counts. It reads the
-// services database each time, because package net reads it only once, ignores case, and has some built-in names.
+// Port returns the port of a service name. If protocol is "", it returns the port of the first entry with that name. It
+// reads the services database each time, because package net reads it only once, ignores case, and has some built-in
+// names.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
 	database, err := os.ReadFile("/etc/services")
 	if port, ok := portIn(string(database), service, protocol); err == nil && ok {
@@ -130,7 +131,7 @@ func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, 
 	return uint16(port), nil
 }
 
-// noNames looks up no host name. It gives each host name a made-up address of its own.
+// noNames is a Resolver that looks up no host names. It makes up a different address for each one.
 type noNames struct{ systemNames }
 
 // Host implements resolve.Resolver.
@@ -172,8 +173,7 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// knownNames is a Resolver that returns the addresses found before for the names that it knows. It looks up only other
-// names.
+// knownNames is a Resolver that already knows the addresses of some names. It looks up only the other names.
 type knownNames struct {
 	systemNames
 	resolve.Known

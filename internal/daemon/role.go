@@ -22,8 +22,9 @@ type RoleAnswer struct {
 
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries out an order and saves it for the next daemon, even if the command is killed meanwhile, because
-// the context running ends later than the request's ctx. If the order stops the daemon, the answer is sent first.
+// answerRole carries out an order and saves it for the next daemon. It does so even if the command is killed in the
+// meantime, because the context running ends later than the request's ctx. If the order stops the daemon, the answer is
+// sent first.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
@@ -84,7 +85,8 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	return err
 }
 
-// kept reports why the role can't be kept for the next daemon. If err is nil, that failure is over.
+// kept reports the error of saving the role for the next daemon. If err is nil, the failure that was reported before is
+// over.
 func (o *standingOrders) kept(err error) {
 	o.unkept.Store(err != nil)
 	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)

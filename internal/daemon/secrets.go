@@ -15,10 +15,10 @@ import (
 // maxSecret is the maximum size of a file with a password, in bytes.
 const maxSecret = 4 << 10
 
-// readSecret returns the first line of a file with a password, or of a credential that systemd passes to the daemon
-// (systemd.exec(5), Credentials). It refuses a file that other users may write, and warns if they may read it. For a
-// command that starts no daemon, missing credentials are only a warning, because systemd passes them to the daemon
-// alone.
+// readSecret returns the only line of a file with a password, or of a credential that systemd passes to the daemon
+// (systemd.exec(5), Credentials). It refuses a file that other users can write to, and returns a warning if they can
+// read it. Missing credentials are only a warning for a command that starts no daemon, because systemd passes them to
+// the daemon alone.
 func (s Source) readSecret(path string) (secret, warning string, err error) {
 	if name, is := strings.CutPrefix(path, "credential:"); is {
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
@@ -49,8 +49,9 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	return secret, warning, err
 }
 
-// readTrusted returns the text of a file, unless the file changed while it was read. It refuses a file if other users
-// can write to it, or can replace it or the target of its symbolic link. It also fails if the file system hangs.
+// readTrusted returns the text of a file, unless the file changed while it was read. It refuses a file that other users
+// can write to. It also refuses a file if they can replace it or, for a symbolic link, its target. It fails if the file
+// system hangs.
 func readTrusted(path string, limit int64) ([]byte, error) {
 	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
 }

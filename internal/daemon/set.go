@@ -26,13 +26,13 @@ type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
 	// virtual services whose scheduler refuses clients of a drained server
 	Refusing []string `json:"refusing,omitempty"`
-	// why a waiting order could not begin if its time were now
+	// why a waiting order could not begin now
 	Short []string `json:"short,omitempty"`
 	// waiting orders that this one undoes
 	Undone []string `json:"undone,omitempty"`
 }
 
-// OrderedServer is a server that an order names, with its place in the table.
+// OrderedServer is a server that an order names, and its place in the table.
 type OrderedServer struct {
 	lvs.Backend
 	Key   lvs.Key        `json:"key"`
@@ -43,8 +43,8 @@ type OrderedServer struct {
 	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
 }
 
-// Record saves an order for a daemon that does not answer, or for the next daemon. It can judge only from the
-// configuration whether an order leaves too few servers.
+// Record saves an order for a daemon that does not answer, or for the next daemon. To judge whether an order leaves too
+// few servers, it knows only the configuration.
 func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Request) (answer SetAnswer,
 	err error) {
 	lock, err := i.LockFolder(ctx)
@@ -114,9 +114,9 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.
 	return nil
 }
 
-// set carries out an order in its turn, with the configuration that is in force then. If the order asks for that, set
-// first waits until enough servers would be left. It records the order before the director gets it, and refuses an
-// order that can't be recorded.
+// set carries out an order in its turn, with the configuration that is in force then. If the order has a WaitBudget,
+// set first waits until enough servers would be left. It records the order before it gives it to the director, and
+// refuses an order that can't be recorded.
 func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := orders.Parse(words)
 	if err != nil {
@@ -147,8 +147,8 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 	}
 }
 
-// setNow carries out an order in its turn. If the order has a place in the line, earlier orders for the same virtual
-// services come first.
+// setNow carries out an order in its turn. An order with a place in the line is refused while an earlier order waits
+// for one of the same virtual services.
 func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *place) (any, error) {
 	release, err := o.inTurn(ctx)
 	if err != nil {
@@ -223,8 +223,8 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 	return nil
 }
 
-// inTable returns the servers that an order names, and then the servers of the announced addresses that it names. Each
-// server has its place in the table, if there is one.
+// inTable returns the servers that an order names, followed by the servers of the announced addresses that it names.
+// Each server includes its place in the table, if it has one.
 func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {

@@ -11,18 +11,18 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// sibling is the part of a shell command that calls this program with our options and the sibling's configuration.
+// sibling is the start of a shell command that calls this program with our options and the sibling's configuration.
 const sibling = `"$0" "$@" `
 
-// viaEnv is the environment variable that passes Via, one file per line, to a command that a daemon runs and to the
-// daemon that this command starts.
+// viaEnv is the environment variable that passes Via to a command that a daemon runs, and to the daemon that this
+// command starts. It has one file per line.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// Via lists the files whose daemons have passed a command on to the daemons that their execute= names. Files may name
-// each other, so a command is never passed on to a file in Via.
+// Via lists the files whose daemons have passed a command on to their siblings. Files may name each other, so a command
+// is never passed on to a file in Via.
 type Via []string
 
-// PassedOn returns the files whose daemons passed this command on.
+// PassedOn returns the files whose daemons have passed on this command.
 func PassedOn() Via {
 	return strings.FieldsFunc(os.Getenv(viaEnv), func(r rune) bool { return r == '\n' })
 }
@@ -50,7 +50,7 @@ func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	return words
 }
 
-// siblings are the daemons that execute= names. They are started, reloaded and stopped together with this daemon.
+// siblings are the daemons that execute= lines name. They are started, reloaded and stopped together with this daemon.
 type siblings struct {
 	d *daemon
 
@@ -66,7 +66,7 @@ func (s *siblings) start(via Via) {
 	s.run(s.names, startLine(s.role), via)
 }
 
-// follow changes the role of the siblings.
+// follow puts the siblings in a new role.
 func (s *siblings) follow(role instance.Role, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,8 +74,8 @@ func (s *siblings) follow(role instance.Role, via Via) {
 	s.run(s.names, startLine(role), via)
 }
 
-// change follows a reload: it stops siblings that are no longer named, reloads the others and starts new ones. A reload
-// also starts a sibling that does not run, as in the Perl ldirectord.
+// change is called after a reload. It stops siblings that are no longer named, reloads the others and starts new ones.
+// A reload also starts a sibling that is not running, as in the Perl ldirectord.
 func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 	"ldirectord/internal/view"
 )
 
-// connectionsTimeout is how long reading the connections of all servers may take.
+// connectionsTimeout is the time limit for reading the connections of all servers.
 const connectionsTimeout = time.Second
 
-// lacking returns how many virtual services have no server, and how many virtual services there are. It does not read
-// the kernel's counters, because cluster managers ask every few seconds.
+// lacking returns the number of virtual services without a server, and the number of all virtual services. It does not
+// read the kernel's counters, because cluster managers ask every few seconds.
 func (d *daemon) lacking(ctx context.Context) ([]int, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
@@ -56,8 +56,8 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	return why, nil
 }
 
-// connections reads the counters of all servers from the kernel. It has its own client for that, so that it never waits
-// for the director's client. If it fails, it also returns the counters that it has read so far.
+// connections reads the counters of all servers from the kernel. It uses its own client, so that it never waits for the
+// director's. If it fails, it also returns the counters that it has read so far.
 func (d *daemon) connections(ctx context.Context, now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
 	if d.Table.Live == nil {
 		return nil, nil

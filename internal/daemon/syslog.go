@@ -22,7 +22,7 @@ var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journa
 // daemon, and never waits longer than a second.
 type syslogConn struct{ conn net.Conn }
 
-// send sends a line to a facility, or to the facility user if syslog does not know the given one.
+// send sends a line to a facility. If syslog does not know that facility, it sends the line to the facility user.
 func (c *syslogConn) send(facility, line string) error {
 	number, ok := parser.SyslogFacility(facility)
 	if !ok {

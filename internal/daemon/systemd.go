@@ -61,7 +61,7 @@ func (m *ServiceManager) feed() {
 	m.send("WATCHDOG=1")
 }
 
-// ready reports that the daemon is ready, with a line of status for operators.
+// ready reports that the daemon is ready, with a status line for operators.
 func (m *ServiceManager) ready(status string) { m.send("READY=1", "STATUS="+status) }
 
 // reloading reports that the configuration is being read. ready must follow.
@@ -73,7 +73,7 @@ func (m *ServiceManager) reloading() {
 
 func (m *ServiceManager) stopping() { m.send("STOPPING=1", "STATUS=Ending") }
 
-// send sends one message. Errors are ignored: the service manager notices a missing message itself.
+// send sends one message. Errors are ignored, because the service manager itself notices a missing message.
 func (m *ServiceManager) send(lines ...string) {
 	if m.socket == "" {
 		return

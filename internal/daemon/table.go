@@ -10,8 +10,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// showTable makes sure that a table in memory is written to the file that --ipvs names, after each change and when show
-// is called.
+// showTable makes sure that a table in memory is written to the file that --ipvs names. That happens after each change
+// and when show is called.
 func showTable(table ipvsctl.Access, name string) (show func(), err error) {
 	m, inMemory := table.Client.(*ipvsctl.Memory)
 	_, file, _ := strings.Cut(name, ":")

@@ -22,7 +22,7 @@ type tally struct {
 	list bool                     // the file was good, and is refused only because of a list
 }
 
-// failing identifies what fails, for example which of several mail servers, commands or files.
+// failing identifies a thing that fails, for example one of several mail servers, commands or files.
 type failing struct {
 	kind notify.Kind
 	key  string // of its events
@@ -31,8 +31,8 @@ type failing struct {
 // failureLasts is how long a failure is shown if no event reports its end.
 const failureLasts = 24 * time.Hour
 
-// newTally returns a tally. The counters that alerts use begin at 0, so that monitoring sees the first event as an
-// increase.
+// newTally returns a tally. The counters that alerts use are present from the start, with the value 0, so that
+// monitoring sees the first event as an increase.
 func newTally(o Options) *tally {
 	now := time.Now().UTC()
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
@@ -78,10 +78,10 @@ func (t *tally) Notify(e notify.Event) {
 	}
 }
 
-// lastEvents is how many important events status shows.
+// lastEvents is the number of important events that status shows.
 const lastEvents = 5
 
-// happened keeps an important event. Events of the same kind within a second are kept as one event with a count. The
+// happened notes an important event. Events of the same kind within a second are kept as one event with a count. The
 // caller holds mu.
 func (t *tally) happened(e notify.Event) {
 	all := t.is.Last
@@ -114,8 +114,8 @@ func (t *tally) setMissing(is bool) {
 	t.is.Reloads.Missing = is
 }
 
-// setChanged notes whether the file differs from the configuration in force, why it would be refused ("" if not), and
-// why it was taken back ("" if not).
+// setChanged notes whether the file differs from the configuration in force. The argument refusal is the reason why the
+// file would be refused, and back is the reason why it was taken back. Either may be "".
 func (t *tally) setChanged(differs bool, refusal, back string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,15 +128,15 @@ func (t *tally) setChanged(differs bool, refusal, back string) {
 	}
 }
 
-// setTrial notes until when the configuration in force must be confirmed; the zero time means that it need not be
-// confirmed.
+// setTrial notes the time by which the configuration in force must be confirmed. The zero time means that it need not
+// be confirmed.
 func (t *tally) setTrial(until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.is.Reloads.Until = until.UTC()
 }
 
-// setLists notes which lists can't be used, and since when.
+// setLists notes the lists that can't be used, and since when.
 func (t *tally) setLists(all lists) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,8 +171,8 @@ func (t *tally) reread(why string) {
 	t.corrected("the reload", now)
 }
 
-// tookLists notes whether a configuration in which only lists have changed was refused. It leaves a refusal of the file
-// itself as it is.
+// tookLists notes whether a configuration in which only lists have changed was refused. It does not change a refusal of
+// the file itself.
 func (t *tally) tookLists(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -187,7 +187,7 @@ func (t *tally) tookLists(why string) {
 	}
 }
 
-// refused notes why the file was refused. The caller holds mu.
+// refused notes the reason why the file was refused. The caller holds mu.
 func (t *tally) refused(why string, now time.Time) {
 	t.is.Reloads.Error = why
 	t.is.Reloads.Refused++
@@ -204,7 +204,7 @@ func (t *tally) corrected(by string, now time.Time) {
 	}
 }
 
-// setNames notes which names of the configuration in force can't be looked up, and the checksum of the configuration.
+// setNames notes the checksum of the configuration in force, and its names that can't be looked up.
 func (t *tally) setNames(list []resolve.Name, sum string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -215,7 +215,7 @@ func (t *tally) setNames(list []resolve.Name, sum string) {
 	}
 }
 
-// process returns the facts in the tally as status shows them.
+// process returns the facts in the tally, in the form in which status shows them.
 func (t *tally) process() status.Process {
 	t.mu.Lock()
 	defer t.mu.Unlock()

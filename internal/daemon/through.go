@@ -19,11 +19,11 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// rulesTimeout is how long the commands that list uses of firewall marks may take.
+// rulesTimeout is the time limit for the commands that list the rules with firewall marks.
 const rulesTimeout = 5 * time.Second
 
-// startThrough lets checks go through virtual addresses, by means of private services in the kernel's table. It reuses
-// or removes the private services that a killed daemon left.
+// startThrough lets checks go through virtual addresses. The checks use private services in the kernel's table.
+// startThrough reuses or removes the private services that a killed daemon has left.
 func (d *daemon) startThrough(ctx context.Context) {
 	if d.Table.Private == nil {
 		return
@@ -72,8 +72,8 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	}
 }
 
-// GoThrough runs checks through virtual addresses, by means of private services in the table. It removes these services
-// at the end. A signal ends the context of the checks and is returned as the error.
+// GoThrough runs checks through virtual addresses. It adds private services to the table for them, and removes these at
+// the end. A signal ends the context of the checks, and is returned as the error.
 func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *plan.Plan, ways []checker.Through,
 	do func(context.Context)) error {
 	if err := table.Connect(ctx); err != nil {

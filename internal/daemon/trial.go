@@ -15,7 +15,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// trial is a configuration in force that is not confirmed yet. Unless the command confirm comes in time, the former
+// trial is a configuration in force that is not confirmed yet. If the command confirm does not come in time, the former
 // configuration is put in force again.
 type trial struct {
 	within time.Duration
@@ -40,7 +40,7 @@ type oneCheck struct {
 	name string
 }
 
-// noteBefore notes which servers are up before the trial.
+// noteBefore notes the servers that are up before the trial.
 func (t *trial) noteBefore(before *view.Snapshot) {
 	t.up, t.seen, t.failed = map[lvs.Backend]bool{}, map[oneCheck]bool{}, map[lvs.Backend]bool{}
 	for v, s := range before.Each() {
@@ -67,9 +67,9 @@ func (t *trial) note(now *view.Snapshot) {
 	}
 }
 
-// failure returns why the former configuration comes back; "" if it does not. It comes back if more than half of a
-// section's servers that were up before fail their first checks, or if the time to confirm is over. Servers that the
-// file no longer names don't count.
+// failure returns the reason why the former configuration comes back, or "" if it does not. The first reason is that of
+// the servers of a section that were up before, more than half fail their first checks. The second is that the time to
+// confirm is over. Servers that the file no longer names don't count.
 func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
 	for v, s := range now.Each() {
@@ -90,8 +90,8 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	return ""
 }
 
-// TakenBack returns why only the command reload may put a text of the file in force: the text was taken back, or was
-// not confirmed before its daemon ended. For other texts it returns "".
+// TakenBack returns the reason why only the command reload may put a text of the file in force. Such a text was taken
+// back, or was not confirmed before its daemon ended. For other texts TakenBack returns "".
 func TakenBack(path string, text []byte) (why string) {
 	known, _ := runfile.Read(statePath("back", path)) // if it is missing, nothing is known
 	if len(known) < sha256.Size || [sha256.Size]byte(known) != sha256.Sum256(text) {
@@ -100,13 +100,13 @@ func TakenBack(path string, text []byte) (why string) {
 	return string(known[sha256.Size:])
 }
 
-// refuseAgain records that only the command reload may put a text in force, and why.
+// refuseAgain records that only the command reload may put a text in force, and the reason.
 func (f *configFile) refuseAgain(text []byte, why string) error {
 	sum := sha256.Sum256(text)
 	return keep(statePath("back", f.d.Config.Path), append(sum[:], why...))
 }
 
-// good returns the kept text of the configuration in force.
+// good returns the saved text of the configuration in force.
 func (f *configFile) good() ([]byte, error) {
 	text, err := runfile.Read(statePath("config", f.d.Config.Path))
 	if err == nil && sha256.Sum256(text) != f.inForce {
@@ -153,7 +153,7 @@ func (f *configFile) begin(t *trial, text []byte) error {
 	return f.refuseAgain(text, "it was not confirmed")
 }
 
-// confirm ends a trial, and its configuration stays in force.
+// confirm ends the trial. Its configuration stays in force.
 func (f *configFile) confirm() error {
 	t := f.trial
 	if t == nil {

@@ -13,8 +13,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// sayWaiting reports which waiting orders are new, and which are undone or over. The director can't do so, because it
-// does not know waiting orders.
+// sayWaiting reports the waiting orders that are new, undone or over. The director can't do so, because it does not
+// know waiting orders.
 func (o *standingOrders) sayWaiting(before orders.All) {
 	book := orders.Book{Held: before}
 	begun, undone := book.Given(o.waiting())
@@ -84,7 +84,7 @@ func (o *standingOrders) dueCommands() map[time.Time]orders.All {
 	return commands
 }
 
-// sayLate reports once why the orders of a command don't begin at their time.
+// sayLate reports the reason why the orders of a command don't begin on time. It reports that only once for a command.
 func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
 	if _, isTold := o.late[since]; !isTold {
 		o.d.say(notify.OrderWaits, "%s", why)
@@ -92,9 +92,9 @@ func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
 	o.late[since] = isShort
 }
 
-// begin puts waiting orders in force, unless they can't be recorded. If the director does not take them, they are
-// carried out later from the file. begin does nothing while an order that a command has just recorded is not carried
-// out yet.
+// begin puts waiting orders in force, unless they can't be recorded. If the director does not take them, they are read
+// from the file and carried out later. If a command has just recorded an order, begin does nothing until that order is
+// carried out.
 func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	recorded, err := o.recorded()
 	if err != nil || !maps.Equal(recorded, o.given) {
@@ -115,7 +115,7 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 // waiting returns the orders that wait.
 func (o *standingOrders) waiting() orders.All { return o.known.Load().Waiting() }
 
-// withWaiting returns the orders in force, and those that wait.
+// withWaiting returns the orders in force together with those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
 	all := o.waiting()
 	for at, one := range inForce {

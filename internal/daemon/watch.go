@@ -15,8 +15,9 @@ import (
 // pollInterval is the time between two looks at a file, for file systems that report no changes.
 const pollInterval = time.Second
 
-// followFile calls read now and, until ctx is done, whenever the file may have changed since read last returned true.
-// It looks at the file every second, and at once if the system reports a change of its folder.
+// followFile calls read at once, and again whenever the file has changed, until ctx is done. While read returns false,
+// it is called at every look. followFile looks at the file every second, and at once if the system reports a change in
+// its folder.
 func followFile(ctx context.Context, path string, read func() bool) {
 	changed := watch(ctx, filepath.Dir(path))
 	poll := time.Tick(pollInterval)
@@ -36,8 +37,8 @@ func followFile(ctx context.Context, path string, read func() bool) {
 }
 
 // watch signals changes in a folder until ctx is done. It watches folders instead of files, because editors and
-// configuration management replace files. If a folder can't be watched, no change is signalled, so all callers poll as
-// well.
+// configuration management replace files. If a folder can't be watched, no change is signalled. All callers therefore
+// poll as well.
 func watch(ctx context.Context, dir string) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	w, err := fsnotify.NewWatcher()
@@ -76,8 +77,8 @@ func watchTarget(ctx context.Context, path string) <-chan struct{} {
 	return watch(ctx, filepath.Dir(target))
 }
 
-// look looks at files, one look at a time. A file system that hangs delays the caller only once, and blocks only one
-// goroutine.
+// look looks at files, one look at a time. If the file system hangs, the caller is delayed only once, and only one
+// goroutine is blocked.
 type look[T any] struct {
 	last   T
 	coming chan T // the result of the look under way; nil: there is none
@@ -99,9 +100,9 @@ func (l *look[T]) now(see func() T) T {
 	return l.last
 }
 
-// fileStamp identifies the version of a file. Without a file its FileInfo is nil. Time and size are not enough, because
-// a new file may have the time and size of the old one. A new mode makes a new version, because the file may have been
-// refused for its mode.
+// fileStamp identifies the version of a file. If there is no file, its FileInfo is nil. Time and size are not enough,
+// because a new file may have the time and size of the old one. A new mode makes a new version, because the file may
+// have been refused for its mode.
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {

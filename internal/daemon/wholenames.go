@@ -15,9 +15,9 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// wholeNames looks up names for lists. An incomplete answer counts as a failure, and the answer for a name without an
-// address is empty. If it is unknown whether the name exists in a search domain, the next domain is not tried, because
-// the name there is a different one.
+// wholeNames looks up names for lists. An incomplete answer counts as a failure. The answer for a name without an
+// address is empty. The next search domain is tried only if the name is known not to exist in the one before, because
+// it is a different name there.
 type wholeNames struct{ systemNames }
 
 // Host implements resolve.Resolver. It returns resolve.ErrNoName if the name exists in no search domain.
@@ -39,8 +39,8 @@ func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.A
 
 // dialWhole connects to a name server. Package net would accept an incomplete answer, and after a refusal it would try
 // the next search domain. After a server failure it does neither, so the connection turns each answer that can't be
-// used into a server failure. It sets exists when an answer shows that the name exists, because package net has the
-// same error for a missing name and for a missing address.
+// used into a server failure. The connection sets exists when an answer shows that the name exists, because package net
+// returns the same error for a missing name and for a missing address.
 func dialWhole(ctx context.Context, network, address string, exists *atomic.Bool) (net.Conn, error) {
 	dial := net.DefaultResolver.Dial
 	if dial == nil {
@@ -93,9 +93,9 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// failUnlessWhole turns an answer into a server failure, unless the answer is complete, with or without addresses, or
-// says that the name does not exist. After a truncated answer over UDP, package net asks again over TCP, but it would
-// accept an answer that is truncated over TCP, too. exists is set when a complete answer shows that the name exists.
+// failUnlessWhole turns an answer into a server failure, unless the answer is complete or the name does not exist. A
+// complete answer may have no address. It shows that the name exists, and sets exists. After a truncated answer over
+// UDP, package net asks again over TCP, but there it would accept a truncated answer.
 func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)
