@@ -23,7 +23,7 @@ var texts string
 
 // Directives returns the directives that directives.txt describes, in the same order. A paragraph of that file is
 // either the name of a chapter, or NAME = VALUE followed by a text. In VALUE and in the text, SERVICES is replaced by
-// the services for which the directive counts. A directive that the parser does not know gets no name.
+// the services to which the directive applies. If the parser does not know a directive, its name is left empty.
 func Directives() (list []Directive) {
 	rows := map[string]parser.Directive{}
 	for _, row := range parser.Directives() {

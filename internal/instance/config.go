@@ -9,7 +9,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// ConfigDirs are the folders that are searched for a configuration. If no folder has it, its name is used as a path.
+// ConfigDirs are the folders that are searched for a configuration. If it is in none of them, its name is used as a
+// path.
 type ConfigDirs []string
 
 // Paths returns the possible paths of a configuration, in the order in which they are tried. The name "" means the
@@ -48,7 +49,7 @@ type Missing struct{ name, looked string }
 
 func (m Missing) Error() string { return "Config file " + m.name + " not found" } // the Perl ldirectord's text
 
-// Looked says where the configuration was looked for.
+// Looked lists the paths at which the configuration was looked for.
 func (m Missing) Looked() string {
 	return "looked for " + m.looked + "; see ldirectord --help files"
 }

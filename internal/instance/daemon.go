@@ -35,7 +35,7 @@ func (d Daemon) isOf(path string) bool {
 	return d.Path == path || runfile.SameFile(d.Path, path)
 }
 
-// sharesNetNS reports whether a process is in our network namespace; true if that can't be read.
+// sharesNetNS reports whether a process is in our network namespace. It returns true if that can't be read.
 func (d Daemon) sharesNetNS(pid int) bool {
 	n := netNSOf(strconv.Itoa(pid))
 	return n == 0 || n == d.NetNS
@@ -48,7 +48,7 @@ func (d Daemon) suffix() string {
 	return fmt.Sprintf("-%08x", h.Sum32())
 }
 
-// NetNS returns the network namespace of this process; 0 if unknown.
+// NetNS returns the network namespace of this process, or 0 if it is unknown.
 func NetNS() uint64 { return netNSOf("self") }
 
 // elsewhere means a network namespace that is not ours and whose number can't be read.
@@ -68,7 +68,7 @@ func netNSOf(process string) uint64 {
 	return elsewhere
 }
 
-// inodeOf returns the inode of a file; 0 if it can't be read.
+// inodeOf returns the inode of a file, or 0 if it can't be read.
 func inodeOf(path string) uint64 {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -53,8 +53,8 @@ func (f folder) lives(r record) bool {
 	return f.mayName(r.Pid) && r.Process.Lives() && f.isProved(r)
 }
 
-// mayName reports whether files in this folder may name this process as the daemon. In another user's folder they may
-// name only processes of that user: otherwise a user could make root's commands kill any process.
+// mayName reports whether files in this folder may name this process as the daemon. Files in another user's folder may
+// name only processes of that user. Otherwise that user could make root's commands kill any process.
 func (f folder) mayName(pid int) bool {
 	owner, err := runfile.Owner(string(f))
 	if err != nil {
@@ -67,8 +67,8 @@ func (f folder) mayName(pid int) bool {
 	return len(ids) > 0 && ids[0] == strconv.FormatUint(uint64(owner), 10)
 }
 
-// checkOwner refuses to start a daemon of root in a folder of another user. Files in such a folder may name only
-// processes of that user (see mayName), so no command would find the daemon.
+// checkOwner returns an error if root would start a daemon in a folder of another user. Files in such a folder may name
+// only processes of that user (see mayName), so no command would find the daemon.
 func (f folder) checkOwner() error {
 	owner, err := runfile.Owner(string(f)) // Acquire reports the error
 	if err == nil && os.Geteuid() == 0 && owner != 0 {

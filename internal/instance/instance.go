@@ -16,21 +16,21 @@ import (
 
 const prefix = "ldirectord."
 
-// Folder is the usual run folder. UnitFolder is the one that systemd makes for a daemon with its own user.
+// Folder is the usual run folder. UnitFolder is the run folder that systemd makes for a daemon with its own user.
 const (
 	Folder     = "/run"
 	UnitFolder = "/run/ldirectord"
 )
 
-// Instance is the daemon that a command line means, whether it runs or not.
+// Instance is the daemon that a command line refers to, whether it is running or not.
 type Instance struct {
 	Daemon
 	folder
 	names []string // the possible names of its pid file; the first is by this command line
 }
 
-// New returns the instance with files in the folder dir. The names are the possible names of its pid file, one for each
-// spelling of the configuration. The first name follows from this command line.
+// New returns the instance whose files are in the folder dir. The names are the possible names of its pid file, one for
+// each spelling of the configuration's path. The first name follows from this command line.
 func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
@@ -39,7 +39,7 @@ func New(dir string, d Daemon, names ...string) Instance {
 // file may have a different name.
 func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
 
-// PidFile returns the path that the pid file gets if this command line starts the daemon.
+// PidFile returns the path of the pid file if this command line starts the daemon.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
 // Found describes the running daemon.
@@ -119,8 +119,8 @@ func (i Instance) holder(lock string) (p Process) {
 	return p
 }
 
-// own returns the record of this daemon (zero for none), and whether it runs. If there are several records, it prefers
-// the record of a running daemon, and then a record with our path.
+// own returns the record of this daemon, or the zero record if there is none. It also reports whether the daemon is
+// running. If there are several records, it prefers the record of a running daemon, and then a record with our path.
 func (i Instance) own(all []record) (own record, lives bool) {
 	for _, r := range all {
 		if !i.isSame(r.Daemon) {
@@ -135,8 +135,8 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// baseName returns the name of the daemon's files: their current name if any exists, or else the name that follows from
-// this command line.
+// baseName returns the name of the daemon's files. If any of them exists, it returns their current name, and otherwise
+// the name that follows from this command line.
 func (i Instance) baseName(all []record) string {
 	if r, _ := i.own(all); r.base != "" {
 		return r.base
@@ -152,9 +152,9 @@ func (i Instance) baseName(all []record) string {
 	return i.names[0]
 }
 
-// isTaken reports whether a name belongs to another daemon that runs, or that left services in the table and may be
-// started again. A daemon in a container keeps its name, although the container gets a new network namespace at each
-// start.
+// isTaken reports whether a name belongs to another daemon that is running, or that left services in the table and may
+// be started again. A daemon in a container keeps its name, although the container has a new network namespace after
+// each start.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
 		if r.base != name || i.isSame(r.Daemon) {
@@ -184,8 +184,8 @@ func (i Instance) userOf(all []record, name string) (record, bool) {
 	return record{}, false
 }
 
-// isDirector reports whether a process that our pid file names is a director: a daemon of this program whose state is
-// lost, or the Perl ldirectord of this configuration.
+// isDirector reports whether the process in our pid file is a director. It may be a daemon of this program whose state
+// is lost, or the Perl ldirectord of this configuration.
 func (i Instance) isDirector(pid int) bool {
 	if !i.sharesNetNS(pid) || !i.mayName(pid) {
 		return false
@@ -198,8 +198,8 @@ func (i Instance) isDirector(pid int) bool {
 	return is && i.Table == Kernel && i.perlMeans(config)
 }
 
-// perlMeans reports whether a Perl ldirectord with this word on its command line uses our configuration. A word without
-// a leading slash may be relative to an unknown folder, so only its last part is compared.
+// perlMeans reports whether a Perl ldirectord uses our configuration. The argument is the configuration on its command
+// line. If that has no leading slash, it may be relative to an unknown folder, so only its last part is compared.
 func (i Instance) perlMeans(config string) bool {
 	switch {
 	case config == "":
@@ -244,7 +244,7 @@ func (i Instance) Elsewhere() (states []State) {
 	return states
 }
 
-// State returns the record of the daemon, whether it runs or not; empty if there is none.
+// State returns the record of the daemon, whether it is running or not. The record is empty if there is none.
 func (i Instance) State() State {
 	r, _ := i.own(i.records(nil))
 	return r.State

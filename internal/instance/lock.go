@@ -44,8 +44,8 @@ func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	}
 }
 
-// tryAcquire makes this process the daemon, or returns why that is not possible now. It holds the folder's lock, so
-// that only one of several starts succeeds, however each of them spells the file's name.
+// tryAcquire makes this process the daemon, or returns an error if that is not possible now. Meanwhile it holds the
+// folder's lock, so that only one of several starts succeeds, even if they spell the file's name differently.
 func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	folder, err := i.LockFolder(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func taken(name, path string, pid int) error {
 			"another --rundir", path, name, pid)
 }
 
-// MayStart returns why a daemon may not start for this file; nil if it may.
+// MayStart returns an error if a daemon may not start for this file.
 func (i Instance) MayStart() error {
 	if err := i.checkOwner(); err != nil {
 		return err
@@ -121,8 +121,8 @@ func (i Instance) NameTaken() error {
 	return err
 }
 
-// name returns the name that the pid file gets. If the name that follows from this command line belongs to a daemon
-// with another table or in another network namespace, that daemon keeps the name.
+// name returns the name of the pid file. If the name that follows from this command line belongs to a daemon with
+// another table or in another network namespace, that daemon keeps it, and name returns another.
 func (i Instance) name(all []record) (string, error) {
 	name := i.names[0]
 	r, held := i.userOf(all, name)
@@ -152,7 +152,7 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Update changes the record of the daemon: it calls change with the recorded state.
+// Update calls change with the recorded state of the daemon, and then writes the state file.
 func (l *Lock) Update(change func(*State)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -170,9 +170,9 @@ func (l *Lock) write() error {
 	return runfile.While("recording the state", err)
 }
 
-// Restore restores the state file and the lock file if they were removed, because without them no command finds the
-// daemon, and a second daemon may start. It also writes what could not be written before, and leaves files of other
-// users alone.
+// Restore restores the state file and the lock file if they were removed. Without them no command finds the daemon, and
+// a second daemon may start. Restore also writes what could not be written before, and leaves files of other users
+// alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

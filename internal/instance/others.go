@@ -13,7 +13,7 @@ import (
 
 // This file finds the other daemons of this program with the same table, in every run folder.
 
-// Handover is how long a daemon that handed over keeps its virtual services for the next one.
+// Handover is how long virtual services stay reserved for the next daemon after a handover.
 const Handover = 30 * time.Second
 
 // private is the name of a table in memory that no other process shares.
@@ -39,8 +39,8 @@ func (s *State) IsHandedOver() bool {
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others returns the records of the other daemons with this table. known are the processes that don't count as
-// strangers: this process, its parent, and running daemons with a record.
+// Others returns the records of the other daemons with this table. The result known contains the processes that don't
+// count as strangers. These are this process, its parent, and running daemons with a record.
 func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	for _, there := range i.folders() {
@@ -57,8 +57,8 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
-// PrivateMarks returns the marks of the private services that daemons with this table recorded. For each mark it
-// reports whether such a daemon is running.
+// PrivateMarks returns the marks of the private services that daemons with this table have recorded. The value of a
+// mark is true if such a daemon is running.
 func (i Instance) PrivateMarks() map[uint32]bool {
 	marks := map[uint32]bool{}
 	for _, there := range i.folders() {
@@ -80,7 +80,7 @@ func (f folder) isProved(r record) bool {
 	return locked || err != nil && r.Process.Lives()
 }
 
-// folders returns the run folders of daemons with the same table, each once, in a fixed order.
+// folders returns the run folders of daemons with the same table. They are in a fixed order, without duplicates.
 func (i Instance) folders() []folder {
 	list := []folder{i.folder}
 	if i.Table != Kernel {
@@ -115,7 +115,7 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	}
 }
 
-// NotOthers returns the keys that no other running daemon owns, because a virtual service may have moved to another
+// NotOthers returns those of the keys that no other running daemon owns. A virtual service may have moved to another
 // configuration.
 func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
 	taken := map[lvs.Key]bool{}

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Stranger is another director that uses the kernel's table but has no record here: the Perl ldirectord, or a daemon of
-// this program with its own run folder.
+// Stranger is another director that uses the kernel's table but has no record here. It is the Perl ldirectord, or a
+// daemon of this program with its own run folder.
 type Stranger struct {
 	Process
 	Config string // a Perl ldirectord's word for its configuration; "" for none
@@ -27,9 +27,9 @@ func (s *Stranger) Lives() bool {
 	return s.Process.Lives() || slices.ContainsFunc(s.forked, Process.Lives)
 }
 
-// Strangers finds the Perl ldirectords that pid files in the run folders name. If everybody is true, it reads the
-// command lines of all processes, and also finds daemons of this program that have no record here. It leaves out known
-// processes.
+// Strangers finds the Perl ldirectords that have a pid file in one of the run folders. If everybody is true, it reads
+// the command lines of all processes, and also finds daemons of this program that have no record here. It leaves out
+// known processes.
 func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil
@@ -62,7 +62,7 @@ func isTrusted(pid int) bool {
 	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))
 }
 
-// pids returns the processes that pid files name.
+// pids returns the numbers in the pid files of the run folders.
 func (i Instance) pids() (list []int) {
 	for _, dir := range i.folders() {
 		files, _ := filepath.Glob(filepath.Join(string(dir), prefix+"*.pid")) // the pattern is good

@@ -26,7 +26,7 @@ type Process struct {
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
 }
 
-// processOf returns the process that has this number now. For a zombie it returns an error too.
+// processOf returns the process that has this number now. For a zombie it returns an error.
 func processOf(pid int) (Process, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -66,7 +66,7 @@ func isKilled(pid int) bool {
 	return pending&bit != 0
 }
 
-// statusOf returns the words of a field in /proc/PID/status; none if it can't be read.
+// statusOf returns the words of a field in /proc/PID/status, or none if the file can't be read.
 func statusOf(pid int, field string) []string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -110,8 +110,8 @@ func isOurs(argv []string) bool {
 // onKernel reports whether a daemon of this program with this command line uses the kernel's table.
 func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
 
-// isFolderOf reports whether this is the run folder of a daemon with this command line. If it is not, the number in a
-// pid file of this folder now belongs to another process.
+// isFolderOf reports whether this is the run folder of a daemon with this command line. If it is not, and a pid file in
+// this folder has the daemon's number, that file is stale.
 func (f folder) isFolderOf(argv []string) bool {
 	switch dir := optionOf(argv, "--rundir", ""); {
 	case dir == "":
@@ -136,7 +136,8 @@ func optionOf(argv []string, name, without string) string {
 	return without
 }
 
-// isPerl reports whether a command line is that of the Perl ldirectord, and returns its configuration; "" for none.
+// isPerl reports whether a command line is that of the Perl ldirectord. It also returns the configuration in it, or ""
+// if there is none.
 func isPerl(argv []string) (config string, is bool) {
 	if !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
 		return "", false

@@ -53,8 +53,8 @@ func (c RoleChange) After(last Role) Role {
 	}
 }
 
-// RoleOrder is a role, and the time at which the command that ordered it began, counted from boot (SinceBoot). The
-// order that was given last counts, even if it arrives before an older one.
+// RoleOrder is a role, and the time since boot (SinceBoot) at which the command that ordered it began. The order that
+// was given last counts, even if it arrives before an older one.
 type RoleOrder struct {
 	Role  Role
 	Given time.Duration
@@ -64,7 +64,7 @@ type RoleOrder struct {
 // the format and the time at which the order was given. The file survives the daemon, but not a reboot.
 type RoleFile string
 
-// Read returns the last order; the zero value if there is no file.
+// Read returns the last order, or the zero value if there is no file.
 func (f RoleFile) Read() (RoleOrder, error) {
 	text, err := runfile.Read(string(f))
 	if err != nil {
@@ -79,8 +79,8 @@ func (f RoleFile) Read() (RoleOrder, error) {
 		word[:min(len(word), 64)])
 }
 
-// givenIn reads the time from the line of the format. It returns 0 if there is no such line, or if the time is in the
-// future, because then it was recorded before a reboot.
+// givenIn reads the time from the second line of the file. It returns 0 if there is no such line, or if the time is in
+// the future, because then it was recorded before a reboot.
 func givenIn(line string) time.Duration {
 	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, runfile.Format)), 10, 64)
 	if given := time.Duration(ns); err == nil && given <= runfile.SinceBoot() {

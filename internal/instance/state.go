@@ -13,7 +13,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// format is the format of state files. Files without a format number name no configuration, and are not read.
+// format is the format of state files. Files without a format number don't contain the configuration's path, and are
+// ignored.
 const format = 2
 
 // Phase is the phase of the daemon that a state file describes.
@@ -25,8 +26,8 @@ const (
 	HandedOver Phase = "handed over" // it stopped, and left what its table has to the next daemon
 )
 
-// Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit, by name,
-// or another program. A daemon in the background has none.
+// Supervisor is the program that runs a daemon in the foreground and must start the next one. It is the name of a
+// systemd unit, or another program. A daemon in the background has no supervisor.
 type Supervisor string
 
 // State is the content of a state file. Every user may read it.
@@ -42,12 +43,12 @@ type State struct {
 	Virtuals []lvs.Key `json:",omitempty"`
 	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
 	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
-	// until when Virtuals are reserved for its successor, as a time since boot
+	// the time since boot until which Virtuals are reserved for its successor
 	Kept time.Duration `json:",omitempty"`
 	// the departing servers of those virtual services; their times count from boot, because nobody can set that
 	// clock
 	Departing []judge.Record `json:"Leavers,omitempty"`
-	// what changes the weights of its servers, with times that also count from boot; Boot says from which boot
+	// what changes the weights of its servers; the times also count from boot, and Boot identifies that boot
 	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 
@@ -55,10 +56,10 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetDeparting sets the servers that leave the configuration. Their times must be by the current clock.
+// SetDeparting sets the servers that leave the configuration. Their times must come from the current clock.
 func (s *State) SetDeparting(all []judge.Record) { s.Departing = timed(all, toBoot) }
 
-// SetMoving sets what changes the weights of servers. Its times must be by the current clock, too.
+// SetMoving sets the records of changing weights. Their times must come from the current clock, too.
 func (s *State) SetMoving(all []judge.Record) {
 	s.Moving, s.Boot = timed(all, toBoot), runfile.BootID()
 }
@@ -76,10 +77,10 @@ func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record
 	return all
 }
 
-// toBoot turns a time by the current clock into one that counts from boot.
+// toBoot converts a time of the current clock into one that counts from boot.
 func toBoot(t time.Time) time.Time { return time.Unix(0, int64(runfile.SinceBoot()+time.Until(t))) }
 
-// fromBoot turns a time that counts from boot into one by the current clock.
+// fromBoot converts a time that counts from boot into one of the current clock.
 func fromBoot(t time.Time) time.Time {
 	return time.Now().Add(time.Duration(t.UnixNano()) - runfile.SinceBoot())
 }

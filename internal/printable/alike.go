@@ -1,7 +1,7 @@
 package printable
 
-// Alike groups items that have the same key if there are more than most of them. A group takes the position of its
-// first item. Items with the key "" are never grouped.
+// Alike groups the items that have the same key, if their number exceeds the argument most. A group takes the position
+// of its first item. Items with the key "" are never grouped.
 func Alike[T any](all []T, most int, key func(T) string) (groups [][]T) {
 	count, at := map[string]int{}, map[string]int{}
 	for _, one := range all {

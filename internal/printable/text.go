@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text escapes what is not printable, as Go does in a string literal: control characters (including the eight-bit ones
-// of terminals), marks that change the direction of writing, line separators, and bytes that are not UTF-8.
+// Text escapes unprintable characters, in the form of Go's string literals. Among these are control characters
+// (including the eight-bit ones of terminals), marks that change the direction of writing, line separators, and bytes
+// that are not UTF-8.
 func Text(s string) string { return escaped(s, "") }
 
 // escaped escapes as Text does, but leaves the characters of keep as they are.
@@ -52,11 +53,11 @@ func (w Writer) Write(text []byte) (int, error) {
 	return len(text), err
 }
 
-// Flush writes what was buffered.
+// Flush writes the buffered text.
 func (w Writer) Flush() error { return w.To.Flush() }
 
-// Cut returns the beginning of a text, at most max bytes of it, and "…" if the text is longer. The beginning ends with
-// a whole character.
+// Cut returns at most the first max bytes of a text, without a part of a character at the end. It also returns "…" if
+// the text is longer.
 func Cut(s string, max int) (start, more string) {
 	if len(s) <= max {
 		return s, ""

@@ -12,8 +12,8 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// OriginError says why a socket can't have its Origin: this machine lacks an address, a device or a permission. Such an
-// error proves nothing about a server.
+// OriginError is the error for a socket that can't have its Origin, because this machine lacks an address, a device or
+// a permission. Such an error proves nothing about a server.
 type OriginError struct {
 	Directive, Value string
 	Err              error

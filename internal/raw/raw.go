@@ -1,5 +1,5 @@
 // Package raw makes system calls that never block. They bypass Go's scheduler, which would wake its monitor thread for
-// each group of checks: with 100 servers that would cost a third of a connect check.
+// each group of checks. With 100 servers that would be a third of the cost of a connect check.
 package raw
 
 import (
@@ -16,7 +16,7 @@ import (
 // (connect(2)).
 func Connect(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
 
-// Bind gives a socket its own address.
+// Bind sets the local address of a socket.
 func Bind(fd int, at netip.AddrPort) error { return withAddress(unix.SYS_BIND, fd, at) }
 
 // withAddress makes a system call that takes a socket and an address.
@@ -31,7 +31,7 @@ func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
 	return err
 }
 
-// SetOption sets an option of a socket to a number.
+// SetOption sets an option of a socket that is a number.
 func SetOption(fd, level, name int, value int32) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
 		uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
@@ -70,7 +70,7 @@ func EpollWait(fd int, events []syscall.EpollEvent) (int, error) {
 	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }
 
-// Clock returns the time since boot by one of the kernel's clocks; 0 if unknown.
+// Clock returns the time since boot according to one of the kernel's clocks, or 0 if it is unknown.
 func Clock(id int) time.Duration {
 	var t unix.Timespec
 	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&t)), 0)

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// LookUp looks the names of a file up again, with the usual deadline. If the answer still contains a name's address,
+// LookUp looks up the names of a file again, with the usual deadline. If the answer still contains a name's address,
 // the name keeps that address, because the order of addresses means nothing. A name whose look-up fails also keeps its
 // address, and its Why gives the reason. A followed name must not lead to a refused address.
 func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
@@ -27,9 +27,9 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 	return t.List()
 }
 
-// Await looks names up with lookUp until the result of at least one name changes: its address, or whether there is an
-// answer. It returns the names with a new result. Before the first look-up it waits for the time wait, and before each
-// further one twice as long as before, but at least shortest and at most longest.
+// Await calls lookUp until the result for at least one name changes, and returns the names with a new result. A result
+// is an address or the lack of an answer. Await waits for the duration wait before the first call. Before each further
+// call it waits twice as long as before, but at least shortest and at most longest.
 func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name,
 	wait, shortest, longest time.Duration) []Name {
 	before := Index(list)

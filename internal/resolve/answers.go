@@ -16,7 +16,7 @@ const (
 	OfVirtual                  // a virtual service, whose address never changes either
 )
 
-// Use adds a role to each text that was noted as a name.
+// Use adds a role to each of the texts that was noted as a name.
 func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 	for _, text := range texts {
 		if key := (Key{text, ipv6}); t.hosts[key] != nil {
@@ -36,8 +36,8 @@ func (t *Table) earlier(key Key) []netip.Addr {
 	return slices.DeleteFunc(t.lastOf(key), func(a netip.Addr) bool { return a == t.hosts[key].Value })
 }
 
-// refusal returns why an address is refused for a name; "" if it is accepted. A name that is looked up again may lead
-// to this machine only if it did so when the file was read.
+// refusal returns the reason why an address is refused for a name, or "" if it is accepted. A name that is looked up
+// again may lead to this machine only if it did so when the file was read.
 func (t *Table) refusal(key Key, a netip.Addr) string {
 	what := NoHost(a)
 	if last := t.lastOf(key); what == "" && t.follows(key) {
@@ -55,7 +55,8 @@ func (t *Table) refusal(key Key, a netip.Addr) string {
 	return what
 }
 
-// near describes an address that belongs to this machine or is only valid on one link; "" for other addresses.
+// near describes an address that belongs to this machine or is only valid on one link. It returns "" for other
+// addresses.
 func (t *Table) near(a netip.Addr) string {
 	switch {
 	case a.IsLoopback():
@@ -68,7 +69,8 @@ func (t *Table) near(a netip.Addr) string {
 	return ""
 }
 
-// NoHost describes an address that the kernel's table refuses, because no server can have it; "" for other addresses.
+// NoHost describes an address that the kernel's table refuses, because no server can have it. It returns "" for other
+// addresses.
 func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():
@@ -83,8 +85,8 @@ func NoHost(a netip.Addr) string {
 	return ""
 }
 
-// Refuse takes back answers that give a real server a virtual address: one of these addresses, or the address of a
-// virtual service that has a name. Packets to such a server would come back to this machine.
+// Refuse takes back answers that give a real server a virtual address. Virtual addresses are those in own, and the
+// address of each virtual service that has a name. Packets to such a server would come back to this machine.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

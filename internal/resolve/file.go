@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// File is the path of a file with the last address of each host name of a configuration, followed by earlier addresses
-// that may still be in service. The file survives the daemon, but not a reboot.
+// File is the path of a file that contains the last address of each host name of a configuration. Earlier addresses
+// that may still be in service follow it. The file survives the daemon, but not a reboot.
 type File string
 
 const (
@@ -23,7 +23,7 @@ type keptNames struct {
 	Names  map[string][]netip.Addr // of both families
 }
 
-// read returns the names of a file; none if it can't be read.
+// read returns the names in the file, or none if it can't be read.
 func (f File) read() map[string][]netip.Addr {
 	var kept keptNames
 	text, err := runfile.Read(string(f))
@@ -33,7 +33,7 @@ func (f File) read() map[string][]netip.Addr {
 	return kept.Names
 }
 
-// Write replaces the names in the file with these names.
+// Write replaces the names in the file.
 func (f File) Write(list []Name) error {
 	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
 	for _, n := range list {

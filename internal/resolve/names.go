@@ -1,5 +1,5 @@
-// Package resolve looks up the host and service names of a configuration, each once, and all within a deadline. It
-// keeps the last answers in a file, and looks names up again while the daemon runs.
+// Package resolve looks up the host and service names of a configuration. It looks up each name only once, and all
+// names within a deadline. It keeps the last answers in a file, and looks names up again while the daemon runs.
 package resolve
 
 import (
@@ -14,7 +14,7 @@ import (
 type Resolver interface {
 	// Host returns the addresses of a host name in the desired family. The first address is preferred.
 	Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error)
-	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry with any
+	// Port returns the port of a service name. The protocol is "tcp", "udp", or "" for the first entry with any
 	// protocol.
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
@@ -22,8 +22,8 @@ type Resolver interface {
 // ErrNoName means that a name does not exist. A Resolver returns it only if that counts as an answer without addresses.
 var ErrNoName = errors.New("the name does not exist")
 
-// Last returns the address that a host name had at its last look-up, followed by the addresses of Name.Earlier; none if
-// it never had an address. Addresses of the other family don't count.
+// Last returns the address that a host name had at its last look-up, followed by the addresses of Name.Earlier. It
+// returns none if the name never had an address. Addresses of the other family don't count.
 type Last func(Key) []netip.Addr
 
 // Source says where answers come from.
@@ -34,7 +34,7 @@ type Source struct {
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 }
 
-// Key identifies a host name, looked up in one family.
+// Key is a host name and the family in which it is looked up.
 type Key struct {
 	Host string
 	IPv6 bool
@@ -57,7 +57,7 @@ func (n Name) addrs() []netip.Addr { return append([]netip.Addr{n.Addr}, n.Earli
 // Known maps keys to their names.
 type Known map[Key]Name
 
-// Index makes Known from a list.
+// Index returns the names of a list as Known.
 func Index(list []Name) Known {
 	k := make(Known, len(list))
 	for _, n := range list {
@@ -66,8 +66,8 @@ func Index(list []Name) Known {
 	return k
 }
 
-// Last returns a function that finds the addresses which a known name has or had. For other names the function calls
-// otherwise.
+// Last returns a function that returns the current and earlier addresses of a known name. For other names the function
+// calls otherwise.
 func (k Known) Last(otherwise Last) Last {
 	return func(key Key) []netip.Addr {
 		if n := k[key]; n.Addr.IsValid() {

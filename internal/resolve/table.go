@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// LookupDeadline is how long all look-ups of a file together may take.
+// LookupDeadline is the time limit for all look-ups of a file together.
 const LookupDeadline = 5 * time.Second
 
-// At most lookupsAtOnce look-ups run at the same time. A look-up that takes longer than lookupRoom no longer counts, so
-// that names in the hosts file need not wait for a dead name server.
+// At most lookupsAtOnce look-ups run at the same time. A look-up that takes longer than lookupRoom no longer counts
+// towards this limit, so that names in the hosts file need not wait for a dead name server.
 const (
 	lookupsAtOnce = 32
 	lookupRoom    = 100 * time.Millisecond
 )
 
-// Table holds the names of a configuration, each once. It notes a name when the name is first requested. LookUp then
-// looks up all of them.
+// Table holds the names of a configuration, without duplicates. It notes a name when the name is first requested.
+// LookUp then looks up all of them.
 type Table struct {
 	Source
 	// names are looked up again, so if an answer contains the last address, that address stays in use
@@ -85,7 +85,7 @@ func (t *Table) Port(name, protocol string) PortLookup {
 	return *t.ports[key]
 }
 
-// Name returns what is known about a host name; nil if the text was not noted as a name.
+// Name returns what is known about a host name, or nil if the text was not noted as a name.
 func (t *Table) Name(text string, ipv6 bool) *Name {
 	key := Key{text, ipv6}
 	if l := t.hosts[key]; l != nil {
@@ -165,7 +165,7 @@ func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	return t.failed(key, why)
 }
 
-// failed returns the result of a failed look-up: the last known address stays in use, if there is one.
+// failed returns the result of a failed look-up. The last known address stays in use, if there is one.
 func (t *Table) failed(key Key, why string) HostLookup {
 	l := HostLookup{Reason: why, Failure: why}
 	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {
@@ -174,7 +174,7 @@ func (t *Table) failed(key Key, why string) HostLookup {
 	return l
 }
 
-// lastOf returns the addresses that a name had, the latest first.
+// lastOf returns the addresses that a name has had, the latest first.
 func (t *Table) lastOf(key Key) []netip.Addr {
 	if t.Last == nil {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pause waits for the time d. It returns false if ctx is done before that. Loops call it between two looks at a
-// process, a file or a table.
+// Pause waits for the duration d. It returns false if ctx is done first. Loops call it between two looks at a process,
+// a file or a table.
 func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -19,14 +19,14 @@ func Pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// SinceBoot returns the time since boot, by a clock that all processes share and nobody can set.
+// SinceBoot returns the time since boot according to a clock that all processes share and nobody can set.
 func SinceBoot() time.Duration {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // 0 if it fails
 	return time.Duration(t.Nano())
 }
 
-// BootID identifies this boot; "" if unknown.
+// BootID returns a string that identifies this boot, or "" if it is unknown.
 func BootID() string {
 	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
 	return strings.TrimSpace(string(text))

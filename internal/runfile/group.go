@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// GroupID returns the number of a group that is given by its name in /etc/group or by its number.
+// GroupID returns the number of a group. The argument is the group's name in /etc/group, or its number.
 func GroupID(name string) (int, error) {
 	if g, err := user.LookupGroup(name); err == nil {
 		return strconv.Atoi(g.Gid)

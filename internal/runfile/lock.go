@@ -32,8 +32,8 @@ func OpenLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// isFresh reports whether a lock file is empty and has no other name, so that it may be given to the owner of the
-// folder. Otherwise that owner could have put a hard link to another file of root there.
+// isFresh reports whether a lock file is empty and has no other name. Only then may it be given to the owner of the
+// folder, because that owner could have put a hard link to another file of root there.
 func isFresh(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Size() == 0 && info.Sys().(*syscall.Stat_t).Nlink == 1

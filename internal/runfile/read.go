@@ -42,14 +42,14 @@ func (late) Error() string {
 
 func (late) Is(err error) bool { return err == os.ErrDeadlineExceeded }
 
-// hanging counts, by path, the late looks that have not ended, because each of them blocks a thread. It is a global
+// hanging counts the late looks at each path that have not ended, because each of them blocks a thread. It is a global
 // variable because readers of files have no common owner.
 var hanging = struct {
 	sync.Mutex
 	looks map[string]int
 }{looks: map[string]int{}}
 
-// hangs adds more to the number of looks that hang at a path, and reports whether any look hangs there now.
+// hangs adds the argument more to the number of looks that hang at a path. It reports whether any look hangs there now.
 func hangs(path string, more int) bool {
 	hanging.Lock()
 	defer hanging.Unlock()
@@ -153,7 +153,7 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// TryRead returns why a regular file can't be opened for reading within ReadTimeout.
+// TryRead returns an error if a regular file can't be opened for reading within ReadTimeout.
 func TryRead(path string) error {
 	return Try(path, func() error {
 		f, err := OpenFile(path, os.O_RDONLY, 0)
@@ -167,8 +167,8 @@ func TryRead(path string) error {
 // ErrForeign is the error for another user's file in the run folder. Such a file is ignored and replaced.
 var ErrForeign = errors.New("the file is ignored: it belongs to another user, or is not a regular file")
 
-// Read reads a file of the run folder. For a missing file it returns nothing. It follows no link. A file must belong to
-// root, this process's user or the folder's owner; otherwise the error is ErrForeign.
+// Read reads a file of the run folder. For a missing file it returns nil. It does not follow a link. The file must
+// belong to root, this process's user or the folder's owner. Otherwise the error is ErrForeign.
 func Read(path string) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +187,7 @@ func Read(path string) ([]byte, error) {
 	return readAll(f, MaxFile)
 }
 
-// Exists reports whether there is a file of this name, even a link that leads nowhere.
+// Exists reports whether there is a file of this name. A dangling link counts, too.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

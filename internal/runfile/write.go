@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// Format begins the line that names the format of a file of orders.
+// Format is the beginning of the line that contains the format in a file of orders.
 const Format = "# ldirectord 2"
 
-// Write replaces a file of the run folder atomically: a reader sees the old file or the new one, and on a full disk the
-// old one stays. It follows no link.
+// Write replaces a file of the run folder atomically. A reader sees the old file or the new one, and on a full disk the
+// old one stays. Write does not follow a link.
 func Write(path string, text []byte, mode os.FileMode) error {
 	if err := CheckFolder(filepath.Dir(path)); err != nil {
 		return err
@@ -120,7 +120,7 @@ func trusted(f *os.File, foreign error) error {
 	}
 }
 
-// giveToFolder gives a file of root to the owner of its folder: otherwise a daemon with its own user could not open it.
+// giveToFolder gives a file of root to the owner of its folder. Otherwise a daemon with its own user could not open it.
 func giveToFolder(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -136,7 +136,7 @@ func giveToFolder(f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// While adds to an error what was being done when it occurred. For nil it returns nil.
+// While adds to an error a text that tells what was being done when it occurred. If err is nil, it returns nil.
 func While(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -55,8 +55,8 @@ func Write(w http.ResponseWriter, answer any, err error, failure int) {
 	_ = json.NewEncoder(w).Encode(answer) // an error concerns only the client
 }
 
-// statusOf returns the HTTP status for an order that was refused, came too early, or was not finished when the daemon
-// ended or the time was over.
+// statusOf returns the HTTP status for an order that failed. The order was refused, came too early, was interrupted by
+// the end of the daemon, or was not finished in time.
 func statusOf(ctx context.Context, err error) int {
 	_, refused := errors.AsType[Refused](err)
 	_, early := errors.AsType[Early](err)

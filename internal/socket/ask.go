@@ -31,7 +31,7 @@ const (
 	maxRefusal = 64 << 10               // bytes of an error answer
 )
 
-// These errors say why an order gets no answer on the control socket.
+// These errors are the reasons why an order gets no answer on the control socket.
 var (
 	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, or it has no socket
 	ErrEnding     = errors.New("the daemon is ending")
@@ -58,8 +58,8 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	return text, runfile.While("asking the daemon", err)
 }
 
-// Order gives the running daemon an order and reads its JSON answer into answer. limit is how long the daemon may take.
-// Errors are ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal, each of them wrapped.
+// Order gives the running daemon an order and reads its JSON answer into answer. The argument limit is the time limit
+// for the daemon. The error usually wraps ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal.
 func (s Socket) Order(ctx context.Context, limit time.Duration, path string, words url.Values, answer any) error {
 	text, err := s.exchange(ctx, limit+time.Second, http.MethodPost, path+"?"+words.Encode())
 	refused, _ := errors.AsType[*Refusal](err)
@@ -95,11 +95,11 @@ func (r *Refusal) Error() string {
 // IsEarly reports whether the same order may be carried out later.
 func (r *Refusal) IsEarly() bool { return r.Status == http.StatusTooEarly }
 
-// IsFinal reports whether the order is refused, rather than only late.
+// IsFinal reports whether the order has failed for good, and is not just late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
 // exchange sends a request and returns its answer. It repeats the request if the daemon closed the connection without
-// reading it: on a busy machine a request may arrive too late for the daemon.
+// reading it, because on a busy machine a request may arrive too late for the daemon.
 func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -119,7 +119,7 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	}
 }
 
-// unconnected returns why no connection was accepted, or nil if there was a connection.
+// unconnected returns the error of connecting, or nil if there was a connection.
 func unconnected(err error) *net.OpError {
 	if dial, is := errors.AsType[*net.OpError](err); is && dial.Op == "dial" {
 		return dial

@@ -31,7 +31,7 @@ const (
 )
 
 // NewServer returns an HTTP server that no client can occupy for long. If too many clients are connected, it
-// disconnects the one that has been silent, or has waited for its turn, the longest. Requests end when ctx is done.
+// disconnects the oldest one that is silent or waits for its turn. Requests end when ctx is done.
 func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 	all := &clients{}
 	s := &http.Server{
@@ -87,13 +87,13 @@ type clientKey struct{}
 // clientOf returns the client of a request's context.
 func clientOf(ctx context.Context) *client { return ctx.Value(clientKey{}).(*client) }
 
-// UserOf returns the user who sent the request; -1 if unknown.
+// UserOf returns the user who sent the request, or -1 if the user is unknown.
 func UserOf(ctx context.Context) int { return clientOf(ctx).uid }
 
-// PidOf returns the process that sent the request; 0 if unknown.
+// PidOf returns the process that sent the request, or 0 if the process is unknown.
 func PidOf(ctx context.Context) int { return clientOf(ctx).pid }
 
-// isOwner reports whether this client may give orders: it is root, or the user that runs the daemon.
+// isOwner reports whether this client may give orders. Only root and the user that runs the daemon may do so.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
 
 // Serve runs a server from NewServer on a listener.
@@ -153,8 +153,8 @@ type clients struct {
 }
 
 // follow notes the new state of a connection. For a new connection, the server calls follow before it accepts the next
-// one. When too many clients connect from the network, follow makes the next connection wait a moment, so that each
-// client has MaxClients such moments to send its request before it is disconnected.
+// one. When too many clients connect from the network, follow delays the next connection by crowdPause. So each client
+// has MaxClients times crowdPause to send its request before it is disconnected.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
@@ -180,8 +180,8 @@ func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	return crowded
 }
 
-// makeRoom disconnects a client: the oldest that is silent or waits for its turn, or else the newest. It never
-// disconnects the owner.
+// makeRoom disconnects the oldest client that is silent or waits for its turn. If there is none, it disconnects the
+// newest client. It never disconnects the owner.
 func (a *clients) makeRoom(newest *client) {
 	goes := newest
 	for _, c := range a.all {
@@ -200,8 +200,8 @@ func (a *clients) remove(c *client) {
 	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
 }
 
-// Limiter limits how many requests its handlers answer at once, and how long each may take. One more request of an
-// owner is answered even when the others are at the limit.
+// Limiter limits the number of requests that its handlers answer at once, and the time for each. At the limit, one more
+// request is answered if it comes from an owner.
 func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
 	return func(handler http.HandlerFunc) http.HandlerFunc {

@@ -33,7 +33,7 @@ type Server struct {
 
 // Listen creates the control socket. Only the instance's daemon may call it, because it replaces the socket of a
 // previous daemon in one step. Until Allow is called, only root and the daemon's user may use the socket. Requests end
-// when ctx is done. The server can be used even after an error: Restore tries again.
+// when ctx is done. The server can be used even after an error, because Restore tries again.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, runfile.While("making the control socket", c.bind(ctx))
@@ -119,7 +119,7 @@ func (c *Server) Close() error {
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-// inTheWay returns an error if there is a file at the path that is not a socket.
+// inTheWay returns an error if the file at the path is not a socket.
 func inTheWay(path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// Patience is by how much a program may exceed its limit on a busy machine.
+	// Patience is the longest time by which a program may exceed its limit on a busy machine.
 	Patience = 5 * time.Second
 	// lookEvery is the time between two looks at a program that has exceeded its limit.
 	lookEvery = 20 * time.Millisecond
-	// maxDepth is how many generations of processes are looked at.
+	// maxDepth is the number of generations of processes that are looked at.
 	maxDepth = 8
 )
 
-// Await waits for the result of a process. When ctx is done, it returns the cause, and at the limit it returns a
-// TimeoutError. The time in which the process and its descendants waited for a processor does not count, up to
-// Patience. Await reads the usage of the process only if the result takes a moment.
+// Await waits for the result of a process. When ctx is done, it returns the cause. At the limit it returns a
+// *TimeoutError. The time in which the process and its descendants waited for a processor does not count, up to
+// Patience. Await reads the usage of the process only if the result takes longer than lookEvery.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
 	began, rest := time.Now(), min(limit, lookEvery)
 	var before usage
@@ -46,7 +46,7 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 	}
 }
 
-// usage is how long a process ran, and how long it waited for a processor.
+// usage is the time for which a process ran, and the time for which it waited for a processor.
 type usage struct{ ran, waited time.Duration }
 
 // used returns the usage of a process since its start, if the kernel reports it.
@@ -56,10 +56,10 @@ func used(pid int) (u usage, ok bool) {
 	return u, n == 2
 }
 
-// lacked returns how long a process has waited for a processor since the usage before. To this it adds the time of the
-// child, with its own children, that waited longest. It returns at least Patience if one of these processes is still
-// waiting. A process that ran for the whole limit does not count as waiting. A process that has ended counts as waiting
-// until its end is noticed. lacked returns 0 if the kernel does not report usage.
+// lacked returns how long a process has waited for a processor, not counting the usage in before. It adds the time of
+// the child that waited longest. The time of a child includes that of its own children. It returns at least Patience if
+// one of these processes is still waiting. A process that ran for the whole limit does not count as waiting. A process
+// that has ended counts as waiting until its end is noticed. lacked returns 0 if the kernel does not report usage.
 func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience

@@ -17,9 +17,9 @@ import (
 var ErrEnded = errors.New("it ended")
 
 // Helper is a program that answers requests until it is idle or closed. It reads each request from descriptor 3, as a
-// line with a number and words, separated by tabs. It answers on standard output with lines that consist of the same
-// number and of words. The last answer to a request has more than one word. A line whose number belongs to no request
-// reports that the helper is ready.
+// line with a number and words, separated by tabs. It answers on standard output with lines of the same form. They
+// begin with the number of the request. The last answer to a request has more than one word. A line whose number
+// belongs to no request reports that the helper is ready.
 type Helper struct {
 	Pid int
 	to  *os.File
@@ -53,7 +53,7 @@ func StartHelper(c Command) (*Helper, error) {
 	return h, nil
 }
 
-// run passes the helper's answers on, until the helper exits.
+// run passes on the helper's answers until the helper exits.
 func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
@@ -83,7 +83,7 @@ func (h *Helper) handOver(line string) {
 	}
 }
 
-// Ask sends a request that has two answers. They come through the channel, which is closed if the helper exits first.
+// Ask sends a request that has two answers. The channel receives them, and is closed if the helper exits first.
 func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -107,9 +107,9 @@ func (h *Helper) Ready() bool {
 // Close lets the helper exit after it has answered.
 func (h *Helper) Close() { h.to.Close() }
 
-// End returns why the helper ended. If why is not nil, End kills the helper first. The result is ErrEnded if the helper
-// was ever ready. Otherwise it is the error with which the helper exited, like one from Run, or else why. It is nil if
-// the helper exited with status 0 and why is nil.
+// End returns the reason why the helper ended. If why is not nil, End kills the helper first. The result is ErrEnded if
+// the helper was ever ready. Otherwise it is the error with which the helper exited, which is like one from Run. If
+// there is no such error, the result is why. It is nil if the helper exited with status 0 and why is nil.
 func (h *Helper) End(why error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeDelay is how long to wait for remaining output after a program has exited, because a process that it left running
-// may hold the pipe forever.
+// pipeDelay limits the wait for remaining output after a program has exited. A process that it left running may hold
+// the pipe forever.
 const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
@@ -58,7 +58,8 @@ func Find(name string) (string, error) {
 	return "", fmt.Errorf("%s: not installed", name)
 }
 
-// FindOwn returns the path of a program that is installed with this one: next to it, or else the result of Find.
+// FindOwn returns the path of a program that is installed with this one. It looks in this program's folder first, and
+// then calls Find.
 func FindOwn(name string) (string, error) {
 	if self, err := os.Executable(); err == nil {
 		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
@@ -69,10 +70,10 @@ func FindOwn(name string) (string, error) {
 }
 
 // Run runs a program until it exits. At its limit, or when ctx is done, Run kills the program and the processes that it
-// started. The error is an *exec.ExitError if the program ended with a status other than 0 or by a signal, a
-// *TimeoutError at the limit, the cause of ctx when ctx is done, or the reason why the program could not be started.
-// Run gives a script without #! to the shell, as execvp(3) does. It does not return while the program's file can't be
-// read or the program can't be killed.
+// started. The error is an *exec.ExitError if the program ended with a status other than 0 or by a signal. At the limit
+// it is a *TimeoutError, and when ctx is done it is the cause of ctx. It may also be the reason why the program could
+// not be started. Run gives a script without #! to the shell, as execvp(3) does. It does not return while reading the
+// program's file hangs, or while the program can't be killed.
 func Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -127,7 +128,7 @@ func wait(cmd *exec.Cmd) error {
 }
 
 // touch reads the beginning of a program's file, and the beginning of its interpreter's file. A folder or a disk that
-// hangs then blocks only this call. Within Start it would block the whole process, because Go can't stop a thread in
+// hangs then blocks only this call. In Start it would block the whole process, because Go can't stop a thread in
 // vfork(2) for a garbage collection.
 func touch(path string) {
 	for range 2 {
