@@ -66,7 +66,7 @@ func (c *channels) say(kind notify.Kind, format string, args ...any) {
 	c.journal.Emit(e)
 }
 
-// sayFound records what was found in a configuration.
+// sayFound records the diagnostics of a configuration.
 func (c *channels) sayFound(all parser.Diagnostics) {
 	for _, d := range all.ForLog() {
 		kind := notify.ConfigWarning

@@ -188,7 +188,7 @@ func (c *claims) renew(cfg *parser.Config) {
 	c.follows(cfg.Virtuals)
 }
 
-// follows notes which sections of the file in force set marks or have a servicename.
+// follows notes the sections of the file in force that set marks or have a servicename.
 func (c *claims) follows(virtuals []*parser.Virtual) {
 	c.marking, c.names = nil, map[lvs.Key]string{}
 	for _, v := range virtuals {

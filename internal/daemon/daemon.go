@@ -237,7 +237,7 @@ func (d *daemon) leave(by endedBy) error {
 }
 
 // awaitEnd waits until the director has stopped. If the director hangs, its virtual services stay recorded, as after a
-// crash, and the next daemon removes them.
+// crash, and the next daemon cleans up the table.
 func (d *daemon) awaitEnd(by endedBy) error {
 	d.ending = time.Now()
 	late := time.After(directorTimeout)
@@ -310,8 +310,8 @@ func (d *daemon) announce() {
 	}
 }
 
-// settle waits until the virtual services are in the table. It then waits for the first results, at most
-// resultsTimeout. At last it starts the siblings, and tells the starter that the daemon is ready.
+// settle waits until the virtual services are in the table. It then waits for the first results, for at most
+// resultsTimeout. Finally it starts the siblings, and tells the starter that the daemon is ready.
 func (d *daemon) settle(ctx context.Context, summary string) {
 	select {
 	case <-d.director.Started():

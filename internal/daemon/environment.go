@@ -87,7 +87,7 @@ func (e *Environment) Builder() plan.Build {
 // forbidden is a check that needs a file which the current user may not read.
 type forbidden string
 
-// Check returns why the server is not checked.
+// Check returns the reason why the server is not checked.
 func (f forbidden) Check(context.Context) checker.Result {
 	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
 }

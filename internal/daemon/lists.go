@@ -281,7 +281,7 @@ func (f *configFile) reportLists(now lists) {
 }
 
 // adoptLists notes the lists in force, and saves the good ones for the next start. A new list is soon read again,
-// because its file may have changed in the meantime.
+// because it may have changed in the meantime.
 func (f *configFile) adoptLists() {
 	f.lists.reading, f.lists.refused = nil, false
 	f.keepLists()

@@ -150,7 +150,7 @@ func (l *Loaded) RefuseWhatNeverRuns() {
 	}
 }
 
-// Summary counts the virtual services and real servers, in one line.
+// Summary returns a line with the numbers of virtual services and real servers.
 func (l *Loaded) Summary() string {
 	reals := 0
 	for _, v := range l.Config.Virtuals {

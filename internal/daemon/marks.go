@@ -17,7 +17,7 @@ import (
 // commands.
 const markInterval = time.Minute
 
-// markTimeout is the time limit for all commands that list mark rules, together.
+// markTimeout is the total time limit for the commands that list mark rules.
 const markTimeout = 20 * time.Second
 
 // watchMarks watches the marks for which the file in force has no mark lines, until ctx is done. It reports when no
@@ -37,8 +37,8 @@ func (f *configFile) watchMarks(ctx context.Context) {
 	}()
 }
 
-// lookAtMarks reports the marks that no rule sets any more, and those that are set again. It compares them with the
-// last time that all rules could be read.
+// lookAtMarks reports the marks that no rule sets any more, and those that are set again. It compares the rules with
+// those at the last look that could read all of them.
 func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()

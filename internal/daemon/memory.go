@@ -33,7 +33,7 @@ func collectAt(percent int) (before int) {
 	return debug.SetGCPercent(percent)
 }
 
-// settleMemory returns the memory that was needed to read a file to the system. It then lets the heap grow by about
+// settleMemory gives the system back the memory that was needed to read a file. It then lets the heap grow by about
 // gcHeadroom between two collections.
 func settleMemory() {
 	debug.FreeOSMemory()

@@ -131,8 +131,8 @@ func differing(was, now versions) (paths []string) {
 }
 
 // vanished returns the reason why a change of the parts is refused, or "" if it is not. A change is refused if at least
-// half of the virtual services from parts are missing, as when a folder is not mounted. It is also refused if a part no
-// longer has any virtual service, as when the part is not written yet.
+// half of the virtual services from parts (of four or more) are missing, as when a folder is not mounted. It is also
+// refused if a part no longer has any virtual service, as when the part is not written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}

@@ -280,8 +280,8 @@ func (f *configFile) answer(ctx context.Context, r request) {
 	}
 }
 
-// answerReload has the file read, and answers when it has been adopted or refused. If the command itself has refused
-// the file, the daemon does not read it.
+// answerReload requests a reading of the file, and answers when the file has been adopted or refused. If the command
+// itself has refused the file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
 	if words.Has("refused") {
 		if !f.d.metrics.global.Load().AutoReload { // look reports it as well

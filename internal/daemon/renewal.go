@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// tlsWatch notices, if autoreload is on, when a certificate, key, authority or password is renewed in place.
+// tlsWatch notices when a certificate, key, authority or password is renewed in place, unless autoreload is off.
 type tlsWatch struct {
 	plan     *plan.Plan // nil: nothing is watched
 	files    []string

@@ -27,7 +27,8 @@ type systemNames struct {
 type hosts map[string][]netip.Addr
 
 // newSystemNames returns the systemNames for one reading of a configuration. They read the hosts file themselves,
-// because package net may notice a change of it five seconds late. A reload in that time would keep the old addresses.
+// because package net may notice a change of it up to five seconds late. A reload in that time would keep the old
+// addresses.
 func newSystemNames() systemNames {
 	return systemNames{sync.OnceValues(func() (hosts, error) {
 		order, err := os.ReadFile("/etc/nsswitch.conf")

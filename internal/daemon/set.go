@@ -43,8 +43,8 @@ type OrderedServer struct {
 	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
 }
 
-// Record saves an order for a daemon that does not answer, or for the next daemon. To judge whether an order leaves too
-// few servers, it knows only the configuration.
+// Record saves an order for a daemon that does not answer, or for the next daemon. It has only the configuration to
+// judge whether an order leaves too few servers.
 func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Request) (answer SetAnswer,
 	err error) {
 	lock, err := i.LockFolder(ctx)
@@ -180,7 +180,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	return answer, err
 }
 
-// give records an order and gives it to the director.
+// give records an order and hands it to the director.
 func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.Snapshot,
 	place *place) ([]lvs.Backend, error) {
 	all, err := o.recorded()

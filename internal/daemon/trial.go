@@ -68,8 +68,8 @@ func (t *trial) note(now *view.Snapshot) {
 }
 
 // failure returns the reason why the former configuration comes back, or "" if it does not. It comes back if the time
-// to confirm is over. It also comes back if, in a section, more than half of the servers that were up before fail a
-// first check. Servers that the file no longer names don't count.
+// to confirm is over. It also comes back if, in a section, more than half of the servers that were up before fail the
+// first run of a check. Servers that the file no longer names don't count.
 func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
 	for v, s := range now.Each() {

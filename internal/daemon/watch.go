@@ -84,7 +84,7 @@ type look[T any] struct {
 	coming chan T // the result of the look under way; nil: there is none
 }
 
-// now looks at the files. While an earlier look hangs, it returns what was seen last.
+// now looks at the files. While a look hangs, it returns the result of the last look that ended.
 func (l *look[T]) now(see func() T) T {
 	patience := time.Duration(0)
 	if l.coming == nil {

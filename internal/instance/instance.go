@@ -39,7 +39,7 @@ func New(dir string, d Daemon, names ...string) Instance {
 // file may have a different name.
 func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
 
-// PidFile returns the path of the pid file if this command line starts the daemon.
+// PidFile returns the path that the pid file would have if this command line started the daemon.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
 // Found describes the running daemon.

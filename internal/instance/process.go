@@ -26,7 +26,7 @@ type Process struct {
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
 }
 
-// processOf returns the process that has this number now. For a zombie it returns an error.
+// processOf returns the process that has this number now, or an error if that is a zombie.
 func processOf(pid int) (Process, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

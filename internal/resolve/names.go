@@ -22,8 +22,8 @@ type Resolver interface {
 // ErrNoName means that a name does not exist. A Resolver returns it only if that counts as an answer without addresses.
 var ErrNoName = errors.New("the name does not exist")
 
-// Last returns the address that a host name had at its last look-up, followed by the addresses of Name.Earlier. It
-// returns none if the name never had an address. Addresses of the other family don't count.
+// Last returns the address that a host name had at its last look-up, followed by the addresses of Name.Earlier. If the
+// name never had an address, it returns none. Addresses of the other family don't count.
 type Last func(Key) []netip.Addr
 
 // Source says where answers come from.

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// LookupDeadline is the time limit for all look-ups of a file together.
+// LookupDeadline is the total time limit for the look-ups of a file.
 const LookupDeadline = 5 * time.Second
 
 // At most lookupsAtOnce look-ups run at the same time. A look-up that takes longer than lookupRoom no longer counts

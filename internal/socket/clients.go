@@ -61,7 +61,7 @@ type client struct {
 	end   time.Time   // when the whole answer must be read
 }
 
-// SetWriteDeadline sets the deadline of the whole answer.
+// SetWriteDeadline sets the deadline for the whole answer.
 func (c *client) SetWriteDeadline(end time.Time) error {
 	c.end = end
 	return nil
