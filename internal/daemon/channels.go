@@ -90,7 +90,7 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// settled reports the error of a task that is repeated. If err is nil, the failure that was reported before is over.
+// settled reports the error of a task that is repeated. If err is nil, an earlier failure is over.
 func (d *daemon) settled(kind notify.Kind, what string, err error) {
 	if err == nil {
 		d.tally.over(kind, what)

@@ -202,8 +202,8 @@ func isFolder(path string) bool {
 	return errors.Is(err, runfile.ErrLate) || err == nil && info.IsDir()
 }
 
-// logOfUnit returns the default log file if systemd has made a folder for it, as it does with the drop-in user.conf. A
-// daemon that does not run as root can't write to the usual log file. logOfUnit ignores the folders of other units.
+// logOfUnit returns the default log file if systemd has made a folder for it, as with the drop-in user.conf. A daemon
+// that does not run as root can't write to the usual log file. logOfUnit ignores the folders of other units.
 func logOfUnit() string {
 	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
 		return dir + "/ldirectord.log"

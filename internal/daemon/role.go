@@ -85,8 +85,7 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	return err
 }
 
-// kept reports the error of saving the role for the next daemon. If err is nil, the failure that was reported before is
-// over.
+// kept reports the error of saving the role for the next daemon. If err is nil, an earlier failure is over.
 func (o *standingOrders) kept(err error) {
 	o.unkept.Store(err != nil)
 	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)

@@ -44,8 +44,8 @@ func (d *daemon) openSocket(ctx context.Context) {
 	d.listens(cmp.Or(err, allowed))
 }
 
-// listens reports the error that keeps the control socket from working as configured. If err is nil, the failure that
-// was reported before is over.
+// listens reports the error that keeps the control socket from working as configured. If err is nil, an earlier failure
+// is over.
 func (d *daemon) listens(err error) {
 	d.settled(notify.ListenFailed, notListening, err)
 }

@@ -31,8 +31,8 @@ type failing struct {
 // failureLasts is how long a failure is shown if no event reports its end.
 const failureLasts = 24 * time.Hour
 
-// newTally returns a tally. The counters that alerts use are present from the start, with the value 0, so that
-// monitoring sees the first event as an increase.
+// newTally returns a tally. The counters that alerts use exist from the start, so that monitoring sees the first event
+// as an increase.
 func newTally(o Options) *tally {
 	now := time.Now().UTC()
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,

@@ -22,8 +22,8 @@ import (
 // rulesTimeout is the time limit for the commands that list the rules with firewall marks.
 const rulesTimeout = 5 * time.Second
 
-// startThrough lets checks go through virtual addresses. The checks use private services in the kernel's table.
-// startThrough reuses or removes the private services that a killed daemon has left.
+// startThrough lets checks go through virtual addresses, for which they use private services in the kernel's table. It
+// reuses or removes the private services that a killed daemon has left.
 func (d *daemon) startThrough(ctx context.Context) {
 	if d.Table.Private == nil {
 		return

@@ -91,7 +91,7 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 }
 
 // TakenBack returns the reason why only the command reload may put a text of the file in force. Such a text was taken
-// back, or was not confirmed before its daemon ended. For other texts TakenBack returns "".
+// back, or was not confirmed before its daemon ended. For other texts it returns "".
 func TakenBack(path string, text []byte) (why string) {
 	known, _ := runfile.Read(statePath("back", path)) // if it is missing, nothing is known
 	if len(known) < sha256.Size || [sha256.Size]byte(known) != sha256.Sum256(text) {

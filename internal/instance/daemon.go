@@ -48,7 +48,7 @@ func (d Daemon) suffix() string {
 	return fmt.Sprintf("-%08x", h.Sum32())
 }
 
-// NetNS returns the network namespace of this process, or 0 if it is unknown.
+// NetNS returns the network namespace of this process, or 0 if unknown.
 func NetNS() uint64 { return netNSOf("self") }
 
 // elsewhere means a network namespace that is not ours and whose number can't be read.

@@ -135,8 +135,8 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// baseName returns the name of the daemon's files. If any of them exists, it returns their current name, and otherwise
-// the name that follows from this command line.
+// baseName returns the name of the daemon's files. It is their current name if any of them exists, and otherwise the
+// name that follows from this command line.
 func (i Instance) baseName(all []record) string {
 	if r, _ := i.own(all); r.base != "" {
 		return r.base

@@ -70,7 +70,7 @@ func EpollWait(fd int, events []syscall.EpollEvent) (int, error) {
 	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }
 
-// Clock returns the time since boot according to one of the kernel's clocks, or 0 if it is unknown.
+// Clock returns the time since boot according to one of the kernel's clocks, or 0 if unknown.
 func Clock(id int) time.Duration {
 	var t unix.Timespec
 	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&t)), 0)

@@ -26,7 +26,7 @@ func SinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// BootID returns a string that identifies this boot, or "" if it is unknown.
+// BootID returns a string that identifies this boot, or "" if unknown.
 func BootID() string {
 	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
 	return strings.TrimSpace(string(text))

@@ -33,7 +33,7 @@ func OpenLock(path string) (*os.File, error) {
 }
 
 // isFresh reports whether a lock file is empty and has no other name. Only then may it be given to the owner of the
-// folder, because that owner could have put a hard link to another file of root there.
+// folder, who could have put a hard link to another file of root there.
 func isFresh(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Size() == 0 && info.Sys().(*syscall.Stat_t).Nlink == 1

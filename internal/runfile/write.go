@@ -136,7 +136,7 @@ func giveToFolder(f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// While adds to an error a text that tells what was being done when it occurred. If err is nil, it returns nil.
+// While adds to an error the action during which it occurred. If err is nil, it returns nil.
 func While(doing string, err error) error {
 	if err == nil {
 		return nil

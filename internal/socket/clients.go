@@ -87,10 +87,10 @@ type clientKey struct{}
 // clientOf returns the client of a request's context.
 func clientOf(ctx context.Context) *client { return ctx.Value(clientKey{}).(*client) }
 
-// UserOf returns the user who sent the request, or -1 if the user is unknown.
+// UserOf returns the user who sent the request, or -1 if unknown.
 func UserOf(ctx context.Context) int { return clientOf(ctx).uid }
 
-// PidOf returns the process that sent the request, or 0 if the process is unknown.
+// PidOf returns the process that sent the request, or 0 if unknown.
 func PidOf(ctx context.Context) int { return clientOf(ctx).pid }
 
 // isOwner reports whether this client may give orders. Only root and the user that runs the daemon may do so.

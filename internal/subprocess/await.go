@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// Patience is the longest time by which a program may exceed its limit on a busy machine.
+	// Patience is the most by which a program may exceed its limit on a busy machine.
 	Patience = 5 * time.Second
 	// lookEvery is the time between two looks at a program that has exceeded its limit.
 	lookEvery = 20 * time.Millisecond

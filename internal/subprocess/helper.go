@@ -109,7 +109,7 @@ func (h *Helper) Close() { h.to.Close() }
 
 // End returns the reason why the helper ended. If why is not nil, End kills the helper first. The result is ErrEnded if
 // the helper was ever ready. Otherwise it is the error with which the helper exited, which is like one from Run. If
-// there is no such error, the result is why. It is nil if the helper exited with status 0 and why is nil.
+// there is no such error, the result is why, which may be nil.
 func (h *Helper) End(why error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
