@@ -18,7 +18,7 @@ import (
 )
 
 // These are sizes of buffers for answers, in bytes. For each answer the kernel allocates and clears as much memory as
-// the largest buffer with which the socket was read so far, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). If
+// the largest buffer that has been used to read the socket, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). If
 // the buffer has at least shortAnswer bytes, an answer always fits.
 const (
 	maxAnswer   = 1 << 16 // for whole tables
@@ -30,7 +30,8 @@ const moduleTimeout = 10 * time.Second
 
 var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
-// connect opens sockets to the kernel. timeout limits the wait for an answer, and room the size of an answer.
+// connect opens sockets to the kernel. timeout is the time limit for an answer, and room is the maximum size of an
+// answer.
 func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
 	g, err := openGenl(timeout, room)
 	if err != nil {
@@ -51,7 +52,7 @@ func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error
 	return c, nil
 }
 
-// using runs talk, which uses open sockets. After an error, or when ctx ends, it calls end to close the sockets.
+// using runs talk, which uses open sockets. If talk fails or ctx ends, using calls end to close the sockets.
 func using(ctx context.Context, end func(), talk func() error) error {
 	uncut := context.AfterFunc(ctx, end)
 	err := talk()
@@ -64,7 +65,7 @@ func using(ctx context.Context, end func(), talk func() error) error {
 	return err
 }
 
-// openGenl opens a socket, with the limits of connect. It does not look up the family yet.
+// openGenl opens a socket with the limits of connect. It does not yet look up the family.
 func openGenl(timeout time.Duration, room int) (*genl, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
 		unix.NETLINK_GENERIC)
@@ -90,7 +91,7 @@ func (g *genl) lookup() error {
 }
 
 // lineFailed reports whether an error may be a failure of the sockets. Other errors are refusals by the kernel. ENOENT
-// may mean a refusal, or that the module has been unloaded.
+// may be a refusal, but may also mean that the module has been unloaded.
 func lineFailed(err error) bool {
 	errno, is := errors.AsType[syscall.Errno](err)
 	if !is {
@@ -111,7 +112,7 @@ func (c *conn) close() {
 }
 
 // findFamily looks up IPVS before moby/ipvs is used, and loads the module if needed. The library itself looks up IPVS
-// only once. If the library doesn't find IPVS, it takes the kernel's answers for success.
+// only once. If the library doesn't find IPVS, it mistakes the kernel's answers for success.
 func findFamily(ctx context.Context, g *genl) error {
 	err := g.lookup()
 	if !errors.Is(err, syscall.ENOENT) {

@@ -31,12 +31,12 @@ type Connection struct {
 	EngineData string         // the engine's key of the client; any bytes, because they come from the network
 }
 
-// Template reports whether c is a template. The client port is 0 in templates, and otherwise only in FTP data
-// connections whose port is not known yet.
+// Template reports whether c is a template. The client port is 0 in templates. In other entries it is 0 only for FTP
+// data connections whose port is not known yet.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
-// Mark returns the mark in the template of a mark service, which contains the mark instead of an address. For any other
-// entry it returns 0.
+// Mark returns the mark in the template of a mark service. Such a template contains the mark instead of an address. For
+// any other entry it returns 0.
 func (c Connection) Mark() uint32 {
 	if c.Protocol != lvs.Mark || !c.Template() {
 		return 0
@@ -47,13 +47,13 @@ func (c Connection) Mark() uint32 {
 // connectionsFile shows the table of the network namespace of the thread that opens it.
 const connectionsFile = "/proc/thread-self/net/ip_vs_conn"
 
-// maxLine is the maximum length of a line, in bytes. The kernel's lines have up to 160 bytes, and up to 255 more with
-// the data of a persistence engine (linux/ip_vs.h: IP_VS_PEDATA_MAXLEN).
+// maxLine is the maximum length of a line, in bytes. A line of the kernel has up to 160 bytes, and the data of a
+// persistence engine adds up to 255 (linux/ip_vs.h: IP_VS_PEDATA_MAXLEN).
 const maxLine = 1024
 
 // EachConnection calls f for each entry of the kernel's table of connections, until f fails. It returns the number of
-// lines that could not be parsed. It reads the table in parts and never holds all of it. Entries that change meanwhile
-// may be missing or appear twice.
+// lines that could not be parsed. It never holds the whole table in memory. Entries that change meanwhile may be
+// missing or appear twice.
 func EachConnection(ctx context.Context, f func(Connection) error) (skipped int, err error) {
 	file, err := os.Open(connectionsFile)
 	if err != nil {
@@ -90,8 +90,8 @@ func readConnections(ctx context.Context, r io.Reader, f func(Connection) error)
 	}
 }
 
-// readLine returns the next line, in memory that the next call overwrites. For a line that is too long or has no
-// newline, it returns nil. At the end of the file it fails with io.EOF.
+// readLine returns the next line. The next call overwrites it. For a line that is too long or has no newline, it
+// returns nil. At the end of the file it fails with io.EOF.
 func readLine(r *bufio.Reader) (line []byte, err error) {
 	line, err = r.ReadSlice('\n')
 	short := err == nil && len(line) <= maxLine
@@ -108,7 +108,7 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// parseConnection parses a line. It has a protocol, three addresses with ports in hexadecimal, the state, and the
+// parseConnection parses a line. A line has a protocol, three addresses with ports in hexadecimal, the state, and the
 // seconds. The name of a persistence engine and its data may follow, each after a space.
 func parseConnection(line []byte) (c Connection, ok bool) {
 	var words [9]string
@@ -128,7 +128,8 @@ func parseConnection(line []byte) (c Connection, ok bool) {
 	return c, sameFamily && c.State != "" && errs == [5]error{}
 }
 
-// parseProtocol parses a name from the kernel's ip_vs_proto_name, which is in protocols or has the form IP_47.
+// parseProtocol parses the name of a protocol as the kernel's ip_vs_proto_name prints it. The name is in protocols or
+// has the form IP_47.
 func parseProtocol(name string) (lvs.Protocol, error) {
 	if p, ok := protocols[name]; ok {
 		return p, nil

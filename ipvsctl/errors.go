@@ -33,7 +33,7 @@ func refused(op lvs.Op, err error) error {
 	return &OpError{Op: op.String(), Err: err, Hint: hint(err)}
 }
 
-// hint explains an error of the kernel, which uses only a few errnos.
+// hint explains an error of the kernel, because the kernel uses only a few errnos.
 func hint(err error) string {
 	var open *OpError
 	var module absentModule
@@ -75,7 +75,7 @@ func (m absentModule) Unwrap() error { return syscall.ENOENT }
 const hintPermission = "this needs root, or the capability CAP_NET_ADMIN"
 
 // IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
-// It is also true if the module ip_vs was unloaded. Then the next Read fails.
+// It also returns true if the module ip_vs was unloaded; then the next Read fails.
 func IsMissing(err error) bool {
 	var module absentModule
 	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)

@@ -29,12 +29,12 @@ var (
 
 // kernel is the table of the network namespace in which it is opened. The zero kernel is ready to use: its first
 // request opens it. Several goroutines may share it. It sends one request at a time, because moby/ipvs would mix up the
-// answers to two.
+// answers to two requests.
 type kernel struct {
-	// raw makes it read counters by raw system calls, which bypass Go's scheduler. The scheduler would wake a
-	// thread for each call, which costs more than anything else. On the other hand, a processor of the Go runtime
-	// (a P) is blocked while another program holds the kernel's lock of IPVS. raw also makes the buffer for answers
-	// smaller, because each answer is about one service.
+	// If raw is set, counters are read by raw system calls, which bypass Go's scheduler. The scheduler would wake a
+	// thread for each call, and that would cost more than all the rest. The drawback is that a processor of the Go
+	// runtime (a P) is blocked while another program holds the kernel's IPVS lock. raw also makes the buffer for
+	// answers smaller, because each answer is about one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
@@ -49,9 +49,9 @@ type conn struct {
 	genl *genl
 }
 
-// genl is a socket for the requests that moby/ipvs lacks or gets wrong. The library does not know the family of a
-// destination, tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. Only one
-// goroutine at a time may use a genl.
+// genl is a socket for the requests that moby/ipvs lacks or gets wrong. The library does not know tunnels, persistence
+// engines and the family of a destination. It reads weights as 16 bits, and waits for every answer. Only one goroutine
+// at a time may use a genl.
 type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait
@@ -66,7 +66,7 @@ type genl struct {
 }
 
 // Connect opens the kernel's table, and loads the module ip_vs if it is missing. If the kernel has no IPVS, or the
-// process lacks the rights, the error is an *OpError.
+// process lacks privileges, the error is an *OpError.
 func (k *kernel) Connect(ctx context.Context) error {
 	return k.request(ctx, func(*conn) error { return nil })
 }
@@ -119,8 +119,8 @@ func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
 	return results
 }
 
-// request runs talk with the open sockets. It closes them if ctx ends first, because moby/ipvs would wait for a lost
-// answer forever. After a failure of the sockets, the next request opens new ones.
+// request runs talk with the open sockets. If ctx ends first, request closes them, because moby/ipvs would wait forever
+// for a lost answer. After a failure of the sockets, the next request opens new ones.
 func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -184,7 +184,7 @@ func isLoaded(module string) bool {
 var destCommands = map[lvs.OpKind]uint8{lvs.AddDest: cmdNewDest, lvs.EditDest: cmdSetDest, lvs.DelDest: cmdDelDest}
 
 // changeDests sends the pending changes of destinations together. Then it sends the additions that failed with EEXIST
-// again, as edits. The error is a failure of the sockets. Changes that have no result by then are still pending.
+// again, as edits. The error is a failure of the sockets. In that case, changes without a result are still pending.
 func (g *genl) changeDests(ops []lvs.Op, results []error) error {
 	for range 2 {
 		var asked []int
@@ -226,8 +226,8 @@ func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
 	g.out = append(g.out, request.Serialize()...)
 }
 
-// wait sets the deadline for the next answers. On some machines, setting it takes as long as an answer, so it is not
-// set for each message.
+// wait sets the deadline for the next answers. On some machines, this takes as long as an answer, so it is not done for
+// each message.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request and waits for its end.
@@ -237,11 +237,11 @@ func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error
 	return cmp.Or(err, ended[0])
 }
 
-// exchange sends the queued requests, and calls answer with the attributes of each message that answers one. ended has
-// the result of each request. err is a failure of the sockets.
+// exchange sends the queued requests, and calls answer with the attributes of each message in the replies. ended
+// contains the result of each request, and err is a failure of the sockets.
 //
-// The kernel handles the requests one after the other, reports each failure, and acknowledges the last request. All
-// others succeeded.
+// The kernel handles the requests one by one, reports each failure, and acknowledges the last request. All others
+// succeeded.
 func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	if g.queued == 0 {
 		return nil, nil
@@ -260,7 +260,7 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	return ended, err
 }
 
-// call sends or receives a message, by a raw system call if g.raw is set, see kernel.
+// call sends or receives a message. If g.raw is set, it uses a raw system call, see kernel.
 func (g *genl) call(sends bool, p []byte) (n int, err error) {
 	wait, scheduled, direct := syscall.RawConn.Read, g.file.Read, raw.Read
 	if sends {

@@ -15,8 +15,8 @@ import (
 // Memory is a table that balances no load, for trials, tests and measurements. It returns the same errnos as the
 // kernel. It may be read while another goroutine changes it.
 type Memory struct {
-	// OnChange, if set before the first use, is called after each change, by the goroutine that made the change. It
-	// may call Read.
+	// If OnChange is not nil, it is called after each change, by the goroutine that made the change. It must be set
+	// before the first use. It may call Read.
 	OnChange func()
 
 	mu    sync.Mutex // guards what follows
@@ -24,7 +24,7 @@ type Memory struct {
 	idle  lvs.Timeouts
 }
 
-// NewMemory returns a table that initially has the content of t.
+// NewMemory returns a table whose initial content is a copy of t.
 func NewMemory(t lvs.Table) *Memory {
 	return &Memory{table: cloneOf(t), idle: lvs.Timeouts{900, 120, 300}} // as in a new kernel
 }
@@ -51,7 +51,8 @@ func cloneOf(t lvs.Table) lvs.Table {
 	return own
 }
 
-// Services returns the destinations of these services. Their counters are zero, because a Memory has no connections.
+// Services returns the destinations of the given services. Their counters are zero, because a Memory has no
+// connections.
 func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,8 +148,8 @@ func changeDest(service *lvs.VirtualService, op lvs.Op, exists bool) error {
 	return nil
 }
 
-// schedulers are the schedulers of Linux 6.1. With none, a service has no scheduler.
+// schedulers are the schedulers of Linux 6.1. The name none means no scheduler.
 var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos none")
 
-// engines are the persistence engines. With "", a service has no engine.
+// engines are the persistence engines. The name "" means no engine.
 var engines = []string{"", "sip"}

@@ -72,8 +72,8 @@ const (
 	forwardMask lvs.Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
-// attrs has the values of attributes, indexed by type without its flag bits. The value of a missing attribute is nil.
-// All types that are used here are below 16.
+// attrs contains the values of attributes, indexed by type without its flag bits. The value of a missing attribute is
+// nil. All types used here are below 16.
 type attrs [16][]byte
 
 // readAttrs parses a list of attributes. Unlike nl.ParseRouteAttr, it does not panic if the list is truncated.

@@ -20,8 +20,8 @@ type moby struct{ *ipvs.Handle }
 // setUp initializes moby/ipvs once. The initialization runs modprobe again, and logs an error if there is no modprobe.
 var setUp sync.Once
 
-// openMoby opens the library's socket, and keeps the library from logging. Only the first handle of the library logs.
-// The level of a logger may be changed while other goroutines use the logger.
+// openMoby opens the library's socket, and prevents the library from logging. Only the first handle of the library
+// logs. The level of a logger may be changed while other goroutines use the logger.
 func openMoby() (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()

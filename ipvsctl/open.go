@@ -12,8 +12,8 @@ import (
 // Kernel is the name of the kernel's table in --ipvs.
 const Kernel = "kernel"
 
-// Access has the clients of one table. Each client is opened by Connect or by its first request, and none waits for
-// another. The fields that a table does not support are nil.
+// Access contains the clients of one table. Connect or the first request opens a client. No client waits for another. A
+// field is nil if the table does not support it.
 type Access struct {
 	Client         // the client of the director, or of a command
 	Live    Client // reads counters, for several goroutines; nil: only this process has the table
@@ -23,13 +23,14 @@ type Access struct {
 	// InOrder returns the destinations of a service in the order of the kernel's list. The field is nil if Live is
 	// nil.
 	InOrder func(context.Context, lvs.Key) ([]lvs.Dest, error)
-	// Absent returns why there is no table yet, or nil. Unlike Connect, it does not load the module. The field is
-	// nil if Live is nil.
+	// Absent returns the reason why there is no table yet, or nil. Unlike Connect, it does not load the module. The
+	// field is nil if Live is nil.
 	Absent  func() error
 	Machine bool // mark rules and addresses of this machine belong to it
 }
 
-// Open returns access to the table with a name that --ipvs accepts: kernel, memory or memory:FILE. It sends no request.
+// Open returns access to the table with the given name, which is a value of --ipvs: kernel, memory or memory:FILE. It
+// sends no request.
 func Open(name string) (Access, error) {
 	if name == Kernel {
 		own := &kernel{}

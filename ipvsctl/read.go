@@ -34,7 +34,7 @@ func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Time
 	return was, nil
 }
 
-// Services returns the destinations of these services, see Client.
+// Services returns the destinations of the given services, see Client.
 func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	all := make(lvs.Table, len(keys))
 	var key lvs.Key
@@ -74,8 +74,8 @@ func (k *kernel) inOrder(ctx context.Context, key lvs.Key) (all []lvs.Dest, err 
 	return all, nil
 }
 
-// read requests the services, and then the destinations of each service, one service at a time: the kernel accepts no
-// further request for a list before it has answered the previous one.
+// read requests the services, and then the destinations of one service after the other. The kernel accepts a request
+// for a list only after it has answered the previous one.
 func (g *genl) read(table lvs.Table) error {
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])

@@ -27,20 +27,20 @@ func isPrivate(s *lvs.VirtualService) bool {
 
 // Client reads and changes one table. Only one goroutine at a time may use it.
 type Client interface {
-	// Connect opens the table, or returns why the table can't be opened. Without Connect, the first request opens
-	// it.
+	// Connect opens the table, or returns the reason why it can't. Without Connect, the first request opens the
+	// table.
 	Connect(ctx context.Context) error
 	// Read returns the whole table, including services of other programs, as a copy that the caller may keep. The
-	// kernel returns the table in parts, so an entry that others change meanwhile may be missing or in its old
-	// state. Read omits private services, because each would cost a request.
+	// kernel returns the table in parts, so an entry that another program changes meanwhile may be missing or in
+	// its old state. Read omits private services, because each would cost a request.
 	Read(ctx context.Context) (lvs.Table, error)
 	// Do makes changes in the given order, and returns the result of each change: nil or an *OpError. A failed
 	// change does not stop later ones. An addition of an existing entry becomes an edit, unless Op.New is set. The
 	// removal of a missing service succeeds. An edit of a missing entry and the removal of a missing destination
 	// fail, see IsMissing. One call must not change a destination twice.
 	Do(ctx context.Context, ops ...lvs.Op) []error
-	// Services returns the destinations of these services with their counters. A missing service has none. After an
-	// error, the table lacks the services that were not read yet.
+	// Services returns the destinations of the given services with their counters. A missing service has none.
+	// After an error, the table contains only the services that had been read.
 	Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error)
 	// Timeouts changes the timeouts of idle connections, and returns the previous ones. If order is zero, it only
 	// reads them.

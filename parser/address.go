@@ -17,7 +17,7 @@ type header struct {
 	port    string // number or service name
 }
 
-// read reads an address and port, or a mark. It warns of text that follows, which the Perl ldirectord ignores.
+// read reads an address and port, or a mark. It warns of any text after it, which the Perl ldirectord ignores.
 func (h *header) read(v *value) {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
@@ -89,7 +89,7 @@ func (v *value) portOf(text string) string {
 	return port
 }
 
-// maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
+// maxHostLength is the maximum length of a host name (RFC 1035, section 2.3.4).
 const maxHostLength = 255
 
 // readsIPv6 reports whether a text is an IPv6 address that has no scope and is not IPv4-mapped.
@@ -105,6 +105,6 @@ func looksLikeIPv6(s string) bool {
 	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
-// numeric matches hosts that the C library reads as an address without a look-up: decimal, octal or hexadecimal
-// numbers, separated by dots.
+// numeric matches hosts that the C library reads as an address without a look-up. Such a host consists of decimal,
+// octal or hexadecimal numbers, separated by dots.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// advise warns of settings that are accepted but surely mistakes.
+// advise warns of settings that are accepted but are surely mistakes.
 func (a adviser) advise() {
 	a.phase = advice
 	for _, check := range a.Checks() {
@@ -41,7 +41,8 @@ type adviser struct {
 	global *Global
 }
 
-// place returns the position of the directive in the section, or else of the section's header.
+// place returns the position of the directive in the section. If the section does not have it, place returns the
+// position of the section's header.
 func (a adviser) place(directive string) Position { return cmp.Or(a.At[directive], a.At["virtual"]) }
 
 // remark adds a warning at the directive in the section, or at the section's header if the directive is not written
@@ -50,8 +51,8 @@ func (a adviser) remark(directive, kind, format string, args ...any) {
 	a.warn(kind, a.place(directive), format, args...)
 }
 
-// refuse adds an error at the directive in the section, or else at the global directive, or else at the section's
-// header.
+// refuse adds an error at the first of these positions that exists: the directive in the section, the global directive,
+// the section's header.
 func (a adviser) refuse(directive, kind, format string, args ...any) {
 	a.error(kind, cmp.Or(a.At[directive], a.global.At[directive], a.At["virtual"]), format, args...)
 }
@@ -112,7 +113,7 @@ func (a adviser) commands() {
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
 }
 
-// useless warns that a global directive has no effect, if the directive is written.
+// useless warns that a global directive has no effect, if the file contains the directive.
 func (r *resolver) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
 		r.on(int(pos.Line)).warn(noEffect, pos, "%s", text)
@@ -129,8 +130,8 @@ func (r *resolver) pageAdvice(g *Global) {
 	}
 }
 
-// idle lists directives, global or in a section, that may have no effect. why returns why the directive has no effect
-// in a section, or "" if it has an effect or is off.
+// idle lists directives that may have no effect, global or in a section. why returns the reason why the directive has
+// no effect in a section, or "" if it has one or is off.
 var idle = []struct {
 	name string
 	why  func(*Virtual) string
@@ -162,7 +163,7 @@ func (r *resolver) idle(c *Config) {
 	}
 }
 
-// neverFast returns why the fastinterval of a virtual service has no effect.
+// neverFast returns the reason why the fastinterval of a virtual service has no effect, or "".
 func (v *Virtual) neverFast() string {
 	switch {
 	case v.FastInterval == 0:
@@ -175,8 +176,8 @@ func (v *Virtual) neverFast() string {
 	return ""
 }
 
-// ports warns of marked ports that no check uses. It does not warn if the section's only check has a checkport, which
-// may choose the port on purpose, or if a check runs a command.
+// ports warns of marked ports that no check uses. It does not warn if a check runs a command. It also does not warn if
+// the section's only check has a checkport, because that port may have been chosen on purpose.
 func (a adviser) ports() {
 	checks := a.Checks()
 	if len(a.AlsoChecks) == 0 && a.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
@@ -225,8 +226,8 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	return ports
 }
 
-// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0: sh and mh choose a
-// server by the client's address, and avoid one of weight 0 only with their fallback flag.
+// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0. The schedulers sh and
+// mh choose a server by the client's address, and avoid a server of weight 0 only with their fallback flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
 	flags := strings.Split(v.SchedFlags, ",")
 	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") &&
@@ -258,7 +259,7 @@ func (a adviser) kernel() {
 	}
 }
 
-// isListed reports whether a server comes from a list (realfile or realnames).
+// isListed reports whether a server is from a list (realfile or realnames).
 func (a adviser) isListed(real *Real) bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.list != "" && l.At == real.At })
 }
@@ -351,7 +352,8 @@ func (v *Virtual) own() (servers, weighted int) {
 	return servers, weighted
 }
 
-// guard warns of a keepserving that lets checks remove no server at all. It accepts 100%, because that is explicit.
+// guard warns of a keepserving that prevents checks from removing any server. It accepts 100%, because that is
+// explicit.
 func (a adviser) guard() {
 	keeps := a.KeepServing
 	_, servers := a.own()
@@ -378,9 +380,9 @@ func (a adviser) checkVIP() {
 		vip, a.ID)
 }
 
-// keptPort warns if the kernel does not use the port that is written for a server, because direct routing and
-// tunnelling do not change packets. It does not warn if the virtual service has a loopback address, which is a trial on
-// one machine.
+// keptPort warns if the kernel does not use the port that the file gives a server, because direct routing and
+// tunnelling do not change packets. It does not warn if the virtual service has a loopback address, because such a
+// service is a trial on one machine.
 func (a adviser) keptPort(kind, what string, real *Real) {
 	if !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && real.Addr.Port() != 0 && a.EntryOf(real) != real.Addr {
 		a.warn(kind, real.At, "with %s clients reach the %s at port %d, not %d; only masq changes the port",

@@ -125,7 +125,7 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 // hasPort reports whether the check uses a port of the server.
 func (c *AlsoCheck) hasPort() bool { return c.Type != Ping && c.Type != External }
 
-// furtherChecks adds the checks of the alsocheck lines and of agentport, after the rest of the section has been read.
+// furtherChecks adds the checks of alsocheck and agentport. It is called when the rest of the section has been read.
 func (a adviser) furtherChecks(hostName string) {
 	for i := range a.AlsoChecks {
 		c := &a.AlsoChecks[i]
@@ -149,7 +149,7 @@ func (a adviser) furtherChecks(hostName string) {
 	}
 }
 
-// with returns a copy of the section that has no real servers, and the check of an alsocheck line instead of the
+// with returns a copy of the section without real servers. The copy has the check of an alsocheck line instead of the
 // section's own. The section's request and dialogue apply only to its own check.
 func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
 	one := *a.Virtual
@@ -187,8 +187,8 @@ func (v *Virtual) asWritten(c *AlsoCheck) {
 	}
 }
 
-// Checks returns the checks of a section: its own check, and then the checks of alsocheck and agentport. Each is a
-// section that has only that check.
+// Checks returns the checks of a section: its own check, followed by the checks of alsocheck and agentport. Each is in
+// the form of a section with only that check.
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
 // Check returns element n of Checks.

@@ -51,8 +51,8 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// limits refuses a minservers or backupbelow that needs more servers than the section has, or whose LOW comes to more
-// servers than its HIGH. If the section has lists, which may grow again, limits only warns.
+// limits refuses a minservers or backupbelow that needs more servers than the section has, or whose LOW amounts to more
+// servers than its HIGH. If the section has lists, limits only warns, because lists may grow again.
 func (a adviser) limits() {
 	servers, _ := a.own()
 	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
@@ -149,7 +149,7 @@ func (r *resolver) announcesNothing(c *Config) {
 	}
 }
 
-// announced warns of settings that withdraw an address while its clients are served, and of schedulers that break
+// announced warns of settings that withdraw an address while its clients are still served, and of schedulers that break
 // connections when another director takes over.
 func (a adviser) announced() {
 	servers := len(a.Reals) + len(a.Waiting)

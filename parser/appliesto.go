@@ -34,7 +34,7 @@ func (d *Directive) isUsedBy(check *Virtual) bool {
 	return settings.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
 
-// enumerate formats a list for a sentence, such as "a, b and c". An empty list gives "".
+// enumerate formats a list for a sentence, such as "a, b and c". For an empty list it returns "".
 func enumerate(list []string) string {
 	last := len(list) - 1
 	if last < 1 {
@@ -44,7 +44,7 @@ func enumerate(list []string) string {
 }
 
 // unused warns of directives that no check of the section uses. It does not warn if the check is switched off, because
-// it may be switched on again, or if the service was refused, because another service was meant.
+// it may be switched on again. It also does not warn if the service was refused, because another service was meant.
 func (a adviser) unused() {
 	refused := a.has("service") && a.s.v.Service == ""
 	if a.checksNothing() || refused {

@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// assign reads a value and sets it in section s, or in the globals if s is nil.
+// assign reads a value, and sets it in section s. If s is nil, it sets it in the globals.
 func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := r.read(l, d, s)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
@@ -40,9 +40,9 @@ func (r *reader) read(l line, d *Directive, s *section) *value {
 	return v
 }
 
-// compare reads literal, the text that the Perl ldirectord takes for the value v. If the Perl ldirectord refuses it
-// although v is right, compare reports the layout. If both are refused, the error gets the kind that it has in the Perl
-// ldirectord.
+// compare reads literal, the text that the Perl ldirectord takes for the value v. If the Perl ldirectord refuses
+// literal although v is right, compare reports the layout. If both are refused, the error gets the kind of the Perl
+// ldirectord's error.
 func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
@@ -82,8 +82,8 @@ func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 	}
 }
 
-// told reports the notes about a value, and its problem. The problem of a real server is reported later, when its names
-// are looked up.
+// told reports the notes about a value and the value's problem. The problem of a real server is reported later, when
+// its names are looked up.
 func (f finder) told(v *value) {
 	f.notes(v)
 	if v.form != RealServer {

@@ -16,7 +16,7 @@ import (
 // blockID identifies a block by its directive, `defaults` or `checkdef`, and its name.
 type blockID struct{ kind, name string }
 
-// block is a section whose lines are used by other sections.
+// block is a section whose lines other sections use.
 type block struct {
 	*section // where the lines are read; of its virtual service only the places of lines and `use` count
 	blockID
@@ -109,7 +109,8 @@ func (b *block) trial(ipv6 bool) *section {
 	return &section{header: header{Key: lvs.Key{IPv6: ipv6}}, from: b.blockID}
 }
 
-// takeDefaults gives each section the lines of the block that it uses, and of the block that this block uses in turn.
+// takeDefaults gives each section the lines of the block that it uses. That block may in turn use another block, whose
+// lines the section gets as well.
 func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
 		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
@@ -152,7 +153,7 @@ func (r *reader) usedBy(s *section) *block {
 	return b
 }
 
-// take reads the lines of a block into a section, except for directives that the section has itself.
+// take reads the lines of a block into a section, except for directives that the section already has.
 func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
@@ -167,7 +168,8 @@ func (r *reader) take(s *section, b *block) {
 	}
 }
 
-// takeLine reads a line of a block into a section, unless all sections together have more text than a file may have.
+// takeLine reads a line of a block into a section, unless the text of all sections together would exceed the maximum
+// size of a file.
 func (r *reader) takeLine(s *section, b *block, l line) {
 	if r.taken > MaxSize {
 		return
@@ -187,8 +189,8 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 	}
 }
 
-// isReported reports whether a finding about a line of a block was reported for another section. It is also true for
-// advice that the line has no effect in this section, or a different effect in the Perl ldirectord, because other
+// isReported reports whether a finding about a line of a block was reported for another section. It also returns true
+// for advice that the line has no effect in this section, or has another effect in the Perl ldirectord, because other
 // sections use the block too.
 func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
@@ -238,7 +240,7 @@ func (c *Config) blockAt(at Position) blockID {
 	return c.blocks[int(at.Line)]
 }
 
-// from returns where the values of a virtual service are written. It omits values that are the program's defaults.
+// from returns the places where the values of a virtual service are written. It omits the program's defaults.
 func (c *Config) from(v *Virtual) jsonObject {
 	all := jsonObject{}
 	for _, d := range directives {

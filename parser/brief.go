@@ -16,7 +16,7 @@ const (
 	maxListed = 10 // how many servers
 )
 
-// differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise the same.
+// differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise equal.
 var differing = regexp.MustCompile(`\b(lines?|ports?) \d+|\[?[0-9a-fA-F]*([.:][0-9a-fA-F]*){2,}\]?(:\d+)?`)
 
 // quotedName matches a name in the text of a finding.
@@ -39,7 +39,7 @@ func (d Diagnostic) IsPerls() bool {
 	return d.Severity == Warning && slices.Contains([]string{deprecated, missingDir, ownInterval}, d.Kind)
 }
 
-// common returns a text that is the same for similar findings.
+// common returns a text that similar findings have in common.
 func (d Diagnostic) common() string {
 	text := WithoutPlaces(cmp.Or(d.shape, d.Text))
 	if slices.Contains([]string{realHost, realPort, nameInVain}, d.Kind) {
@@ -84,7 +84,7 @@ func (ds Diagnostics) brief(keepsPerls bool) (brief Diagnostics) {
 // lists matches the allowed values at the end of a text.
 var lists = regexp.MustCompile(`; (it must be one of|known are) .*`)
 
-// Within returns the gravest findings, but at most this many, and the number of findings that it omits.
+// Within returns the gravest findings, at most the given number of them, and the number of omitted findings.
 func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	if len(ds) <= most {
 		return ds, 0
@@ -93,8 +93,8 @@ func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	return gravest[:most].ByPosition(), len(ds) - most
 }
 
-// others describes how many similar findings there are, and in which lines the first of them are. For a line in another
-// file it names that file.
+// others describes the number of similar findings and the lines of the first few. If a line is in another file, others
+// names that file.
 func others(file string, list []Diagnostic) string {
 	if len(list) == 0 {
 		return ""
@@ -116,7 +116,7 @@ func others(file string, list []Diagnostic) string {
 	return fmt.Sprintf("; and %d more%s", len(list), listed(what, lines, maxLines))
 }
 
-// Listed returns a title followed by the first of some places, or "" if there are none.
+// Listed returns a title followed by the first few places, or "" if there are no places.
 func Listed(what string, places []string) string { return listed(what, places, maxListed) }
 
 func listed(what string, places []string, most int) string {

@@ -26,7 +26,7 @@ func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 // isGroupByte reports whether a byte may be in an IPv6 address.
 func isGroupByte(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' || c == ':' }
 
-// all reports whether s is not empty and has only bytes for which in is true.
+// all reports whether s is not empty and in is true for all of its bytes.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
 
 // leading returns the bytes at the start of s for which in is true.
@@ -54,13 +54,13 @@ func trimRight(s string) string { return strings.TrimRight(s, blanks) }
 
 func trim(s string) string { return strings.Trim(s, blanks) }
 
-// cutWord splits s at its first white space, which stays in rest.
+// cutWord splits s before its first white space.
 func cutWord(s string) (word, rest string) {
 	word = leading(s, not(isSpace))
 	return word, s[len(word):]
 }
 
-// words returns the parts of s that are separated by white space.
+// words splits s at white space.
 func words(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(blanks, r) })
 }

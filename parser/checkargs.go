@@ -34,7 +34,7 @@ func readCheckArgs(v *value) string {
 // argument matches a word, which consists of parts without blanks and parts in double quotes.
 var argument = regexp.MustCompile(`(?:[^\s"]|"[^"]*")+`)
 
-// Arguments returns the words of checkargs, with these values in place of the placeholders.
+// Arguments returns the words of checkargs, with the given values in place of the placeholders.
 func (v *Virtual) Arguments(address, port, virtual, virtualPort, name string) []string {
 	values := strings.NewReplacer("{address}", address, "{port}", port, "{virtual}", virtual,
 		"{virtualport}", virtualPort, "{name}", name, `"`, "")

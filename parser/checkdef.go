@@ -75,8 +75,8 @@ func (r *reader) takeOwnCheck(s *section, used *block) {
 	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
 }
 
-// checkdef returns the checkdef with that name. It returns nil if the name is "" or the first line of the checkdef was
-// refused.
+// checkdef returns the checkdef with the given name. It returns nil if the name is "" or the first line of the checkdef
+// was refused.
 func (r *reader) checkdef(name string) *block {
 	b := r.blocks[blockID{"checkdef", name}]
 	if b != nil {
@@ -85,7 +85,7 @@ func (r *reader) checkdef(name string) *block {
 	return b
 }
 
-// takeFurtherChecks gives the lines of alsocheck the checkdefs that they name.
+// takeFurtherChecks gives each alsocheck line the checkdef that it names.
 func (r *reader) takeFurtherChecks(s *section) {
 	for i := range s.v.AlsoChecks {
 		c := &s.v.AlsoChecks[i]
@@ -105,8 +105,8 @@ func (r *reader) takeFurtherChecks(s *section) {
 	}
 }
 
-// define gives a further check the values of its checkdef, and global values. The section's values apply only to its
-// own check.
+// define gives a further check the values of its checkdef, or else the global values. The section's values apply only
+// to its own check.
 func (a adviser) define(check *Virtual, s *section) {
 	own, port := s.v, check.CheckPort
 	own.Key = check.Key

@@ -19,7 +19,7 @@ const (
 	On           = "on"
 	Off          = "off"
 	Combined     = "combined"
-	// Agent is the type of the further check that agentport adds. It can't be written in a file.
+	// Agent is the type of the further check that agentport adds. A file can't contain it.
 	Agent = "agent"
 )
 
@@ -67,7 +67,7 @@ func (v *Virtual) Pings() bool {
 	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
 }
 
-// PingsTheSilent reports whether a server that does not answer the check's datagram is judged by a ping instead.
+// PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
 func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
 
 // asksByDatagram reports whether the check sends a datagram, so that the directive silence applies.

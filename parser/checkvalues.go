@@ -50,8 +50,8 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 	return lvs.Share{N: int32(n), Percent: percent && n > 0}, ok && (!percent || n <= 100)
 }
 
-// readRequest puts a slash before each request that does not begin with one, even before queries and URLs. Checks
-// remove that slash.
+// readRequest adds a slash to a request that does not begin with one, even to a query or a URL. Checks remove that
+// slash.
 func readRequest(v *value) string { return withSlash(quoted(v)) }
 
 func withSlash(request string) string {
@@ -105,8 +105,8 @@ var withoutFolder = map[string]string{
 	monitorfileClosed: "until it can be, nothing is written to it",
 }
 
-// try tests access to a file, if Options allows it, and returns its path. format is the format of the error. If only
-// the current user lacks the rights, try just warns, because the configuration is right.
+// try tests access to a file, if Options allows it, and returns its path. format is the format of the error. If the
+// only problem is that the current user lacks the rights, try just warns, because the configuration is right.
 func (v *value) try(open func(path string) error, path, kind, format string) string {
 	if open == nil || v.problem != nil {
 		return path

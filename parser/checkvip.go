@@ -52,7 +52,7 @@ func (a adviser) fillCheckVIP() {
 	}
 }
 
-// WhyNotVIP returns why the check of a section does not go through the virtual address, or "" if it does.
+// WhyNotVIP returns the reason why the check of a section does not go through the virtual address, or "" if it does.
 func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():

@@ -40,9 +40,9 @@ type Position struct {
 }
 
 // Settings are the values of directives that may be global or in a section. In Global they are the global values. In
-// Virtual they are the section's own, or else the global ones.
+// Virtual they are the section's own values, or else the global values.
 type Settings struct {
-	// has the value of negotiatetimeout if only that is written
+	// equal to negotiatetimeout if only that is written
 	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
 	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // that of checktimeout if only that is written
 	CheckInterval    Seconds `cf:"checkinterval=10"`
@@ -55,7 +55,7 @@ type Settings struct {
 	RiseCount int    `cf:"risecount=1,extension"`
 	Window    Window `cf:"window,extension"` // zero when not set
 	CleanStop bool   `cf:"cleanstop=yes"`
-	// seconds that a server may differ from the others of its section before this is reported; 0: never
+	// for how many seconds a server may differ from the others of its section before this is reported; 0: never
 	SameWait int32 `cf:"samewait=600,extension,as-seconds"`
 	lvs.Policy
 	HoldDowns holdDown `cf:"holddown,extension"` // becomes Virtual.HoldDown and HoldDownMax
@@ -66,7 +66,7 @@ type Settings struct {
 	OnChange        string  `cf:"onchange,extension"`         // a command line to run at each change
 	// the device on which the address is announced; "" for none
 	Announce string `cf:"announce,extension"`
-	// the device for the address while another director should announce it; "" for none
+	// the device of the address while another director should announce it; "" for none
 	LastResort string `cf:"lastresort,extension"`
 	Mail
 
@@ -80,8 +80,8 @@ func (s *Settings) has(directive string) bool {
 	return ok
 }
 
-// Seconds is a time as written, in seconds, 0 or more. It may exceed maxTime where the Perl ldirectord accepts any
-// number.
+// Seconds is a time as written, in seconds, 0 or more. It may exceed maxTime in directives for which the Perl
+// ldirectord accepts any number.
 type Seconds float64
 
 // Duration returns the time as a Duration, rounded to nanoseconds and limited to maxTime.
@@ -90,7 +90,8 @@ func (s Seconds) Duration() time.Duration {
 	return time.Duration(whole)*time.Second + time.Duration(math.Round(fraction*float64(time.Second)))
 }
 
-// Window is the rule that a server is up while at least Need of its last Of checks passed, with 1 <= Need <= Of <= 64.
+// Window is the rule that a server is up if at least Need of its last Of checks passed. The limits are 1 <= Need <= Of
+// <= 64.
 type Window struct{ Need, Of int }
 
 // String returns the rule as it is written in the file: 7/10.
@@ -110,7 +111,7 @@ type Global struct {
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
 	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list may be empty
-	// how long a list must have fewer than half of its former servers before the new list is used
+	// the time after which a list that has lost more than half of its servers is used
 	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
 	MaintenanceDir string  `cf:"maintenancedir"`
 	Supervised     bool    `cf:"supervised=no"`
@@ -134,7 +135,7 @@ type Global struct {
 	Settings
 }
 
-// GlobalFallback is a global fallback server. Its port may be a name that means different ports for udp and tcp.
+// GlobalFallback is a global fallback server. The name of its port may mean different ports for udp and tcp.
 type GlobalFallback struct {
 	TCP, UDP Real
 	HasPort  bool // false: the port of each virtual service
@@ -222,7 +223,7 @@ type Virtual struct {
 	also []*Virtual // see Checks
 }
 
-// Tells says how the servers of a section report their weight, which is an extension.
+// Tells says how the servers of a section report their weight. This is an extension.
 type Tells struct {
 	AgentPort uint16 `cf:"agentport,extension"` // the port that is asked; 0: none
 	// the exit status of checkcommand is a weight
@@ -266,8 +267,8 @@ type Marking struct {
 	At Position
 }
 
-// Real is one real server of a virtual service, or its fallback server. A server may be in a virtual service more than
-// once, with a warning. The kernel has only one entry for it, so its last line counts.
+// Real is one real server of a virtual service, or its fallback server. The parser warns if a server is in a virtual
+// service more than once. The kernel has only one entry for it, so the last line counts.
 type Real struct {
 	Addr     netip.AddrPort // port 0 when none was written
 	Forward  lvs.Forward
@@ -288,7 +289,7 @@ type Real struct {
 // Exchange is a request, and the pattern that its answer must match.
 type Exchange struct{ Request, Receive string }
 
-// Named has the host name of a real server, and its earlier addresses.
+// Named contains the host name of a real server, and its earlier addresses.
 type Named struct {
 	Host string // as written
 	// its address may change while the daemon runs, so messages use the name; see Global.Resolve

@@ -95,7 +95,7 @@ func (f finder) oneRule(s *Settings) {
 	}
 }
 
-// oneDialogue refuses a dialogue together with a single request and answer, whether these are the section's or a real
+// oneDialogue refuses a dialogue together with a single request and answer, which may be the section's or a real
 // server's.
 func (a adviser) oneDialogue() {
 	const both = "%s and %s (line %d) exclude each other; a check with send and expect has no request and no " +

@@ -12,7 +12,7 @@ import (
 // Severity is the severity of a diagnostic.
 type Severity uint8
 
-// With an Error the configuration is refused. A Note is a recommendation.
+// An Error makes the parser refuse the configuration. A Note is a recommendation.
 const (
 	Warning Severity = iota
 	Error
@@ -73,8 +73,8 @@ type Diagnostic struct {
 	Pos      Position
 	Text     string // the mistake, then what is allowed
 
-	// cause is the position to show to a person if it differs from Pos. Pos of a duplicate is the line after its
-	// section, where the Perl ldirectord reports it.
+	// cause is the position to show to a person if it differs from Pos. For a duplicate, Pos is the line after its
+	// section, where the Perl ldirectord reports the error.
 	cause Position
 
 	order
@@ -98,7 +98,7 @@ func (ds Diagnostics) HasErrors() bool {
 	return len(ds.Errors()) > 0
 }
 
-// OnlyLookups reports whether failed look-ups are the only errors. Then another try may succeed.
+// OnlyLookups reports whether failed look-ups are the only errors. In that case another try may succeed.
 func (ds Diagnostics) OnlyLookups() bool {
 	errors := ds.Errors()
 	return len(errors) > 0 && !slices.ContainsFunc(errors, func(d Diagnostic) bool { return !d.lookup })
@@ -152,7 +152,7 @@ type report struct {
 	refusal      string // how the Perl ldirectord refuses that line
 }
 
-// maxFindings is the maximum number of errors, and of warnings, that are kept. A file with more of them can't be a
+// maxFindings is the maximum number of findings of each severity that are kept. A file with more of them can't be a
 // configuration.
 const maxFindings = 10000
 
@@ -229,8 +229,8 @@ func (f finder) tell(s Severity, kind string, pos Position, format string, args 
 	f.add(Diagnostic{Severity: s, Kind: kind, Pos: pos, Text: text, shape: say(format, args...)})
 }
 
-// layout reports a layout that the Perl ldirectord refuses with this kind of error. The finding is an error if strict
-// is set, or else a warning.
+// layout reports a layout that the Perl ldirectord refuses. If strict is set, the finding is an error of the given
+// kind. Otherwise it is a warning.
 func (f finder) layout(refusal string, pos Position, text string) {
 	if f.strict {
 		f.error(refusal, pos, "%s", text)

@@ -34,7 +34,7 @@ type Directive struct {
 //	as-…                         see forms
 //
 // A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both
-// places for Settings. A section that has no value of its own takes the global value.
+// places for Settings. A section without a value of its own takes the global value.
 func newDirective(tag string, form Form) *Directive {
 	words := strings.Split(tag, ",")
 	d := &Directive{words: words[1:], Form: form, read: of(yesNo), kept: map[reflect.Type][]int{}}
@@ -49,7 +49,7 @@ func newDirective(tag string, form Form) *Directive {
 	return d
 }
 
-// forms maps words of a tag to the form of the value, which otherwise depends on the value's type.
+// forms maps words of a tag to forms. Without such a word, the form depends on the type of the value.
 var forms = map[string]Form{"as-words": Words, "as-seconds": WholeSeconds, "as-server": RealServer,
 	"as-strings": Strings, "as-escaped": EscapedText, "as-text": Text, "as-free": FreeText}
 
@@ -59,8 +59,8 @@ func (d *Directive) is(word string) bool { return slices.Contains(d.words, word)
 // Directives returns the table of all directives. Their descriptions are in internal/docs/directives.txt.
 func Directives() []*Directive { return slices.Clone(directives) }
 
-// These are limits that the Perl ldirectord does not check. ipvsadm refuses a longer persistence, the kernel's fields
-// hold no larger weights, thresholds and ports, and a health window must fit into 64 bits.
+// These are limits that the Perl ldirectord does not check. ipvsadm refuses a longer persistence. The kernel's fields
+// hold no larger weights, thresholds or ports. A health window must fit into 64 bits.
 const (
 	maxPersistence = 31 * 24 * 60 * 60 // seconds
 	maxWeight      = 1<<31 - 1
@@ -88,8 +88,8 @@ type Channels struct {
 	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
 }
 
-// withoutField lists directives whose values are not stored in a field as written. The words after a name say, among
-// other things, where the directive may be written.
+// withoutField lists directives whose values are not stored in a field as written. The words after a name also tell
+// where the directive may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",
 	"checkdef,header,extension",
@@ -220,7 +220,7 @@ var readers = map[string]reading{
 
 var directives, byName, directiveNames = index()
 
-// index returns the directives, as a list and by name, and their names.
+// index returns the directives as a list and by name, and a list of their names.
 func index() (list []*Directive, byName map[string]*Directive, names []string) {
 	byName = map[string]*Directive{}
 	add := func(tag string, form Form) *Directive {

@@ -123,7 +123,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 // hasHeader reports whether the header was accepted.
 func (v *Virtual) hasHeader() bool { return v.Mark > 0 || v.Addr.IsValid() }
 
-// fillTimeouts copies checktimeout or negotiatetimeout to the other if only one of them is written.
+// fillTimeouts copies one of checktimeout and negotiatetimeout to the other if only one is written.
 func (s *Settings) fillTimeouts() {
 	switch check, negotiate := s.has("checktimeout"), s.has("negotiatetimeout"); {
 	case check && !negotiate:
@@ -133,7 +133,7 @@ func (s *Settings) fillTimeouts() {
 	}
 }
 
-// fillService sets the service of a negotiate check, and its default log-in, if they are not written.
+// fillService sets the service of a negotiate check and the default log-in, unless they are written.
 func (v *Virtual) fillService(hostName string) {
 	v.Service = cmp.Or(v.Service, guessService(v.Addr.Port()))
 	switch v.Service {
@@ -145,8 +145,8 @@ func (v *Virtual) fillService(hostName string) {
 	}
 }
 
-// fallbackOf returns the global fallback server for a virtual service, or nil. A service for a mark gets the fallback
-// server of tcp.
+// fallbackOf returns the global fallback server for a virtual service, or nil. A mark service gets the fallback server
+// for tcp.
 func (g *Global) fallbackOf(v *Virtual) *Real {
 	f := g.Fallback
 	if v.IPv6 {
@@ -179,8 +179,8 @@ func (v *Virtual) EntryOf(real *Real) netip.AddrPort {
 	return netip.AddrPortFrom(real.Addr.Addr(), v.Addr.Port())
 }
 
-// Asks returns the request to a real server and the pattern for its answer, from the server's line or else from the
-// section. The line's strings apply only to the section's own check, see Checks.
+// Asks returns the request to a real server and the pattern for its answer. They are from the server's line, or else
+// from the section. The line's strings apply only to the section's own check, see Checks.
 func (v *Virtual) Asks(real *Real) (request, receive string) {
 	if v.takesOwn(real) {
 		return real.Own.Request, real.Own.Receive

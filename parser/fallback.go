@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// readFallback reads the last two words, server and method, as the Perl ldirectord does. If it refuses a value, an
-// earlier value stays.
+// readFallback reads the last two words, server and method, as the Perl ldirectord does. If it refuses the value, an
+// earlier value remains.
 func readFallback(v *value) {
 	list := words(v.text)
 	f := &realLine{line: v.line, Real: Real{Forward: lvs.Route, Weight: 1, At: v.position()}}
@@ -56,8 +56,8 @@ func readFallback(v *value) {
 // maxAlsoFallbacks is the maximum number of alsofallback lines in a section.
 const maxAlsoFallbacks = 16
 
-// moreFallbacks sets the fallback servers of alsofallback. If two addresses are equal, that is an error unless one of
-// them was looked up.
+// moreFallbacks sets the fallback servers of alsofallback. Two equal addresses are an error, unless one of them was
+// looked up.
 func (r *resolver) moreFallbacks(a adviser) {
 	lines := []*realLine{r.fallbackLine(a.s)} // the lines of AllFallbacks
 	if lines[0] == nil && len(a.s.moreFallbacks) > 0 {
@@ -82,7 +82,8 @@ func (r *resolver) moreFallbacks(a adviser) {
 	}
 }
 
-// fallbackLine returns the line of a section's fallback server, or else of the global one, or nil.
+// fallbackLine returns the line of a section's fallback server. If the section has none, it returns the line of the
+// global fallback server, or nil.
 func (r *resolver) fallbackLine(s *section) *realLine {
 	switch {
 	case s.fallback != nil:

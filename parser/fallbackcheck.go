@@ -9,9 +9,9 @@ import (
 
 // This file decides how fallback servers are checked, by fallbackcheck.
 
-// Fallbacks returns a section whose real servers are the fallback servers of this one. The returned section has one
-// check, and no settings for the table. It is nil if the fallback servers are not checked. If fallbackcheck has no
-// effect, why is the reason.
+// Fallbacks returns a section whose real servers are the fallback servers of v. The returned section has one check, and
+// no settings for the table. It is nil if the fallback servers are not checked. If fallbackcheck has no effect, why
+// contains the reason.
 func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	switch {
 	case v.FallbackCheck != Connect && v.FallbackCheck != "section":
@@ -44,7 +44,7 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	return nil, why
 }
 
-// neverChecksFallback returns why the fallbackcheck of a virtual service has no effect.
+// neverChecksFallback returns the reason why the fallbackcheck of a virtual service has no effect, or "".
 func (v *Virtual) neverChecksFallback() string {
 	_, why := v.Fallbacks()
 	if why != "" {

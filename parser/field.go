@@ -8,7 +8,7 @@ import (
 // reading reads a value, and stores it in the field of its directive.
 type reading func(v *value, field reflect.Value)
 
-// of makes a reading that stores what read returns for one line. A refused value changes nothing.
+// of returns a reading that stores the result of read. A refused value changes nothing.
 func of[V any](read func(*value) V) reading {
 	return func(v *value, field reflect.Value) {
 		if got := read(v); v.problem == nil {
@@ -17,7 +17,7 @@ func of[V any](read func(*value) V) reading {
 	}
 }
 
-// alone makes a reading from a function that stores the value itself.
+// alone returns a reading for a function that stores the value itself.
 func alone(read func(*value)) reading {
 	return func(v *value, _ reflect.Value) { read(v) }
 }
@@ -25,7 +25,7 @@ func alone(read func(*value)) reading {
 // Global reports whether the directive may be written outside the sections.
 func (d *Directive) Global() bool { return d.is("global") }
 
-// Section reports whether the directive may be written in a section, where it overrides a global one.
+// Section reports whether the directive may be written in a section. There it overrides the global value.
 func (d *Directive) Section() bool { return d.is("section") }
 
 // field returns the directive's field in a *Global or *Virtual, if it has one.

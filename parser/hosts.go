@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// readHost reads an address, with IPv6 in brackets. For a host name it returns what t knows of the name. If the name is
-// new, t looks it up later.
+// readHost reads an address, with IPv6 in brackets. For a host name it returns what t knows about the name. If the name
+// is new, t looks it up later.
 func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
@@ -34,7 +34,7 @@ func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 
 const bracketsMissing = "an IPv6 address is written in brackets"
 
-// notLookedUp returns why a text is not a host name, or "" if it may be one.
+// notLookedUp returns the reason why a text is not a host name, or "" if it may be one.
 func notLookedUp(text string) string {
 	switch {
 	case numeric.MatchString(text):
@@ -52,8 +52,8 @@ func notLookedUp(text string) string {
 	return ""
 }
 
-// readPort reads a port number, which is 0 if none is written. For a service name it returns what t knows of the name,
-// like readHost.
+// readPort reads a port number. An empty text means 0. For a service name it returns what t knows about the name, like
+// readHost.
 func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	if text != "" && !all(text, isDigit) {
 		return t.Port(text, protocol)
@@ -65,8 +65,7 @@ func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
 	return resolve.PortLookup{Value: uint16(number)}
 }
 
-// OwnAddresses returns the virtual addresses of the file. The value is false for an address that is only the address of
-// a network.
+// OwnAddresses returns the virtual addresses of the file. The value is false if the address is only that of a network.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}
 	for _, v := range c.Virtuals {

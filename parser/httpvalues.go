@@ -13,7 +13,7 @@ import (
 // httpStatus matches an HTTP status code (RFC 9110, section 15).
 var httpStatus = regexp.MustCompile(`^[1-5][0-9]{2}$`)
 
-// overlap reports whether the other list contains a status that means up.
+// overlap reports whether other contains a status that means that the server is up.
 func overlap(up, other settings.HTTPStatuses) bool {
 	for status := 100; status < 600 && other != ""; status++ {
 		if other.Has(status) && cmp.Or(up, "200-299").Has(status) {
@@ -77,7 +77,7 @@ func readReceiveHeader(v *value) string {
 	return name + ": " + trim(pattern)
 }
 
-// ownHeaders maps each header that the check writes itself, in lower case, to a hint.
+// ownHeaders maps the headers that the check itself writes to hints. The names are in lower case.
 var ownHeaders = map[string]string{
 	"host":              "use virtualhost",
 	"content-length":    "the check writes it, for httpbody",

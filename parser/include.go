@@ -9,7 +9,7 @@ import (
 
 // This file reads lines of `include`, and joins a file and its parts.
 
-// Part is a file that a line of include names.
+// Part is a file named by an include line.
 type Part struct {
 	Line int    // which line of include, from 0
 	Path string // "" if there is no such file
@@ -18,14 +18,14 @@ type Part struct {
 }
 
 // IsCopy is the reason for skipping a file that looks like a copy made by an editor or a package manager. Any other
-// reason why a file is not read is an error.
+// reason for not reading a file is an error.
 const IsCopy = "its name is that of a backup copy"
 
-// A line of the joined text that begins with partMark is the heading of a part. It contains, separated by tabs, the
-// quoted path, the number of the line of include, and the quoted reason why the part is not read.
+// A line of the joined text that begins with partMark is the heading of a part. It contains the quoted path, the number
+// of the include line, and the quoted reason why the part is not read, separated by tabs.
 const partMark = "\x00"
 
-// Join joins a file and its parts to one text for Parse. It refuses a file in which a line begins with partMark.
+// Join joins a file and its parts into one text for Parse. It refuses a file in which a line begins with partMark.
 func Join(name string, file []byte, parts []Part) ([]byte, error) {
 	all := &bytes.Buffer{}
 	add := func(path string, text []byte) error {
@@ -58,7 +58,7 @@ func partText(all []byte, path string) []byte {
 	return text
 }
 
-// Includes returns the patterns of the lines of include in a file.
+// Includes returns the patterns in the include lines of a file.
 func Includes(text []byte) (patterns []string) {
 	if !bytes.Contains(text, []byte("include")) {
 		return nil
@@ -90,7 +90,8 @@ func readInclude(v *value) {
 	}
 }
 
-// heading begins a part if the line is a heading, and reports whether it is one. last is the number of the line before.
+// heading begins a part if the line is a heading, and reports whether it is one. last is the number of the previous
+// line.
 func (r *reader) heading(text string, last int) bool {
 	var path, left string
 	var number int
@@ -115,7 +116,7 @@ func (r *reader) heading(text string, last int) bool {
 	return true
 }
 
-// notInPart reports whether a line of a part belongs in the main file, and adds an error if so.
+// notInPart reports whether a line of a part belongs in the main file. If so, it adds an error.
 func (r *reader) notInPart(l line, d *Directive) bool {
 	if !r.inPart || d.Section() && (!d.Global() || l.indent > 0 && r.current != nil) {
 		return false

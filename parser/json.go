@@ -21,8 +21,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": each(c.Virtuals, s.virtual)})
 }
 
-// each applies a function to each item of a list, and returns the results. For an empty list, the result is empty but
-// not nil.
+// each applies a function to each item of a list, and returns the results. The result for an empty list is not nil.
 func each[T, R any](list []T, of func(T) R) []R {
 	all := make([]R, len(list))
 	for i, one := range list {

@@ -16,7 +16,7 @@ type line struct {
 	value  int      // offset of the value
 }
 
-// sectionIndent is the smallest indentation of a line in a section, as in the Perl ldirectord.
+// sectionIndent is the minimum indentation of lines in a section, as in the Perl ldirectord.
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {
@@ -102,8 +102,8 @@ func commentStart(v string, section bool, form Form) int {
 	return -1
 }
 
-// opened reports whether the text after this many quotes is in a quoted string. A string may follow other words only in
-// a line of a real server or of a further check.
+// opened reports whether the text after the given number of quotes is in a quoted string. Only in a line of a real
+// server or a further check may a string follow other words.
 func opened(v string, quotes int, form Form) bool {
 	if form == RealServer || form == Strings {
 		return quotes%2 == 1

@@ -52,8 +52,8 @@ func readMark(v *value) {
 	}
 }
 
-// destination reads the address of a host or a network. It must be of the section's family. Names are refused, because
-// a rule must not depend on the current answer of DNS.
+// destination reads the address of a host or a network. The address must have the section's family. Names are refused,
+// because a rule must not depend on the current answer of DNS.
 func (v *value) destination(text string) (none netip.Prefix) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
@@ -161,8 +161,8 @@ func (r *resolver) markings(s *section) (list []Marking) {
 	return list
 }
 
-// resolve returns the numbers of the ports. It looks up service names for the protocol. For sctp, for which few names
-// are known, it accepts the names of any protocol.
+// resolve returns the numbers of the ports. It looks up service names for the protocol. Few names are known for sctp,
+// so for sctp it accepts the names of any protocol.
 func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""

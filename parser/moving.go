@@ -29,7 +29,7 @@ type holdDown struct{ first, most time.Duration }
 // String returns the value as it may be written in the file: 30s,240s.
 func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
 
-// usualDoubling is the longest hold-down, as a multiple of the first, if the file does not set it.
+// usualDoubling is the default of the longest hold-down, as a multiple of the first.
 const usualDoubling = 8
 
 func parseHoldDown(text string) (h holdDown, ok bool) {
@@ -42,7 +42,7 @@ func parseHoldDown(text string) (h holdDown, ok bool) {
 	return holdDown{low.Duration(), high.Duration()}, text == "0" || ok && inRange
 }
 
-// parseOnFail reads keep, cut or a time in whole seconds. With 0, quiescent decides.
+// parseOnFail reads keep, cut or a time in whole seconds. With the value 0, quiescent decides.
 func parseOnFail(text string) (lvs.OnFail, bool) {
 	words := map[string]lvs.OnFail{"0": lvs.ByQuiescent, lvs.Keep.String(): lvs.Keep, lvs.Cut.String(): lvs.Cut}
 	if o, ok := words[text]; ok {
@@ -54,7 +54,7 @@ func parseOnFail(text string) (lvs.OnFail, bool) {
 
 const usesNoWeight = "it ignores weights other than 0"
 
-// unmoved maps schedulers with which weights should not change to the reason.
+// unmoved contains the schedulers with which weights should not change, with the reasons.
 var unmoved = map[string]string{
 	"sh":  "a changed weight sends clients to other servers",
 	"mh":  "a changed weight sends clients to other servers",
@@ -65,8 +65,8 @@ var unmoved = map[string]string{
 	"ovf": "a weight is the number of connections after which the next server gets clients",
 }
 
-// moves refuses or warns of directives that change weights, if the scheduler does not suit such changes. In such a
-// section it ignores a global slowstart.
+// If the scheduler does not suit changes of weights, moves refuses directives that change weights, or warns of them. In
+// such a section it ignores a global slowstart.
 func (a adviser) moves() {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	moving := map[string]Position{}
@@ -118,11 +118,11 @@ func (a adviser) steps(bySlowStart bool) {
 	}
 }
 
-// maxPacedOut is how long the last server may wait for paceout without a warning.
+// maxPacedOut is the longest time that the last server may wait for paceout without a warning.
 const maxPacedOut = time.Minute
 
-// pacesOut adds a note about how long paceout would keep the last server in service if all servers fail together. If
-// that time is long, it adds a warning instead.
+// pacesOut adds a note about the time for which paceout would keep the last server in service if all servers failed
+// together. If that time is long, the note is a warning instead.
 func (a adviser) pacesOut() {
 	_, servers := a.own()
 	removed, each := servers-a.KeepServing.Of(servers), a.PaceOut.Of(servers)
@@ -145,8 +145,8 @@ func (a adviser) pacesOut() {
 	a.add(d)
 }
 
-// ends warns if, with onfail, a single failed check ends connections. It also adds notes about the effects of onfail on
-// clients.
+// ends warns of an onfail with which a single failed check ends connections. It also adds notes about the effects of
+// onfail on clients.
 func (r *resolver) ends(c *Config) {
 	reported := map[Diagnostic]bool{}
 	for _, v := range c.Virtuals {

@@ -24,8 +24,8 @@ func (r *resolver) namesOf(s *section, l line, p phase) lookup {
 	return lookup{r, r.in(s, p).of(l), s.IPv6}
 }
 
-// host returns the address of a host as written, if it has one. If only the last known address is available, it warns
-// once for each name.
+// host returns the address of a host, if it has one. If only the last known address is available, it warns once for
+// each name.
 func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	var p *Diagnostic
 	host := readHost(u.names, text, u.ipv6)
@@ -62,7 +62,7 @@ func (u lookup) warnOf(l line, name, follows, why string) {
 // isName reports whether a host is a name that was looked up.
 func (u lookup) isName(host string) bool { return u.names.Name(host, u.ipv6) != nil }
 
-// hasNumber reports whether the number of a port is known, and adds an error if not.
+// hasNumber reports whether the number of a port is known. If not, it adds an error.
 func (f finder) hasNumber(kind string, l line, text string, port resolve.PortLookup) bool {
 	if port.Reason != "" {
 		f.error(kind, l.around(text), "the port %q cannot be used: %s", text, port.Reason)
@@ -84,7 +84,7 @@ func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPo
 	return netip.AddrPortFrom(addr, port.Value)
 }
 
-// effectiveProtocol returns the protocol of a section. The default is udp for the port of dns, and tcp for others.
+// effectiveProtocol returns the protocol of a section. The default is udp for the port of dns, and tcp for other ports.
 func (s *section) effectiveProtocol() lvs.Protocol {
 	switch {
 	case s.Mark > 0 || s.v.Protocol != lvs.Mark:
@@ -97,7 +97,7 @@ func (s *section) effectiveProtocol() lvs.Protocol {
 }
 
 // fallbackOf returns a fallback server of a section, or nil if it has no address. A server without a port gets the
-// section's port. Since a mark has no protocol, a service name under a mark means the name's first entry for any
+// section's port. A mark has no protocol, so a service name under a mark means the first entry of that name for any
 // protocol.
 func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	protocol := v.Protocol.String()
@@ -234,7 +234,7 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 	}
 }
 
-// eachOnce keeps only the first server of each address and port.
+// eachOnce keeps only the first server with each address and port.
 func eachOnce(servers []Real) []Real {
 	seen := map[netip.AddrPort]bool{}
 	return slices.DeleteFunc(servers, func(r Real) bool {
@@ -244,8 +244,8 @@ func eachOnce(servers []Real) []Real {
 	})
 }
 
-// waiting returns what is known of a line. ok is true if the line is right except that its names could not be looked
-// up.
+// waiting returns what is known about a line. ok reports whether the line is right, apart from names that could not be
+// looked up.
 func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 	port := readPort(u.names, line.port, "")
 	if port.Reason != "" {

@@ -6,7 +6,7 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// Options has the functions and facts that the parser needs. With the zero value, the parser looks up no names and
+// Options contains the functions and facts that the parser needs. With the zero value, the parser looks up no names and
 // opens no files.
 type Options struct {
 	Resolver resolve.Resolver // nil: only numeric addresses and ports
@@ -20,11 +20,11 @@ type Options struct {
 	Refines bool                    // the file is Before, with new addresses of names
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
-	// returns the first line of a password file or of credential:NAME, and maybe a warning; err is why the file
-	// can't be used. nil: there are no such files
+	// returns the first line of a password file or of credential:NAME, and possibly a warning; err is the reason
+	// why the file can't be used. nil: there are no such files
 	ReadSecret func(path string) (secret, warning string, err error)
-	// returns the name of the user if an error of TryFile or TryRead only means that this user lacks rights, which
-	// is just a warning. "" or nil: it is an error
+	// returns the name of the user if an error of TryFile or TryRead means only that this user lacks rights. Such
+	// an error becomes a warning. "" or nil: it remains an error
 	User     func(error) string
 	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord

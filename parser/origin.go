@@ -32,7 +32,7 @@ func readCheckDevice(v *value) string {
 	return name
 }
 
-// readCheckMark reads a mark in decimal, or in hexadecimal with 0x, as `ip rule` does.
+// readCheckMark reads a mark as `ip rule` does: in decimal, or in hexadecimal with 0x.
 func readCheckMark(v *value) uint32 {
 	digits, hex := strings.CutPrefix(strings.ToLower(unquote(v.text)), "0x")
 	if !hex {

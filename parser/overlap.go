@@ -11,8 +11,8 @@ import (
 // This file finds mark lines for the same packets.
 
 // overlaps warns of mark lines that take packets from each other, or from a virtual service with an address. It
-// compares each line only with lines for networks that contain the line's network. So the time grows with the number of
-// lines, and not with the number of pairs.
+// compares each line only with lines for networks that contain the line's network. The time thus grows with the number
+// of lines, not with the number of pairs.
 func (r *resolver) overlaps(c *Config) {
 	var lines []markedLine
 	for i, s := range r.sections {
@@ -103,7 +103,7 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 	}
 }
 
-// warnOfAddress warns of a virtual service whose packets a mark takes, because the kernel looks up the mark first
+// warnOfAddress warns of a virtual service whose packets get a mark, because the kernel looks up the mark first
 // (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_service_find).
 func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	ports := lvs.Ports{First: v.Addr.Port(), Last: v.Addr.Port()}
@@ -119,7 +119,7 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	}
 }
 
-// find returns an added line that marks some of these packets, and whose network contains dest.
+// find returns an added line that marks some of the given packets and whose network contains dest.
 func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports) (markedLine, bool) {
 	protocols := []string{protocol, allPorts}
 	if protocol == allPorts {

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// MaxSize is the largest size of a file, in bytes.
+// MaxSize is the maximum size of a file, in bytes.
 const MaxSize = 64 << 20
 
 // Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. If there are
@@ -51,7 +51,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	return cfg, r.diagnostics()
 }
 
-// sort separates the virtual services whose sections have no error from the others.
+// sort separates virtual services whose sections have errors from the others.
 func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 	broken := map[int]bool{}
 	for _, d := range r.found.Errors() {
@@ -88,7 +88,7 @@ type reader struct {
 	value value // of the current line
 }
 
-// byteOrderMark is accepted before the first line of a file or a part.
+// byteOrderMark may precede the first line of a file or a part.
 const byteOrderMark = "\ufeff"
 
 func (r *reader) readAll(text string) {
@@ -163,7 +163,7 @@ func (r *reader) header(l line) {
 	at.notes(v)
 }
 
-// opens reports whether a line that opens a section or block has an =. It also adds a finding if the line is indented.
+// opens reports whether a line that opens a section or block contains an =. If the line is indented, it adds a finding.
 func (f finder) opens(l line, what string) bool {
 	if l.indent > 0 {
 		f.tolerate(l, unknownDirective, l.begin, l.name+" is indented; "+what+" begins in the first column")
@@ -189,7 +189,7 @@ func (r *reader) begin(s *section) {
 	r.current, r.open, r.gap = s, true, 0
 }
 
-// closeSection reports mistakes in the layout of a section, once all its lines have been read.
+// closeSection reports mistakes in the layout of a section when all its lines have been read.
 func (r *reader) closeSection() {
 	s := r.current
 	if s == nil || s.underIndent == nil {
@@ -249,8 +249,8 @@ func (r *reader) global(l line, d *Directive) {
 	r.assign(at, l, d, nil)
 }
 
-// place checks where a global directive begins. In the first column it ends the section for the Perl ldirectord. If it
-// is indented, place reports that.
+// place checks where a global directive begins. In the first column, the directive ends the section for the Perl
+// ldirectord. If the directive is indented, place reports that.
 func (r *reader) place(at finder, l line) {
 	if l.indent > 0 {
 		at.tolerate(l, unknownDirective, l.begin, l.name+

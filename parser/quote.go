@@ -11,7 +11,7 @@ import (
 // maxQuote is the maximum length of a quotation from the file in a message, in bytes.
 const maxQuote = 80
 
-// say formats a message. It converts strings in args to pieces of the file, which %q quotes as quote does.
+// say formats a message. Strings in args are pieces of the file, which %q formats with quote.
 func say(format string, args ...any) string {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
@@ -31,8 +31,8 @@ func (p piece) Format(w fmt.State, verb rune) {
 	io.WriteString(w, text)
 }
 
-// quote formats a piece of the file for a message. It encloses the piece in quotes that do not occur in it, if
-// possible, escapes control characters, and shortens a long piece.
+// quote formats a piece of the file for a message. If possible, it encloses the piece in quotes that do not occur in
+// it. It escapes control characters, and shortens a long piece.
 func quote(s string) string {
 	mark := `"`
 	if strings.Contains(s, mark) {

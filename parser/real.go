@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// realLine is a line of real servers, or of a fallback server, as written. The problems of real servers are reported
-// after the section, because the Perl ldirectord reads real servers last.
+// realLine is a line of real servers, or of a fallback server, as written. Problems of real servers are reported after
+// the section, because the Perl ldirectord reads real servers last.
 type realLine struct {
 	line    line
 	hosts   []string // one, or the ends of a range; none if they were refused
@@ -22,7 +22,7 @@ type realLine struct {
 
 func (r *realLine) isRange() bool { return len(r.hosts) > 1 }
 
-// usualReals is the initial capacity for lines of real servers in a section.
+// usualReals is the initial capacity for a section's lines of real servers.
 const usualReals = 4
 
 func readReal(v *value) {
@@ -94,7 +94,7 @@ func endpointHint(word string) string {
 }
 
 // readSettings reads the words after the address: method, weight, strings, thresholds. The Perl ldirectord searches for
-// each of them and skips other words. readSettings warns of these.
+// each of them and skips other words. readSettings warns of skipped words.
 func (r *realLine) readSettings(v *value) {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
@@ -125,7 +125,7 @@ func (r *realLine) readSettings(v *value) {
 // words follow.
 var quoteBeforeMore = regexp.MustCompile(`^"[\s\v,]+[^\s\v,]`)
 
-// methodHint suggests a forwarding method for word, the name of that method in other tools.
+// methodHint suggests the forwarding method whose name in other tools is word.
 func methodHint(word string) string {
 	switch strings.ToLower(word) {
 	case "gate", "dr", "droute", "route", "direct":
@@ -156,7 +156,7 @@ func (r *realLine) readOptions(v *value, text string) {
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
-// readExtensions reads those words at the end of the line that the Perl ldirectord does not know, and returns the text
+// readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the text
 // before them.
 func (r *realLine) readExtensions(v *value, text string) string {
 	for {
@@ -201,8 +201,8 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return pair[1], pair[2], true
 }
 
-// parts splits a text into words. A comma at the end of a word becomes a word of its own, which is skipped, because
-// commas may separate parts.
+// parts splits a text into words. Commas may separate parts, so a comma at the end of a word becomes a word of its own,
+// which is later skipped.
 func parts(text string) []string {
 	return words(strings.ReplaceAll(text, ", ", " , "))
 }
@@ -254,7 +254,8 @@ func (v *value) bounded(what, text, word string, high uint64) int {
 	return n
 }
 
-// The numbers of real servers are limited. A range may have as many as a /16, and a file as many as can be checked.
+// These are limits for real servers. A range may have as many addresses as a /16, and a file as many servers as can be
+// checked.
 const (
 	maxRange = 1 << 16
 	maxReals = 1 << 18

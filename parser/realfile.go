@@ -18,7 +18,7 @@ import (
 
 // This file reads lines of `realfile` and `realnames`, and the lists that they name.
 
-// List is a list of real servers, which come from a file or are the addresses of a name.
+// List is a list of real servers. They come from a file, or are the addresses of a name.
 type List struct {
 	Servers []ListedReal
 	Trouble string // why the list can't be used, and what is in force instead; "" if it is used
@@ -75,7 +75,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	return lists, r.globals.EmptyOK
 }
 
-// with adds the use by one more section, whose header is h, and returns the result.
+// with returns u with one more section added, whose header is h.
 func (u ListUse) with(h header, name resolve.Key) ListUse {
 	own, _ := ListedReal{Target: h.host}.address()
 	u.Name, u.Virtuals = name, append(u.Virtuals, own)
@@ -84,8 +84,8 @@ func (u ListUse) with(h header, name resolve.Key) ListUse {
 	return u
 }
 
-// Check returns an error if these sections can't use a list, because a server is the virtual address itself or has no
-// port although it needs one.
+// Check returns an error if the sections can't use a list. They can't if a server is the virtual address itself, or if
+// it lacks a port that it needs.
 func (u ListUse) Check(list []ListedReal) error {
 	for _, one := range list {
 		addr, isNumber := one.address()
@@ -190,8 +190,8 @@ func (v *value) listed(one ListedReal, rest, path string) realLine {
 	return r
 }
 
-// dropListed drops listed servers that a line of the section names too. Of equal listed servers it keeps only the
-// first. It can't compare the port of a service name that has not been looked up.
+// dropListed drops listed servers that are also in a line of the section. Of equal listed servers it keeps only the
+// first. It can't compare a port whose service name has not been looked up.
 func (r *reader) dropListed() {
 	for _, s := range r.sections {
 		r.dropListedOf(s)
@@ -239,8 +239,8 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	return strings.Join(hosts, "->") + " " + port
 }
 
-// ReadList reads a list, which is JSON in the format of Prometheus's file_sd, or has one server per line. Lines are
-// refused if the last one has no line feed, because the list may be incomplete.
+// ReadList reads a list. A list is JSON in the format of Prometheus's file_sd, or has one server per line. If the last
+// line has no line feed, the list is refused, because it may be incomplete.
 func ReadList(text []byte) ([]ListedReal, error) {
 	read := listLines
 	if isJSON.Match(text) {
@@ -253,7 +253,7 @@ func ReadList(text []byte) ([]ListedReal, error) {
 	return list, err
 }
 
-// AddressList returns a list of servers with these addresses.
+// AddressList returns a list of servers with the given addresses.
 func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 	for _, addr := range all {
 		if list, err = add(list, ListedReal{Target: addr.String()}); err != nil {
@@ -263,7 +263,7 @@ func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 	return list, nil
 }
 
-// add adds a server to a list, if nothing is wrong with it.
+// add adds a server to a list if the server is valid.
 func add(list []ListedReal, one ListedReal) ([]ListedReal, error) {
 	if err := one.check(); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
 	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port
 }
 
-// listOf returns the name of the list that has the addresses of a host name.
+// listOf returns the name of the list of a host name's addresses.
 func listOf(name resolve.Key) string {
 	if name.IPv6 {
 		return name.Host + " (IPv6)"

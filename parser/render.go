@@ -28,7 +28,7 @@ func (d Diagnostic) Render(src []byte) string {
 // maxBeside is the maximum length of the text that is shown on each side of the caret, in bytes.
 const maxBeside = 60
 
-// excerpt returns a line of the file, with secrets masked, and below it a caret under the byte at offset.
+// excerpt returns a line of the file with secrets masked, and a second line with a caret under the byte at offset.
 func excerpt(line string, offset int) string {
 	line = masked(strings.TrimSuffix(line, "\r"))
 	offset = min(max(offset, 0), len(line))
@@ -41,7 +41,7 @@ func excerpt(line string, offset int) string {
 	return "  " + before + after + "\n  " + notTab.ReplaceAllLiteralString(before, " ") + "^\n"
 }
 
-// notTab matches the characters that become blanks in the line of the caret.
+// notTab matches the characters that are replaced by blanks in the line of the caret.
 var notTab = regexp.MustCompile(`[^\t]`)
 
 // visible replaces a control character by a visible one.

@@ -70,8 +70,7 @@ func (f finder) mailLogin(s *Settings) {
 // inFiles lists the directives whose value may be in a password file instead.
 var inFiles = []string{"passwd", "secret", "httppasswd"}
 
-// SecretAt returns the position of the section's first password that is in the configuration itself, or the zero
-// Position.
+// SecretAt returns the position of the section's first password in the configuration itself, or the zero Position.
 func (v *Virtual) SecretAt() (at Position) {
 	for _, name := range inFiles {
 		if v.At[name] != v.At[name+"file"] {
@@ -81,8 +80,8 @@ func (v *Virtual) SecretAt() (at Position) {
 	return at
 }
 
-// oneSecret refuses a password that is both in the configuration and in a file. A password in a file counts as written
-// in the section.
+// oneSecret refuses a password that is both in the configuration and in a file. A password in a file counts as if it
+// were written in the section.
 func (a adviser) oneSecret() {
 	for _, name := range inFiles {
 		at, inFile := a.At[name+"file"]

@@ -12,8 +12,8 @@ type globals struct {
 	fallback, fallback6 *realLine
 }
 
-// section is a virtual service as written, with its header and its directives. v already has the values of directives
-// that depend on no other line.
+// section is a virtual service as written, with its header and its directives. v already contains the values of
+// directives that do not depend on other lines.
 type section struct {
 	header
 	v        Virtual

@@ -9,7 +9,7 @@ import (
 // maxDistance is the maximum number of wrong letters in a misspelt word.
 const maxDistance = 2
 
-// DidYouMean suggests the nearest known word for an unknown one, or returns "".
+// DidYouMean suggests the known word nearest to an unknown one, or returns "".
 func DidYouMean(word string, known []string) string {
 	if best := nearest(word, known); best != "" {
 		return " (did you mean " + best + "?)"
@@ -20,8 +20,8 @@ func DidYouMean(word string, known []string) string {
 // minGuessed is the minimum length of an incomplete word for which a longer word is suggested.
 const minGuessed = 3
 
-// nearest returns the only known word that starts with word, or else the known word that differs in the fewest letters,
-// or "" if no word is near.
+// nearest returns the known word that starts with word, if there is exactly one. Otherwise it returns the known word
+// that differs in the fewest letters, or "" if no word is near.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
 	if longer := slices.DeleteFunc(slices.Clone(known),
@@ -46,8 +46,9 @@ func nearest(word string, known []string) string {
 	return ""
 }
 
-// isNear reports whether at most this many edits turn one word into the other. An edit inserts, deletes or replaces a
-// letter, or swaps two neighbours. The time grows with the length of the words, and is multiplied by 4 for each edit.
+// isNear reports whether at most the given number of edits turns one word into the other. An edit inserts, deletes or
+// replaces a letter, or swaps two neighbours. The time grows with the length of the words, and each further edit
+// multiplies it by 4.
 func isNear(a, b string, edits int) bool {
 	for a != "" && b != "" && a[0] == b[0] {
 		a, b = a[1:], b[1:]

@@ -43,7 +43,7 @@ func (c *Config) Sum() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// appendSum appends to a line the properties of a server that affect the sum.
+// appendSum appends the properties of a server that affect the sum to a line.
 func (s shown) appendSum(line []byte, r *Real) []byte {
 	if r.Named != nil {
 		line = append(line, r.Named.Host...)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// value is the text after a directive's =, with its position and warnings. If the value has a problem, the result of
-// its reader is ignored.
+// value is the text after a directive's =, with its position and warnings. If a value has a problem, the result of its
+// reader is ignored.
 type value struct {
 	text string
 	line
@@ -33,7 +33,7 @@ func (v *value) refuse(kind, format string, args ...any) *Diagnostic {
 	return p
 }
 
-// wrong refuses the value. The message says what the mistake is, and what is allowed.
+// wrong refuses the value. The message describes the mistake and what is allowed.
 func (v *value) wrong(format string, args ...any) *Diagnostic {
 	return v.refuse(badValue, format, args...)
 }
@@ -51,7 +51,7 @@ func (v *value) warn(kind, format string, args ...any) *Diagnostic {
 	return p
 }
 
-// only warns that just a part of the value counts, unless part is the whole value. Enclosing quotes cause no warning.
+// only warns that only part of the value counts, unless part is the whole value. Enclosing quotes cause no warning.
 func (v *value) only(part string) {
 	if unquote(v.text) != part {
 		v.warn(loose, "of %q only %q counts", v.text, part)
@@ -119,8 +119,8 @@ func number(low, high int64) func(*value) int {
 	}
 }
 
-// minTime is the shortest interval and timeout of checks. maxTime is the longest time, ten years, so that sums and
-// products of times do not overflow.
+// minTime is the minimum for intervals and timeouts of checks. maxTime is the maximum for all times, ten years. With
+// this limit, sums and products of times do not overflow.
 const (
 	minTime Seconds = 0.1
 	maxTime Seconds = 3650 * 24 * 60 * 60
@@ -131,7 +131,7 @@ const timeAllowed = "a time from 100 ms to 10 years: seconds, such as 5 or 0.5, 
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Without a
+// ParseSeconds reads a number, which may have a fraction. A unit may follow it directly: ms, s, m, h or d. Without a
 // unit, the number is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
@@ -185,7 +185,7 @@ func timeOrNone(v *value) Seconds {
 func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 
 // perlTime is like exactTime, but for a directive of the Perl ldirectord, which reads only the first digits of a value.
-// A value without a fraction or a unit means the same to both.
+// A value without a fraction or a unit has the same meaning for both.
 func perlTime(v *value) Seconds {
 	text := unquote(v.text)
 	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
@@ -260,7 +260,7 @@ func (v *value) withoutQuotes() string {
 	return v.paired(v.text)
 }
 
-// paired returns the text, and warns of an unpaired quote in it.
+// paired returns the text, and warns if it has an unpaired quote.
 func (v *value) paired(text string) string {
 	if strings.Count(text, `"`)%2 == 1 {
 		v.warn(suspicious, "a quote is not closed; it is taken as part of the value")
@@ -276,7 +276,7 @@ func unquote(s string) string {
 	return s
 }
 
-// textOrNone is like plainText, but takes empty quotes as no value.
+// textOrNone is like plainText, but empty quotes mean no value.
 func textOrNone(v *value) string {
 	if v.text == `""` {
 		v.warn(noEffect, "the value is empty")
@@ -327,8 +327,8 @@ func matching(expression, what string) reading {
 	}, what)
 }
 
-// parsed reads a value with parse. If parse refuses the value, the error is the value followed by what, which says what
-// the mistake is and what is allowed.
+// parsed reads a value with parse. If parse refuses the value, the message is the value followed by the argument what.
+// That text describes the mistake and what is allowed.
 func parsed[T any](parse func(string) (T, bool), what string) reading {
 	return of(func(v *value) T {
 		got, ok := parse(v.text)
@@ -339,8 +339,8 @@ func parsed[T any](parse func(string) (T, bool), what string) reading {
 	})
 }
 
-// readList reads a list whose items are separated by commas, which may have blanks around them. read is called with
-// each item, and with the text from that item to the end of the list.
+// readList reads a list whose items are separated by commas, which may have blanks around them. It calls read with each
+// item and the text from that item to the end of the list.
 func readList[T any](v *value, text string, read func(item, from string) T) (list []T) {
 	for rest, more := text, true; more && v.problem == nil; {
 		from, item := trimLeft(rest), ""

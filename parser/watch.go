@@ -12,10 +12,10 @@ import (
 // This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
 // of clients. It decides which checks keep an idle connection, and which servers are observed.
 
-// Watch decides whether ldirectord keeps idle connections to servers, to notice when a server ends.
+// Watch decides whether ldirectord keeps idle connections to servers, so that it notices when a server ends.
 type Watch struct {
 	On bool
-	// how long a server's kernel may be silent before the connection to it ends, in whole seconds; 0: without limit
+	// how long a server's kernel may be silent before the connection to it ends, in whole seconds; 0: no limit
 	Silence time.Duration
 }
 
@@ -48,7 +48,7 @@ func (v *Virtual) Watches(real *Real) bool {
 		(v.has("watch") || !serviceOf(v, real).Is(settings.Greets))
 }
 
-// serviceOf returns the service that is checked. If the check only connects, that is the usual service of the port.
+// serviceOf returns the service that is checked. For a check that only connects, this is the usual service of the port.
 func serviceOf(v *Virtual, real *Real) settings.Service {
 	if v.Negotiates() {
 		return settings.ServiceOf(v.Service)
@@ -62,8 +62,8 @@ func serviceOf(v *Virtual, real *Real) settings.Service {
 
 const sshPort = 22
 
-// watches adds notes about services that a watch leaves out, or whose servers start a process for each connection. It
-// refuses a watch that would make MySQL lock this machine out.
+// watches adds notes about services that a watch leaves out, and about services whose servers start a process for each
+// connection. It refuses a watch that would make MySQL lock this machine out.
 func (a adviser) watches() {
 	own := a.has("watch")
 	asked := map[string]settings.Service{}

@@ -1,5 +1,5 @@
-// Package announce puts virtual addresses on dummy devices, where a routing daemon finds and announces them, and sets
-// the local routes for their packets. The callers decide which address belongs where.
+// Package announce puts virtual addresses on dummy devices, and adds local routes for their packets. A routing daemon
+// finds the addresses there and announces them. The callers decide which address belongs where.
 package announce
 
 import (
@@ -21,7 +21,7 @@ type Place struct {
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
-// Placed returns the places of wanted addresses, assuming that each is where it is wanted.
+// Placed returns the places of wanted addresses as if each were already in its place.
 func Placed(want []lvs.Wanted) []Place {
 	places := make([]Place, len(want))
 	for i, w := range want {
@@ -40,8 +40,7 @@ type Announcer struct {
 	mu       sync.Mutex // guards what follows
 	recorded Record
 	mine     Record // the records of this daemon
-	// where Sync put or found an address, by device index: an address that is missing there later was removed by
-	// hand
+	// where Sync put or found an address, by device index: if it is missing there later, it was removed by hand
 	placed map[netip.Addr]int
 }
 
@@ -62,9 +61,9 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 // Sync compares the desired places with the kernel's state, and corrects differences. It adds a route before its
 // address, removes an address before its route, and removes an address from one device before it adds it to another. It
 // returns a place for each desired address, in the order of want. If an address was removed by hand, Sync adds it again
-// only with Repair, or after the address was wanted elsewhere. An address whose new device is missing or down stays
-// where it is. Sync withdraws recorded addresses that no service wants; if that fails, it returns their places after
-// those of the desired addresses. When ctx ends, Sync stops before the next address.
+// only if Repair is set, or after the address has been wanted elsewhere. An address whose new device is missing or down
+// stays where it is. Sync withdraws recorded addresses that no service wants; if that fails, it returns their places
+// after those of the desired addresses. When ctx ends, Sync stops before the next address.
 func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -140,7 +139,7 @@ func (a *Announcer) record(next Record) error {
 	return err
 }
 
-// sorted returns the elements of both lists, each once.
+// sorted returns the elements of both lists in order, without duplicates.
 func sorted(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }

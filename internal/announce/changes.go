@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventBuffer is how many bytes of unread changes the socket holds: enough for a few thousand addresses.
+// eventBuffer is the size of the socket's buffer for unread changes, in bytes. It is enough for a few thousand
+// addresses.
 const eventBuffer = 4 << 20
 
 // Changes reports changes of the machine's addresses and devices, including those that Sync makes. It stops when ctx
@@ -54,7 +55,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive waits for one change. If wait is not 0, it waits no longer than wait.
+// receive waits for one change. It waits no longer than wait, unless wait is 0.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // this has no error
@@ -68,8 +69,8 @@ func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error 
 	return err
 }
 
-// forget drops the IPv6 addresses of devices that went down: the kernel removes them, so nobody removed them by hand.
-// IPv4 addresses stay.
+// forget drops the IPv6 addresses of devices that went down, so that they do not count as removed by hand. The kernel
+// itself removes them. IPv4 addresses stay.
 func (a *Announcer) forget(isDown func(device int) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

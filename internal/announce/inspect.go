@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Fault is a reason why a device can't have addresses, or an address that should not be on a device.
+// Fault describes a device that can't have addresses, or an address that should not be on its device.
 type Fault struct {
 	Device string
 	Addr   netip.Prefix // the zero Prefix if the fault is the device's
@@ -20,8 +20,8 @@ type Fault struct {
 }
 
 // Inspect finds devices that can't have their addresses, desired addresses that are on other devices too, and addresses
-// with our label that belong to no running daemon. It changes nothing. For an Announcer that only inspects, New needs
-// no save, and claims must return the addresses of all running daemons.
+// with our label that belong to no running daemon. It changes nothing. For an Announcer that is used only to inspect,
+// save may be nil, and claims must return the addresses of all running daemons.
 func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 }
 
 // Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
-// in unwanted places. An address that has Local but no Device is withdrawn by an order.
+// in unwanted places. An address with Local set but without a Device has been withdrawn by an order.
 func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil

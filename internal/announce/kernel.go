@@ -108,8 +108,8 @@ func readState(k kernel) (state, error) {
 	return s, runfile.While("reading devices and addresses", err)
 }
 
-// find looks for an address on its devices. It returns the device with our entry that is up, all our entries by device,
-// and an error if another program put the address on one of the devices.
+// find looks for an address on its devices. It returns a device that has our entry and is up, and all our entries by
+// device. It returns an error if another program put the address on one of the devices.
 func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
@@ -141,9 +141,9 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 // isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
-// addressOn returns the address in the form in which it is added to its device. An IPv4 address gets no broadcast
-// address, because FRR would keep such an address after its removal. A label has 15 bytes at most. An IPv6 address
-// skips duplicate address detection, and is never the source of this machine's own packets (preferred for 0 seconds).
+// addressOn returns the address as it is added to its device. An IPv4 address gets no broadcast address, because FRR
+// keeps such an address even after its removal. A label has at most 15 bytes. An IPv6 address skips duplicate address
+// detection. It is preferred for 0 seconds, so that it is never the source of this machine's own packets.
 func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {
@@ -154,7 +154,7 @@ func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	return h
 }
 
-// localRoute returns the route that delivers packets for an address locally, like the one that the kernel adds for an
+// localRoute returns the route that delivers packets for an address locally, like the route that the kernel adds for an
 // address of lo.
 func localRoute(addr netip.Addr) *netlink.Route {
 	return &netlink.Route{Dst: single(addr), LinkIndex: loopback, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL,

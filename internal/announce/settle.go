@@ -108,7 +108,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	return cmp.Or(s.foreign, trouble)
 }
 
-// obstacle returns why the address can't be put on its device.
+// obstacle returns the reason why the address can't be put on its device, or nil.
 func (a *Announcer) obstacle(s *settling) error {
 	last := a.placed[s.Addr]
 	delete(a.placed, s.Addr)

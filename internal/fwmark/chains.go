@@ -9,7 +9,7 @@ import (
 )
 
 // The name of a chain consists of everyDaemon, a hash of the daemon's name, and the number of the generation:
-// LDIRECTORD-1f3a5c7e-1. It may have 28 characters (XT_EXTENSION_MAXNAMELEN without the terminating NUL).
+// LDIRECTORD-1f3a5c7e-1. It may have up to 28 characters (XT_EXTENSION_MAXNAMELEN without the terminating NUL).
 const (
 	everyDaemon = "LDIRECTORD-"
 	prerouting  = "PREROUTING"
@@ -67,8 +67,8 @@ type state struct {
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
-	// the position for a new jump in PREROUTING: after our last jump that no rules but jumps of daemons precede. If
-	// we have no such jump, it is the first position
+	// the position for a new jump in PREROUTING: after our last jump that only jumps of daemons precede, or else
+	// the first position
 	jumpAt int
 }
 
@@ -113,8 +113,8 @@ func (s *state) readJumps(rules []string) {
 	}
 }
 
-// current returns the chain of the generation that is as wanted, or "". Such a generation has exactly the rules of want
-// and one jump, which no rules but jumps of other daemons precede.
+// current returns the chain of the generation that needs no change, or "". Such a generation has exactly the rules of
+// want and one jump, and only jumps of other daemons precede that jump.
 func (s *state) current(want []string) string {
 	for _, g := range s.generations {
 		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
@@ -125,9 +125,9 @@ func (s *state) current(want []string) string {
 	return ""
 }
 
-// changes returns the commands after which our chains have exactly the desired rules, or none if they have them
-// already. The commands add a generation with the desired rules, unless there is one, and then remove the other
-// generations. The new jump comes after the old ones, so that the new generation sets the mark while both exist.
+// changes returns the commands that give our chains exactly the desired rules. It returns none if nothing differs. The
+// commands add a generation with the desired rules if there is none, and then remove the other generations. The new
+// jump comes after the old ones, so that the new generation sets the mark while both exist.
 func (s *state) changes(prefix string, want []string) (commands []command) {
 	keep := s.current(want)
 	if keep == "" && len(want) > 0 {
@@ -184,7 +184,7 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns a chain, such as PREROUTING, and all chains that packets in it can reach.
+// reachable returns a chain, such as PREROUTING, and all chains that can be reached from it.
 func (l listing) reachable(from string) []string {
 	chains := []string{from}
 	for i := 0; i < len(chains); i++ {

@@ -47,7 +47,7 @@ func damage(now state, known bool, set []string) []string {
 	return append(lines, rulesDamage(used, set)...)
 }
 
-// used returns the first generation that has a jump, or else the first one of all.
+// used returns the first generation that has a jump. If none has a jump, it returns the first generation.
 func (s *state) used() (first generation) {
 	for i, g := range s.generations {
 		if len(g.jumps) > 0 {

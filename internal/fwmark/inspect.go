@@ -35,8 +35,8 @@ type Machine struct {
 	Unread   []string // what could not be read, with reasons
 }
 
-// NothingSets reports whether no rule on this machine sets that mark, or a bit of it, for packets of a family. It is
-// false if some rules could not be read.
+// NothingSets reports whether no rule on this machine sets the given mark, or a bit of it, for packets of a family. It
+// is false if some rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	return len(m.Unread) == 0 &&
 		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
@@ -54,8 +54,8 @@ type Setting struct {
 	Restores   bool   // the bits in Mask are set as in the connection's mark
 }
 
-// Gives reports whether this rule may be the reason why packets of a family have that mark: the bits that the rule sets
-// are as in the mark, and at least one of them is 1.
+// Gives reports whether packets of a family may have the given mark because of this rule: all bits that the rule sets
+// must agree with the mark, and at least one of them must be 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
 	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
 }
@@ -65,7 +65,8 @@ func (s Setting) isOf(ipv6 bool) bool {
 	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
 }
 
-// Reaches is like Gives, but compares only the given bits of the marks, and assumes that a restored mark can be any.
+// Reaches is like Gives, but compares only the given bits of the marks, and assumes that a restored mark can have any
+// value.
 func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
 	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
 	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
@@ -85,8 +86,8 @@ func (s Setting) String() string {
 	return fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule)
 }
 
-// Diverts describes a rule that may keep this machine's marked packets from the service for that mark. It returns "" if
-// there is none.
+// Diverts describes a rule that may prevent this machine's packets with the given mark from reaching the service for
+// it. It returns "" if there is none.
 func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 	for _, s := range m.Outgoing {
 		if s.isOf(ipv6) {
@@ -109,7 +110,7 @@ type RoutingRule struct {
 	Table      string
 }
 
-// Uses reports whether packets of a family with that mark are routed by this rule.
+// Uses reports whether this rule routes packets of a family that have the given mark.
 func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
 	return r.IPv6 == ipv6 && (r.Mark^mark)&r.Mask == 0 && r.Mask != 0
 }
@@ -208,7 +209,7 @@ func (l listing) filters(table string) (list []string) {
 	return list
 }
 
-// markOf returns the effect that a rule of `iptables -S` has on the mark.
+// markOf returns the effect of a rule of `iptables -S` on the mark.
 func markOf(rule string) (s Setting, ok bool) {
 	switch target(rule) {
 	case "MARK", "TPROXY":

@@ -23,7 +23,7 @@ type tables interface {
 	run(context.Context, command) error
 }
 
-// A command is one change of the table, in the terms of iptables.
+// A command is one change of the table, in the syntax of iptables.
 type command struct {
 	option   string // -N, -A, -I, -D, or -X, which empties the chain first
 	chain    string
@@ -65,8 +65,8 @@ func iptablesOf(ipv6 bool) string {
 }
 
 // xtables changes the table with go-iptables, which runs iptables for each rule. The library has no deadline and can't
-// be stopped: after patience, xtables stops waiting for a run, and the next run first waits until that one has ended.
-// To list rules, xtables runs iptables itself, with a time limit.
+// be stopped. If a run takes longer than patience, xtables stops waiting for it, and starts the next run only when it
+// has ended. To list rules, xtables runs iptables itself, with a time limit.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
@@ -115,14 +115,14 @@ func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6
 	return list(ctx, path, table)
 }
 
-// passing reports whether a failure may be temporary. After any other failure, this kernel has no table or this user
-// can't read it.
+// passing reports whether a failure may be temporary. Any other failure means that this kernel has no table, or that
+// this user can't read it.
 func passing(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		strings.Contains(err.Error(), "xtables lock")
 }
 
-// run runs iptables and waits for it, but no longer than patience.
+// run runs iptables and waits for it to end, but no longer than patience.
 func (x *xtables) run(ctx context.Context, c command) error {
 	what := x.program + " -t " + mangle + " " + c.String()
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, &subprocess.TimeoutError{Limit: patience})
@@ -185,7 +185,7 @@ func complaint(err error) error {
 	return errors.New(cmp.Or(oneLine(text), status))
 }
 
-// lacksModule matches the errors of both back ends if the kernel has no module for a match or target.
+// lacksModule matches the errors that both back ends return if the kernel has no module for a match or target.
 var lacksModule = regexp.MustCompile(`No chain/target/match|missing kernel module|No such file or directory`)
 
 // hint adds the cause, such as a missing module, to an error of iptables that does not name it.

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// legacyTable reports whether iptables-legacy has a table of that name in this network namespace. Only root can read
-// the list of tables. Under another user, legacyTable reports whether the table's module is present.
+// legacyTable reports whether iptables-legacy has a table with the given name in this network namespace. Only root can
+// read the list of tables. For any other user, legacyTable reports whether the table's module is present.
 func legacyTable(root fs.FS, name string, ipv6 bool) (bool, error) {
 	family := "ip"
 	if ipv6 {

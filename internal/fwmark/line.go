@@ -11,11 +11,11 @@ import (
 )
 
 // wholeMark is the mask of every mark that we set. IPVS looks up a virtual service by all 32 bits of a packet's mark
-// (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
+// (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may remain.
 const wholeMark = 0xffffffff
 
-// linesOf converts the rules of one family to lines. A line that occurs twice stays only in its last place: if two
-// rules match a packet, the later one sets the mark.
+// linesOf converts the rules of one family to lines. Of equal lines it keeps only the last, because the last rule that
+// matches a packet sets the mark.
 func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 	for _, r := range rules {
 		if r.Dest.Addr().Is6() != ipv6 {
@@ -31,7 +31,7 @@ func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 	return lines
 }
 
-// lineOf returns a rule as arguments of iptables. Rules with the same meaning give the same line.
+// lineOf returns a rule as arguments of iptables. Rules with the same meaning have the same line.
 func lineOf(l lvs.MarkRule) string {
 	var words []string
 	if l.Dest.IsValid() && l.Dest.Bits() > 0 {
@@ -50,8 +50,8 @@ func lineOf(l lvs.MarkRule) string {
 	return strings.Join(words, " ")
 }
 
-// normal returns a rule of `iptables -S` in the form of lineOf, so that equal rules have equal texts, whichever back
-// end and version of iptables printed them. It does not change a rule that is not ours.
+// normal returns a rule of `iptables -S` in the form of lineOf. Equal rules then have equal texts, whichever back end
+// or version of iptables printed them. It does not change a rule that is not ours.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
@@ -60,7 +60,7 @@ func normal(rule string) string {
 	return lineOf(l)
 }
 
-// parseLine reads the text after `-A CHAIN`. ok is false if it has parts that our rules never have.
+// parseLine reads the text after `-A CHAIN`. It returns false if the text has parts that our rules never have.
 func parseLine(words []string) (lvs.MarkRule, bool) {
 	l := lvs.MarkRule{Packets: lvs.Packets{Protocol: "all"}}
 	marks := false

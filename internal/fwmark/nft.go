@@ -31,7 +31,7 @@ type nftObject struct {
 // path names a chain in the object's table.
 func (r nftObject) path(chain string) string { return r.Family + " " + r.Table + " " + chain }
 
-// nftExpression is a part of a rule. It has only the fields of jumps, of matches, and of steps that set a mark.
+// nftExpression is a part of a rule. It has only the fields of jumps, of matches, and of statements that set a mark.
 type nftExpression struct {
 	Jump, Goto struct{ Target string }
 	Match      struct{ Left json.RawMessage }
@@ -68,7 +68,7 @@ func (m *Machine) parseNFT(out []byte) error {
 	return nil
 }
 
-// looksBack reports whether a rule looks up the interface on the route to an address.
+// looksBack reports whether an expression looks up the interface of the route to an address.
 func (e nftExpression) looksBack() bool {
 	var left struct{ Fib struct{ Result string } }
 	bad := json.Unmarshal(e.Match.Left, &left)
@@ -93,7 +93,7 @@ func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setti
 	return list
 }
 
-// setting returns the effect of an expression of the rule on the mark.
+// setting returns the effect of one of the rule's expressions on the mark.
 func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	if e.Mangle.Key.Meta.Key != "mark" {
 		return s, false

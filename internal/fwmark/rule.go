@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// mergePorts sorts ranges of ports and joins overlapping ones. The result nil means every port.
+// mergePorts sorts ranges of ports and joins overlapping ones. A nil result means every port.
 func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	sorted := slices.SortedFunc(slices.Values(ports),
 		func(a, b lvs.Ports) int { return cmp.Compare(a.First, b.First) })

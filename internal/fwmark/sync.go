@@ -11,8 +11,8 @@ import (
 // Firewall keeps the mark rules of one daemon. Its methods must not be called concurrently.
 type Firewall struct{ families [2]*family }
 
-// Open returns the firewall of the daemon with this name, which is part of the names of its chains. Open itself runs
-// nothing: iptables is looked up when it is first needed.
+// Open returns the firewall of the daemon with the given name. The names of its chains depend on that name. Open itself
+// runs nothing: iptables is looked up when it is first needed.
 func Open(name string) *Firewall {
 	return open(name, &xtables{program: iptablesOf(false)}, &xtables{program: iptablesOf(true), ipv6: true})
 }
@@ -25,15 +25,15 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 	}}
 }
 
-// Sync sets exactly the desired rules, in their order: if two rules match a packet, the later one sets its mark.
-// Without desired rules it removes our chains. Packets that both the old and the new rules mark are marked during the
-// change too, even if the daemon is killed. In that case the next Sync finishes the change.
+// Sync sets exactly the desired rules, in their order. If two rules match a packet, the later one sets its mark. If no
+// rules are desired, Sync removes our chains. Packets that both the old and the new rules mark are also marked during
+// the change, even if the daemon is killed. In that case the next Sync finishes the change.
 //
-// It returns a line for each difference from what the last Sync left. The first Sync returns a line for each remnant of
-// an interrupted run. Sync tries both families independently. If a rule can't be set, no rule of its family changes.
-// If one family needs no rules and its table can't be read, Sync of the other family's rules still succeeds, and the
-// next Sync tries to read that table again. Reading takes 2 ms. A change runs iptables once for each rule, which takes
-// 3 to 6 s for 1000 rules.
+// It returns a line for each difference from the state that the last Sync left. The first Sync returns a line for each
+// remnant of an interrupted run. Sync tries both families independently. If a rule can't be set, no rule of its family
+// changes. If the table of a family that needs no rules can't be read, Sync still succeeds if it sets the rules of the
+// other family. The next Sync then tries to read that table again. Reading takes 2 ms. A change runs iptables once for
+// each rule, which takes 3 to 6 s for 1000 rules.
 func (f *Firewall) Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error) {
 	var (
 		found    []string
@@ -67,8 +67,7 @@ type family struct {
 // isIdle reports whether no rules are wanted and the last Sync left none.
 func (f *family) isIdle(want []string) bool { return len(want) == 0 && len(f.set) == 0 }
 
-// sync reads the table, changes it and reads it again, until it is as wanted. If nothing differs, it reads the table
-// once.
+// sync reads and changes the table until it has the desired rules. If nothing differs, sync reads the table once.
 func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	known, idle := f.known, f.isIdle(want)
 	if known && idle {
@@ -103,7 +102,7 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	return found, errors.New("the rules differ from those that were set")
 }
 
-// run runs commands until one fails, and returns the failed command. In that case it removes a new chain that has no
+// run runs commands until one fails, and returns the failed command. After a failure it removes a new chain that has no
 // jump yet, even if ctx has ended.
 func (f *family) run(ctx context.Context, commands []command) (failed command, err error) {
 	begun := ""

@@ -11,7 +11,7 @@ import (
 	"ldirectord/checker/perlre"
 )
 
-// check is a check of a real server, in the form of lines of an ldirectord.cf.
+// check is a check of a real server, as lines of an ldirectord.cf.
 type check struct {
 	lines
 	kind
@@ -22,14 +22,14 @@ type check struct {
 	times  [3]float64
 }
 
-// kind is a checktype or a service of ldirectord, with the defaults of keepalived for retry and delay_before_retry. A
-// delay of 0 means the value of delay_loop.
+// kind is a checktype or a service of ldirectord, with keepalived's defaults for retry and delay_before_retry. A delay
+// of 0 means the value of delay_loop.
 type kind struct {
 	name         string
 	retry, delay float64
 }
 
-// kinds are the checkers that can be converted. UDP_CHECK has no equivalent: a ping replaces it.
+// kinds are the checkers that can be converted. UDP_CHECK has no equivalent, so a ping replaces it.
 var kinds = map[string]kind{
 	"TCP_CHECK":  {"connect", 1, 1},
 	"HTTP_GET":   {"http", 1, 3},
@@ -90,8 +90,8 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 // shortest is the shortest interval that ldirectord accepts, in seconds.
 const shortest = 0.1
 
-// retries adds a comment if ldirectord retries a check earlier or later than keepalived, which makes no other checks
-// between retries.
+// retries adds a comment if ldirectord retries a check earlier or later than keepalived does. Between retries,
+// keepalived makes no other checks.
 func (c *converter) retries(k *check) {
 	loop, retry, s := k.times[0], k.times[1], cmp.Or(k.timing[2], k.timing[0])
 	if retry == 0 || loop < shortest { // ldirectord refuses such a checkinterval
@@ -120,9 +120,9 @@ var (
 	unwritable = regexp.MustCompile(`^'$|["\\]|\{[^{}\s]*\}`)
 )
 
-// program converts the command of MISC_CHECK, which is several words, or a quoted text that contains them. It reports
-// whether the command has an equivalent. In checkargs it replaces the address of the server by {address}, so that the
-// lines are the same for several servers.
+// program converts the command of MISC_CHECK, which consists of several words or is one quoted text. It reports whether
+// the command has an equivalent. In checkargs it replaces the address of the server by {address}, so that the lines are
+// the same for several servers.
 func (c *converter) program(k *check, own *scope, r server) bool {
 	path := own.find("misc_path")
 	text := unquote(path.arg(1))
@@ -172,8 +172,8 @@ var (
 	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)
 )
 
-// pattern converts the regex of a line. s may be nil. It keeps backslashes that keepalived removes although the pattern
-// needs them.
+// pattern converts the regex of a line. s may be nil. It keeps the backslashes that the pattern needs, even if
+// keepalived removes them.
 func (c *converter) pattern(s *statement) string {
 	text := unquote(s.arg(1))
 	for _, m := range escape.FindAllStringSubmatch(text, -1) {
@@ -228,7 +228,7 @@ func statuses(url []*statement) (all []string) {
 	return all
 }
 
-// checks returns a section's lines for the checks of its first real server. blocks has the checkdef blocks for the
+// checks returns a section's lines for the checks of its first real server. blocks contains the checkdef blocks for the
 // second and later checks. Interval, retries and delay come from the check with the most retries.
 func (c *converter) checks(servers []server) (all lines, blocks string) {
 	want := servers[0].checks
@@ -261,9 +261,8 @@ func (c *converter) checks(servers []server) (all lines, blocks string) {
 }
 
 // compare adds comments about differences between a server's checks and the section's, and about times that differ from
-// those of most, the check with the most retries. Default times that differ get a comment only if the section has
-// several checks. If it has only one check, a check with other defaults is of another kind, which gets a comment
-// anyway.
+// those of most, the check with the most retries. Different default times get a comment only if the section has several
+// checks. If it has only one check, different defaults mean a check of another kind, which gets a comment anyway.
 func (c *converter) compare(r server, want []check, most check) {
 	if len(r.checks) != len(want) {
 		c.differs(r.of, "it has a different number of checks, and gets those of the first server: "+names(want))

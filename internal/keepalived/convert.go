@@ -15,9 +15,9 @@ import (
 )
 
 // Convert reads a keepalived.conf and writes its virtual servers as an ldirectord.cf. Each line that has no equivalent,
-// or an equivalent that behaves differently, gets a comment; missing is the number of comments. A line that begins with
-// the condition @WORD is read only if WORD is id, and a line that begins with @^WORD only if WORD is not id. An error
-// names the position of the text that can't be read or understood.
+// or an equivalent that behaves differently, gets a comment; missing is the number of these comments. A line that
+// begins with @WORD is read only if WORD is id, and a line that begins with @^WORD only if WORD is not id. An error
+// contains the position of the text that can't be read or understood.
 func Convert(path, id string) (text string, missing int, err error) {
 	statements, err := read(path, id)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *converter) comment(parts ...string) {
 	c.out.WriteString("# " + printable.Text(strings.Join(parts, "")) + "\n")
 }
 
-// unknown adds a comment for each word, in a block or in its inner blocks, that is not converted.
+// unknown adds a comment for each word of a block and its inner blocks that is not converted.
 func (c *converter) unknown(block []*statement) {
 	for _, s := range block {
 		if !slices.Contains(converted, s.name()) {
@@ -142,7 +142,7 @@ func (c *converter) virtualServer(s *statement) {
 	}
 }
 
-// services writes those sections of a virtual server that have one family and one protocol.
+// services writes a virtual server's sections of one family and one protocol.
 func (c *converter) services(s *statement, own *scope, six string, headers []string, protocol string) {
 	if c.err != nil || headers == nil {
 		return
@@ -200,7 +200,7 @@ func (c *converter) sections(s *statement, headers []string, all lines, blocks s
 	}
 }
 
-// flags returns those flags of a virtual server that its scheduler accepts.
+// flags returns the flags of a virtual server that its scheduler accepts.
 func (c *converter) flags(own *scope, scheduler string) (taken []string) {
 	for flag := range strings.FieldsSeq(schedulerFlags) {
 		if !own.has(flag) {
@@ -269,8 +269,8 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 	return all
 }
 
-// inhibits reports whether the server stays in the table when it fails. Only in the block of a real server can
-// inhibit_on_failure have the value no.
+// inhibits reports whether the server stays in the table when it fails. The value no switches inhibit_on_failure off
+// only in the block of a real server.
 func (r server) inhibits() bool {
 	own := newScope(r.of.block, nil)
 	return own.yes("inhibit_on_failure") || !own.has("inhibit_on_failure") && r.scope.has("inhibit_on_failure")

@@ -14,10 +14,11 @@ var converted = strings.Fields(`
 	UDP_CHECK payload require_reply min_reply_length max_reply_length
 	type name misc_path misc_timeout misc_dynamic ` + schedulerFlags)
 
-// several are those converted words that may have more than one value.
+// several are the converted words that may have more than one value.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
 
-// escaped are those converted words whose values keep their quotes, because keepalived interprets backslashes in them.
+// escaped are the converted words whose values keep their quotes, because keepalived interprets backslashes in these
+// values.
 var escaped = []string{"regex", "misc_path"}
 
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"

@@ -19,7 +19,8 @@ func (c *converter) group(s *statement) {
 	c.groups[s.arg(1)] = s.block
 }
 
-// headers returns the first lines of a virtual server's sections. There is one, or one for each entry of its group.
+// headers returns the first lines of a virtual server's sections. A virtual server has one section, or one for each
+// entry of its group.
 func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {
 	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):min(3, len(s.words))]}}
 	if s.arg(1) == "group" {
@@ -42,14 +43,14 @@ func (c *converter) headers(s *statement, own *scope) (addresses, marks []string
 	return addresses, marks
 }
 
-// taken adds a comment if a line has more than this number of words.
+// taken adds a comment if a line has more than the given number of words.
 func (c *converter) taken(s *statement, words int) {
 	if len(s.words) > words {
 		c.differs(s, fmt.Sprintf("only its first %d words are taken", words))
 	}
 }
 
-// mark reads a firewall mark and its address family. Without a family, the family of the servers decides.
+// mark reads a firewall mark and its address family. If no family is given, the mark has the family of the servers.
 func (c *converter) mark(s *statement, own *scope) []string {
 	switch family := s.arg(2); {
 	case family == "inet6", family == "" && strings.Contains(own.text("real_server"), ":"):
@@ -61,7 +62,7 @@ func (c *converter) mark(s *statement, own *scope) []string {
 	return nil
 }
 
-// of returns those headers that belong to an address family.
+// of returns the headers that belong to an address family.
 func of(family string, headers []string) (all []string) {
 	for _, header := range headers {
 		if strings.HasPrefix(header, family) {
@@ -71,7 +72,7 @@ func of(family string, headers []string) (all []string) {
 	return all
 }
 
-// addresses reads an address, a network or a range of addresses, and a port, and returns a header for each address.
+// addresses reads a port and an address, a network or a range of addresses. It returns a header for each address.
 func (c *converter) addresses(s *statement) (all []string) {
 	from, to, isRange := strings.Cut(s.name(), "-")
 	if isRange && !strings.ContainsAny(to, ".:") {

@@ -80,7 +80,7 @@ var (
 )
 
 // lines reads the text of a file or, if nested > 0, a definition of several lines. For a definition, at is the position
-// where it is used.
+// at which it is used.
 func (r *reader) lines(text string, at position, nested int) error {
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
@@ -116,7 +116,7 @@ func (r *reader) lines(text string, at position, nested int) error {
 	return nil
 }
 
-// line reads a line. It replaces parameters one after the other, because the lines of a definition may define further
+// line reads a line. It replaces parameters one by one, because the lines of a definition may define further
 // parameters.
 func (r *reader) line(line string, at position, nested int) error {
 	r.defined["_PWD"] = filepath.Dir(at.file)

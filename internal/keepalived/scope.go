@@ -20,8 +20,8 @@ type scope struct {
 // synonyms maps words to words with the same meaning.
 var synonyms = map[string]string{"lvs_sched": "lb_algo", "lvs_method": "lb_kind", "nb_get_retry": "retry"}
 
-// newScope returns the scope of a block. As in keepalived, the last of several lines with the same word counts, except
-// that the first name in DNS_CHECK counts. A sorry_server_lvs_method applies to the sorry_server before it.
+// newScope returns the scope of a block. As in keepalived, the last of several lines with the same word counts. For
+// name in DNS_CHECK, the first line counts instead. A sorry_server_lvs_method applies to the sorry_server before it.
 func newScope(block []*statement, outer *scope) *scope {
 	words := map[string]*statement{}
 	for _, s := range block {
@@ -55,7 +55,7 @@ func (s *scope) text(name string) string { return s.find(name).arg(1) }
 // has reports whether a word occurs. keepalived ignores the value of most words that switch something on.
 func (s *scope) has(name string) bool { return s.find(name) != nil }
 
-// yes reports whether a word occurs, and its value is not no, off or false.
+// yes reports whether a word occurs with a value other than no, off or false.
 func (s *scope) yes(name string) bool {
 	return s.has(name) && !slices.Contains([]string{"no", "off", "false"}, s.text(name))
 }

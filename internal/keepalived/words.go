@@ -37,11 +37,11 @@ var (
 // unquote removes the quotes from all quoted parts of a text.
 func unquote(text string) string { return quotes.ReplaceAllString(text, "$1$2") }
 
-// cutComment cuts a line at the first # or ! that is not in quotes.
+// cutComment cuts a line at the first # or ! outside quotes.
 func cutComment(line string) string { return comment.ReplaceAllString(line, "$1") }
 
-// split returns the words of a line that begins at a position. Text between quotes belongs to one word, even with
-// blanks, braces or backslashes in it. A brace outside quotes is a word of its own.
+// split returns the words of a line that begins at a position. Text between quotes belongs to one word, even if it
+// contains blanks, braces or backslashes. A brace outside quotes is a word of its own.
 func split(line string, at position) (words []word, err error) {
 	for _, m := range token.FindAllStringSubmatchIndex(line, -1) {
 		text, here := line[m[0]:m[1]], at
