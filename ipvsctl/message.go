@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These are commands of linux/ip_vs.h (IPVS_CMD_*). They and all constants below are in the order of its enumerations.
+// These are commands of linux/ip_vs.h (IPVS_CMD_*). Like all constants below, they are in the order of its
+// enumerations.
 const (
 	cmdGetService = iota + 4
 	cmdNewDest
@@ -143,7 +144,7 @@ func parseService(b []byte) (s lvs.VirtualService, err error) {
 	return s, err
 }
 
-// parseDest parses a destination and its counters. ipv6 is the family of its service.
+// parseDest parses a destination and its counters. ipv6 is true for a service of IPv6.
 func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c lvs.Counters, err error) {
 	a := readAttrs(b)
 	if family := a[destAttrFamily]; family != nil { // since Linux 3.18

@@ -12,8 +12,8 @@ import (
 // Kernel is the name of the kernel's table in --ipvs.
 const Kernel = "kernel"
 
-// Access contains the clients of one table. Connect or the first request opens a client. No client waits for another. A
-// field is nil if the table does not support it.
+// Access contains the clients of one table. Connect or the first request opens a client. Clients do not wait for each
+// other. A field is nil if the table does not support it.
 type Access struct {
 	Client         // the client of the director, or of a command
 	Live    Client // reads counters, for several goroutines; nil: only this process has the table

@@ -113,7 +113,7 @@ func (a adviser) commands() {
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
 }
 
-// useless warns that a global directive has no effect, if the file contains the directive.
+// useless warns that a global directive has no effect, if the directive is in the file.
 func (r *resolver) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
 		r.on(int(pos.Line)).warn(noEffect, pos, "%s", text)
@@ -335,7 +335,7 @@ func (a adviser) server(real *Real) {
 // MasqLoopback is the beginning of a warning, which ldirectord doctor prints too.
 const MasqLoopback = "with masq, clients on other machines do not reach"
 
-// own counts the servers of a section that are not backups, and how many of them have a weight above 0.
+// own counts the servers of a section that are not backups, and those of them that have a weight above 0.
 func (v *Virtual) own() (servers, weighted int) {
 	count := func(isBackup bool, weight int) {
 		if !isBackup {

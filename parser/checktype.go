@@ -67,7 +67,7 @@ func (v *Virtual) Pings() bool {
 	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
 }
 
-// PingsTheSilent reports whether a ping decides about a server that does not answer the check's datagram.
+// PingsTheSilent reports whether a server that does not answer the check's datagram is pinged instead.
 func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
 
 // asksByDatagram reports whether the check sends a datagram, so that the directive silence applies.

@@ -122,7 +122,7 @@ type Global struct {
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
 	// how long the services of a withdrawn address still serve; up to 10
 	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
-	// "broken": while this machine can't forward packets, addresses are announced as by lastresort; or "no"
+	// "broken": while this machine can't forward packets, addresses are announced as lastresort directs; or "no"
 	WithdrawOn string         `cf:"withdrawon=no,extension"`
 	Listen     netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
 	// full, or small to omit most series of each real server

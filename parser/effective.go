@@ -190,8 +190,8 @@ func (v *Virtual) Asks(real *Real) (request, receive string) {
 
 func (v *Virtual) takesOwn(real *Real) bool { return real.Own != nil && !v.isAlso }
 
-// URL returns the URL of an http check. A request that is a whole URL is used as written if it is for http_proxy or in
-// the server's own line. Any other request is only a path.
+// URL returns the URL of an http check. For http_proxy, the section's request is the URL. A whole URL in the server's
+// own line is used as written. Any other request is only a path.
 func (v *Virtual) URL(real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {

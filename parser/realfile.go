@@ -45,8 +45,8 @@ type ListUse struct {
 	NeedsPort bool         // one of them has a firewall mark, so no port; nor has its line
 }
 
-// RealLists returns the lists that the realfile and realnames lines of a file use, by path or name, and whether lists
-// may be empty.
+// RealLists returns the lists that the realfile and realnames lines of a file use, by path or name. emptyOK reports
+// whether lists may be empty.
 func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	if !bytes.Contains(text, []byte("realfile")) && !bytes.Contains(text, []byte("realnames")) {
 		return nil, false
@@ -128,7 +128,7 @@ func readRealFile(v *value) {
 }
 
 // readListed adds each server of a list as if it were written in a line of real or backup. A server without a port gets
-// port. readListed reads rest, the remainder of the line, even if the list is empty.
+// the given port. readListed reads rest, the remainder of the line, even if the list is empty.
 func (v *value) readListed(list, port, rest string) {
 	if v.problem == nil {
 		v.listed(ListedReal{Target: "192.0.2.1"}, rest, list)

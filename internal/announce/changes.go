@@ -29,7 +29,7 @@ func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// follow reports changes until an error, for example because the socket can't hold all of them.
+// follow reports changes until an error occurs, for example because the socket can't hold all changes.
 func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
 		unix.RTNLGRP_IPV6_IFADDR)

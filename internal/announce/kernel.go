@@ -60,8 +60,8 @@ type device struct {
 	held      map[netip.Addr][]netlink.Addr // several if their prefix lengths differ
 }
 
-// unfit returns the reason why announced addresses can't be put on a device, and a command that fixes this. It returns
-// nil if they can.
+// unfit returns the reason why announced addresses can't be put on a device, and a command that fixes this. If they
+// can, the error is nil.
 func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {

@@ -28,7 +28,7 @@ type settling struct {
 	gone     bool                    // our last entry is removed
 }
 
-// plan plans the change of one address.
+// plan prepares the change of one address.
 func (a *Announcer) plan(now state, s *settling) {
 	s.at, s.ours, s.foreign = now.find(s.Wanted, a.recorded[s.Addr])
 	_, s.there = s.ours[s.Device]

@@ -15,7 +15,7 @@ const (
 	prerouting  = "PREROUTING"
 )
 
-// chainPrefix returns the beginning of the names of a daemon's chains.
+// chainPrefix returns the prefix of the names of a daemon's chains.
 func chainPrefix(daemon string) string {
 	sum := sha256.Sum256([]byte(daemon))
 	return fmt.Sprintf("%s%x-", everyDaemon, sum[:4])

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// report has a line for each difference.
+// report contains a line for each difference.
 type report []string
 
 func (r *report) add(format string, args ...any) { *r = append(*r, fmt.Sprintf(format, args...)) }
 
-// damage describes changes by other programs, by hand, or by an interrupted run. If known is true, set has the rules of
-// the last Sync. Otherwise damage reports only states that Sync never leaves.
+// damage describes changes by other programs, by hand, or by an interrupted run. If known is true, set contains the
+// rules of the last Sync. Otherwise damage reports only states that Sync never leaves.
 func damage(now state, known bool, set []string) []string {
 	var lines report
 	used := now.used()

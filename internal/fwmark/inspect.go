@@ -184,7 +184,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	}
 }
 
-// settings returns the rules that set marks in a chain, and in the chains that can be reached from it.
+// settings returns the rules that set marks, for a chain and all chains that can be reached from it.
 func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	for _, chain := range l.reachable(from) {
 		for _, rule := range l[chain] {

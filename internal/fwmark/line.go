@@ -100,7 +100,8 @@ func parseDest(text string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// protocols maps the protocol that iptables prints (a number if /etc/protocols has no name for it) to its name.
+// protocols maps protocols as iptables prints them to their names. iptables prints a number if /etc/protocols has no
+// name.
 var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp",
 	"all": "all", "0": "all"}
 

@@ -75,8 +75,8 @@ func (e nftExpression) looksBack() bool {
 	return bad == nil && left.Fib.Result != "" && left.Fib.Result != "type"
 }
 
-// nativeSettings returns the rules that set marks in these chains, and in the chains to which they jump. It omits MARK
-// targets of iptables, because iptables lists them itself.
+// nativeSettings returns the rules that set marks, for the given chains and all chains to which they jump. It omits
+// MARK targets of iptables, because iptables lists them itself.
 func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
 	for i := 0; i < len(chains); i++ {
 		for _, r := range rules[chains[i]] {
