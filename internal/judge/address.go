@@ -13,7 +13,7 @@ import (
 // announces it. This file decides on which device the address belongs, and how long its packets are still served after
 // an order withdraws it.
 
-// Moving is how long it may take to put an address on a device.
+// Moving is the longest time that it may take to put an address on a device.
 const Moving = 5 * time.Second
 
 // Address records where an announced address is, and where it belongs.
@@ -45,21 +45,21 @@ type Host struct {
 	Known   bool   // whether they get it is known
 }
 
-// Addressing has the conditions that affect the decisions about all addresses.
+// Addressing holds the conditions that affect the decisions about all addresses.
 type Addressing struct {
 	Stops    bool          // the director stops
 	Standby  bool          // the director stands by, or is about to
 	Withdraw time.Duration // how long the virtual services of a withdrawn address continue to serve
 	Repair   bool
 	Fails    bool // addresses can't be put anywhere
-	// why this machine cannot serve clients, whatever the state of its servers; "" if it can
+	// the reason why this machine cannot serve clients, even with healthy servers; "" if it can
 	Broken string
 }
 
-// Place decides where an address belongs, given its virtual services (none if it left the file) and the order that
-// withdraws it. again is the next time at which the decision may change by itself; zero if there is none. A withdrawn
-// address first moves to the device of lastresort, if it has one, and is then taken off every device. This machine
-// accepts packets to the address as long as one of the virtual services has a server in service.
+// Place decides where an address belongs. hosts are its virtual services (none if it left the file), and order is the
+// order that withdraws it, if any. again is the next time at which the decision may change by itself; zero if there is
+// none. A withdrawn address first moves to the device of lastresort, if it has one, and is then taken off every device.
+// This machine accepts packets to the address as long as one of the virtual services has a server in service.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
@@ -98,9 +98,9 @@ func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Tim
 	return again
 }
 
-// belongs returns the device where an address belongs, given its virtual services, and the reason if that is not the
-// device of announce. serves reports whether one of its virtual services has a server in service. If broken is set, no
-// virtual service counts as healthy.
+// belongs returns the device where an address with these virtual services belongs. If that is not the device of
+// announce, why is the reason. serves reports whether one of its virtual services has a server in service. If broken is
+// set, no virtual service counts as healthy.
 func (a *Address) belongs(hosts []Host, broken string) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
 	waits := "waits for the first results"
@@ -145,7 +145,8 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	return device, why, serves
 }
 
-// weakness returns why the addresses of a virtual service should not be announced here; "" while it is healthy.
+// weakness returns the reason why the addresses of a virtual service should not be announced here; "" while it is
+// healthy.
 func (h *Host) weakness() string {
 	switch n := &h.Strength; {
 	case !h.Placed && h.Refused != "":
@@ -160,7 +161,7 @@ func (h *Host) weakness() string {
 	return ""
 }
 
-// withdrawal returns why an address is withdrawn; "" while it is not.
+// withdrawal returns the reason why an address is withdrawn; "" while it is not.
 func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string {
 	cleans := func(h Host) bool { return !h.Remains }
 	switch {
@@ -190,8 +191,7 @@ func (a *Address) Ordered() lvs.Wanted {
 	return want
 }
 
-// IsGone reports whether a withdrawn address is on no device, and the time for which its packets are still served has
-// passed.
+// IsGone reports whether a withdrawn address is on no device and its packets need no longer be served.
 func (a *Address) IsGone(all Addressing, now time.Time) bool {
 	return a.Known && a.At == "" && !now.Before(a.Left.Add(all.Withdraw))
 }

@@ -7,8 +7,8 @@ import "time"
 // mh would send connections of other directors to the wrong ones. All servers are checked at once, so the wait is one
 // check's timeout, or stillAway if that is longer.
 
-// stillAway is how long, after the first server is back, the section waits for servers that still fail. After a link
-// was down, the kernel may need a second or two to resolve the server's address.
+// stillAway is how long the section waits for servers that still fail, once the first server is back. When a link comes
+// up again, the kernel may need a second or two to resolve the server's address.
 const stillAway = 2 * time.Second
 
 // Gathers reports whether servers that are back wait for the others.
@@ -20,8 +20,8 @@ func (s *State) IsAway() bool {
 	return s.Away && n.Known && !(n.Enough && n.Serves)
 }
 
-// Gather notes that a server is back, and when the check that showed this began. The section then waits for the other
-// servers.
+// Gather notes that a server is back. The check that showed this began at the time began. The section then waits for
+// the other servers.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
 	for s := range c.all() {

@@ -24,8 +24,7 @@ var backupKind = Kind{Name: "backup", Trouble: Noted,
 	},
 }
 
-// backedKind only reports that the backup servers begin or cease to serve. What each of them does is shown by
-// backupKind.
+// backedKind only reports that the backup servers begin or cease to serve. backupKind shows what each of them does.
 var backedKind = Kind{Name: "backed", OfSection: true,
 	Count: func(v View) int {
 		if !v.Backed {

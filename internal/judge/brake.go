@@ -7,9 +7,9 @@ import (
 	"ldirectord/internal/health"
 )
 
-// Path is the state of the path through the virtual address, for one of the section's lines of checks. If all servers
-// that were up fail, and only on that path, the fault is the director's, and the servers keep their states. A single
-// check that passes shows that the path works. A server is accused while its failures on that path are not judged yet.
+// Path is the state of the path through the virtual address that the checks of one line use. If all servers that were
+// up fail, but only on that path, the director is at fault, and the servers keep their states. A single check that
+// passes shows that the path works. A server is accused while its failures on that path are not judged yet.
 type Path struct {
 	Accuses bool      // at least one server is accused
 	Holds   bool      // no server can show that the path works, so all keep their states
@@ -39,8 +39,8 @@ func (s *State) Withholds() bool {
 	return slices.ContainsFunc(s.Paths, func(b Path) bool { return b.Holds })
 }
 
-// Accuse handles the latest result of a check through the virtual address. kept means that the result is not judged, or
-// not yet. idle means that the result changes nothing.
+// Accuse handles the latest result of a check through the virtual address. kept means that the result is not judged, at
+// least not yet. idle means that the result changes nothing.
 func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 	if len(c.Paths) == 0 || c.Obeys {
 		return false, false
@@ -70,8 +70,8 @@ type Settled struct {
 	Holds  []Spot // the brake begins to hold: these servers keep their states
 }
 
-// Settle judges together all results of a line of checks that arrived in one wake-up. patience is how long failures
-// wait for a result that shows whether the servers or the director caused them.
+// Settle judges all results that the checks of one line returned in one wake-up. patience is how long failures wait for
+// a result that shows whether the servers or the director caused them.
 func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Settled) {
 	b := &c.Paths[line]
 	if !b.Due {
@@ -110,8 +110,8 @@ func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Set
 	return done
 }
 
-// fellows returns, for one line of checks, the accused checks, the checks that may still show whether the path works,
-// and the start of the last check that passed.
+// fellows looks at the checks of one line. It returns the accused ones, those that may still show whether the path
+// works, and the start of the last one that passed.
 func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 	for s := range c.all() {
 		for k, check := range s.Checks() {

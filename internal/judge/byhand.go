@@ -50,10 +50,10 @@ func byHand(p *proposal) {
 	}
 }
 
-// Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
-// change of state or a reload. The change is undone if repair is set, if another daemon empties the section, or if it
-// contradicts maintenance. A change that is kept ends whatever was changing the server's weight. in means that the
-// destination still exists.
+// Changed notes that a destination was changed by hand, and reports whether the change is kept. If so, it is kept until
+// the server's next change of state or a reload. The change is undone if repair is set, if another daemon empties the
+// section, or if it contradicts maintenance. A change that is kept ends whatever was changing the server's weight. The
+// argument in reports whether the destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()

@@ -8,8 +8,8 @@ import (
 // Carry copies the state that survives a reload. No other code decides what survives. Changes by hand end, and the
 // contents of the table are read again. Orders and maintenance files are not copied, because they are applied again
 // after the reload. placed means that the section was set up before, so every destination has an owner. old maps the
-// index of a server to its index before the reload; -1 for a new server. check returns the same check as it was before
-// the reload; nil for a new check. The indexes of fallback servers follow those of all other servers.
+// index of a server to its index before the reload; -1 for a new server. check returns a check as it was before the
+// reload; nil for a new check. The indexes of fallback servers follow those of all other servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.Lasting, c.Last, c.Backed = was.Lasting, was.Last, was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
@@ -63,7 +63,7 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 
 // CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
 // names now have an address, and in servers from lists. External changes to a server that left or changed are dropped.
-// If a found destination now belongs to a server or is removed, repair drops external changes to it.
+// If repair is set, external changes to a found destination are dropped once it belongs to a server or is removed.
 func (c *Case) CarryTable(was *Case) {
 	c.Have, c.Known, c.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
 	maps.DeleteFunc(c.ByHand, func(addr netip.AddrPort, _ bool) bool {

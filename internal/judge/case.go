@@ -47,7 +47,7 @@ func (c *Case) Serves(s *Server) bool {
 }
 
 // weighsNothing reports whether a server has no weight in the table, or is not in it, as far as the table is known.
-// After a reload, what was read from the table counts until something is written.
+// After a reload, the contents read from the table count until something is written.
 func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }

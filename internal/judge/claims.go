@@ -9,7 +9,7 @@ import (
 // Several daemons of one machine may write its table. A virtual service belongs to the daemon that claimed it first.
 // The others only check its servers. A director on standby claims nothing.
 
-// Claim records which daemon has a virtual service.
+// Claim records which daemon owns a virtual service.
 type Claim struct {
 	Owner  string // the other daemon that has it in the table; "": this director has it
 	Beside string // the daemon that has it, waits for it, or changes it too; "": none
@@ -37,8 +37,8 @@ type Claims struct {
 	Standby bool
 	Taken   map[lvs.Key]string // which other daemon has it
 	Beside  map[lvs.Key]string // which one has it, waits for it, or changes it too
-	// Yielded has the addresses that checks go through. An address maps to true if other daemons have all of its
-	// virtual services that were assigned so far.
+	// Yielded has a key for each address that checks go through. The value is true if other daemons own all of the
+	// address's virtual services that were assigned so far.
 	Yielded map[netip.Addr]bool
 }
 
@@ -57,8 +57,8 @@ func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 // HasTimeouts reports whether the timeouts of idle connections are this daemon's to set.
 func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Taken[lvs.TimeoutsKey] == "" }
 
-// Assign notes which daemon has a virtual service, and reports whether it is taken over from another daemon. through is
-// the address that its checks go through.
+// Assign notes which daemon owns a virtual service, and reports whether this director takes it over from another.
+// through is the address that its checks go through.
 func (a *Claims) Assign(c *Claim, key lvs.Key, through netip.Addr) (gained bool) {
 	was, owner := c.Owner, a.Taken[key]
 	if all, met := a.Yielded[through]; all || !met {

@@ -10,8 +10,8 @@ import (
 // Decision is the result of all rules for a case at one moment.
 type Decision struct {
 	State State // the state of the case after the decision
-	// Places has the destinations that the table should have, by address. It is nil while the contents of the table
-	// are unknown.
+	// Places maps addresses to the destinations that the table should have. It is nil while the contents of the
+	// table are unknown.
 	Places map[netip.AddrPort]lvs.Dest
 	Others map[netip.AddrPort]RuleID // the rules that placed other destinations; for members see Server.Why
 	Held   []int                     // members that only the guard keeps in service
@@ -54,14 +54,14 @@ type proposal struct {
 	over    bool // the rules after this one are skipped
 }
 
-// member puts a member in the proposed table, with a weight.
+// member puts a member with the given weight in the proposed table.
 func (p *proposal) member(s *Server, weight uint32) {
 	d := s.Dest
 	d.Weight = weight
 	p.Places[d.Addr] = d
 }
 
-// other puts a destination that may belong to no member in the proposed table, with a weight.
+// other puts a destination with the given weight in the proposed table. It need not belong to a member.
 func (p *proposal) other(d lvs.Dest, weight uint32) {
 	if p.Others == nil {
 		p.Others = map[netip.AddrPort]RuleID{}

@@ -44,8 +44,8 @@ func (s *Server) Hold(serves bool) {
 }
 
 // follow adopts the current verdict of a server's checks, and reports whether the table may change. served means that
-// the server was in service. If such a server goes down, it is either held or noted as fallen, even if no directive
-// delays its return: a reload may add one.
+// the server was in service. If such a server goes down, it is either held or noted as fallen. It is noted even if no
+// directive delays its return, because a reload may add one.
 func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
 	switch s.Health() {
@@ -63,7 +63,7 @@ func follow(c *Case, s *Server, served bool) bool {
 	return !was && !s.Held
 }
 
-// Assume notes, at a start, that the server has a weight in the table. It counts as up until its checks fail.
+// Assume notes that the server has a weight in the table when the daemon starts. It counts as up until its checks fail.
 func (s *Server) Assume() {
 	s.AssumeAll(health.Assume(health.Up))
 	s.Entered = true
@@ -128,8 +128,8 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 	}
 }
 
-// Read notes the contents of the table. While servers have no address yet, an unassigned destination may belong to one
-// of them. A server with weight 0 is out, whatever was known before, so it is not held if it fails.
+// Read notes the contents of the table. While some servers have no address yet, an unassigned destination may belong to
+// one of them. A server with weight 0 is out, whatever was known before, so it is not held if it fails.
 func (c *Case) Read(have lvs.Dests) {
 	pending, of := c.pending()
 	c.Starts = c.Starts || pending > 0 && pending == of && !have.Serve()
@@ -148,7 +148,7 @@ func (c *Case) Read(have lvs.Dests) {
 	}
 }
 
-// Wrote notes that the table now has what was decided.
+// Wrote notes that the table now matches the decision.
 func (c *Case) Wrote(have lvs.Dests) {
 	c.Have, c.Last, c.Known = have, nil, true
 	for s := range c.all() {
@@ -165,7 +165,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 	c.WroteSome()
 }
 
-// WroteSome notes that only a part of what was decided is in the table, because the kernel refused some of it.
+// WroteSome notes that the table matches only a part of the decision, because the kernel refused the rest.
 func (c *Case) WroteSome() { c.FallbackIn = slices.ContainsFunc(c.Fallbacks, c.IsIn) }
 
 // Left notes that this director is on standby and has removed the section from the table, or left it there.

@@ -26,7 +26,8 @@ var guardKind = Kind{Name: "held", Trouble: Noted,
 
 // guard finds the held servers that may leave service because enough others serve. Servers that fail leave first, and
 // servers that pass but ask to be left out leave last. If a reload changed the check of a server, the server is held at
-// least until the first result. guard uses the time at which each server began to fail, so name is applied before it.
+// least until the first result. guard uses the time at which each server began to fail, so the rule that names the
+// states is applied before it.
 func guard(p *proposal) {
 	serving, guards, left := 0, p.guards(), false
 	var held []*Server

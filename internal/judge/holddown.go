@@ -53,8 +53,8 @@ func (c *Section) needsOrder(s *Server) bool {
 	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
 }
 
-// heldDown notes how long servers that left service stay out. It forgets the failures of a server after a long enough
-// time without a failure.
+// heldDown notes how long servers that left service stay out. It forgets the failures of a server that has not failed
+// for long enough.
 func heldDown(p *proposal) {
 	for s := range p.all() {
 		if s.Fallen {

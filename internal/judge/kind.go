@@ -11,11 +11,11 @@ type Kind struct {
 	Name    string // in JSON, metrics and docs
 	Trouble Trouble
 	Says    func(View) string // the sentence about a server with this condition; "" for others
-	// Share returns the part of its weight that a server keeps under the condition. What Says returns then becomes
-	// part of the sentence about the weight.
+	// Share returns the part of its weight that a server keeps under the condition. The text that Says returns then
+	// becomes part of the sentence about the weight.
 	Share func(View) Part
-	// keeps reports whether a server that is down has weight 0 in the table, and whether the condition decides
-	// that.
+	// keeps reports whether a server that is down stays in the table with weight 0, and whether the condition
+	// decides that.
 	keeps func(p *proposal, s *Server) (stays, decides bool)
 	// delays reports whether a server that checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool

@@ -55,7 +55,7 @@ func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	return true
 }
 
-// Departure returns the server that left the section and drains at an address; nil if there is none.
+// Departure returns the departing server at an address; nil if there is none.
 func (s *State) Departure(addr netip.AddrPort) *Departure {
 	at, in := s.findDeparture(addr)
 	if !in {

@@ -22,7 +22,7 @@ type Marks struct {
 	byMark map[uint32][]lvs.MarkRule
 }
 
-// Took notes that an order set exactly these rules, and reports whether they differ from those before.
+// Took notes that an order set exactly these rules, and reports whether they differ from the previous ones.
 func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
 	m.Looked = true
 	if sameRules(rules, m.set) {
@@ -35,8 +35,8 @@ func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
 	return true
 }
 
-// NeedsOrder reports whether rules have to be set or removed. Without rules, a start does not wait for the programs
-// that set them.
+// NeedsOrder reports whether rules have to be set or removed. Without rules, the daemon starts without waiting for the
+// programs that set them.
 func (m *Marks) NeedsOrder() bool {
 	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
 }
@@ -48,8 +48,8 @@ func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails 
 // IsClear reports whether there are no rules to remove at a stop.
 func (m *Marks) IsClear() bool { return !m.Kept || m.Looked && len(m.Want) == 0 && len(m.set) == 0 }
 
-// isChanging reports whether rules are about to change. Virtual services that get packets by the present rules must
-// stay until then.
+// isChanging reports whether rules are about to change. Until then, virtual services that get packets because of the
+// present rules must stay.
 func (m *Marks) isChanging() bool { return m.Busy && !m.Fails && !sameRules(m.Want, m.set) }
 
 // Has reports whether the rules of a section are set, or are not needed.

@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Record has what the next daemon has to know about a server that leaves, or whose weight is changing. Fields that do
+// Record holds what the next daemon must know about a server that leaves or whose weight is changing. Fields that do
 // not concern it are zero.
 type Record struct {
 	Key  lvs.Key
@@ -42,7 +42,7 @@ func (r *Record) Times() []*time.Time {
 	return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.FellFirst, &r.Turn}
 }
 
-// Spoken has the reports of a server that apply, and its failing checks that only change the weight. It has room for
+// Spoken holds the reports of a server that apply, and its failing checks that only change the weight. It has room for
 // the first four checks concerned. Each is identified by its line, or as the agent.
 type Spoken [4]struct {
 	Line  uint8
@@ -50,7 +50,7 @@ type Spoken [4]struct {
 	health.Words
 }
 
-// SpokenBy returns what a server reports, for the next daemon.
+// SpokenBy returns a server's reports, to be recorded for the next daemon.
 func SpokenBy(s *Server) (all Spoken) {
 	n := 0
 	for _, check := range s.Checks() {
@@ -64,7 +64,7 @@ func SpokenBy(s *Server) (all Spoken) {
 	return all
 }
 
-// resume notes what the server reported when the previous daemon ended.
+// resume restores the reports of the server that applied when the previous daemon ended.
 func (all *Spoken) resume(s *Server) {
 	for _, check := range s.Checks() {
 		for _, one := range all {
@@ -81,9 +81,10 @@ func (all *Spoken) resume(s *Server) {
 	s.Hold(s.Entered)
 }
 
-// Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
-// the weight in the table fits the record. It fits if it is between the recorded weight and the one that the server
-// should have now. Weight 0 always fits, because the server is out. If Goal has changed since, any weight fits.
+// Resume is called when the daemon starts. It notes what was changing the server's weight when the previous daemon
+// ended, and reports whether the weight in the table fits the record. It fits if it is between the recorded weight and
+// the one that the server should have now. Weight 0 always fits, because the server is out. If Goal has changed since,
+// any weight fits.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Reports.resume(s)
 	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {

@@ -70,7 +70,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	},
 }
 
-// noAnswers returns why a server was left out.
+// noAnswers returns the reason why a server was left out.
 func noAnswers(s *Server) string {
 	if s.Suspects > 1 {
 		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)

@@ -40,8 +40,8 @@ func sayOnFail(v View) string {
 	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
 }
 
-// failed notes when checks took out each server, if onfail is a time. The time keeps running while a server has no
-// result.
+// failed notes when each server was taken out by checks, if onfail is a time. The time keeps running while a server has
+// no result.
 func failed(p *proposal) {
 	for s := range p.all() {
 		out := outByChecks(s)
@@ -75,9 +75,9 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 	return stays, decides
 }
 
-// isBelieved reports whether the failure of a server can be trusted, because the failing check has passed since the
-// start, or since a reload changed it. A check that never passed may itself be wrong. The failure of a suspected server
-// may be a fault of the network.
+// isBelieved reports whether the failure of a server can be trusted. The failing check must have passed since the
+// start, or since a reload changed it, because a check that never passed may itself be wrong. If the server is
+// suspected, the fault may be in the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {

@@ -9,8 +9,8 @@ import "ldirectord/internal/health"
 // whole is the full weight in ten-thousandths.
 const whole = 10_000
 
-// reported returns the part of its weight that a server reports it can bear. While a check that only changes the weight
-// is down, the result is also multiplied by that check's Part.
+// reported returns the part of a server's weight that the server reports it can bear. While a check that only changes
+// the weight is down, the result is also multiplied by that check's Part.
 func (s *Server) reported() Part {
 	p := Part{whole, whole}
 	for _, check := range s.Checks() {
@@ -26,7 +26,7 @@ func (s *Server) reported() Part {
 	return p
 }
 
-// Asks returns the most that a server asks for in its answers to checks: maintenance, to be drained, or nothing.
+// Asks returns the strongest request in a server's answers to checks: maintenance, drain, or nothing.
 func (s *Server) Asks() (most health.Admin) {
 	for _, check := range s.Checks() {
 		most = max(most, check.Telling.Asks())
@@ -34,9 +34,9 @@ func (s *Server) Asks() (most health.Admin) {
 	return most
 }
 
-// Report notes what a server reports in an answer to a check. It must be called before the result of that check is
-// noted, and returns whether the table may change. A report of a server that serves counts once enough answers agree. A
-// server that does not serve never enters service against its own report.
+// Report notes a server's report in an answer to a check, before the result of that check is noted. It returns true if
+// the table may change. A report of a server that serves counts once enough answers agree. A server that does not serve
+// never enters service against its own report.
 func Report(c *Case, s *Server, check *Check, reported health.Report) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up || s.Health() != health.Up { // a held server may come back by this answer
@@ -56,7 +56,7 @@ func Report(c *Case, s *Server, check *Check, reported health.Report) (changed b
 var reportRule = Rule{"told", true, leftOut}
 
 // leftOut takes out servers that ask to be left out and are not held. A server that reports drain keeps its
-// connections, as under an order, but is not added to the table for that.
+// connections, as with an order to drain, but is added to the table only if quiescent is set.
 func leftOut(p *proposal) {
 	for s := range p.all() {
 		kind := s.Order.Kind

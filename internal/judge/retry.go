@@ -16,7 +16,7 @@ const (
 	MaxPause = 5 * time.Second
 )
 
-// Retry tells when changes of one virtual service are tried again after a failure.
+// Retry tells when changes to one virtual service are tried again after a failure.
 type Retry struct {
 	Refusal      string        // why the last change failed; "" after a success
 	SettingsOnly bool          // the table refuses only the settings
@@ -37,7 +37,7 @@ func (r *Retry) Succeeded() (again bool) {
 	return again
 }
 
-// Waits reports whether the virtual service gets no change now. While only its settings are refused, a change of a
+// Waits reports whether changes to the virtual service have to wait. While only its settings are refused, a change of a
 // server's state (turned) does not wait.
 func (r *Retry) Waits(turned bool, now time.Time) bool {
 	return r.Until.After(now) && !(turned && r.SettingsOnly)
@@ -50,14 +50,14 @@ func (r *Retry) AtOnce() { r.Until = time.Time{} }
 // again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 
-// Silence records that the table does not answer. After a request without an answer, no other is sent for as long as
-// that request waited, but at most MaxPause. Meanwhile other work can be done. A refusal counts as an answer.
+// Silence records that the table does not answer. After a request without an answer, none is sent for the time that
+// this request waited, but at most for MaxPause. Meanwhile other work can be done. A refusal counts as an answer.
 type Silence struct {
 	Until time.Time     // the time of the next request; zero: at once
 	limit time.Duration // of the next request; 0: TableTimeout
 }
 
-// Limit returns how long the next request may take.
+// Limit returns the time limit of the next request.
 func (s *Silence) Limit() time.Duration { return cmp.Or(s.limit, TableTimeout) }
 
 // Unanswered notes that a request got no answer within its limit.
@@ -69,7 +69,7 @@ func (s *Silence) Unanswered(now time.Time) {
 	*s = Silence{now.Add(min(s.Limit(), MaxPause)), next}
 }
 
-// Holds reports whether the table gets no request now.
+// Holds reports whether requests to the table have to wait.
 func (s *Silence) Holds(now time.Time) bool { return now.Before(s.Until) }
 
 // AtOnce lets the next request be sent without a pause.

@@ -20,13 +20,14 @@ func (s *Server) Waits() bool {
 // isLeftOut reports whether a server passes but is out because its clients got no answers.
 func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
 
-// needed returns how many servers must serve before any is kept out.
+// needed returns the number of servers that must serve before any is kept out.
 func needed(c *Case) int {
 	_, enough := c.MinServers.Of(c.Weighted())
 	return max(enough, c.Quota(), (c.Weighted()+1)/2)
 }
 
-// waiter is a server in the queue. While the queue is made, a server whose Why names a rule is barred by that rule.
+// waiter is a server in the queue. While the queue is being built, a server whose Why names a rule is barred by that
+// rule.
 type waiter struct {
 	*Server
 	needed bool // it comes back at once
@@ -80,7 +81,7 @@ func queue(p *proposal) {
 	p.queue = slices.DeleteFunc(p.queue, func(w waiter) bool { return w.Why != 0 && !w.needed })
 }
 
-// pending counts the servers with a check that has never ended, and all servers that are checked.
+// pending returns the number of servers with a check that has never ended, and the number of all checked servers.
 func (c *Case) pending() (n, of int) {
 	for s := range c.all() {
 		if !s.Unchecked {
@@ -99,7 +100,7 @@ func (p *proposal) comesByItself(s *Server) bool {
 		!s.Suspended() && !p.isOutByHand(s.Dest.Addr)
 }
 
-// waits notes when it is a server's turn, and when that has to be decided again.
+// waits notes the time of a server's turn, and the time to decide about it again.
 func (p *proposal) waits(s *Server, turn, again time.Time) {
 	s.Until, s.Why = turn, p.by
 	p.askAgain(again)
@@ -108,7 +109,7 @@ func (p *proposal) waits(s *Server, turn, again time.Time) {
 // From checks: a server in the queue comes back when no rule keeps it there.
 var letInRule = Rule{"let in", false, letIn}
 
-// letIn lets in the servers that no rule makes wait longer.
+// letIn lets in the servers that no rule keeps waiting.
 func letIn(p *proposal) {
 	for _, s := range p.queue {
 		s.Fallen, s.Noted, s.Suspect, s.Turn = false, false, false, p.now

@@ -4,7 +4,7 @@ package judge
 // what it does. docs/judgement.md shows these comments.
 type Rule struct {
 	Name string
-	// places means that the rule places destinations, for which the contents of the table must be known.
+	// places means that the rule places destinations, so the contents of the table must be known.
 	places bool
 	step   func(*proposal) // applies it
 }

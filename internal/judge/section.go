@@ -1,7 +1,7 @@
-// Package judge decides, from the configuration and state of a virtual service, which servers it should have in the
-// table, with which weights, and why. Decide applies the rules one after the other. Most rules have their own file. The
-// methods of Case note events. The package does no input or output, and gets the time as an argument. No other package
-// decides the contents of the table.
+// Package judge decides which servers a virtual service should have in the table, with which weights, and why. It uses
+// the service's configuration and state. Decide applies the rules one after the other. Most rules have their own file.
+// The methods of Case note events. The package does no input or output, and gets the time as an argument. No other
+// package decides the contents of the table.
 package judge
 
 import (
@@ -66,7 +66,7 @@ func (s *Section) AllOn(addr netip.Addr) []int32 {
 	return s.from(netip.AddrPortFrom(addr, 0), func(one netip.AddrPort) bool { return one.Addr() == addr })
 }
 
-// from returns the consecutive members for which isMeant returns true, beginning at an address of the table.
+// from returns the members from an address of the table on, up to the first one for which isMeant returns false.
 func (s *Section) from(addr netip.AddrPort, isMeant func(netip.AddrPort) bool) []int32 {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
 		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })

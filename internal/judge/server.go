@@ -34,7 +34,7 @@ func (s *Server) StateName() Name {
 	}
 }
 
-// IsDraining reports whether the server could serve and is drained instead. A server that fails is down, not draining.
+// IsDraining reports whether the server could serve but is drained. A server that fails is down, not draining.
 func (s *Server) IsDraining() bool {
 	state := s.State()
 	return s.Drained() && (state == health.Up || state == health.Unknown)

@@ -11,21 +11,21 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// State has everything that is known about a virtual service, including the results of earlier decisions. It is a
+// State holds everything that is known about a virtual service, including the results of earlier decisions. It is a
 // value: it can be cloned, changed and compared. In the zero State, nothing is known.
 type State struct {
 	Servers         []Server    // of the section's members
 	FallbackServers []Server    // of the fallback servers
-	Paths           []Path      // of its lines of checks; nil without checkvip
+	Paths           []Path      // one for each line of checks; nil without checkvip
 	Departing       []Departure // servers that left the file and drain
 	Have            lvs.Dests   // the table, as it is to be changed
-	// Last has the contents of the table as last known, while a change fails; nil if nothing is known. The slice is
+	// Last holds the last known contents of the table while a change fails; nil if nothing is known. The slice is
 	// replaced, never changed in place.
 	Last lvs.Dests
-	// ByHand has the destinations whose changes by hand are kept.
+	// ByHand holds the destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
-	// Found has the destinations that belonged to no known server when the table was first read while servers had
-	// no address; nil before that.
+	// Found holds the destinations that belonged to no known server when the table was first read with servers that
+	// had no address; nil before that.
 	Found map[netip.AddrPort]bool
 
 	Lasting
@@ -147,7 +147,7 @@ func (n Name) String() string {
 }
 
 // Strength records whether enough servers of a section are up, see minservers. Servers that are held, drained, in
-// maintenance or without a weight do not count. With checktype=off only servers that were added by hand count.
+// maintenance or without a weight do not count. With checktype=off, only servers that were added by hand count.
 type Strength struct {
 	Up     int // servers that count
 	Needed int // how many of them are enough: LOW, or HIGH once there were fewer than LOW

@@ -109,5 +109,5 @@ func (c *Case) OwnServe() string {
 	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())
 }
 
-// Quota returns how many servers the checks must leave in service; 0 if they may take out all.
+// Quota returns the number of servers that checks must leave in service; 0 if they may take out all.
 func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }

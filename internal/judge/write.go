@@ -111,7 +111,7 @@ func (w *Write) fails(o Outcome) {
 	}
 }
 
-// Answered notes what became of one of the operations that Next returned. of is the index of its write.
+// Answered notes what became of one of the operations that Next returned, and returns the index of its write.
 func (w *Writes) Answered(i int, o Outcome) (of int) {
 	op, of := w.sent[i].op, w.sent[i].of
 	one, a := w.all[of], o.Answer
@@ -130,8 +130,8 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	return of
 }
 
-// spares reports whether an operation takes out nothing that a refused server should have replaced. serves means that
-// another server is up in the table and stays there.
+// spares reports whether an operation takes out no destination that a refused server should have replaced. serves means
+// that another server is up in the table and stays there.
 func (w *Write) spares(op *lvs.Op, serves bool) bool {
 	addr := op.Dest.Addr
 	s := w.of.At(addr)

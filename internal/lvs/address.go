@@ -17,7 +17,7 @@ func FormatAddr(a netip.Addr) string {
 // ParseAddr reads an address, with or without brackets.
 func ParseAddr(text string) (netip.Addr, error) { return netip.ParseAddr(strings.Trim(text, "[]")) }
 
-// Ports is a range of ports, which includes both ends. A port is 1 to 65535.
+// Ports is an inclusive range of ports, each from 1 to 65535.
 type Ports struct{ First, Last uint16 }
 
 // String returns the range as the configuration and iptables write it: 80, or 10000:20000.

@@ -1,6 +1,6 @@
 package lvs
 
-// Counters has the connections of a destination at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
+// Counters holds the connections of a destination at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
 // --persistent-conn), and its total traffic. status --json shows these fields, so fields may be added but never
 // renamed.
 type Counters struct {

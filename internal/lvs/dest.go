@@ -17,7 +17,7 @@ const (
 	Route  Forward = 3 // direct routing
 )
 
-// Forwards has the methods that a file may name, by their names.
+// Forwards maps the names that a file may use to forwarding methods.
 var Forwards = map[string]Forward{"masq": Masq, "ipip": Tunnel, "gate": Route}
 
 // String returns the name of the method in a file; "" if a file cannot name it.
@@ -43,7 +43,7 @@ const (
 // TunnelFlags are the flags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
 type TunnelFlags uint16
 
-// These flags choose the checksum of the outer packet. Without a flag, it has none.
+// These flags choose the checksum of the outer packet. Without a flag, there is no checksum.
 const (
 	Checksum       TunnelFlags = 1
 	RemoteChecksum TunnelFlags = 2
@@ -66,7 +66,7 @@ type Dest struct {
 	Encap   Encap // only for Tunnel
 }
 
-// Resumes returns the number of connections below which the kernel sends a full destination new clients again.
+// Resumes returns the number of connections below which the kernel again sends new clients to a full destination.
 func (d Dest) Resumes() uint32 {
 	return cmp.Or(d.Lower, uint32((uint64(d.Upper)*3+3)/4))
 }

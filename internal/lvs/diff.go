@@ -9,8 +9,8 @@ import (
 // others and stay.
 //
 // In each service, operations that add capacity come before those that remove it. So a service that has a serving
-// destination before and after all changes has one after each single change. Equal tables give the same changes in the
-// same order.
+// destination both before and after all changes also has one after each single change. Equal tables give the same
+// changes in the same order.
 func Diff(have, want Table) (ops []Op) {
 	for _, key := range want.Keys() {
 		ops = append(ops, DiffService(have[key], want[key])...)

@@ -1,4 +1,4 @@
-// Package lvs has the types that all packages share: virtual services, destinations, tables and operations as the
+// Package lvs defines the types that all packages share: virtual services, destinations, tables and operations as the
 // kernel knows them, and the settings that affect them. It also formats addresses and ports.
 package lvs
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Policy has the settings of a section that decide when servers are added and removed, and with which weight. The
+// Policy holds the settings of a section that decide when servers are added and removed, and with which weight. The
 // configuration and package judge share it.
 type Policy struct {
 	// how many servers checks must leave in service; zero if none
@@ -52,7 +52,7 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Comeback says who brings a server back into service that checks took out.
+// Comeback says who brings a server that checks took out back into service.
 type Comeback bool
 
 // ByOrder means that an operator has to let the server back in.

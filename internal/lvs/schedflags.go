@@ -24,8 +24,8 @@ var schedFlags = []schedFlag{
 	{Sched3, "", "flag-3"},
 }
 
-// ParseSchedFlags reads a list like "sh-fallback,sh-port" as ipvsadm -b does: names are exact, empty names and
-// repetitions are ignored, and a name of another scheduler is an error.
+// ParseSchedFlags reads a list like "sh-fallback,sh-port" as ipvsadm -b does. Names must match exactly, empty and
+// repeated names are ignored, and the name of another scheduler's flag is an error.
 func ParseSchedFlags(scheduler, list string) (flags Flags, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		i := slices.IndexFunc(schedFlags, func(f schedFlag) bool { return f.name == name })
@@ -57,7 +57,7 @@ func allowedFlags(scheduler string) []string {
 	return names
 }
 
-// schedFlagNames returns the names of the scheduler's flags that are set, each once.
+// schedFlagNames returns the names of the scheduler's flags that are set, one name for each.
 func schedFlagNames(scheduler string, flags Flags) []string {
 	var names []string
 	for _, f := range schedFlags {

@@ -8,7 +8,7 @@ type Share struct {
 	Percent bool  // of the servers with a weight
 }
 
-// Of returns the share as a number, given how many servers have a weight. A percentage is rounded up.
+// Of returns the share as a number, given the number of servers with a weight. A percentage is rounded up.
 func (k Share) Of(servers int) int {
 	if k.Percent {
 		return (int(k.N)*servers + 99) / 100
@@ -24,12 +24,12 @@ func (k Share) String() string {
 	return fmt.Sprint(k.N)
 }
 
-// LowHigh has two numbers of servers: fewer than Low are not enough, and from then on only High are enough again. Both
-// are at least 1. If Low comes to more servers than High, Low counts for both. The zero LowHigh means that the
+// LowHigh holds two numbers of servers: fewer than Low are not enough, and from then on only High are enough again.
+// Both are at least 1. If Low comes to more servers than High, Low counts for both. The zero LowHigh means that the
 // directive is not set.
 type LowHigh struct{ Low, High Share }
 
-// Of returns the two numbers, given how many servers have a weight. Without the directive both are 1.
+// Of returns the two numbers, given the number of servers with a weight. Without the directive both are 1.
 func (m LowHigh) Of(servers int) (low, high int) {
 	low = max(m.Low.Of(servers), 1)
 	return low, max(m.High.Of(servers), low)

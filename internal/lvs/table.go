@@ -100,5 +100,5 @@ type Op struct {
 	New      bool // for AddService: fail with EEXIST if the service exists
 }
 
-// Batch is how many changes are sent to the kernel at once.
+// Batch is the number of changes that are sent to the kernel at once.
 const Batch = 64

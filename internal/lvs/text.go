@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Format writes the table as "ipvsadm -Sn" does, in the same order, and as "ipvsadm -R" reads it: a line for each
-// service, followed by one for each of its destinations. Unlike ipvsadm, it also writes the connection thresholds.
+// Format writes the table in the form and order of "ipvsadm -Sn", which "ipvsadm -R" reads: a line for each service,
+// followed by one for each of its destinations. Unlike ipvsadm, it also writes the connection thresholds.
 func Format(t Table) string {
 	var b strings.Builder
 	for _, key := range t.Keys() {
@@ -21,7 +21,7 @@ func Format(t Table) string {
 	return b.String()
 }
 
-// opOptions has ipvsadm's options for the operations.
+// opOptions lists ipvsadm's options for the operations.
 var opOptions = [...]string{
 	AddService: "-A", EditService: "-E", DelService: "-D",
 	AddDest: "-a", EditDest: "-e", DelDest: "-d",

@@ -10,7 +10,8 @@ type Wanted struct {
 	Devices []string
 	// a local route delivers its packets here, even while it is on no device. Local is set whenever Device is
 	Local bool
-	// leave it on its current device, because where it belongs, or where it is, is not known yet. Device is then ""
+	// leave it on its current device, because that device, or the one where it belongs, is not known yet. Device is
+	// then ""
 	Undecided bool
 	Repair    bool // put it back even if it was removed by hand
 }
