@@ -56,10 +56,11 @@ type Addressing struct {
 	Broken string
 }
 
-// Place decides where an address belongs. hosts are its virtual services (none if it left the file), and order is the
-// order that withdraws it, if any. again is the next time at which the decision may change by itself; zero if there is
-// none. A withdrawn address first moves to the device of lastresort, if it has one, and is then taken off every device.
-// This machine accepts packets to the address as long as one of the virtual services has a server in service.
+// Place decides where an address belongs. hosts are its virtual services (none if it left the file), and order
+// describes the order that withdraws it, if any. Place returns the next time at which the decision may change by
+// itself; zero if there is none. A withdrawn address first moves to the device of lastresort, if it has one, and is
+// then taken off every device. This machine accepts packets to the address as long as one of the virtual services has a
+// server in service.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,

@@ -20,8 +20,8 @@ func (s *State) IsAway() bool {
 	return s.Away && n.Known && !(n.Enough && n.Serves)
 }
 
-// Gather notes that a server is back. The check that showed this began at the time began. The section then waits for
-// the other servers.
+// Gather notes that a server is back, according to a check that started at began. The section then waits for the other
+// servers.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
 	for s := range c.all() {
@@ -55,7 +55,7 @@ func (c *Case) HasGathered() bool {
 // From announce: servers that come back after too few were up wait for each other.
 var gatheredRule = Rule{"back together", false, gathered}
 
-// gathered lets servers that are back enter the table once they need not wait any longer.
+// gathered lets servers that are back enter the table once they no longer have to wait.
 func gathered(p *proposal) {
 	if p.HasGathered() {
 		p.Back = time.Time{}

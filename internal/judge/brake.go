@@ -39,8 +39,8 @@ func (s *State) Withholds() bool {
 	return slices.ContainsFunc(s.Paths, func(b Path) bool { return b.Holds })
 }
 
-// Accuse handles the latest result of a check through the virtual address. kept means that the result is not judged, at
-// least not yet. idle means that the result changes nothing.
+// Accuse handles the latest result of a check through the virtual address. kept means that the check's result is not
+// judged, at least not yet; idle means that it changes nothing.
 func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 	if len(c.Paths) == 0 || c.Obeys {
 		return false, false

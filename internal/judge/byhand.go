@@ -50,7 +50,7 @@ func byHand(p *proposal) {
 	}
 }
 
-// Changed notes that a destination was changed by hand, and reports whether the change is kept. If so, it is kept until
+// Changed notes that a destination was changed by hand, and reports whether the change is kept. If so, it lasts until
 // the server's next change of state or a reload. The change is undone if repair is set, if another daemon empties the
 // section, or if it contradicts maintenance. A change that is kept ends whatever was changing the server's weight. The
 // argument in reports whether the destination still exists.

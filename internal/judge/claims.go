@@ -32,7 +32,7 @@ func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 // is so if cleanstop is yes and no other daemon waits for the virtual service.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 
-// Claims applies what the record of claims says: which daemon has which virtual service.
+// Claims tells which daemon owns which virtual service, according to the record of claims.
 type Claims struct {
 	Standby bool
 	Taken   map[lvs.Key]string // which other daemon has it
@@ -57,8 +57,8 @@ func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 // HasTimeouts reports whether the timeouts of idle connections are this daemon's to set.
 func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Taken[lvs.TimeoutsKey] == "" }
 
-// Assign notes which daemon owns a virtual service, and reports whether this director takes it over from another.
-// through is the address that its checks go through.
+// Assign notes which daemon owns a virtual service, and reports whether this director takes it over from another. The
+// argument through is the address that its checks go through.
 func (a *Claims) Assign(c *Claim, key lvs.Key, through netip.Addr) (gained bool) {
 	was, owner := c.Owner, a.Taken[key]
 	if all, met := a.Yielded[through]; all || !met {

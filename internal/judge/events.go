@@ -37,15 +37,15 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 // result.
 func (c *Case) Learned(s *Server) { s.Turned = follow(c, s, s.Held || s.Kept) || s.Turned }
 
-// Hold marks a server as held if it fails or asks to be left out. The guard decides later whether it stays held. serves
-// means that the server may be in service; otherwise Hold does nothing.
+// Hold marks a server as held if it fails or asks to be left out. The guard decides later whether it stays held. If
+// serves is not set, the server can't be in service, and Hold does nothing.
 func (s *Server) Hold(serves bool) {
 	s.Held = s.Held || serves && (s.Health() == health.Down || s.Asks() > health.NoAdmin)
 }
 
-// follow adopts the current verdict of a server's checks, and reports whether the table may change. served means that
-// the server was in service. If such a server goes down, it is either held or noted as fallen. It is noted even if no
-// directive delays its return, because a reload may add one.
+// follow adopts the current verdict of a server's checks, and reports whether the table may change. The argument served
+// means that the server was in service. If such a server goes down, it is either held or noted as fallen. It is noted
+// even if no directive delays its return, because a reload may add one.
 func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
 	switch s.Health() {

@@ -25,9 +25,9 @@ func fallback(p *proposal) {
 // From a reload: while a server has no result and none serves, servers that left the file still serve.
 var replacedRule = Rule{"replaced", true, replaced}
 
-// replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
-// servers, until a new server passes a check. It does not apply to members: checks and orders have decided about those,
-// even if no other server is left.
+// replaced leaves destinations in service although they are no longer configured. It applies after a reload that
+// replaced all servers, until a new server passes a check. It does not apply to members: checks and orders have decided
+// about those, even if no other server is left.
 func replaced(p *proposal) {
 	if !p.unknown || p.serving(true) {
 		return

@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// Kind tells how a kind of condition is shown and reported, and how it affects the rules. A condition is a reason why a
-// server is not simply in the table with its weight in the file. Fields that do not apply to a kind are nil.
+// Kind describes a kind of condition: how it is shown and reported, and how it affects the rules. A condition is a
+// reason why a server is not simply in the table with its weight from the file. Fields that do not apply to a kind are
+// nil.
 type Kind struct {
 	Name    string // in JSON, metrics and docs
 	Trouble Trouble
 	Says    func(View) string // the sentence about a server with this condition; "" for others
-	// Share returns the part of its weight that a server keeps under the condition. The text that Says returns then
+	// Share returns the part of a server's weight that remains under the condition. The text that Says returns then
 	// becomes part of the sentence about the weight.
 	Share func(View) Part
-	// keeps reports whether a server that is down stays in the table with weight 0, and whether the condition
-	// decides that.
+	// keeps reports whether a server that is down has weight 0 in the table, and whether the condition decides
+	// that.
 	keeps func(p *proposal, s *Server) (stays, decides bool)
 	// delays reports whether a server that checks took out may have to wait before it comes back.
 	delays func(*Section, *Server) bool
@@ -61,7 +62,7 @@ func (c *Case) Seen(one *Server, now time.Time) View { return View{c, one, now} 
 // left returns the time that remains until a given time, rounded to seconds.
 func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.Now)).Round(time.Second) }
 
-// share returns the part of its weight that a server keeps under all conditions together.
+// share returns the part of the server's weight that remains under all conditions together.
 func (v View) share() Part {
 	p := Part{1, 1}
 	for i := range sharing { // copying each would be most of the work

@@ -35,8 +35,8 @@ func (m *Marks) Took(rules []lvs.MarkRule) (changed bool) {
 	return true
 }
 
-// NeedsOrder reports whether rules have to be set or removed. Without rules, the daemon starts without waiting for the
-// programs that set them.
+// NeedsOrder reports whether rules have to be set or removed. If there are no rules, the daemon starts without waiting
+// for the programs that set them.
 func (m *Marks) NeedsOrder() bool {
 	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
 }
@@ -45,10 +45,10 @@ func (m *Marks) NeedsOrder() bool {
 // the previous daemon may have left some.
 func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails || !m.Looked) }
 
-// IsClear reports whether there are no rules to remove at a stop.
+// IsClear reports whether there are no rules to remove when the director stops.
 func (m *Marks) IsClear() bool { return !m.Kept || m.Looked && len(m.Want) == 0 && len(m.set) == 0 }
 
-// isChanging reports whether rules are about to change. Until then, virtual services that get packets because of the
+// isChanging reports whether rules are about to change. Until they do, virtual services that get packets because of the
 // present rules must stay.
 func (m *Marks) isChanging() bool { return m.Busy && !m.Fails && !sameRules(m.Want, m.set) }
 

@@ -28,7 +28,7 @@ type Record struct {
 	Reports Spoken `json:"Told,omitzero"`
 }
 
-// Goal returns, for a record, the weight that a server has by order or in the file. While the table is unknown, it
+// Goal returns the weight that a server has by order or in the file, to be recorded. While the table is unknown, it
 // returns a weight that no server has, because any weight that the next daemon finds may have been written by this one.
 func (s *State) Goal(one *Server) uint32 {
 	if s.Have == nil {

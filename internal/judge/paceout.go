@@ -41,8 +41,8 @@ func removals(p *proposal) {
 }
 
 // waitsToGo reports whether a server that checks take out has to wait for its turn, and otherwise counts its removal. A
-// server that accepts no connection, or asks to be left out, is taken out at once and not counted. most is the number
-// of servers that may be removed in each period of paceout.
+// server that accepts no connection, or asks to be left out, is taken out at once and not counted. The argument most is
+// the number of servers that may be removed in each period of paceout.
 func (p *proposal) waitsToGo(s *Server, most int) bool {
 	if p.PaceOut.N == 0 || !p.IsOurs() || s.Health() == health.Up || lossOf(s) == NotReached {
 		return false

@@ -59,8 +59,8 @@ func down(p *proposal) {
 	}
 }
 
-// stays reports whether a server that is down stays in the table with weight 0 instead of being removed, and whether a
-// kind of condition decides that.
+// stays reports whether a server that is down has weight 0 in the table instead of being removed, and whether a kind of
+// condition decides that.
 func (p *proposal) stays(s *Server) (stays, decided bool) {
 	for i := range Kinds {
 		if keeps := Kinds[i].keeps; keeps != nil {

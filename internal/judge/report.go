@@ -34,9 +34,9 @@ func (s *Server) Asks() (most health.Admin) {
 	return most
 }
 
-// Report notes a server's report in an answer to a check, before the result of that check is noted. It returns true if
-// the table may change. A report of a server that serves counts once enough answers agree. A server that does not serve
-// never enters service against its own report.
+// Report notes what a server reports in an answer to a check. It must be called before the result of that check is
+// noted. It returns true if the table may change. If the server serves, its report counts once enough answers agree. A
+// server that does not serve never enters service against its own report.
 func Report(c *Case, s *Server, check *Check, reported health.Report) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up || s.Health() != health.Up { // a held server may come back by this answer

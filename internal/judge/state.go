@@ -24,8 +24,8 @@ type State struct {
 	Last lvs.Dests
 	// ByHand holds the destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
-	// Found holds the destinations that belonged to no known server when the table was first read with servers that
-	// had no address; nil before that.
+	// Found holds the destinations that belonged to no known server when the table was first read while some
+	// servers had no address; nil before that.
 	Found map[netip.AddrPort]bool
 
 	Lasting

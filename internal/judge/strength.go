@@ -6,8 +6,8 @@ import (
 	"ldirectord/internal/health"
 )
 
-// Weigh decides again whether enough servers are up. The two numbers of minservers make a hysteresis: the result
-// depends on the previous one.
+// Weigh decides again whether enough servers are up. Because minservers has two numbers, the result depends on the
+// previous one.
 func (c *Case) Weigh() {
 	n := &c.Strength
 	found, awaited := c.foundServes(), 0

@@ -91,7 +91,7 @@ func Compare(all []*Witness, now time.Time) {
 	}
 }
 
-// judge decides whether a server is suspected. well means that enough of the other servers answered.
+// judge decides whether a server is suspected. The argument well means that enough of the other servers answered.
 func (w *Witness) judge(well bool, now time.Time) {
 	waiting := w.unanswered
 	w.at, w.well = now, well

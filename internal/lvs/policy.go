@@ -27,8 +27,8 @@ type Policy struct {
 	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }
 
-// OnFail decides what happens to a server that checks take out. It has weight 0 for this time and is then removed, or
-// one of the values below applies.
+// OnFail decides what happens to a server that checks take out. The server has weight 0 for this time and is then
+// removed, unless one of the values below applies.
 type OnFail time.Duration
 
 // The values of OnFail that are not times.
@@ -52,7 +52,7 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Comeback says who brings a server that checks took out back into service.
+// Comeback says who brings back a server that checks took out.
 type Comeback bool
 
 // ByOrder means that an operator has to let the server back in.

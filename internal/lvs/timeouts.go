@@ -12,7 +12,7 @@ const MaxIdle = (1<<31 - 1) / 1000
 // TimeoutsKey identifies the timeouts among the virtual services that daemons claim: only one daemon sets them.
 var TimeoutsKey = Key{Protocol: 255}
 
-// String returns the timeouts as the file has them: 900/120/300.
+// String returns the timeouts in the form of the file: 900/120/300.
 func (t Timeouts) String() string { return fmt.Sprintf("%d/%d/%d", t[0], t[1], t[2]) }
 
 // Over applies the order t to the former timeouts, and returns the result.

@@ -1,6 +1,6 @@
-// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server out of
-// service. Access to the folder may hang, for example because a file server is down, and so may the look-up of a name.
-// Only the goroutine of the watch waits for these.
+// Package maintenance watches maintenancedir. A file in it that is named after a real server takes that server out of
+// service. Access to the folder may hang, for example because a file server is down. The look-up of a name may hang
+// too. Only the goroutine of the watch waits for them.
 package maintenance
 
 import (
@@ -43,8 +43,8 @@ type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
 	names  *names
-	// turns has, for each folder, the turn to access it. A hanging access keeps the turn, so that later watches
-	// wait without another hanging thread.
+	// turns maps each folder to the turn to access it. A hanging access keeps the turn, so later watches wait and
+	// do not make another thread hang.
 	turns sync.Map
 }
 
@@ -54,8 +54,8 @@ func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher 
 	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr)}
 }
 
-// Watch sends the servers that the folder puts into maintenance: once as soon as they are known, then at each change,
-// until ctx is done. A missing folder puts no server into maintenance, and may appear later.
+// Watch sends the servers that the folder puts into maintenance, first as soon as they are known and then at each
+// change, until ctx is done. A missing folder puts no server into maintenance, and may appear later.
 func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-chan Reading {
 	turn, _ := w.turns.LoadOrStore(dir, make(chan struct{}, 1))
 	f := &folder{
@@ -106,7 +106,7 @@ func (f *folder) run(ctx context.Context) {
 	}
 }
 
-// alone waits for the turn to access the folder, and calls do. It reports whether do ended before ctx was done.
+// alone waits for the turn to access the folder, and calls do. It reports whether the call ended before ctx was done.
 func (f *folder) alone(ctx context.Context, do func()) bool {
 	select {
 	case f.turn <- struct{}{}:

@@ -20,7 +20,7 @@ const (
 	maxLookups    = 50              // at the same time
 )
 
-// names has the host names of servers. Several goroutines may use it at the same time.
+// names holds the host names of servers. Several goroutines may use it at the same time.
 type names struct {
 	lookup func(ctx context.Context, addr string) (hosts []string, err error)
 
@@ -77,7 +77,7 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	return addrs
 }
 
-// forget drops names that have been outdated for long, except those of the given addresses.
+// forget drops names that have been outdated for a long time, except those of the given addresses.
 func (n *names) forget(except []netip.Addr, at time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -89,7 +89,7 @@ func (n *names) forget(except []netip.Addr, at time.Time) {
 		func(addr netip.Addr, one name) bool { return !stay[addr] && at.Sub(one.until) > namesKept })
 }
 
-// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. If there is no
+// resolve looks up the host names of addresses, up to maxLookups at the same time, and stores them. If there is no
 // answer for an address, its last name is kept.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)

@@ -18,7 +18,7 @@ const (
 	maxNote = 200      // bytes of its reason that are kept
 )
 
-// note is the content of a file of the folder.
+// note is the content of a file in the folder.
 type note struct {
 	text  string    // the reason and the end; "" if the file is empty
 	until time.Time // zero: until the file is removed
@@ -60,7 +60,7 @@ func readNote(path string) (n note, err error) {
 	return n, nil
 }
 
-// whyAndUntil returns the reason and the end in a file.
+// whyAndUntil returns the reason and the end that a file gives.
 func whyAndUntil(text string) (why, end string) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
 		line = strings.TrimSpace(line)

@@ -7,7 +7,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Book has the orders of a director. An order that ended here does not begin again, even if its sender still gives it.
+// Book holds the orders of a director. An order that ended here does not begin again, even if its sender still gives
+// it.
 type Book struct {
 	Held All // in force; a change makes a new map
 	Over All // ended here, but the sender still gives them
@@ -31,8 +32,8 @@ func (b *Book) Given(all All) (begun, undone All) {
 	return begun, undone
 }
 
-// Expire ends the orders whose end has come. ends has the end of each order that has one. next is the time when the
-// next order ends; zero if none does.
+// Expire ends the orders whose end has come. ends holds the end of each order that has one. The result next is the time
+// when the next order ends; zero if none does.
 func (b *Book) Expire(ends map[lvs.Backend]time.Time, now time.Time) (over All, next time.Time) {
 	over = All{}
 	for at, end := range ends {

@@ -1,5 +1,5 @@
-// Package orders has what operators order in addition to the configuration: the kinds of orders, when they end, how
-// commands request them, and the file that keeps them.
+// Package orders defines the orders that operators give in addition to the configuration: their kinds, when they end,
+// how commands request them, and the file that keeps them.
 package orders
 
 import (
@@ -23,20 +23,20 @@ const (
 	Maint Kind = "maint"  // out of service, as by a file in maintenancedir
 	Weigh Kind = "weight" // another weight than in the file
 	Ready Kind = "ready"  // no order any more
-	// for a virtual service: keepserving and checkvip hold no server until all are up
+	// for a virtual service: until all servers are up, keepserving and checkvip hold none
 	Obey Kind = "obey"
 
 	Withdraw Kind = "withdraw" // for an address, or EveryAddress: it is not announced
 	Announce Kind = "announce" // for an address, or EveryAddress: ends Withdraw
 )
 
-// EveryAddress means all announced addresses in an order.
+// EveryAddress in an order means all announced addresses.
 const EveryAddress = "*"
 
 // ByRoll is the reason that roll gives by default.
 const ByRoll = "roll"
 
-// Order is one order of the operator. Times are whole seconds in UTC, so that equal orders compare as equal.
+// Order is one order from an operator. Times are whole seconds in UTC, so that equal orders compare as equal.
 type Order struct {
 	Kind   Kind      `json:"order"`
 	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
@@ -77,7 +77,7 @@ func (o Order) String() string {
 	return text
 }
 
-// Reason returns why the order was given, or says that a roll that ended has left it.
+// Reason returns the reason for the order, or says that it is left over from a roll that ended.
 func (o Order) Reason() string {
 	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
 		return "a roll that ended"
@@ -115,13 +115,12 @@ func (o Order) End() time.Time {
 // IsOver reports whether the order has ended.
 func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
 
-// IsPlain reports whether the state that the order leads to, such as drained, says everything about the order except
-// who gave it.
+// IsPlain reports whether the resulting state, such as drained, tells everything about the order except who gave it.
 func (o Order) IsPlain() bool {
 	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }
 
-// Remark returns the description of the order after a prefix; "" for no order, or a plain one.
+// Remark returns the given prefix and the description of the order; "" for no order or a plain one.
 func (o Order) Remark(after string) string {
 	if o.Kind == "" || o.IsPlain() {
 		return ""
@@ -129,7 +128,7 @@ func (o Order) Remark(after string) string {
 	return after + o.String()
 }
 
-// All has the orders in force and the orders that wait, including those for servers that are not in the file now. An
+// All holds the orders in force and the orders that wait, including those for servers that are not in the file now. An
 // order for a virtual service has no Real.
 type All map[lvs.Backend]Order
 
@@ -160,8 +159,8 @@ func (all All) InForce() All { return all.without(Order.Waits) }
 // Waiting returns a copy with only the orders that wait.
 func (all All) Waiting() All { return all.without(func(o Order) bool { return !o.Waits() }) }
 
-// Apart returns since, or the first second after it at which no waiting order was given. This time identifies the
-// orders of one command, which begin together.
+// Apart returns the time since or, if a waiting order was given then, the next second at which none was. This time
+// identifies the orders of one command, which begin together.
 func (all All) Apart(since time.Time) time.Time {
 	taken := map[time.Time]bool{}
 	for _, o := range all.Waiting() {

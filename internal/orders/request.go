@@ -32,9 +32,9 @@ const maxWhy = 200 // bytes of a reason to keep
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
 // Parse reads the words of a request. The order is drain, maint, ready, obey, withdraw, announce, or weight and a
-// number; weight 0 means drain. It may have a reason, a time to begin (18:00), and an end: a time, or how long the
-// order lasts (2h). In words, Parse shortens the reason and adds the time zone to from and until, because the daemon
-// may have another time zone.
+// number; weight 0 means drain. It may have a reason, a time to begin (18:00), and an end, given as a time or as a
+// duration (2h). Parse also changes words: it shortens the reason and adds the time zone to from and until, because the
+// daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	what, from, until, last := words.Get("order"), words.Get("from"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
@@ -94,7 +94,7 @@ func (r *Request) weigh(number string) error {
 // maxBudget is the longest time that a request may wait until enough servers are left.
 const maxBudget = 24 * time.Hour
 
-// BudgetOf returns how long a request waits until enough servers are left.
+// BudgetOf returns the time that a request may wait until enough servers are left.
 func BudgetOf(words url.Values) time.Duration {
 	d, _ := time.ParseDuration(words.Get("wait-budget")) // a command wrote it
 	return min(max(d, 0), maxBudget)
@@ -127,7 +127,7 @@ func (r Request) String() string {
 // TakesBack reports whether the request ends an order.
 func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
 
-// beginOf returns the time when a waiting order begins. It begins only if enough servers are left then.
+// beginOf returns the time when a waiting order begins. The order begins only if enough servers are left then.
 func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
 		return now, errors.New("from works only with drain, maint and weight N, and not with force or " +
@@ -136,7 +136,7 @@ func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	return timeAfter(now, from)
 }
 
-// endOf returns when an order ends; zero if it never does.
+// endOf returns the time when an order ends; zero if it never does.
 func endOf(until, last string, now time.Time) (time.Time, error) {
 	switch {
 	case until != "" && last != "":

@@ -14,11 +14,11 @@ import (
 	"ldirectord/parser"
 )
 
-// Build makes the checker of a spec, as protocol.New does.
+// Build makes the checker for a spec, as protocol.New does.
 type Build func(checker.Spec) (checker.Checker, error)
 
-// New prepares a configuration. It returns a diagnostic, with the position in the file, for each setting that no
-// checker or table can carry out. The plan is nil if any diagnostic is an error.
+// New prepares a configuration. It returns a diagnostic, with the position in the file, for each setting that a checker
+// or the table can't implement. The plan is nil if any diagnostic is an error.
 func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	b := newBuilder(cfg, build)
 	all := make([]Service, len(cfg.Virtuals)) // allocated at once
@@ -160,8 +160,8 @@ func (b *builder) earlier(s *Service) {
 }
 
 // left makes the entry of a server that has left the file. It returns nil if the server's address already has an entry,
-// from the file or made before. It reports no mistakes in the checks, because they were reported for the servers in the
-// file.
+// either from the file or from an earlier call. It reports no mistakes in the checks, because they were reported for
+// the servers in the file.
 func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.AddrPort]bool) *Entry {
 	e := entryOf(s.Config, r, place)
 	if made[e.Dest.Addr] || len(s.Section.AllAt(e.Dest.Addr)) > 0 {
@@ -221,7 +221,7 @@ func (b *builder) doubt(spec checker.Spec, l *Line) *checker.SpecError {
 	return checker.Idle(l.Task.Checker)
 }
 
-// ignored warns of a line of alsocheck that repeats an earlier check of the section with another weight.
+// ignored warns of an alsocheck line that repeats an earlier check of the section with another weight.
 func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
 	if number == first {
 		return d
@@ -238,8 +238,8 @@ func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
 	return d
 }
 
-// line returns the check that a line of checks gives an entry. It adds the check to the entry, unless the entry already
-// has an equal one.
+// line returns the check that the line with this number gives an entry. It adds the check to the entry, unless the
+// entry already has an equal one.
 func (b *builder) line(s *Service, e *Entry, number int) (l *Line, err error) {
 	l = &e.First
 	if number > 0 {

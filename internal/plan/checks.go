@@ -19,7 +19,7 @@ type Check struct {
 // Checks lists every check of the plan in the order of the file.
 func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
 
-// ChecksOf lists the checks of the servers that an operator names as for Snapshot.Backends.
+// ChecksOf lists the checks of the servers that an operator names. Snapshot.Backends describes the names.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, s := range p.ServicesOf(virtual) {
 		for _, e := range s.Entries {
@@ -46,5 +46,5 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	return list
 }
 
-// NoAddress returns why a server has no address.
+// NoAddress returns the reason why a server has no address.
 func NoAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }

@@ -29,7 +29,7 @@ type Entry struct {
 	First Line // with checktype=off it has no task
 }
 
-// Line is the check that one of the section's lines of checks gives an entry.
+// Line is a check of an entry, as one of the section's lines configures it.
 type Line struct {
 	Task   *schedule.Task // nil with checktype=off
 	Next   *Line          // of the entry
@@ -129,8 +129,8 @@ func membersOf(entries []*Entry) []*judge.Member {
 	return members
 }
 
-// Unknown returns the state of the service while nothing is known about it. room has the memory for the servers of all
-// entries.
+// Unknown returns the state of the service while nothing is known about it. room provides the memory for the servers of
+// all entries.
 func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	if s.Config.CheckVIP.IsValid() {
 		now.Paths = make([]judge.Path, len(s.Config.Checks()))
@@ -143,8 +143,7 @@ func (s *Service) Unknown(room []judge.Server) (now judge.State) {
 	return now
 }
 
-// unknown sets the state of an entry while nothing is known about it. ways means that its checks have a state of their
-// path.
+// unknown sets the state of an entry while nothing is known about it. If ways is set, each of its checks has a Way.
 func (s *Service) unknown(one *judge.Server, e *Entry, ways bool) {
 	more := 0
 	for l := e.First.Next; l != nil; l = l.Next {

@@ -13,8 +13,8 @@ import (
 	"ldirectord/parser"
 )
 
-// Spec returns the request of a check. It contains only what the check uses, so that equal checks of several virtual
-// services can be shared.
+// Spec returns the specification of a check. It contains only what the check uses, so that equal checks of several
+// virtual services can be shared.
 func (x Use) Spec() checker.Spec {
 	cfg, r := x.Check(), x.Entry.Real
 	s := checker.Spec{
@@ -71,8 +71,9 @@ func (x Use) Spec() checker.Spec {
 	return s
 }
 
-// externalArgs returns the arguments of an external check, separated by zero bytes. They are those of checkargs, or
-// else the virtual address or mark, virtual port, real address and real port. A missing port is 0.
+// externalArgs returns the arguments of an external check, separated by zero bytes. They are those of checkargs, if it
+// is set. Otherwise they are the virtual address (or the mark), virtual port, real address and real port. A missing
+// port is 0.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) string {
 	virtual, port := cfg.Name(), "0"
 	if cfg.Protocol != lvs.Mark {
@@ -121,7 +122,7 @@ func destOf(cfg *parser.Virtual, r *parser.Real) lvs.Dest {
 		Upper: uint32(r.Upper), Lower: uint32(r.Lower)}
 }
 
-// sectionOf returns what judge needs of a section.
+// sectionOf returns the part of a section that package judge needs.
 func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
 	s := judge.Section{
 		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,

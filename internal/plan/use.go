@@ -31,8 +31,8 @@ func (x Use) Section() *parser.Virtual {
 // Check returns the configuration of the check.
 func (x Use) Check() *parser.Virtual { return x.Section().Check(int(x.Line.Number)) }
 
-// Name returns the name of the check: https, or https 443 if the entry has several checks, or https 443 #2 if their
-// names are alike. A check from a checkdef has the name of the checkdef.
+// Name returns the name of the check, such as https. If the entry has several checks, the name is https 443, or https
+// 443 #2 if their names are alike. A check from a checkdef has the name of the checkdef.
 func (x Use) Name() string {
 	name := x.plainName()
 	for l := &x.Entry.First; l != nil; l = l.Next {
@@ -62,7 +62,7 @@ func (x Use) plainName() string {
 	return fmt.Sprintf("%s %d", name, spec.Target.Port())
 }
 
-// job is one check and how often it is made. Equal jobs share one check.
+// job is one check and its interval. Equal jobs share one check.
 type job struct {
 	common unique.Handle[checker.Spec] // what servers have in common, kept once
 	target netip.AddrPort
@@ -79,14 +79,14 @@ func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.Service.Config.CheckInterval.Duration()}
 }
 
-// whom returns the facts of a check on which the meaning of a timeout depends: which server it asks, by which protocol,
-// and for how long.
+// whom returns the facts of a check on which the meaning of a timeout depends: which server it asks, over which
+// protocol, and for how long.
 func whom(s checker.Spec) job {
 	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
 }
 
-// Succeed lets a plan that is not yet in force continue the checks that are already running. now has the uses of the
-// plan. heirs maps each replaced check to the new one.
+// Succeed lets a plan that is not yet in force continue the checks that are already running. running yields the uses of
+// the plan in force, and now those of this plan. heirs maps each replaced check to the new one.
 func (p *Plan) Succeed(running iter.Seq[Use], sums checker.TLSSums, now iter.Seq[Use]) (
 	heirs map[*schedule.Task]*schedule.Task) {
 	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.Tasks)), map[job]*schedule.Task{}

@@ -137,7 +137,7 @@ func (w *World) Fail(servers []lvs.Backend) {
 	w.pass(w.calm)
 }
 
-// anyUp reports whether a failing server is not down yet.
+// anyUp reports whether any failing server is still up.
 func (w *World) anyUp() bool {
 	now := w.Snapshot()
 	for v, s := range now.Each() {
@@ -157,7 +157,7 @@ func (w *World) anyUp() bool {
 	return false
 }
 
-// Order replaces the orders in force with these. ready has servers that no longer wait to come back.
+// Order replaces the orders in force with these. ready lists the servers that no longer wait to come back.
 func (w *World) Order(all orders.All, ready ...lvs.Backend) {
 	w.core.Order(w.now, all, ready...)
 	w.step()
