@@ -197,7 +197,7 @@ func (a *Address) IsGone(all Addressing, now time.Time) bool {
 	return a.Known && a.At == "" && !now.Before(a.Left.Add(all.Withdraw))
 }
 
-// Lingers reports whether an address that left the file, or that a director on standby withdraws, still has to be
+// Lingers reports whether an address that left the file, or was withdrawn by a director on standby, still has to be
 // served. busy means that an order is due or in progress.
 func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 	if !a.Left.IsZero() && now.After(a.Left.Add(all.Withdraw+Moving)) { // withdrawing it has failed

@@ -79,7 +79,7 @@ func (c *Check) Answered(began, back time.Time) {
 	}
 }
 
-// isMissed reports whether a check has neither passed nor finally failed since the first server was back.
+// isMissed reports whether a check has neither passed nor failed for good since the first server came back.
 func (p Passage) isMissed(back time.Time) bool {
 	return (!p.OK || p.Began.Before(back)) && p.Began.Before(back.Add(stillAway))
 }

@@ -12,9 +12,9 @@ var releaseRule = Rule{"released", true, released}
 // From keepserving: a change by hand ends when the guard releases the server.
 var releaseAgainRule = Rule{"let go", true, released}
 
-// released ends changes by hand to servers whose state has changed, and to the fallback servers when these begin or
-// cease to be needed. It is applied before guard, so that guard counts the servers without those changes. A server that
-// was removed by hand and went down stays out, unless readdquiescent adds it again.
+// released ends changes by hand to servers whose state has changed. It also ends those to fallback servers when the
+// need for them begins or ends. It is applied before guard, so that guard counts the servers without those changes. A
+// server that was removed by hand and went down stays out, unless readdquiescent adds it again.
 func released(p *proposal) {
 	for s := range p.all() {
 		addr := s.Dest.Addr

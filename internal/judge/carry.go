@@ -74,8 +74,8 @@ func (c *Case) CarryTable(was *Case) {
 	})
 }
 
-// CarryOrders copies the orders for a server from the same server before the reload. The sections differ as described
-// at CarryTable.
+// CarryOrders copies the orders for a server from its state before the reload. The sections differ as described at
+// CarryTable.
 func (s *Server) CarryOrders(was *Server) {
 	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
 }

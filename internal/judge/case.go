@@ -25,7 +25,7 @@ func (s *State) all() iter.Seq[*Server] {
 	}
 }
 
-// Sharing returns the servers with the same address in the table, in the order of the file.
+// Sharing returns the servers that share an address of the table, in the order of the file.
 func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for _, i := range c.AllAt(addr) {

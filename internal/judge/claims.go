@@ -28,8 +28,8 @@ func (c *Claim) MayBeIn() bool { return c.IsOurs() || c.LeftIn }
 // Keeps reports whether the entries of a virtual service may stay in the table if this director put them there.
 func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 
-// Goes reports whether a virtual service is removed from the table when this director stops or is put on standby. This
-// is so if cleanstop is yes and no other daemon waits for the virtual service.
+// Goes reports whether a virtual service is removed from the table when this director stops or is put on standby. It is
+// removed if cleanstop is yes and no other daemon waits for it.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 
 // Claims tells which daemon owns which virtual service, according to the record of claims.

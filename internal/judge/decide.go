@@ -78,8 +78,8 @@ func (p *proposal) askAgain(at time.Time) {
 	}
 }
 
-// serving reports whether the decision so far leaves a destination in service that was not taken out by hand. If held
-// is set, held servers count too, although they may be dead.
+// serving reports whether the decision so far leaves any destination in service, apart from those taken out by hand. If
+// held is set, held servers count too, although they may be dead.
 func (p *proposal) serving(held bool) bool {
 	for addr, d := range p.Places {
 		if s := p.At(addr); d.Weight > 0 && !p.isOutByHand(addr) && (held || s == nil || !s.Held) {

@@ -27,8 +27,8 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	return true
 }
 
-// Learn notes the last result of a check that is already made for other servers. This way, the state of an unknown
-// server is known at once.
+// Learn notes the last result of a check that already runs for other servers. This way, the state of an unknown server
+// is known at once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }
@@ -109,7 +109,7 @@ func (s *State) Vanished() {
 	s.Have, s.Known = lvs.Dests{}, false
 }
 
-// Lost notes that the contents of the table are unknown, because it is not known which of the changes were made.
+// Lost notes that the contents of the table are unknown, because it is unclear which changes were made.
 func (s *State) Lost() {
 	if s.Have != nil {
 		s.Last = s.Have

@@ -59,7 +59,7 @@ type View struct {
 // Seen returns the view of a server of the case at a given time. Without a server, it returns the view of the section.
 func (c *Case) Seen(one *Server, now time.Time) View { return View{c, one, now} }
 
-// left returns the time that remains until a given time, rounded to seconds.
+// left returns the time left until a given time, rounded to seconds.
 func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.Now)).Round(time.Second) }
 
 // share returns the part of the server's weight that remains under all conditions together.

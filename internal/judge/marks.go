@@ -41,8 +41,8 @@ func (m *Marks) NeedsOrder() bool {
 	return m.Kept && (len(m.Want) > 0 || len(m.set) > 0 || m.Busy || m.Fails)
 }
 
-// NeedsLook reports whether rules have to be checked again. This is so if there are rules, if an order failed, or if
-// the previous daemon may have left some.
+// NeedsLook reports whether rules have to be checked again. They do if there are rules, if an order failed, or if the
+// previous daemon may have left some.
 func (m *Marks) NeedsLook() bool { return m.Kept && (len(m.Want) > 0 || m.Fails || !m.Looked) }
 
 // IsClear reports whether there are no rules to remove when the director stops.
@@ -59,9 +59,9 @@ func (m *Marks) Has(rules []lvs.MarkRule) bool {
 
 func (m *Marks) isSet(r lvs.MarkRule) bool { return slices.ContainsFunc(m.byMark[r.Mark], r.Equal) }
 
-// Holds reports whether a virtual service that left the file must still serve because of rules. It must if packets
-// still get its mark, because no other service would take them. It also must while the rule that gives its packets a
-// mark can't be set, because only the old service takes them until then.
+// Holds reports whether a virtual service that left the file must still serve because of mark rules. It must if packets
+// still get its mark, because no other service would take them. It must also serve while the rule that marks its
+// packets can't be set, because only the old service takes them until then.
 func (m *Marks) Holds(key lvs.Key) bool {
 	if m.isChanging() {
 		return true

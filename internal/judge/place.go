@@ -72,8 +72,8 @@ func (p *proposal) stays(s *Server) (stays, decided bool) {
 	return p.Quiescent, false
 }
 
-// outByChecks reports whether only checks keep a server out: one fails, or one failed and the server waits to come
-// back.
+// outByChecks reports whether only checks keep a server out: either one fails, or one failed and the server waits to
+// come back.
 func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }
@@ -81,8 +81,9 @@ func outByChecks(s *Server) bool {
 // From checks: a server without a result stays as it is, as does one that is back and waits for others.
 var unknownRule = Rule{"unknown", true, unknown}
 
-// unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
-// current server stays until its first failure. Servers that are back and wait for others are treated in the same way.
+// unknown leaves the entry of a server without a result as it was found. A new server gets no traffic before its first
+// success, and a current server stays until its first failure. Servers that are back and wait for others are treated in
+// the same way.
 func unknown(p *proposal) {
 	for s := range p.all() {
 		state := s.State()

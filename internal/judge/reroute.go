@@ -13,9 +13,9 @@ var rerouteRule = Rule{"rerouted", true, rerouted}
 
 // rerouted delays the change to gate while a server has connections. If others serve, one server at a time gets no new
 // connections. It changes to gate when its connections have ended, and then the next one follows. The reason is that
-// the kernel caches one route for each destination. A packet of an old connection makes it cache a route that is wrong
-// for gate. The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after
-// that connection has ended.
+// the kernel caches one route for each destination. A packet of an old connection makes the kernel cache a route that
+// is wrong for gate. The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even
+// after that connection has ended.
 func rerouted(p *proposal) {
 	left, may := false, p.MayReroute(p.Have)
 	for s := range p.all() {

@@ -61,7 +61,7 @@ func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	return s.from(addr, func(one netip.AddrPort) bool { return one == addr })
 }
 
-// AllOn returns the members at an address with any port, in the order of their ports.
+// AllOn returns the members at an address, sorted by port.
 func (s *Section) AllOn(addr netip.Addr) []int32 {
 	return s.from(netip.AddrPortFrom(addr, 0), func(one netip.AddrPort) bool { return one.Addr() == addr })
 }

@@ -13,7 +13,7 @@ import (
 // stride is the shortest time between two steps of a section.
 const stride = time.Second
 
-// Ramp returns the part of its weight that a climbing server gets: the time since it began to climb, divided by
+// Ramp returns the part of the weight that a climbing server gets: the time since it began to climb, divided by
 // slowstart, both in microseconds.
 func (c *Section) Ramp(s *Server, now time.Time) Part {
 	if s.Climbs.IsZero() || c.SlowStart == 0 {

@@ -20,7 +20,7 @@ const (
 	maxQuiet      = 10 // looks in a row without a new connection, after which the count starts again
 )
 
-// Witness follows, from look to look, what the counters of a server show about its clients.
+// Witness tracks what the counters of a server show about its clients from one look to the next.
 type Witness struct {
 	last       lvs.Traffic // at the last look
 	at         time.Time   // of the last look that compared it

@@ -15,7 +15,7 @@ type Backend struct {
 // At returns the backend with these names.
 func At(virtual, real string) Backend { return Backend{virtual, real} }
 
-// String returns the name as people read it: 192.0.2.21:80 of tcp:192.0.2.1:80.
+// String returns the name in readable form: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
 // Compare sorts by virtual service, then by name.

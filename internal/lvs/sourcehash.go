@@ -13,8 +13,8 @@ const (
 )
 
 // SourceHash returns the destination that the scheduler sh chooses for a client's new connection, and whether the
-// destination takes the connection. The destinations must be in the order of the kernel's list. The client's port
-// counts only if sh-port is among the flags. takes reports whether a destination is neither full nor at weight 0.
+// destination takes the connection. The destinations must be in the order of the kernel's list. The client's port has
+// an effect only with sh-port. takes reports whether a destination is neither full nor at weight 0.
 func SourceHash(all []Dest, flags Flags, client netip.AddrPort, takes func(Dest) bool) (d Dest, in bool) {
 	if len(all) == 0 {
 		return Dest{}, false

@@ -22,8 +22,8 @@ type Entry struct {
 // File is the path of the file with the orders. The file outlives the daemon, but not a reboot. The first line names
 // the format. Then each order is in a comment. A waiting order has another form, because programs that do not know From
 // must not begin it. The comments are followed by a line for each server that is taken out, which names the virtual
-// service and the real server. Such a server stays drained if its comment is damaged, or has an order that only a later
-// version knows.
+// service and the real server. Such a server stays drained if its comment is damaged or contains an order that only a
+// later version knows.
 type File string
 
 const later = "later " // before an order that waits

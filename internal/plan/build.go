@@ -114,7 +114,7 @@ func (b *builder) service(s *Service, cfg *parser.Virtual) {
 	b.earlier(s)
 }
 
-// fallbacks makes the fallback servers. With fallbackcheck they are checked like real servers, but the checks only
+// fallbacks makes the fallback servers. With fallbackcheck, they are checked like real servers, but the checks only
 // choose among them.
 func (b *builder) fallbacks(s *Service) (all []*Entry) {
 	s.FallbackCheck, _ = s.Config.Fallbacks()
@@ -160,8 +160,8 @@ func (b *builder) earlier(s *Service) {
 }
 
 // left makes the entry of a server that has left the file. It returns nil if the server's address already has an entry,
-// either from the file or from an earlier call. It reports no mistakes in the checks, because they were reported for
-// the servers in the file.
+// either from the file or from an earlier call. It reports no mistakes in the checks, because they are reported for the
+// servers in the file.
 func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.AddrPort]bool) *Entry {
 	e := entryOf(s.Config, r, place)
 	if made[e.Dest.Addr] || len(s.Section.AllAt(e.Dest.Addr)) > 0 {

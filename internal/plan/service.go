@@ -69,8 +69,8 @@ func (e *Entry) Line(k int) *Line {
 	return l
 }
 
-// Names returns the name of an entry, with the configured port, and the other name that orders may use. If the name has
-// the host, the other name has the address, and vice versa. Without a host name, other is "".
+// Names returns the name of an entry, with the configured port, and the other name that orders may use. If the name
+// contains the host, the other one contains the address, and vice versa. Without a host name, other is "".
 func (e *Entry) Names() (name, other string) {
 	addr, named := e.Real.Addr.String(), e.Real.Named
 	if named == nil {

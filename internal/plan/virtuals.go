@@ -48,8 +48,8 @@ func (v *Virtuals) PortOf(to, server netip.AddrPort) (port uint16, isChecked boo
 }
 
 // at returns the service that gets a connection; nil if none does. As in the kernel, a mark takes precedence over a
-// service with this port, and a service with this port over a service for all ports. If several mark rules match, the
-// last one counts.
+// service with this port, which takes precedence over a service for all ports. If several mark rules match, the last
+// one counts.
 func (v *Virtuals) at(to netip.AddrPort) *Service {
 	key := lvs.Key{Addr: to, Protocol: lvs.TCP}
 	for _, s := range slices.Backward(v.marked) {
