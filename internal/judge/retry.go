@@ -46,8 +46,7 @@ func (r *Retry) Waits(turned bool, now time.Time) bool {
 // AtOnce lets the next change be tried without a wait.
 func (r *Retry) AtOnce() { r.Until = time.Time{} }
 
-// Renewed returns the Retry for a new configuration. With it, a change is tried at once, and a failure is reported
-// again.
+// Renewed returns the Retry for a new configuration. A change is then tried at once, and a failure is reported again.
 func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
 
 // Silence records that the table does not answer. After a request without an answer, none is sent for the time that

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Backend is one real server of one virtual service. Both are named as in the log.
+// Backend is one real server of one virtual service. Both have the names that the log uses.
 type Backend struct {
 	Virtual string `json:"virtual"`        // the configuration's id: tcp:192.0.2.1:80, fwm:3
 	Real    string `json:"real,omitempty"` // address:port as configured; "" for the virtual service itself

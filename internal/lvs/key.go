@@ -22,7 +22,7 @@ const (
 
 var protocolNames = map[Protocol]string{Mark: "fwm", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
 
-// String returns the name of the protocol as in a file, or its number.
+// String returns the name of the protocol as written in a file, or its number.
 func (p Protocol) String() string {
 	if name, ok := protocolNames[p]; ok {
 		return name

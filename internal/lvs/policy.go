@@ -38,7 +38,7 @@ const (
 	Cut                        // it is removed at once
 )
 
-// String returns the value as in the file; "" if it is not set there.
+// String returns the value as written in the file; "" if it is not set there.
 func (o OnFail) String() string {
 	if o > 0 {
 		return Seconds(time.Duration(o))
@@ -58,7 +58,7 @@ type Comeback bool
 // ByOrder means that an operator has to let the server back in.
 const ByOrder Comeback = true
 
-// String returns the value as in the file.
+// String returns the value as written in the file.
 func (c Comeback) String() string {
 	if c == ByOrder {
 		return "order"
@@ -84,7 +84,7 @@ const (
 
 var observing = []string{"no", "yes", "out"}
 
-// String returns the value as in the file.
+// String returns the value as written in the file.
 func (o Observe) String() string { return observing[o] }
 
 // ParseObserve reads a value of the file.
@@ -99,7 +99,7 @@ type Pace struct {
 	Every time.Duration
 }
 
-// String returns the pace as in the file: 1/10s or 25%/60s.
+// String returns the pace as written in the file: 1/10s or 25%/60s.
 func (p Pace) String() string { return p.Share.String() + "/" + Seconds(p.Every) }
 
 // Seconds returns a time as it may be written in the file: 0.5s or 90s.

@@ -16,7 +16,7 @@ func (k Share) Of(servers int) int {
 	return int(k.N)
 }
 
-// String returns the number as in the file: 2 or 50%.
+// String returns the number as written in the file: 2 or 50%.
 func (k Share) String() string {
 	if k.Percent {
 		return fmt.Sprintf("%d%%", k.N)
@@ -35,7 +35,7 @@ func (m LowHigh) Of(servers int) (low, high int) {
 	return low, max(m.High.Of(servers), low)
 }
 
-// String returns the value as in the file: 2, 50% or 1/2.
+// String returns the value as written in the file: 2, 50% or 1/2.
 func (m LowHigh) String() string {
 	if m.Low == m.High {
 		return m.Low.String()

@@ -137,7 +137,7 @@ func (all All) Sorted() []lvs.Backend {
 	return slices.SortedFunc(maps.Keys(all), lvs.Backend.Compare)
 }
 
-// without returns a copy without the orders for which lacks returns true.
+// without returns a copy that leaves out the orders for which lacks returns true.
 func (all All) without(lacks func(Order) bool) All {
 	left := All{}
 	for at, o := range all {

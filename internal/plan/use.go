@@ -70,7 +70,7 @@ type job struct {
 	every  time.Duration
 }
 
-// job returns the spec of the check and its job. tls has the checksums of the files that checks read.
+// job returns the spec of the check and its job. tls holds the checksums of the files that checks read.
 func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
 	spec := x.Spec()
 	spec.TLSFiles = tls.Of(spec)
