@@ -13,8 +13,9 @@ import (
 // more than N / topClients is always found.
 const topClients = 1 << 16
 
-// most finds the clients with the most connections in bounded memory, with the algorithm of Misra and Gries: when there
-// are too many clients, the count of each is reduced by one, and clients with a count of zero are forgotten.
+// most finds the clients with the most connections. It uses the algorithm of Misra and Gries, which needs little
+// memory: when there are too many clients, the count of each is reduced by one, and clients with a count of zero are
+// forgotten.
 type most map[netip.Addr]int
 
 func (m most) add(client netip.Addr) {

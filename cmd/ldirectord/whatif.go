@@ -238,7 +238,7 @@ func short(before, now *view.Snapshot) []loss {
 
 // eachLoss shows each real server without which a virtual service has too few servers. It does the same for each name
 // and tag, as if all servers of that name or tag failed together. Virtual services that already have too few servers
-// come first, because a further failure may not change anything for them.
+// are listed first. A further loss may change nothing for them, so they would not be listed otherwise.
 func eachLoss(c *call, is *situation) error {
 	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
 	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())
