@@ -1,5 +1,5 @@
 // Package instance identifies daemons: which daemon runs for a file, with which table and in which network namespace,
-// and which files it keeps in the run folder.
+// and which files it keeps in the run folder. It also finds the configuration file that a command line names.
 package instance
 
 import (

@@ -1,5 +1,6 @@
 // Package plan makes a configuration ready to run: it computes the settings and entries of the table and builds the
-// checks, so that no mistake in the file can show up later. A plan in force does not change.
+// checks, so that no mistake in the file can show up later. It also computes the table that the command plan shows. A
+// plan in force does not change.
 package plan
 
 import (
