@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"net/netip"
 	"path/filepath"
 
@@ -14,7 +15,7 @@ import (
 type maintainer struct {
 	*services
 	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading
-	trouble string                    // why the folder can't be read
+	trouble string                    // why the folder or a file can't be read
 }
 
 // enter switches to the folder of a new plan, with its first reading.
@@ -26,17 +27,33 @@ func (m *maintainer) enter(first maintenance.Reading) {
 }
 
 // obey puts the servers that the folder names into maintenance. While the folder can't be read, no server leaves
-// maintenance. Each reason why it can't be read is reported once.
+// maintenance. Each reason why it or a file can't be read is reported once.
 func (m *maintainer) obey(r maintenance.Reading) {
-	if r.Err == nil {
-		m.out = r.Out
+	if r.Err == nil || r.Out != nil {
+		m.out = m.after(r)
 	}
-	m.tell.trouble(&m.trouble, r.Err, notify.FolderError,
-		"Maintenance folder can't be read; servers in maintenance stay there: "+m.global.MaintenanceDir,
+	what := "Maintenance folder can't be read; servers in maintenance stay there: "
+	if len(r.Unread) > 0 {
+		what = "Maintenance files can't be read; their servers stay as they were: "
+	}
+	m.tell.trouble(&m.trouble, r.Err, notify.FolderError, what+m.global.MaintenanceDir,
 		notify.FolderReadable, "Maintenance folder can be read again: "+m.global.MaintenanceDir)
 	for _, v := range m.virtuals {
 		m.maintain(v)
 	}
+}
+
+// after returns the servers in maintenance after a reading. A server whose file can't be read stays as it was, because
+// a maintenance that has ended must not begin again. Before the first reading nothing is known, so the file counts.
+func (m *maintainer) after(r maintenance.Reading) map[netip.AddrPort]string {
+	if m.out == nil {
+		return r.Out
+	}
+	out := maps.Clone(r.Out)
+	for s := range r.Unread {
+		out[s] = m.out[s]
+	}
+	return out
 }
 
 // maintain begins and ends maintenance for the servers of a virtual service.

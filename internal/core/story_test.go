@@ -110,6 +110,18 @@ var found = map[string]checker.Result{
 
 func realAt(n string) string { return "10.2.0." + n + ":80" }
 
+func filesOf(servers []string) maintenance.Reading {
+	r := maintenance.Reading{Out: map[netip.AddrPort]string{}, Unread: map[netip.AddrPort]bool{}}
+	for _, n := range servers {
+		n, unread := strings.CutPrefix(n, "?")
+		s := netip.MustParseAddrPort(realAt(n))
+		if r.Out[s] = "web" + n; unread {
+			r.Unread[s], r.Err = true, unanswered.Err
+		}
+	}
+	return r
+}
+
 // does has something happen, or shows something. A number is that of a real server, without one all are meant.
 func (w *world) does(verb, of string) {
 	first, more, _ := strings.Cut(of, " ")
@@ -189,12 +201,10 @@ func (w *world) does(verb, of string) {
 			w.Results(w.now, updates([]*schedule.Task{task}, found[more], w.now))
 		}
 		w.step()
-	case "folder": // the files of maintenance: of a server, none, or it can't be read
-		w.reading = maintenance.Reading{Out: map[netip.AddrPort]string{}}
-		if of == "broken" {
-			w.reading.Err = unanswered.Err
-		} else if of != "" {
-			w.reading.Out[netip.MustParseAddrPort(realAt(of))] = "web1"
+	case "folder": // the files of maintenance: of servers, "?" is one that can't be read, as a broken folder
+		w.reading = maintenance.Reading{Err: unanswered.Err}
+		if of != "broken" {
+			w.reading = filesOf(strings.Fields(of))
 		}
 		w.Maintained(w.now, w.reading)
 		w.step()

@@ -4,6 +4,7 @@
 package maintenance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,9 @@ type Server struct {
 
 // Reading is the result of one reading of the folder.
 type Reading struct {
-	Out map[netip.AddrPort]string // the maintenance file of each real server
-	Err error                     // why the folder or a file can't be read; Out is then the previous result
+	Out    map[netip.AddrPort]string // the maintenance file of each real server; nil if the folder can't be read
+	Unread map[netip.AddrPort]bool   // those in Out whose file can't be read now; they should stay as they were
+	Err    error                     // why the folder or the first of these files can't be read
 }
 
 // Watcher watches folders, one for each plan. All watches share the host names that were looked up.
@@ -100,10 +102,15 @@ func (f *folder) run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		seen = f.read(ctx, seen, f.refresh)
-		if out = nil; !maps.Equal(seen.Out, sent.Out) || fmt.Sprint(seen.Err) != fmt.Sprint(sent.Err) {
+		if out = nil; !seen.equal(sent) {
 			out = f.readings
 		}
 	}
+}
+
+func (r Reading) equal(other Reading) bool {
+	return maps.Equal(r.Out, other.Out) && maps.Equal(r.Unread, other.Unread) &&
+		fmt.Sprint(r.Err) == fmt.Sprint(other.Err)
 }
 
 // alone waits for the turn to access the folder, and calls do. It reports whether the call ended before ctx was done.
@@ -126,7 +133,7 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 		return before
 	}
 	if err != nil {
-		return Reading{Out: before.Out, Err: err}
+		return Reading{Err: err}
 	}
 	if hasNames(files) {
 		resolve(ctx)
@@ -141,30 +148,28 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 			out[s.Addr] = names[i]
 		}
 	}
-	if !f.alone(ctx, func() { err = f.addNotes(out) }) {
+	r := Reading{Out: out, Unread: map[netip.AddrPort]bool{}}
+	if !f.alone(ctx, func() { r.addNotes(f.dir) }) {
 		return before
 	}
-	if err != nil { // a maintenance that has ended must not begin again
-		return Reading{Out: before.Out, Err: err}
-	}
-	return Reading{Out: out}
+	return r
 }
 
-// addNotes adds what the files say, and drops servers whose maintenance has ended. For a file that can't be read it
-// fails if that may pass. Otherwise the file has no end.
-func (f *folder) addNotes(out map[netip.AddrPort]string) error {
+// addNotes adds what the files say, and drops servers whose maintenance has ended. A file that can't be read has no
+// end, and its server is in Unread if that may pass.
+func (r *Reading) addNotes(dir string) {
 	now := time.Now()
-	for _, s := range slices.SortedFunc(maps.Keys(out), netip.AddrPort.Compare) { // one error is reported once
-		name := out[s]
-		n, err := readNote(filepath.Join(f.dir, name))
+	for _, s := range slices.SortedFunc(maps.Keys(r.Out), netip.AddrPort.Compare) { // one error is reported once
+		n, err := readNote(filepath.Join(dir, r.Out[s]))
 		if runfile.MayPass(err) {
-			return err
+			r.Unread[s] = true
+			r.Err = cmp.Or(r.Err, err)
+			continue
 		}
-		if out[s] = name + n.text; !n.until.IsZero() && !n.until.After(now) {
-			delete(out, s)
+		if r.Out[s] += n.text; !n.until.IsZero() && !n.until.After(now) {
+			delete(r.Out, s)
 		}
 	}
-	return nil
 }
 
 // learn looks up unknown names. refresh also looks up outdated names, which stay in use meanwhile.

@@ -81,8 +81,7 @@ func TestMaintenanceByAFileEnds(t *testing.T) {
 	})
 }
 
-// While no file can be opened, a file whose time is over takes no server out, and one without an end keeps its server
-// out.
+// While no file can be opened, each server with a file is unread, so a file whose time is over begins no maintenance.
 func TestAShortageBeginsAndEndsNoMaintenance(t *testing.T) {
 	f := &folder{Watcher: New(nil), dir: t.TempDir(), turn: make(chan struct{}, 1)}
 	files := map[string]bool{"10.2.0.1": true, "10.2.0.2": true}
@@ -97,6 +96,7 @@ func TestAShortageBeginsAndEndsNoMaintenance(t *testing.T) {
 	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
 	short := f.read(t.Context(), before, nil)
 	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
-	testkit.Equal(t, fmt.Sprint(short.Out), "map[10.2.0.2:80:10.2.0.2]")
+	testkit.Equal(t, fmt.Sprint(short.Unread), "map[10.2.0.1:80:true 10.2.0.2:80:true]")
+	testkit.Equal(t, short.equal(Reading{Out: short.Out, Err: short.Err}), false, "the same without Unread")
 	testkit.FailsWith(t, short.Err, "too many open files")
 }
