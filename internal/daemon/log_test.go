@@ -64,16 +64,8 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	l := newLogSink(Options{}, parser.Global{LogFile: path})
 	l.Notify(notify.Event{Text: "before"})
 
-	withoutDescriptors(t, func() { l.Notify(notify.Event{Text: "Own shortage"}) })
+	testkit.WithoutDescriptors(t, func() { l.Notify(notify.Event{Text: "Own shortage"}) })
 	testkit.Contains(t, testkit.Read(t, path), "Own shortage", "the log")
-}
-
-func withoutDescriptors(t *testing.T, do func()) {
-	var limit syscall.Rlimit
-	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
-	do()
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 }
 
 // Where the path leads nowhere, lines go to syslog, here by a stream, and not into the file that nobody finds. Without

@@ -91,7 +91,7 @@ func TestAShortageDelaysAReload(t *testing.T) {
 		secret := &plan.Plan{Config: &parser.Config{Secrets: map[string][sha256.Size]byte{file: {}}}}
 		f.tls = tlsWatch{plan: secret, files: []string{file}, settling: true}
 		f.tls.last = f.tls.now()
-		withoutDescriptors(t, func() {
+		testkit.WithoutDescriptors(t, func() {
 			for range 2 {
 				testkit.Equal(t, f.look(t.Context()), true, "looks again")
 				f.lookAtTLS(t.Context())

@@ -59,7 +59,7 @@ func TestTheHostsFileIsAskedFirst(t *testing.T) {
 
 // Without the hosts file a name server might give another address.
 func TestAHostsFileThatCantBeReadIsNotEmpty(t *testing.T) {
-	withoutDescriptors(t, func() {
+	testkit.WithoutDescriptors(t, func() {
 		_, err := newSystemNames().Host(t.Context(), "localhost", false)
 		testkit.FailsWith(t, err, "open /etc/hosts: too many open files")
 	})

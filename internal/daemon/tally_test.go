@@ -59,7 +59,7 @@ func TestAShortageDelaysARole(t *testing.T) {
 		d.lock.Role = filepath.Join(t.TempDir(), "role")
 		o := &standingOrders{d: d}
 		testkit.OK(t, o.roleFile().Write(instance.RoleOrder{}))
-		withoutDescriptors(t, func() {
+		testkit.WithoutDescriptors(t, func() {
 			for range 2 {
 				testkit.Equal(t, o.followRole(t.Context()), false, "during the shortage")
 			}

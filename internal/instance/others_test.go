@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -58,11 +57,7 @@ func TestOthersWhoseFilesAreLost(t *testing.T) {
 		}
 	}
 	look("all there")
-	var limit syscall.Rlimit
-	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
-	look("a shortage")
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.WithoutDescriptors(t, func() { look("a shortage") })
 	testkit.OK(t, os.Remove(i.files("y.cf").State))
 	look("without the state")
 	testkit.OK(t, os.RemoveAll(string(i.folder)))

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -91,11 +90,8 @@ func TestAShortageBeginsAndEndsNoMaintenance(t *testing.T) {
 		f.servers = append(f.servers, Server{Addr: netip.MustParseAddrPort(name + ":80")})
 	}
 	before := f.read(t.Context(), Reading{}, nil)
-	var limit syscall.Rlimit
-	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
-	short := f.read(t.Context(), before, nil)
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	var short Reading
+	testkit.WithoutDescriptors(t, func() { short = f.read(t.Context(), before, nil) })
 	testkit.Equal(t, fmt.Sprint(short.Unread), "map[10.2.0.1:80:true 10.2.0.2:80:true]")
 	testkit.Equal(t, short.equal(Reading{Out: short.Out, Err: short.Err}), false, "the same without Unread")
 	testkit.FailsWith(t, short.Err, "too many open files")

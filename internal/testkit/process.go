@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -59,6 +60,16 @@ func Descriptors() int {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
 	return len(names)
+}
+
+// WithoutDescriptors calls do while this process can open no file. The limit is given back also if do ends the test.
+func WithoutDescriptors(t testing.TB, do func()) {
+	t.Helper()
+	var limit syscall.Rlimit
+	OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	defer func() { OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }()
+	OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
+	do()
 }
 
 // Until waits until something is so, or ends the test. The words say what it waited for; those that are functions are

@@ -3,7 +3,9 @@ package testkit
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -55,4 +57,16 @@ func TestWhatTheKitReports(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	Write(t, path, "text\n")
 	Equal(t, Read(t, path), "text\n")
+}
+
+func TestDescriptorsAreGivenBackWhenATestEnds(t *testing.T) {
+	var short error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		WithoutDescriptors(t, func() { _, short = os.Open(os.DevNull); runtime.Goexit() })
+	}()
+	<-ended
+	FailsWith(t, short, "too many open files")
+	Must(os.Open(os.DevNull))(t).Close()
 }
