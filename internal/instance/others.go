@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,10 +90,12 @@ func (i Instance) folders() []folder {
 	}
 	own, err := filepath.EvalSymlinks(string(i.folder))
 	if err != nil {
-		return list
+		own = string(i.folder)
 	}
 	for _, dir := range []string{Folder, UnitFolder} {
-		if dir != own && runfile.CheckFolder(dir) == nil {
+		err := runfile.CheckFolder(dir)
+		// the kept records of a folder that is missing count, too
+		if dir != own && (err == nil || errors.Is(err, fs.ErrNotExist)) {
 			list = append(list, folder(dir))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,12 +80,13 @@ func TestPrivateMarksOfBothFolders(t *testing.T) {
 		testkit.OK(t, err, string(out))
 		return
 	}
+	self := testkit.Must(processOf(os.Getpid()))(t)
 	marks := map[uint32]bool{}
 	for n, dir := range []string{Folder, UnitFolder, Folder} {
 		d := New(dir, Daemon{Path: fmt.Sprintf("/%d.cf", n), Table: Kernel})
 		mark := uint32(n)
 		marks[mark] = n < 2
-		release := forge(t, d, fmt.Sprint(n), State{Format: format, Daemon: d.Daemon,
+		release := forge(t, d, fmt.Sprint(n), State{Format: format, Daemon: d.Daemon, Process: self,
 			Private: []ipvsctl.PrivateService{{Key: lvs.Key{Mark: mark}}}})
 		if n == 2 {
 			release()
@@ -92,6 +94,21 @@ func TestPrivateMarksOfBothFolders(t *testing.T) {
 	}
 	for _, dir := range []string{Folder, UnitFolder} {
 		testkit.Equal(t, fmt.Sprint(New(dir, Daemon{Table: Kernel}).PrivateMarks()), fmt.Sprint(marks), dir)
+	}
+	// a running daemon still counts when one of the folders vanishes
+	kept := Kept{}
+	own := New(UnitFolder, Daemon{Table: Kernel})
+	all, _ := own.Others(kept)
+	testkit.OK(t, os.RemoveAll(UnitFolder))
+	for _, i := range []Instance{own, New(Folder, Daemon{Table: Kernel})} {
+		lost, _ := i.Others(kept)
+		testkit.Same(t, lost, all, "from "+string(i.folder))
+	}
+	// without a kept record, the process shows a daemon of the vanished folder
+	stranger := pretend(t, "ldirectord", "x.cf", "start", "--rundir", UnitFolder).process(t)
+	strangers := New(Folder, Daemon{Table: Kernel, NetNS: NetNS()}).Strangers(nil, true)
+	if !slices.ContainsFunc(strangers, func(s Stranger) bool { return s.Process == stranger }) {
+		t.Errorf("strangers: %+v", strangers)
 	}
 }
 

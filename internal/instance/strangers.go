@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"ldirectord/internal/runfile"
 )
 
 // Stranger is another director that uses the kernel's table but has no record here. It is the Perl ldirectord, or a
@@ -42,7 +44,8 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 		line := argv(pid)
 		config, perl := isPerl(line)
 		dir := optionOf(line, "--rundir", "")
-		recorded := dir == "" || slices.Contains(i.folders(), folder(filepath.Clean(dir)))
+		recorded := dir == "" ||
+			runfile.Exists(dir) && slices.Contains(i.folders(), folder(filepath.Clean(dir)))
 		elsewhere := !recorded && isOurs(line) && onKernel(line)
 		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) || !isTrusted(pid) {
 			continue
