@@ -150,7 +150,8 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1`)
-	m.signal(syscall.SIGTRAP)
+	m.signal(syscall.SIGXCPU) // no effect
+	m.signal(syscall.SIGABRT)
 	testkit.Equal(t, exitStatus(m.cmd.Wait()), exitConfig, "crashed with")
 	m.configure("virtual = nonsense\n")
 	again := exec.Command(program(t), append(m.args, "start", "--foreground")...)

@@ -115,10 +115,12 @@ func Run(ctx context.Context, o Options) error {
 	// inherit an ignored signal.
 	d.signals = make(chan os.Signal, 8)
 	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
-	// one that a fault of this process raises ends it as before
-	signal.Notify(d.signals, unix.SIGILL, unix.SIGFPE, unix.SIGSEGV, unix.SIGBUS, unix.SIGSYS, unix.SIGXCPU)
-	if o.Manager.every == 0 { // systemd's watchdog wants the state of each goroutine
-		signal.Notify(d.signals, unix.SIGABRT)
+	// With --foreground they are a failure, so that a supervisor starts the daemon again. systemd's watchdog wants
+	// the state of each goroutine.
+	if foreground := o.PidFile && o.Supervisor != ""; !foreground && o.Manager.every == 0 {
+		// one that a fault of this process raises is a crash anyway
+		signal.Notify(d.signals, unix.SIGABRT, unix.SIGILL, unix.SIGFPE, unix.SIGSEGV, unix.SIGBUS, unix.SIGSYS,
+			unix.SIGXCPU)
 	}
 	if o.PidFile {
 		_ = d.lock.WritePid() // commands also find the daemon by its state and socket
