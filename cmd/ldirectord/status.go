@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
@@ -106,7 +109,11 @@ func showReport(c *call, pid int) error {
 		c.printJSON(report)
 		return nil
 	}
-	return report.WriteText(c.raw) // WriteText escapes before it breaks lines
+	err = report.WriteText(c.raw) // WriteText escapes before it breaks lines
+	if errors.Is(err, unix.EPIPE) {
+		return nil // a reader that has gone is no failure of the daemon
+	}
+	return err
 }
 
 // showLacking prints the number of virtual services without a server, unless it is 0 or the daemon does not answer
