@@ -140,7 +140,7 @@ func (l *logSink) header(at time.Time) string {
 func (l *logSink) trouble() *status.Failure {
 	f := l.failed.Load()
 	if since := l.writing.Load(); f == nil && since != nil && time.Since(*since) > maxWrite {
-		return failure(l.target.Load().name, errLineWaits, *since)
+		return failure(l.targetOf(*since), errLineWaits, *since)
 	}
 	return f
 }
@@ -180,10 +180,15 @@ type logFile struct {
 	file   *os.File
 	opened fileStamp // the open file
 	torn   bool      // only a part of the last line was written
+	hung   bool      // it did not take the last line
 }
 
-// write appends a line to the file at a path. If a pipe does not take the line, write waits until isOver.
+// write appends a line to the file at a path. If a pipe does not take the line, write waits until isOver. Further
+// lines for that pipe then fail at once.
 func (f *logFile) write(path, line string, isOver func() bool) error {
+	if f.hung && f.path == path && isOver() {
+		return os.ErrDeadlineExceeded
+	}
 	if f.path != path || !stamp(path).isOf(f.opened) {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 		if err != nil && (f.path != path || !runfile.IsShort(err)) {
@@ -205,6 +210,7 @@ func (f *logFile) write(path, line string, isOver func() bool) error {
 		n += more
 	}
 	f.torn = err != nil && (f.torn || n > 0)
+	f.hung = errors.Is(err, os.ErrDeadlineExceeded)
 	return err
 }
 

@@ -188,6 +188,7 @@ func TestALineThatWaits(t *testing.T) {
 		synctest.Wait()
 		testkit.Equal(t, troubleOf(l), "", "at once")
 		time.Sleep(2 * maxWrite)
+		l.setTarget("/next")
 		testkit.Contains(t, troubleOf(l), "the log /log can't be written: a line waits", "later")
 		go io.Copy(io.Discard, read)
 		synctest.Wait()
@@ -196,7 +197,8 @@ func TestALineThatWaits(t *testing.T) {
 	})
 }
 
-// A line that waits for a pipe is lost once the log has another target. The failure names the pipe.
+// A line that waits for a pipe is lost once the log has another target, and so are those in the queue, without a further
+// wait. The failure names the pipe.
 func TestAPipeThatNobodyReadsKeepsNoLineFromTheNextLog(t *testing.T) {
 	dir := t.TempDir()
 	pipe, next := filepath.Join(dir, "pipe"), filepath.Join(dir, "next")
@@ -208,13 +210,18 @@ func TestAPipeThatNobodyReadsKeepsNoLineFromTheNextLog(t *testing.T) {
 		defer close(waits)
 		l.Notify(notify.Event{Text: strings.Repeat("x", 1<<17)})
 	}()
-	testkit.Until(t, time.Second, func() bool { return l.writing.Load() != nil }, "a line waits")
+	testkit.Until(t, 10*time.Second, func() bool { return l.writing.Load() != nil }, "a line waits")
 	l.setTarget(next)
 	<-waits
 	failed := "the log " + pipe + " can't be written: write " + pipe + ": i/o timeout"
 	testkit.Equal(t, troubleOf(l), failed)
+	begun := time.Now()
+	for range 2 {
+		l.Notify(notify.Event{Text: "queued"})
+	}
+	testkit.Equal(t, time.Since(begun) < maxWrite, true, "no wait for queued lines")
 	l.Notify(notify.Event{Time: time.Now()})
-	testkit.Contains(t, testkit.Read(t, next), "1 line lost: "+failed)
+	testkit.Contains(t, testkit.Read(t, next), "3 lines lost: the log "+pipe+" can't be written: i/o timeout")
 }
 
 func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
