@@ -49,8 +49,9 @@ type configFile struct {
 	include    []string            // the patterns of its parts, at the last reading
 	partLooks  look[versions]
 	parts      versions
-	partsRead  versions // at the last look at the texts
-	missing    bool     // the file is missing, which was reported
+	partsRead  versions      // at the last look at the texts
+	missing    bool          // the file is missing, which was reported
+	retry      time.Duration // the wait until the next look at a file that can't be read; 0: it can
 	tls        tlsWatch
 	lists      listWatch
 	machine    *doctor.Machine
@@ -135,13 +136,14 @@ func (f *configFile) run(ctx context.Context) {
 		}
 		switch {
 		case !now.same(last) || !parts.same(f.parts):
-			last, f.parts, settling = now, parts, true
+			last, f.parts, settling, f.retry = now, parts, true, 0
 			settle.Reset(settleInterval)
 		case settled && f.trial != nil:
 			settle.Reset(pollInterval) // a changed file is not read earlier
 		case settled:
-			if settling = f.look(ctx); settling {
-				settle.Reset(pollInterval)
+			f.look(ctx)
+			if settling = f.retry > 0; settling {
+				settle.Reset(f.retry)
 			}
 		}
 	}
@@ -154,33 +156,40 @@ func (f *configFile) lookAtParts() versions {
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone does not count as a change. If
-// the file is missing, look reports that once, and the configuration in force stays. look reports whether the file must
-// be looked at again even if it does not change.
-func (f *configFile) look(ctx context.Context) (again bool) {
-	defer settleMemory() // even if the text changes nothing
+// the file is missing, look reports that once, and the configuration in force stays. Where the file can't be read for a
+// while, retry is the time until the next look.
+func (f *configFile) look(ctx context.Context) {
 	parts := differing(f.partsRead, f.parts)
 	f.partsRead = f.parts
 	text, err := f.d.Config.Read()
 	if err != nil {
 		text = []byte(err.Error()) // reported once
 	}
+	if runfile.MayPass(err) {
+		text = []byte("unread") // one report, whichever part it is
+		f.retry = min(max(2*f.retry, minLookupRetry), maxLookupRetry)
+	} else {
+		f.retry = 0
+	}
 	sum := sha256.Sum256(text)
+	if err == nil || sum != f.sum {
+		defer settleMemory() // even if the text changes nothing
+	}
 	reloads, path, was := f.current.Config.Global.AutoReload, f.d.Config.Path, f.missing
 	if f.missing = errors.Is(err, fs.ErrNotExist); f.missing && !was {
 		f.d.say(notify.ConfigChanged, "Configuration file '%s' is missing: the configuration in force stays",
 			path)
 	}
 	f.d.tally.setMissing(f.missing)
-	again = runfile.MayPass(err)
 	if f.missing || sum == f.sum {
-		return again
+		return
 	}
 	if back := TakenBack(path, text); back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
 		f.d.tally.setChanged(true, "", back)
 		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,
 			back)
-		return again
+		return
 	}
 	refusal := ""
 	if !reloads {
@@ -202,7 +211,6 @@ func (f *configFile) look(ctx context.Context) (again bool) {
 	if reloads {
 		f.take(ctx, text, err, request{auto: true})
 	}
-	return again
 }
 
 // sayIgnored reports that autoreload is off. If refusal is not "", it is the reason why the command reload would refuse
