@@ -197,8 +197,8 @@ func TestALineThatWaits(t *testing.T) {
 	})
 }
 
-// A line that waits for a pipe is lost once the log has another target, and so are those in the queue, without a further
-// wait. The failure names the pipe.
+// A line that waits for a pipe is lost once the log has another target, and so are those in the queue, without a
+// further wait. The failure names the pipe.
 func TestAPipeThatNobodyReadsKeepsNoLineFromTheNextLog(t *testing.T) {
 	dir := t.TempDir()
 	pipe, next := filepath.Join(dir, "pipe"), filepath.Join(dir, "next")

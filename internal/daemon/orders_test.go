@@ -77,8 +77,8 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	})
 }
 
-// What can't be read for a while is read when that is over, even if it does not change. That is reported once, whichever
-// file it is, and further looks cost little.
+// What can't be read for a while is read when that is over, even if it does not change. That is reported once,
+// whichever file it is, and further looks cost little.
 func TestAShortageDelaysAReload(t *testing.T) {
 	dir := t.TempDir()
 	file, log := filepath.Join(dir, "ld.cf"), filepath.Join(dir, "log")
@@ -109,10 +109,15 @@ func TestAShortageDelaysAReload(t *testing.T) {
 		})
 		f.look(t.Context())
 		testkit.Equal(t, f.retry, 0, "until the next look, later")
+		d.Config.Path, f.tls.unread = "/proc/self/mem", false // an input/output error
+		f.lookAtTLS(t.Context())
+		f.lookAtTLS(t.Context())
+		d.Config.Path = file
 		f.lookAtTLS(t.Context())
 		end()
 		said := testkit.Read(t, log)
 		testkit.Equal(t, strings.Count(said, "too many open files"), 2, said)
+		testkit.Equal(t, strings.Count(said, "input/output error"), 1, said)
 		testkit.Equal(t, strings.Count(said, "nonsense"), 2, said)
 	})
 }

@@ -252,14 +252,24 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	return ""
 }
 
-// lookAtTLS reads the configuration again if TLS files were renewed.
+// lookAtTLS reads the configuration again if TLS files were renewed. If it can't be read for a while, the next look
+// tries again.
 func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed, missing, err := f.tls.renewed()
-	if err != nil && !f.tls.unread {
-		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password can't be read; "+
-			"what was read stays in force: %v", err)
+	fails, text := "can't be read", []byte(nil)
+	if len(changed) > 0 {
+		fails = "can't be put in force"
+		text, err = f.d.Config.Read()
 	}
-	f.tls.unread = err != nil
+	waits := runfile.MayPass(err)
+	if waits && !f.tls.unread {
+		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password %s; "+
+			"what was read stays in force: %v", fails, err)
+	}
+	if f.tls.unread = waits; waits {
+		f.tls.settling = true
+		return
+	}
 	if len(missing) > 0 {
 		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; "+
 			"what was read stays in force: %s", strings.Join(missing, " and "))
@@ -269,7 +279,7 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	}
 	f.d.say(notify.ConfigChanged, "Certificate, key, authority or password has changed on disk: %s",
 		strings.Join(changed, " or "))
-	f.tls.refused = f.read(ctx, request{auto: true}) != ""
+	f.tls.refused = f.takeRead(ctx, text, err, request{auto: true}) != ""
 }
 
 // answer reads the file once for all waiting requests. A later request needs another reading, because the file may have
@@ -338,8 +348,13 @@ func (f *configFile) reload(ctx context.Context, r request) error {
 }
 
 func (f *configFile) read(ctx context.Context, r request) (why string) {
-	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
+	return f.takeRead(ctx, text, err, r)
+}
+
+// takeRead takes what was read for a command or a renewed certificate. The argument err is the error of reading.
+func (f *configFile) takeRead(ctx context.Context, text []byte, err error, r request) (why string) {
+	defer settleMemory() // even after a refused file
 	if err == nil {
 		defer f.callBack(sha256.Sum256(text)) // look will not see this change
 	}
