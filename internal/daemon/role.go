@@ -115,9 +115,7 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 // followRole carries out a recorded order, unless an order that was given later has already been carried out. It is
 // false if the file must be read again even if it does not change.
 func (o *standingOrders) followRole(ctx context.Context) bool {
-	if !runfile.Exists(o.d.lock.Role) {
-		return true // a lost file is not an order
-	}
+	lost := !runfile.Exists(o.d.lock.Role)
 	last, err := o.roleFile().Read()
 	again := runfile.MayPass(err)
 	if !again || !o.unread {
@@ -125,6 +123,9 @@ func (o *standingOrders) followRole(ctx context.Context) bool {
 	}
 	if o.unread = again; err != nil {
 		return !again
+	}
+	if lost {
+		return true // a lost file is not an order
 	}
 	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: the file does not have it
 	if last.Given < o.role.Given {

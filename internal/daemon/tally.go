@@ -93,11 +93,11 @@ func (t *tally) happened(e notify.Event) {
 		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
 }
 
-// forget drops all failures of a kind.
+// forget drops all failures of a kind, but not that of the role, which is reported once.
 func (t *tally) forget(kind notify.Kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.last, func(f failing, _ notify.Event) bool { return f.kind == kind })
+	maps.DeleteFunc(t.last, func(f failing, _ notify.Event) bool { return f.kind == kind && f.key != roleUnread })
 }
 
 // over drops a failure that has ended.

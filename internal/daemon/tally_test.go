@@ -52,7 +52,8 @@ func counted() *daemon {
 	return d
 }
 
-// A role that can't be read for a while is one failure. It ends when the role is read, although the file is the same.
+// A role that can't be read for a while is one failure, also after a reload. It ends when the role is read, although
+// the file is the same, or when the file is removed.
 func TestAShortageDelaysARole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := counted()
@@ -65,10 +66,19 @@ func TestAShortageDelaysARole(t *testing.T) {
 			}
 		})
 		synctest.Wait()
+		d.tally.forget(notify.KeepFailed)
 		failed := d.tally.process()
 		testkit.Equal(t, failed.Events[string(notify.KeepFailed)], 1, failed.Failures)
+		testkit.Equal(t, len(failed.Failures), 1, "failures after a reload")
 		testkit.Equal(t, o.followRole(t.Context()), true, "afterwards")
 		testkit.Equal(t, len(d.tally.process().Failures), 0, "failures")
+		testkit.Write(t, d.lock.Role, "nonsense")
+		for _, want := range []int{1, 0} {
+			o.followRole(t.Context())
+			synctest.Wait()
+			testkit.Equal(t, len(d.tally.process().Failures), want, "failures")
+			os.Remove(d.lock.Role)
+		}
 		d.journal.Close(t.Context())
 	})
 }
