@@ -15,27 +15,9 @@ import (
 	"ldirectord/parser"
 )
 
-const manyChecks = `virtual = 10.1.0.1:80
-	real = 10.2.0.1:80 gate "own", "strings"
-	real = 10.2.0.2:80 gate
-	checktype = 2
-	service = http
-	checktimeout = 3
-	negotiatetimeout = 4
-	receive = "ok"
-	passwd = "pw"
-	alsocheck = connect 81
-	alsocheck = https 443 "health" "^well"
-	alsocheck = ping
-	alsocheck = external
-	alsocheck = pop 110
-	alsocheck = connect 81
-	tlsexpirywarn = 0
-`
-
 // A monitorfile has a line for each check, with the name that the Perl ldirectord gives it.
 func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
-	p := planned(t, manyChecks+"\tmonitorfile = mon\n")
+	p := planned(t, testkit.ManyChecks+"\tmonitorfile = mon\n")
 	var ids []string
 	c := newCore(Results(monitorfile.Lines(func(_, id string, _ bool, _ string) { ids = append(ids, id) })))
 	v := virtualsOf(p)[0]

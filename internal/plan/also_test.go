@@ -10,27 +10,9 @@ import (
 	"ldirectord/parser"
 )
 
-const manyChecks = `virtual = 10.1.0.1:80
-	real = 10.2.0.1:80 gate "own", "strings"
-	real = 10.2.0.2:80 gate
-	checktype = 2
-	service = http
-	checktimeout = 3
-	negotiatetimeout = 4
-	receive = "ok"
-	passwd = "pw"
-	alsocheck = connect 81
-	alsocheck = https 443 "health" "^well"
-	alsocheck = ping
-	alsocheck = external
-	alsocheck = pop 110
-	alsocheck = connect 81
-	tlsexpirywarn = 0
-`
-
 func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {
 	made := 0
-	p, found := planned(t, manyChecks,
+	p, found := planned(t, testkit.ManyChecks,
 		func(s checker.Spec) (checker.Checker, error) { made++; return neverChecked(s) })
 	if found.HasErrors() {
 		t.Fatal(found)
@@ -61,7 +43,7 @@ pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTi
 
 // A check that can't be made is an error at the line of its alsocheck, and a doubtful one a warning there.
 func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
-	p, found := planned(t, manyChecks, func(s checker.Spec) (checker.Checker, error) {
+	p, found := planned(t, testkit.ManyChecks, func(s checker.Spec) (checker.Checker, error) {
 		if s.Service != "https" {
 			return neverChecked(s)
 		}

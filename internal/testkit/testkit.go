@@ -180,6 +180,25 @@ func FailsWith(t testing.TB, err error, part string, words ...any) {
 // Error is the error of a call that returns a value and an error.
 func Error[T any](_ T, err error) error { return err }
 
+// ManyChecks is a section whose servers have every kind of check, one of them twice.
+const ManyChecks = `virtual = 10.1.0.1:80
+	real = 10.2.0.1:80 gate "own", "strings"
+	real = 10.2.0.2:80 gate
+	checktype = 2
+	service = http
+	checktimeout = 3
+	negotiatetimeout = 4
+	receive = "ok"
+	passwd = "pw"
+	alsocheck = connect 81
+	alsocheck = https 443 "health" "^well"
+	alsocheck = ping
+	alsocheck = external
+	alsocheck = pop 110
+	alsocheck = connect 81
+	tlsexpirywarn = 0
+`
+
 // ManyServers is a configuration of n servers on loopback, four in each virtual service.
 func ManyServers(n, port, interval int) string {
 	var b strings.Builder
