@@ -86,8 +86,10 @@ func (e *Entry) Names() (name, other string) {
 // IsNamedAs reports whether both entries have the same Names.
 func (e *Entry) IsNamedAs(o *Entry) bool {
 	a, b := e.Real, o.Real
-	return a.Addr == b.Addr && e.Follows() == o.Follows() &&
-		(a.Named == nil && b.Named == nil || a.Named != nil && b.Named != nil && a.Named.Host == b.Named.Host)
+	if a.Addr != b.Addr || e.Follows() != o.Follows() || (a.Named == nil) != (b.Named == nil) {
+		return false
+	}
+	return a.Named == nil || a.Named.Host == b.Named.Host
 }
 
 // Follows reports whether the address of the entry may change while the daemon runs.
