@@ -65,10 +65,21 @@ func hangs(path string, more int) bool {
 func MayPass(err error) bool {
 	errno, _ := errors.AsType[syscall.Errno](err)
 	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT:
+	case syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT:
 		return true
 	}
-	return errors.Is(err, ErrLate)
+	return IsShort(err) || errors.Is(err, ErrLate)
+}
+
+// IsShort reports whether a file could not be opened because the system is short of a resource. ENOSPC occurs only if
+// the file is created.
+func IsShort(err error) bool {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	switch errno {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
+		return true
+	}
+	return false
 }
 
 // InTime looks at the file at path by calling look. It abandons a look that takes too long. Until that look ends,
@@ -191,14 +202,4 @@ func Read(path string) ([]byte, error) {
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// IsShort reports whether a file could not be opened because the system is short of a resource.
-func IsShort(err error) bool {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
-		return true
-	}
-	return false
 }
