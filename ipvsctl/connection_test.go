@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -80,13 +81,13 @@ func connectionsIn(t testing.TB, r io.Reader) (list []Connection, skipped int) {
 
 func TestReadingConnectionsEnds(t *testing.T) {
 	enough := errors.New("enough")
-	_, err := readConnections(t.Context(), &manyConnections{left: 1 << 40},
+	_, err := readConnections(t.Context(), &manyConnections{left: math.MaxInt},
 		func(Connection) error { return enough })
 	if err != enough {
 		t.Errorf("when the caller has enough: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = readConnections(ctx, &manyConnections{left: 1 << 40}, func(Connection) error { cancel(); return nil })
+	_, err = readConnections(ctx, &manyConnections{left: math.MaxInt}, func(Connection) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("when the context ends: %v", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -159,7 +158,7 @@ func (f *fake) drop(name string, which func(netip.Addr) bool) {
 // byHand puts an address on a device as an operator does.
 func (f *fake) byHand(addr netip.Addr, name string) {
 	f.held = append(f.held, netlink.Addr{IPNet: single(addr), LinkIndex: f.link(name).Index, Label: name,
-		ValidLft: math.MaxUint32, PreferedLft: math.MaxUint32})
+		ValidLft: forever, PreferedLft: forever})
 }
 
 // on is the list of addresses on a device.

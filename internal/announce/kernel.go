@@ -141,6 +141,10 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 // isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
+// forever is the lifetime of an address that doesn't expire, in seconds. 32-bit machines can't express it: there, it is
+// 68 years.
+const forever = min(math.MaxUint32, math.MaxInt)
+
 // addressOn returns the address as it is added to its device. An IPv4 address gets no broadcast address, because FRR
 // keeps such an address even after its removal. A label has at most 15 bytes. An IPv6 address skips duplicate address
 // detection. It is preferred for 0 seconds, so that it is never the source of this machine's own packets.
@@ -149,7 +153,7 @@ func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	if w.Addr.Is4() {
 		h.Label = w.Device[:min(len(w.Device), unix.IFNAMSIZ-1-len(ourLabel))] + ourLabel
 	} else {
-		h.Flags, h.ValidLft = unix.IFA_F_NODAD, math.MaxUint32
+		h.Flags, h.ValidLft = unix.IFA_F_NODAD, forever
 	}
 	return h
 }

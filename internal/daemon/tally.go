@@ -28,9 +28,6 @@ type failing struct {
 	key  string // of its events
 }
 
-// failureLasts is how long a failure is shown if no event reports its end.
-const failureLasts = 24 * time.Hour
-
 // newTally returns a tally. The counters that alerts use exist from the start, so that monitoring sees the first event
 // as an increase.
 func newTally(o Options) *tally {
@@ -223,7 +220,7 @@ func (t *tally) process() status.Process {
 	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
 	newest := map[notify.Kind]notify.Event{}
 	for f, e := range t.last {
-		if time.Since(e.Time) < failureLasts && e.Time.After(newest[f.kind].Time) {
+		if e.Time.After(newest[f.kind].Time) {
 			newest[f.kind] = e
 		}
 	}

@@ -63,7 +63,7 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 				t.Errorf("interval %v: %d extra checks in two intervals, want up to %d", every, extra,
 					budget)
 			}
-			planned := servers * int(Tick) / int(gridOf(every, servers))
+			planned := int(servers * Tick / gridOf(every, servers))
 			for i, at := range s.at {
 				if j, _ := slices.BinarySearch(s.at,
 					at+Tick); j-i > 2*planned+2*int(Tick/extraEvery)+3 {
