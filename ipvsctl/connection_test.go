@@ -87,7 +87,8 @@ func TestReadingConnectionsEnds(t *testing.T) {
 		t.Errorf("when the caller has enough: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = readConnections(ctx, &manyConnections{left: math.MaxInt}, func(Connection) error { cancel(); return nil })
+	_, err = readConnections(ctx, &manyConnections{left: math.MaxInt},
+		func(Connection) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("when the context ends: %v", err)
 	}
