@@ -88,8 +88,9 @@ func healthyFacts() facts {
 				[]netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}},
 			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp | net.FlagRunning},
 				[]netip.Prefix{
-					netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.10/32"),
-					netip.MustParsePrefix("2001:db8::1/64"),
+					netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"),
+					netip.MustParsePrefix("192.0.2.10/32"),
+					netip.MustParsePrefix("2001:db8::10/128"),
 				}},
 		},
 		routes: map[routeQuery]route{
@@ -216,9 +217,9 @@ var changes = map[string]func(*facts){
 		*f = facts{services: f.services,
 			routes: map[routeQuery]route{{to: addrOf("192.0.2.10")}: {local: true}}}
 	},
-	"eth0 lacks it": func(f *facts) { f.devices[2].prefixes = f.devices[2].prefixes[:1] },
+	"eth0 lacks it": func(f *facts) { f.devices[2].prefixes = f.devices[2].prefixes[:2] },
 	"lo has it": func(f *facts) {
-		f.devices[2].prefixes = f.devices[2].prefixes[:1]
+		f.devices[2].prefixes = f.devices[2].prefixes[:2]
 		f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"))
 	},
 	"eth0 has no link": func(f *facts) { f.devices[2].Flags = net.FlagUp },
@@ -297,7 +298,7 @@ var changes = map[string]func(*facts){
 	// an announced address is on no device now
 	"announces": func(f *facts) {
 		f.settings[sloppyTCP], f.settings["net.ipv4.conf.eth0.arp_ignore"] = "1", "1"
-		f.devices[2].prefixes = f.devices[2].prefixes[:1]
+		f.devices[2].prefixes = f.devices[2].prefixes[:2]
 		f.lead("192.0.2.10", nil)
 		f.routes[routeQuery{to: client()}] = route{device: "eth0"}
 	},

@@ -130,7 +130,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	device := cmp.Or(e.deviceOf(p.Addr(), net.FlagUp), e.routes[routeQuery{to: p.Addr()}].device, "lo")
 	command := fmt.Sprintf("ip address add %s dev %s", p, device)
 	if p.Addr().Is6() {
-		command += " nodad" // at once, as for any address that moves between machines
+		command += " nodad preferred_lft 0" // at once; not as a source, because servers have it too
 	}
 	return command
 }

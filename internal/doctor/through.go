@@ -139,7 +139,11 @@ func (x one) through() {
 			}
 			x.tell(name, vip, single(vip), r.device)
 		}
-		if r.source == vip {
+		switch {
+		case r.source != vip:
+		case vip.Is6():
+			x.tell("check-source IPv6", r.device, vip, single(vip), x.homeOf(vip))
+		default:
 			x.tell("check-source", r.device, vip)
 		}
 		if out.gateway && out.source == vip {

@@ -513,8 +513,7 @@ func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	route, err := towards(server)
 	source, _ := netip.AddrFromSlice(route.Src)
 	if source = source.Unmap(); err == nil && s.virtual[source] {
-		err = fmt.Errorf("the only address of this machine towards %v is the virtual address %v", server,
-			source)
+		err = fmt.Errorf("this machine sends to %v from the virtual address %v", server, source)
 	}
 	if err != nil {
 		return false, err

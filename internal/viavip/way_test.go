@@ -117,7 +117,7 @@ func TestASourceThatIsVirtual(t *testing.T) {
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"),
 		Forward: lvs.Route}
 	f.set(t, w)
-	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
+	const want = "this machine sends to 127.0.0.2 from the virtual address 127.0.0.1"
 	testkit.Fails(t, testkit.Error(f.ready(t.Context(), w, &passage{})), want)
 	f.set(t, gate)
 	testkit.OK(t, testkit.Error(f.ready(t.Context(), gate, &passage{})))
