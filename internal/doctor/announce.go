@@ -48,8 +48,10 @@ func announcerRuns() bool {
 	})
 }
 
-// client returns an address outside this network. Answers to clients take the route that leads to this address.
+// client and client6 return addresses outside this network. Answers to clients take the routes that lead to them.
 func client() netip.Addr { return netip.MustParseAddr("198.51.100.1") }
+
+func client6() netip.Addr { return netip.MustParseAddr("2001:db8:ffff::1") }
 
 const bgpPort = 179
 

@@ -130,7 +130,7 @@ func factsOf(t *testing.T, file, changes string) facts {
 // change makes one of the named changes, or one with values:
 //
 //	net.SETTING=VALUE
-//	route ADDRESS[@MARK] [DEVICE] [local] [gateway] [mtu=BYTES] [from=ADDRESS]
+//	route ADDRESS[@MARK] [DEVICE] [local] [gateway] [learned] [mtu=BYTES] [from=ADDRESS]
 //	reached RESULT...    of each server of the first section at its virtual address
 //	idle SECONDS, NAT RULE, router ADDRESS, ADDRESS answers HARDWARE, ADDRESS listens, ADDRESS refuses
 func (f *facts) change(t *testing.T, change string) {
@@ -179,6 +179,8 @@ func (f *facts) lead(to string, words []string) {
 			r.local = true
 		case "gateway":
 			r.gateway = true
+		case "learned":
+			r.learned = true
 		case "mtu":
 			r.mtu = number(value)
 		case "from":

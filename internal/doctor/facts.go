@@ -167,6 +167,9 @@ func routeQueries(services []*plan.Service) []routeQuery {
 			list = append(list, routeQuery{to: addressOf(m)})
 		}
 		list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
+		if s.Config.IPv6 {
+			list = append(list, routeQuery{to: client6()})
+		}
 	}
 	return list
 }
@@ -218,6 +221,7 @@ func (f *facts) everySetting() []string {
 		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards, srcValidMark} {
 			names = append(names, ofDevice(d.Name, name))
 		}
+		names = append(names, acceptRA(d.Name))
 	}
 	return names
 }
@@ -240,6 +244,11 @@ var inProc = strings.NewReplacer(".", "/", "/", ".")
 // ofDevice returns the name of a setting of a device. As in sysctl(8), a dot in the device's name becomes a slash.
 func ofDevice(device, name string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
+}
+
+// acceptRA returns the name of a device's setting for router advertisements.
+func acceptRA(device string) string {
+	return "net.ipv6.conf." + strings.ReplaceAll(device, ".", "/") + ".accept_ra"
 }
 
 // deviceSetting returns the value that the kernel uses for a device. It is the device's own value or the value for all

@@ -116,7 +116,7 @@ func (m *Machine) read(now time.Time) facts {
 	}
 	names := []string{forward4, forward6, connections, trackable, neighbours4, neighbours6}
 	for _, device := range append(f.leading(), "all") {
-		names = append(names, ofDevice(device, forwards), ofDevice(device, reversePath))
+		names = append(names, ofDevice(device, forwards), ofDevice(device, reversePath), acceptRA(device))
 	}
 	f.readSettings(names)
 	f.readGauges()

@@ -20,6 +20,7 @@ type route struct {
 	local   bool   // it ends on this machine
 	device  string // "" when there is no route
 	gateway bool   // by a router
+	learned bool   // from a router advertisement
 	mtu     int    // the largest packet in bytes; 0 if unknown
 	source  netip.Addr
 }
@@ -42,7 +43,7 @@ func askRoute(q routeQuery, devices []device) (route, error) {
 	best := answer[0]
 	source, _ := netip.AddrFromSlice(best.Src)
 	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil, mtu: best.MTU,
-		source: source.Unmap()}
+		learned: best.Protocol == unix.RTPROT_RA, source: source.Unmap()}
 	for _, d := range devices {
 		if d.Index == best.LinkIndex {
 			found.device, found.mtu = d.Name, cmp.Or(best.MTU, d.MTU)

@@ -21,9 +21,19 @@ func (x one) forwarding() {
 			continue
 		}
 		if setting := x.forwards(m); x.settings[setting] == "0" {
-			x.tell("forwarding", setting)
+			x.tell("forwarding", x.before(setting), setting)
 		}
 	}
+}
+
+// before returns what must be set before forwarding is: a kernel that forwards IPv6 ignores router advertisements and
+// deletes the default route that it learned from them, except where accept_ra is 2.
+func (x one) before(setting string) string {
+	out := x.routes[routeQuery{to: client6()}]
+	if accepts := acceptRA(out.device); setting == forward6 && out.learned && x.settings[accepts] == "1" {
+		return accepts + "=2 "
+	}
+	return ""
 }
 
 // forwards returns the setting for forwarding a server's answers. For IPv4 it is the setting of the incoming device
