@@ -256,7 +256,8 @@ func ReadList(text []byte) ([]ListedReal, error) {
 // AddressList returns a list of servers with the given addresses.
 func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 	for _, addr := range all {
-		if list, err = add(list, ListedReal{Target: addr.String()}); err != nil {
+		one := ListedReal{Target: addr.String()}
+		if list, err = add(list, ListedReal{Target: one.canonical()}); err != nil {
 			return nil, err
 		}
 	}
@@ -330,6 +331,9 @@ func (l ListedReal) check() error {
 	hosts, port := splitEndpoint(l.Target)
 	if len(hosts) != 1 || !isEndpointHost(hosts[0]) || l.Target == "" {
 		return fmt.Errorf("%q is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT", l.Target)
+	}
+	if looksLikeIPv6(hosts[0]) { // its end may be a port
+		return fmt.Errorf("%s cannot be a server: %s", l.Target, bracketsMissing)
 	}
 	if _, ok := natural(port, 1, maxPort); port != "" && !ok {
 		return fmt.Errorf("the port of %q must be a number from 1 to %d", l.Target, maxPort)

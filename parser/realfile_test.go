@@ -86,9 +86,9 @@ func TestTheListsOfAFile(t *testing.T) {
 func TestNoListLeadsToItsVirtualAddress(t *testing.T) {
 	lists, _ := RealLists([]byte("virtual6 = [fe00:0::1]:80\n\trealfile = /a gate\n"))
 	for text, want := range map[string]string{
-		"fe00::1\n":        "[fe00::1] is the address of the virtual service itself",
+		"[fe00::1]\n":      "[fe00::1] is the address of the virtual service itself",
 		"[fe00::0:1]:81\n": "[fe00::1]:81 is the address of the virtual service itself",
-		"fe00::2\n":        "<nil>",
+		"[fe00::2]\n":      "<nil>",
 	} {
 		list, err := ReadList([]byte(text))
 		if err == nil {
