@@ -13,7 +13,7 @@ import (
 
 // primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. A loopback address, the first
 // address with a network on an interface, and an address with a lifetime (given by a router or DHCP) are primary. The
-// IPv4 source address of the default route is primary, too.
+// source addresses of the default routes are primary, too, except for virtual IPv6 addresses.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -23,9 +23,14 @@ func primaryAddresses() ([]netip.Addr, error) {
 	for _, d := range devices {
 		primary = append(primary, primaryOf(d.prefixes)...)
 	}
+	addrs, _ := netlink.AddrList(nil, netlink.FAMILY_V6) // none on a kernel without IPv6
+	primary = append(primary, timed(addrs)...)
 	out, _ := askRoute(routeQuery{to: client()}, devices) // no source without a default route
-	addrs, _ := netlink.AddrList(nil, netlink.FAMILY_V6)  // none on a kernel without IPv6
-	return append(append(primary, out.source), timed(addrs)...), nil
+	out6, _ := askRoute(routeQuery{to: client6()}, devices)
+	if isOwn(out6.source, addrs, primary) {
+		primary = append(primary, out6.source)
+	}
+	return append(primary, out.source), nil
 }
 
 // timed returns the global addresses with a lifetime.
@@ -37,6 +42,20 @@ func timed(list []netlink.Addr) (addrs []netip.Addr) {
 		}
 	}
 	return addrs
+}
+
+// isOwn reports whether the source of the IPv6 default route is not a virtual address. A virtual address is deprecated,
+// or beside a primary address of its interface.
+func isOwn(source netip.Addr, list []netlink.Addr, primary []netip.Addr) bool {
+	is := func(a netlink.Addr) bool { return a.IP.Equal(source.AsSlice()) }
+	i := slices.IndexFunc(list, is)
+	if i < 0 || list[i].Flags&unix.IFA_F_DEPRECATED != 0 {
+		return false
+	}
+	return !slices.ContainsFunc(list, func(a netlink.Addr) bool {
+		addr, _ := netip.AddrFromSlice(a.IP)
+		return a.LinkIndex == list[i].LinkIndex && !addr.IsLoopback() && slices.Contains(primary, addr)
+	})
 }
 
 // primaryOf finds the primary addresses of one interface. The kernel lists the oldest IPv4 address first and the oldest

@@ -95,6 +95,28 @@ func TestAddressesGivenForATimeArePrimary(t *testing.T) {
 	testkit.Equal(t, fmt.Sprint(timed(list)), "[2001:db8::2 2001:db8::3]")
 }
 
+// A virtual address can be the source of the IPv6 default route, too.
+func TestWhenASourceIsTheMachinesOwn(t *testing.T) {
+	source := listed("2001:db8::2/128", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_PERMANENT)
+	lo, first := listed("::1/128", unix.RT_SCOPE_HOST, 0), listed("2001:db8::1/64", unix.RT_SCOPE_UNIVERSE, 0)
+	deprecated, elsewhere := source, first
+	deprecated.Flags |= unix.IFA_F_DEPRECATED
+	elsewhere.LinkIndex = 9
+	for name, row := range map[string]struct {
+		list []netlink.Addr
+		want bool
+	}{
+		"alone":                       {[]netlink.Addr{lo, source}, true},
+		"beside a primary address":    {[]netlink.Addr{lo, source, first}, false},
+		"a primary address, not here": {[]netlink.Addr{lo, source, elsewhere}, true},
+		"deprecated":                  {[]netlink.Addr{lo, deprecated}, false},
+		"no default route":            {[]netlink.Addr{lo}, false},
+	} {
+		primary := []netip.Addr{addrOf("::1"), addrOf("2001:db8::1")}
+		testkit.Equal(t, isOwn(addrOf("2001:db8::2"), row.list, primary), row.want, name)
+	}
+}
+
 func listed(cidr string, scope, flags int) netlink.Addr {
 	p := netip.MustParsePrefix(cidr)
 	return netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice()}, Scope: scope, Flags: flags}
