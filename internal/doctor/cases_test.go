@@ -82,16 +82,16 @@ func healthyFacts() facts {
 	return facts{
 		devices: []device{
 			{net.Interface{Name: "lo", Index: 1, MTU: 65536, Flags: net.FlagUp | net.FlagLoopback},
-				[]netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
+				[]netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}, nil},
 			// down
 			{net.Interface{Name: "eth9", Index: 9, MTU: 1500},
-				[]netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}},
+				[]netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}, nil},
 			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp | net.FlagRunning},
 				[]netip.Prefix{
 					netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"),
 					netip.MustParsePrefix("192.0.2.10/32"),
 					netip.MustParsePrefix("2001:db8::10/128"),
-				}},
+				}, nil},
 		},
 		routes: map[routeQuery]route{
 			{to: addrOf("192.0.2.10")}: {local: true}, {to: addrOf("2001:db8::10")}: {local: true},
@@ -222,7 +222,11 @@ var changes = map[string]func(*facts){
 	"eth0 lacks it": func(f *facts) { f.devices[2].prefixes = f.devices[2].prefixes[:2] },
 	"lo has it": func(f *facts) {
 		f.devices[2].prefixes = f.devices[2].prefixes[:2]
-		f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"))
+		f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"),
+			netip.MustParsePrefix("2001:db8::10/128"))
+	},
+	"a duplicate": func(f *facts) {
+		f.devices[2].failed = []netip.Prefix{netip.MustParsePrefix("2001:db8::10/64")}
 	},
 	"eth0 has no link": func(f *facts) { f.devices[2].Flags = net.FlagUp },
 	"eth0 is down":     func(f *facts) { f.devices[2].Flags = 0 },

@@ -99,11 +99,26 @@ func (x one) addresses() {
 	for _, p := range x.Addresses() {
 		switch {
 		case !x.ends(p):
-			x.tell("virtual-address", addressIn(p), x.addAddress(p))
+			x.lacks(p)
 		case p.IsSingleIP() && p.Addr().Is4():
 			x.silence(p)
+		case p.IsSingleIP():
+			x.silence6(p)
 		}
 	}
+}
+
+// lacks reports a virtual address that this machine does not accept as its own.
+func (x one) lacks(p netip.Prefix) {
+	for _, d := range x.devices {
+		for _, failed := range d.failed {
+			if p == single(failed.Addr()) {
+				x.tell("virtual-address duplicate", failed.Addr(), d.Name, failed, x.addAddress(p))
+				return
+			}
+		}
+	}
+	x.tell("virtual-address", addressIn(p), x.addAddress(p))
 }
 
 // ends reports whether this machine accepts packets to an address as its own. In a network, one such address is enough.
@@ -138,8 +153,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 // deviceOf returns the first device with these flags that has the network of an address, or "" if there is none.
 func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	for _, d := range e.devices {
-		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
-		if d.is(flags) && !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, inside) {
+		if d.is(flags) && d.isIn(addr) {
 			return d.Name
 		}
 	}
@@ -159,6 +173,18 @@ func (x one) silence(vip netip.Prefix) {
 		}
 	}
 	x.tell("director-silent", vip.Addr(), device, vip)
+}
+
+// silence6 finds a virtual address that this machine has, but not on an interface of its network. The kernel answers
+// neighbour discovery for an address only on the interface that has it.
+func (x one) silence6(vip netip.Prefix) {
+	on := x.deviceOf(vip.Addr(), net.FlagUp)
+	has := func(d device) bool { return d.has(vip) }
+	answers := func(d device) bool { return d.has(vip) && d.isIn(vip.Addr()) }
+	if on != "" && !isAnnounced(x.Service) && slices.ContainsFunc(x.devices, has) &&
+		!slices.ContainsFunc(x.devices, answers) {
+		x.tell("director-silent IPv6", vip.Addr(), on, vip)
+	}
 }
 
 // pingAt returns the position of a virtual service's first ping check. Without one, Line is 0.

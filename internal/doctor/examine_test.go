@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
 )
@@ -46,6 +49,16 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	if asked := f.inquiries(); len(asked) > 0 || len(f.unread) != 1 {
 		t.Errorf("on an interface that is down: %v, not looked at %v", asked, f.unread)
 	}
+}
+
+// An address for which duplicate address detection failed does not count as one that the machine has.
+func TestDuplicatesAreNotCounted(t *testing.T) {
+	failed := listed("2001:db8::10/128", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED)
+	running := listed("2001:db8::11/128", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_TENTATIVE)
+	for addr, want := range map[string]bool{"2001:db8::10": true, "2001:db8::11": false, "192.0.2.1": false} {
+		testkit.Equal(t, hasFailed([]netlink.Addr{running, failed}, 0, addrOf(addr)), want, addr)
+	}
+	testkit.Equal(t, hasFailed([]netlink.Addr{failed}, 1, addrOf("2001:db8::10")), false, "of another device")
 }
 
 func TestWhatBothFamiliesAreAskedOnIsNamedOnce(t *testing.T) {

@@ -56,6 +56,7 @@ func askRoute(q routeQuery, devices []device) (route, error) {
 type device struct {
 	net.Interface                // HardwareAddr is empty if the device has no ARP
 	prefixes      []netip.Prefix // addresses with their prefix lengths
+	failed        []netip.Prefix // those that another machine has, so the kernel does not use them (dadfailed)
 }
 
 func (d device) is(flags net.Flags) bool { return d.Flags&flags == flags }
@@ -65,19 +66,37 @@ func (d device) has(p netip.Prefix) bool {
 	return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
 }
 
+// isIn reports whether a device has the network of an address.
+func (d device) isIn(addr netip.Addr) bool {
+	inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
+	return !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, inside)
+}
+
 // devicesHere reads the interfaces.
 func devicesHere() ([]device, error) {
-	interfaces, err := net.Interfaces() // none with an error
+	interfaces, err := net.Interfaces()                   // none with an error
+	addrs6, _ := netlink.AddrList(nil, netlink.FAMILY_V6) // none on a kernel without IPv6
 	var list []device
 	for _, i := range interfaces {
 		d := device{Interface: i}
 		addrs, _ := i.Addrs() // none if the device has gone
 		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil {
+			switch p, err := netip.ParsePrefix(a.String()); {
+			case err != nil:
+			case hasFailed(addrs6, i.Index, p.Addr()):
+				d.failed = append(d.failed, p)
+			default:
 				d.prefixes = append(d.prefixes, p)
 			}
 		}
 		list = append(list, d)
 	}
 	return list, runfile.While("reading the interfaces", err)
+}
+
+// hasFailed reports whether duplicate address detection has failed for an address of a device.
+func hasFailed(list []netlink.Addr, index int, addr netip.Addr) bool {
+	return slices.ContainsFunc(list, func(a netlink.Addr) bool {
+		return a.LinkIndex == index && a.Flags&unix.IFA_F_DADFAILED != 0 && a.IP.Equal(addr.AsSlice())
+	})
 }
