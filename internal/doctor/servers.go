@@ -144,7 +144,8 @@ func (x one) tunnels() {
 			header = 40
 		}
 		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
-			x.tell("tunnel-mtu", maxPacket, r.device, r.mtu, r.mtu-header-40, maxPacket+header)
+			mss := r.mtu - 2*header - 20 // the header of the tunnel, the packet's own and that of TCP
+			x.tell("tunnel-mtu", maxPacket, r.device, r.mtu, mss, maxPacket+header)
 		}
 	}
 }
