@@ -5,6 +5,7 @@ package doctor
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -100,10 +101,19 @@ func (x one) answers() {
 			case known:
 				x.tell("server-answers", server, p.Addr(), x.setUp(server))
 			case x.ends(p): // otherwise the address may be the active director's
-				x.tell("stranger-answers", hardware, p.Addr(), x.deviceOf(p.Addr(), net.FlagUp))
+				x.tell("stranger-answers", hardware, p.Addr(), x.whoHas(p.Addr()))
 			}
 		}
 	}
+}
+
+// whoHas returns the command that shows who answers for an address on its network. arping is for IPv4 alone.
+func (x one) whoHas(addr netip.Addr) string {
+	device := x.deviceOf(addr, net.FlagUp)
+	if addr.Is6() {
+		return fmt.Sprintf("ndisc6 -m %s %s", addr, device)
+	}
+	return fmt.Sprintf("arping -c 3 -I %s %s", device, addr)
 }
 
 // serverWith returns the server that has a hardware address, preferably a server of this virtual service.
