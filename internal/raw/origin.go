@@ -45,7 +45,7 @@ func SetOrigin(fd int, ipv6 bool, o settings.Origin) error {
 		return nil
 	}
 	err := SetOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	if err == nil {
+	if err == nil || errors.Is(err, unix.ENOPROTOOPT) { // a raw socket of IPv6 has no such option, and no port
 		err = Bind(fd, netip.AddrPortFrom(o.CheckSource, 0))
 	}
 	if err != nil {
