@@ -18,6 +18,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
+const nsswitch = "/etc/nsswitch.conf"
+
 // systemNames looks up names as the system does: in the hosts file, through a resolver, and in the services database.
 type systemNames struct {
 	hosts func() (hosts, error) // the hosts file, if it is asked first
@@ -31,8 +33,8 @@ type hosts map[string][]netip.Addr
 // addresses.
 func newSystemNames() systemNames {
 	return systemNames{sync.OnceValues(func() (hosts, error) {
-		order, err := os.ReadFile("/etc/nsswitch.conf")
-		if err == nil && !hostsFirst(string(order)) {
+		order, _ := os.ReadFile(nsswitch)
+		if sources := hostSources(order); len(sources) > 0 && sources[0] != "files" {
 			return nil, nil
 		}
 		text, err := os.ReadFile("/etc/hosts")
@@ -43,16 +45,16 @@ func newSystemNames() systemNames {
 	})}
 }
 
-// hostsFirst reports whether names are looked up in the hosts file first, according to the text of nsswitch.conf.
-func hostsFirst(order string) bool {
-	for line := range strings.Lines(order) {
+// hostSources returns where names are looked up, or nil for the hosts file and then the name servers. order is the text
+// of nsswitch.conf.
+func hostSources(order []byte) []string {
+	for line := range strings.Lines(string(order)) {
 		line, _, _ = strings.Cut(line, "#")
 		if sources, ok := strings.CutPrefix(strings.TrimSpace(line), "hosts:"); ok {
-			fields := strings.Fields(sources)
-			return len(fields) > 0 && fields[0] == "files"
+			return strings.Fields(sources)
 		}
 	}
-	return true
+	return nil
 }
 
 func hostsIn(text string) hosts {
@@ -84,15 +86,19 @@ func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.
 	return addrs, brief(err)
 }
 
-// ask looks a name up in the hosts file and, if it is not there, through a resolver.
+// ask looks a name up in the hosts file and, if it is not there in this family, through a resolver.
 func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
 	known, err := n.hosts()
 	if err != nil {
 		return nil, err // the name server may have another address
 	}
 	other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
-	if addrs := slices.DeleteFunc(slices.Clone(known[hostKey(name)]), other); len(addrs) > 0 {
+	all := known[hostKey(name)]
+	if addrs := slices.DeleteFunc(slices.Clone(all), other); len(addrs) > 0 {
 		return addrs, nil
+	}
+	if len(all) > 0 { // package net would find the name in the file again, and ask no server
+		return askServers(ctx, by, name, ipv6)
 	}
 	network := "ip4"
 	if ipv6 {

@@ -28,32 +28,35 @@ broken		7400/tcp
 	}
 }
 
-// The hosts file counts as in hosts(5): any letters, aliases, several lines of one name, each family for itself.
+// The hosts file counts as in hosts(5): any letters, aliases, several lines of one name, each family for itself. The
+// family that a name lacks is the name server's, also if this machine's own file has the name, as it has localhost.
 func TestAddressesInAHostsFile(t *testing.T) {
 	const file = `# 192.0.2.9 rs1
 192.0.2.1	rs1 Web.example.net # rs9
 2001:db8::1	rs1 rs6
 192.0.2.2 rs1.
+192.0.2.9 localhost
 ::ffff:192.0.2.3 mapped
 wrong rs1
 192.0.2.4
 `
+	answersNames(t, func(string) string { return "cut 192.0.2.7 2001:db8::7 192.0.2.8" })
 	n := systemNames{func() (hosts, error) { return hostsIn(file), nil }}
 	for _, row := range testkit.Table(t, "testdata/hosts.txt", 3) {
 		got := testkit.Must(n.Host(t.Context(), row[0], row[1] == "IPv6"))(t, row)
 		testkit.Equal(t, fmt.Sprint(got), row[2], row)
 	}
-	testkit.Equal(t, len(hostsIn(file)), 4, "names of the file")
+	testkit.Equal(t, len(hostsIn(file)), 5, "names of the file")
 }
 
-func TestTheHostsFileIsAskedFirst(t *testing.T) {
-	for order, want := range map[string]bool{
-		"":                                     true,
-		"passwd: dns\n hosts:\tfiles dns\n":    true,
-		"hosts: dns files # files dns\n":       false,
-		"# hosts: files\nhosts: resolve dns\n": false,
+func TestSourcesOfNames(t *testing.T) {
+	for order, want := range map[string]string{
+		"":                                     "[]",
+		"passwd: dns\n hosts:\tfiles dns\n":    "[files dns]",
+		"hosts: dns files # files dns\n":       "[dns files]",
+		"# hosts: files\nhosts: resolve dns\n": "[resolve dns]",
 	} {
-		testkit.Equal(t, hostsFirst(order), want, order)
+		testkit.Equal(t, fmt.Sprint(hostSources([]byte(order))), want, order)
 	}
 }
 
