@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ldirectord/internal/instance"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/socket"
 	"ldirectord/ipvsctl"
@@ -278,7 +279,7 @@ func beforeDash(words []string) []string {
 
 func isAddress(word string) bool {
 	_, withPort := netip.ParseAddrPort(word)
-	_, alone := netip.ParseAddr(word)
+	_, alone := lvs.ParseAddr(word)
 	return withPort == nil || alone == nil
 }
 
