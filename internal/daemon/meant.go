@@ -35,7 +35,7 @@ func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) 
 		return nil, socket.Refused(err.Error())
 	}
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
-	switch isVirtual := func(v view.Virtual) bool { return r.Real == v.ID || r.Real == v.Name }; {
+	switch isVirtual := func(v view.Virtual) bool { return lvs.IsNamed(v.ID, r.Real) }; {
 	case r.Kind == orders.Withdraw, r.Kind == orders.Announce:
 		found, why = announced(r, now, all, path)
 	case r.Kind == orders.Obey || r.Kind == orders.Ready && r.Real == "":
@@ -64,7 +64,7 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
-		case name != v.ID && name != v.Name:
+		case name == "" || !lvs.IsNamed(v.ID, name):
 		case v.Holder == "" && r.Kind == orders.Obey:
 			why = v.ID + " has no keepserving, checkvip, paceout or pace: " +
 				"its checks can already remove every server"

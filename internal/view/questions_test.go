@@ -12,10 +12,10 @@ var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
 
 func TestWhatAnOperatorMeans(t *testing.T) {
 	now := &Snapshot{Virtuals: []Virtual{
-		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80",
+		{ID: "tcp:10.1.0.1:80",
 			Servers: []Server{{Real: "10.2.0.1:80", Addr: someAddr},
 				{Real: "10.2.0.11:80", Addr: someAddr}}},
-		{ID: "fwm:3", Name: "3", Refuses: true,
+		{ID: "fwm:3", Refuses: true,
 			Servers: []Server{{Real: "10.2.0.1:81", Addr: someAddr, InTable: true, Effective: 1},
 				{Real: "web:80"}}},
 	}}

@@ -54,7 +54,6 @@ type Announcement struct {
 // never renamed. Fields that are "filled in later" are empty when the director returns a virtual service.
 type Virtual struct {
 	ID        string  `json:"id"` // tcp:192.0.2.1:80, fwm:3
-	Name      string  `json:"-"`  // 192.0.2.1:80, 3
 	Key       lvs.Key `json:"-"`
 	Title     string  `json:"servicename,omitempty"`
 	Owner     string  `json:"belongs_to,omitempty"` // the other daemon of this machine that owns it
