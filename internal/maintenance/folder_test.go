@@ -82,7 +82,7 @@ func TestAFileCountsAtOnceByEachOfItsNames(t *testing.T) {
 		server, file := row[0], row[1]
 		t.Run(server+" by "+file, func(t *testing.T) {
 			watch(t, func(t *testing.T, w *watching) {
-				readings := w.over(server, "10.2.0.2:80")
+				readings := w.over(server, "10.2.0.2:80", "[fd00::1]:80")
 				if r := <-readings; len(r.Out) != 0 || r.Err != nil {
 					t.Fatalf("at first: %v", r)
 				}

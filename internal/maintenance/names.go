@@ -53,9 +53,14 @@ func (n *names) files(s Server) (list []string) {
 		}
 	}
 	for _, h := range hosts {
-		if h != "" {
-			list = append(list, fmt.Sprintf("%s:%d", h, s.Addr.Port()), h)
+		if h == "" {
+			continue
 		}
+		withPort := fmt.Sprintf("%s:%d", h, s.Addr.Port())
+		if _, err := netip.ParseAddr(withPort); err != nil { // else it is the address of another server
+			list = append(list, withPort)
+		}
+		list = append(list, h)
 	}
 	return list
 }
