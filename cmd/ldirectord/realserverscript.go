@@ -13,6 +13,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/printable"
+	"ldirectord/internal/resolve"
 	"ldirectord/parser"
 )
 
@@ -33,16 +34,11 @@ type realServer struct {
 func printRealServerScript(c *call) error {
 	servers, name, server := realServers(c.Plan.Services), c.instanceName(), ""
 	if len(c.args) == 1 {
-		for _, n := range c.Config.Names {
-			if n.Host == c.args[0] && n.Addr.IsValid() {
-				c.args[0] = n.Addr.String()
-			}
-		}
-		one, err := findServer(servers, c.args[0])
+		meant, err := findServers(servers, c.Config.Names, c.args[0])
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.path, err)
 		}
-		servers, server = []*realServer{one}, one.addr.String()
+		servers, server = meant, meant[0].addr.String()
 		name += "@" + server
 	}
 	known := false
@@ -112,15 +108,20 @@ func with(list []string, value string) []string {
 	return append(list, value)
 }
 
-func findServer(servers []*realServer, word string) (*realServer, error) {
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(word, "["), "]"))
-	if err != nil {
-		return nil, fmt.Errorf("%q is not an address of a real server", word)
-	}
+// findServers returns the server with an address, or those of a name: a machine may have an address of each family.
+func findServers(servers []*realServer, names []resolve.Name, word string) (found []*realServer, err error) {
+	addr, err := lvs.ParseAddr(word)
 	for _, s := range servers {
-		if s.addr == addr {
-			return s, nil
+		isOf := func(n resolve.Name) bool { return n.Host == word && n.Addr == s.addr }
+		if s.addr == addr || slices.ContainsFunc(names, isOf) {
+			found = append(found, s)
 		}
+	}
+	switch {
+	case len(found) > 0:
+		return found, nil
+	case err != nil:
+		return nil, fmt.Errorf("%q is not an address of a real server", word)
 	}
 	return nil, fmt.Errorf("no real server has the address %s", addr)
 }
