@@ -21,7 +21,7 @@ func readClient(text string) (client netip.AddrPort, err error) {
 	if text == "" {
 		return client, nil
 	}
-	addr, err := netip.ParseAddr(text)
+	addr, err := lvs.ParseAddr(text)
 	if err != nil {
 		client, err = netip.ParseAddrPort(text)
 		addr = client.Addr()
