@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +105,8 @@ func withPorts(names []string) ([]string, error) {
 func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, directorTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+director+"/status.json", http.NoBody)
+	report := url.URL{Scheme: "http", Host: director, Path: "/status.json"} // escapes the zone of an address
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, report.String(), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
