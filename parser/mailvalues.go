@@ -63,9 +63,12 @@ func readMailStatus(v *value) []lvs.Status {
 var comma = regexp.MustCompile(`[\s\v]*,[\s\v]*`)
 
 func readMailServer(v *value) string {
+	if addr, err := lvs.ParseAddr(v.text); err == nil && addr.Is6() {
+		return addr.String()
+	}
 	host := leading(v.text, isHostByte)
 	if host == "" {
-		v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
+		v.bad("is not a mail server; it must be a host name or address without quotes")
 	}
 	if host != v.text {
 		v.warn(loose, "of %q only the host %q is used; mail goes to port 25", v.text, host)
