@@ -67,10 +67,16 @@ func (c *Check) Took(p Passage, back time.Time) {
 	if c.Way == nil {
 		return
 	}
+	if p != c.Passage { // a reload brings the last result again
+		// the first failure after a private service was lost is void
+		c.Tells = p.tells() || p.OK && c.tells()
+	}
 	c.Passage = p
-	c.Tells = p.Passed || p.Own
 	c.Awaited = p.isMissed(back)
 }
+
+// tells reports whether a result shows something about the path through the virtual address.
+func (p Passage) tells() bool { return p.Passed || p.Own }
 
 // Answered notes the end of a check whose result does not count for its server.
 func (c *Check) Answered(began, back time.Time) {
