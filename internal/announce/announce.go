@@ -31,7 +31,8 @@ func Placed(want []lvs.Wanted) []Place {
 }
 
 // Announcer keeps the addresses of one daemon on devices. It recognizes its own addresses by the label DEVICE:ldir
-// (IPv4), or by the record and a preferred lifetime of 0 (IPv6). It leaves addresses of other programs alone.
+// (IPv4), or by a preferred lifetime of 0 and the record (IPv6). Without a record the local route shows that an IPv6
+// address is from a daemon. It leaves addresses of other programs alone.
 type Announcer struct {
 	claims Claims
 	save   func(Record) error
@@ -124,6 +125,15 @@ func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 		list = append(list, lvs.Wanted{Addr: addr, Devices: left[addr]})
 	}
 	return list
+}
+
+// mayHold returns the devices on which we may have put an address. If another daemon has ended, we have no record of
+// its addresses, but its local routes stay.
+func (a *Announcer) mayHold(now state, w lvs.Wanted) []string {
+	if on, known := a.recorded[w.Addr]; known || !now.hasRoute(w.Addr) {
+		return on
+	}
+	return w.Devices
 }
 
 // record saves the record if it changed.

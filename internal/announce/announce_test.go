@@ -316,11 +316,17 @@ func wantOf(word string) lvs.Wanted {
 // Two files have the same address: the second daemon leaves it to the first, and takes it over when the first has
 // ended.
 func TestOneAddressTwoDaemons(t *testing.T) {
+	for _, addr := range []string{"192.0.2.10", "2001:db8::10"} {
+		t.Run(addr, func(t *testing.T) { twoDaemons(t, strings.NewReplacer("192.0.2.10", addr)) })
+	}
+}
+
+func twoDaemons(t *testing.T, as *strings.Replacer) {
 	f := newFake()
 	first, second := f.announcer(t, "www.cf"), f.announcer(t, "mail.cf")
 	expect := func(a *Announcer, words, want string) {
 		t.Helper()
-		testkit.Equal(t, syncLine(t, a, f, strings.Fields(words)), want, words)
+		testkit.Equal(t, syncLine(t, a, f, strings.Fields(as.Replace(words))), as.Replace(want), words)
 	}
 	const other = "(belongs to www.cf, pid 7)"
 	expect(first, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")

@@ -20,8 +20,8 @@ type Fault struct {
 }
 
 // Inspect finds devices that can't have their addresses, desired addresses that are on other devices too, and addresses
-// with our label that belong to no running daemon. It changes nothing. For an Announcer that is used only to inspect,
-// save may be nil, and claims must return the addresses of all running daemons.
+// from daemons that no longer run. It changes nothing. For an Announcer that is used only to inspect, save may
+// be nil, and claims must return the addresses of all running daemons.
 func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -41,7 +41,8 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	for name, d := range now.devices {
 		for addr, held := range d.held {
 			text := ""
-			if slices.ContainsFunc(held, isOurs) && has[addr] == "" {
+			quiet := d.dummy && now.hasRoute(addr) && slices.ContainsFunc(held, isQuiet)
+			if has[addr] == "" && (quiet || slices.ContainsFunc(held, isOurs)) {
 				text = "was announced by a daemon that no longer runs"
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
 				text = "is on this device too"
@@ -67,7 +68,7 @@ func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 		return nil, err
 	}
 	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
-		_, ours, foreign := now.find(w, a.recorded[w.Addr])
+		_, ours, foreign := now.find(w, a.mayHold(now, w))
 		there, why := foreign != nil || w.Device == "", "not in the file"
 		if w.Device == "" && w.Local {
 			why = "withdrawn by order"

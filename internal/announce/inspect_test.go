@@ -12,8 +12,8 @@ import (
 func TestInspect(t *testing.T) {
 	f := newFake()
 	gone, runs := f.announcer(t, "www.cf"), f.announcer(t, "mail.cf")
-	syncLine(t, gone, f, []string{"192.0.2.10=lvs0"})
-	syncLine(t, runs, f, []string{"192.0.2.11=lvs0", "192.0.2.12=lvs1"})
+	syncLine(t, gone, f, []string{"192.0.2.10=lvs0", "2001:db8::10=lvs0"})
+	syncLine(t, runs, f, []string{"192.0.2.11=lvs0", "192.0.2.12=lvs1", "2001:db8::11=lvs0"})
 	kill(gone)
 	f.byHand(netip.MustParseAddr("192.0.2.11"), "eth0")
 	f.set("lvs1", false)
@@ -29,6 +29,8 @@ func TestInspect(t *testing.T) {
 		"192.0.2.10/32 lvs0 was announced by a daemon that no longer runs: ip address del 192.0.2.10/32 dev " +
 			"lvs0",
 		"192.0.2.11/32 eth0 is on this device too: ip address del 192.0.2.11/32 dev eth0",
+		"2001:db8::10/128 lvs0 was announced by a daemon that no longer runs: ip address del " +
+			"2001:db8::10/128 dev lvs0",
 		"invalid Prefix eth0 device eth0 is not a dummy device: ",
 		"invalid Prefix lvs1 device lvs1 is down: ip link set lvs1 up",
 		"invalid Prefix lvs2 device lvs2 is missing: ip link add lvs2 type dummy && ip link set lvs2 up",

@@ -115,7 +115,7 @@ func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string
 	for _, name := range sorted(w.Devices, recorded) {
 		for _, h := range s.devices[name].held[w.Addr] {
 			switch {
-			case isOurs(h) || w.Addr.Is6() && h.PreferedLft == 0 && slices.Contains(recorded, name):
+			case isOurs(h) || isQuiet(h) && slices.Contains(recorded, name):
 				if ours[name] = h; s.devices[name].up {
 					at = name
 				}
@@ -140,6 +140,15 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 
 // isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
+
+// isQuiet reports whether an IPv6 address is as ours are, see addressOn.
+func isQuiet(h netlink.Addr) bool {
+	p := prefixOf(h.IPNet)
+	return p.Addr().Is6() && p.IsSingleIP() && h.PreferedLft == 0
+}
+
+// hasRoute reports whether an address has our local route.
+func (s state) hasRoute(addr netip.Addr) bool { return s.routed[netip.PrefixFrom(addr, addr.BitLen())] }
 
 // forever is the lifetime of an address that doesn't expire, in seconds. 32-bit machines can't express it: there, it is
 // 68 years.

@@ -260,7 +260,8 @@ func TestKernelTwoDaemons(t *testing.T) {
 	m.expect("second", got, four+"= "+other+", "+six+"= "+other)
 	m.expect("untouched", m.found(), bothOn0)
 	kill(first)
-	m.expect("taken over", m.sync(second, false, four+"=lvs1"), four+"=lvs1")
+	m.expect("taken over", m.sync(second, false, four+"=lvs1", six+"=lvs1"), four+"=lvs1, "+six+"=lvs1")
+	m.expect("taken over", m.found(), bothOn1)
 }
 
 // After a daemon was killed before any of its steps, the next one puts all addresses in their places.

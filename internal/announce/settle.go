@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -30,10 +29,10 @@ type settling struct {
 
 // plan prepares the change of one address.
 func (a *Announcer) plan(now state, s *settling) {
-	s.at, s.ours, s.foreign = now.find(s.Wanted, a.recorded[s.Addr])
+	s.at, s.ours, s.foreign = now.find(s.Wanted, a.mayHold(now, s.Wanted))
 	_, s.there = s.ours[s.Device]
 	s.target = now.devices[s.Device]
-	s.routed = now.routed[netip.PrefixFrom(s.Addr, s.Addr.BitLen())]
+	s.routed = now.hasRoute(s.Addr)
 	switch {
 	case s.isOthers():
 		s.at = ""
@@ -58,7 +57,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 		next[s.Addr] = sorted(devices, nil)
 	}
 	if _, recorded := next[s.Addr]; !recorded && s.wanted && !s.isOthers() {
-		next[s.Addr] = nil // claimed
+		next[s.Addr] = slices.Sorted(maps.Keys(s.ours)) // claimed
 	}
 }
 
