@@ -28,10 +28,11 @@ const (
 // Orders are carried out one after the other. They are saved in files for the next daemon. A command that gets no
 // answer records its order there, too.
 type standingOrders struct {
-	d     *daemon
-	turn  chan struct{} // has an element while an order is carried out, see inTurn
-	leave chan struct{} // gets an element when the daemon must stop
-	line  line          // orders that wait for their budget
+	d      *daemon
+	turn   chan struct{} // has an element while an order is carried out, see inTurn
+	leave  chan struct{} // gets an element when the daemon must stop
+	line   line          // orders that wait for their budget
+	newest newestRole
 
 	// Only the order that is being carried out uses the fields below.
 	role    instance.RoleOrder

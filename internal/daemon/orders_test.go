@@ -17,6 +17,7 @@ import (
 
 	"ldirectord/checker/icmp"
 	"ldirectord/internal/director"
+	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/notify/webhook"
@@ -50,6 +51,18 @@ func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
 	<-o.turn
 	if err := <-carriedOut; err == nil {
 		t.Error("it was carried out")
+	}
+}
+
+// A demotion is not carried out if a newer order waits for its turn: here it would need a director.
+func TestANewerOrderOutrunsADemotion(t *testing.T) {
+	o := &standingOrders{turn: make(chan struct{}, 1), role: instance.RoleOrder{Role: instance.Active}}
+	for _, to := range []instance.RoleChange{instance.ToServe, instance.ToLeave} {
+		o.newest = newestRole{}
+		o.newest.note(to, 2)
+		answer, err := o.changeRole(t.Context(), instance.ToLeave, 1, nil)
+		testkit.OK(t, err)
+		testkit.Equal(t, answer.Role, instance.Active, to)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"ldirectord/internal/instance"
@@ -54,15 +55,50 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
 }
 
+// newestRole is the newest order to serve or to leave, which may still wait for its turn.
+type newestRole struct {
+	mu      sync.Mutex
+	given   time.Duration
+	outruns context.CancelFunc // ends the wait for the last demotion; nil: there was none
+}
+
+// note notes an order that arrives. A newer order to serve does not wait for the end of a demotion.
+func (n *newestRole) note(change instance.RoleChange, given time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if change == instance.ToStayUp || given < n.given {
+		return
+	}
+	if n.given = given; change == instance.ToServe && n.outruns != nil {
+		n.outruns()
+	}
+}
+
+// outrun reports whether a newer order makes a demotion pointless.
+func (n *newestRole) outrun(change instance.RoleChange, given time.Duration) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return change == instance.ToLeave && given < n.given
+}
+
+// demotes returns a context that ends when a newer order to serve arrives.
+func (n *newestRole) demotes(ctx context.Context) (context.Context, context.CancelFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ctx, n.outruns = context.WithCancel(ctx)
+	return ctx, n.outruns
+}
+
 // changeRole carries out an order in its turn, unless an order that was given later has already been carried out.
 func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration,
 	via Via) (RoleAnswer, error) {
+	o.newest.note(change, given)
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return RoleAnswer{}, err
 	}
 	defer release()
-	if given < o.role.Given {
+	if given < o.role.Given || o.newest.outrun(change, given) {
 		return RoleAnswer{Role: o.role.Role}, nil
 	}
 	now := instance.RoleOrder{Role: change.After(o.role.Role), Given: given}
@@ -98,7 +134,7 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	if now.Role == before {
 		return nil
 	}
-	if err := o.d.director.SetStandby(ctx, now.Role == instance.Standby); err != nil {
+	if err := o.setStandby(ctx, now.Role == instance.Standby); err != nil {
 		return err
 	}
 	if now.Role != instance.Stopped {
@@ -108,6 +144,20 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	select {
 	case o.leave <- struct{}{}:
 	case <-ctx.Done():
+	}
+	return nil
+}
+
+// setStandby promotes or demotes the director. A newer order to serve, which then cancels the demotion, ends the wait
+// for it.
+func (o *standingOrders) setStandby(ctx context.Context, standby bool) error {
+	wait, end := ctx, func() {}
+	if standby {
+		wait, end = o.newest.demotes(ctx)
+	}
+	defer end()
+	if err := o.d.director.SetStandby(wait, standby); wait.Err() == nil || ctx.Err() != nil {
+		return err
 	}
 	return nil
 }
