@@ -177,6 +177,10 @@ func (o *standingOrders) followRole(ctx context.Context) bool {
 	if lost {
 		return true // a lost file is not an order
 	}
+	if last.Role == instance.NoRole { // nor is one that was emptied
+		o.unsaved = o.role.Role != instance.NoRole
+		return true
+	}
 	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: the file does not have it
 	if last.Given < o.role.Given {
 		o.unsaved = o.role.Role != last.Role
