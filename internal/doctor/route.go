@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/viavip"
 )
 
 // route is the route of packets to an address (ip route get).
@@ -76,16 +77,14 @@ func (d device) isIn(addr netip.Addr) bool {
 func devicesHere() ([]device, error) {
 	interfaces, err := net.Interfaces()                   // none with an error
 	addrs6, _ := netlink.AddrList(nil, netlink.FAMILY_V6) // none on a kernel without IPv6
+	addrs, failed := viavip.Addresses(), duplicatesIn(addrs6)
 	var list []device
 	for _, i := range interfaces {
 		d := device{Interface: i}
-		addrs, _ := i.Addrs() // none if the device has gone
-		for _, a := range addrs {
-			switch p, err := netip.ParsePrefix(a.String()); {
-			case err != nil:
-			case hasFailed(addrs6, i.Index, p.Addr()):
+		for _, p := range addrs[i.Index] {
+			if slices.Contains(failed[i.Index], p.Addr()) {
 				d.failed = append(d.failed, p)
-			default:
+			} else {
 				d.prefixes = append(d.prefixes, p)
 			}
 		}
@@ -94,9 +93,13 @@ func devicesHere() ([]device, error) {
 	return list, runfile.While("reading the interfaces", err)
 }
 
-// hasFailed reports whether duplicate address detection has failed for an address of a device.
-func hasFailed(list []netlink.Addr, index int, addr netip.Addr) bool {
-	return slices.ContainsFunc(list, func(a netlink.Addr) bool {
-		return a.LinkIndex == index && a.Flags&unix.IFA_F_DADFAILED != 0 && a.IP.Equal(addr.AsSlice())
-	})
+// duplicatesIn returns the addresses for which duplicate address detection has failed, by device index.
+func duplicatesIn(list []netlink.Addr) map[int][]netip.Addr {
+	failed := map[int][]netip.Addr{}
+	for _, a := range list {
+		if addr, _ := netip.AddrFromSlice(a.IP); a.Flags&unix.IFA_F_DADFAILED != 0 {
+			failed[a.LinkIndex] = append(failed[a.LinkIndex], addr)
+		}
+	}
+	return failed
 }

@@ -27,20 +27,31 @@ func (m *machine) at(when time.Time) *machine {
 	}
 	m.read, m.devices, m.byIndex = time.Now(), map[netip.Addr]net.Interface{}, map[int]net.Interface{}
 	all, _ := net.Interfaces() // without them no address is known, and a failure counts less
+	addrs := Addresses()
 	for _, i := range all {
 		m.byIndex[i.Index] = i
-		addrs, _ := i.Addrs()
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				here := i
-				if _, twice := m.devices[p.Addr()]; twice {
-					here.Name = "" // it is unknown which of the two counts
-				}
-				m.devices[p.Addr()] = here
+		for _, p := range addrs[i.Index] {
+			here := i
+			if _, twice := m.devices[p.Addr()]; twice {
+				here.Name = "" // it is unknown which of the two counts
 			}
+			m.devices[p.Addr()] = here
 		}
 	}
 	return m
+}
+
+// Addresses returns the addresses of this machine, by device index. It asks the kernel once: net.Interface.Addrs would
+// read all addresses again for each device.
+func Addresses() map[int][]netip.Prefix {
+	list, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // what could be read, as if the rest had gone
+	on := map[int][]netip.Prefix{}
+	for _, a := range list {
+		addr, _ := netip.AddrFromSlice(a.IP)
+		bits, _ := cmp.Or(a.Peer, a.IPNet).Mask.Size()
+		on[a.LinkIndex] = append(on[a.LinkIndex], netip.PrefixFrom(addr, bits))
+	}
+	return on
 }
 
 // towards returns the kernel's route to an address. It sends nothing.

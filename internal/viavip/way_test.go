@@ -142,6 +142,21 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 	}
 }
 
+func TestAddresses(t *testing.T) {
+	got := Addresses()
+	for _, i := range testkit.Must(net.Interfaces())(t) {
+		addrs := testkit.Must(i.Addrs())(t)
+		testkit.Equal(t, fmt.Sprint(got[i.Index]), fmt.Sprint(addrs), i.Name)
+	}
+}
+
+// The time grows with the number of devices, not with its square: ip link add, a few hundred times.
+func BenchmarkDevices(b *testing.B) {
+	for b.Loop() {
+		new(machine).at(time.Now())
+	}
+}
+
 // The settings that decide whether answers arrive are read from this machine.
 func TestTheMachineAsItIs(t *testing.T) {
 	is := func(name string) bool {
