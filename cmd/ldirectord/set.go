@@ -71,6 +71,9 @@ func setServers(c *call, servers []string, what string) error {
 		return err
 	}
 	tellOrdered(c, order, answer)
+	if len(answer.Left) > 0 {
+		return fmt.Errorf("the order is recorded, but %s", strings.Join(answer.Left, "; "))
+	}
 	if !c.Wait {
 		return nil
 	}
@@ -113,7 +116,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
 	for _, s := range answer.Servers {
 		list = append(list, orderedServer{s.Backend, order.What(), order.From, s.Waits})
-		if c.answer == nil {
+		if c.answer == nil && len(answer.Left) == 0 {
 			printOrdered(c, order, s)
 		}
 		if s.Waits && order.Kind != orders.Ready {

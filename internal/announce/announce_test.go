@@ -282,6 +282,9 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 		if has := slices.Contains(f.local, p.Addr); has != p.Local {
 			t.Errorf("%s has a local route: %t, and it is said: %t", p.Addr, has, p.Local)
 		}
+		if left := strings.HasSuffix(fmt.Sprint(p.Trouble), "left alone"); left != (p.Foreign != "") {
+			t.Errorf("%s is foreign on %q: %v", p.Addr, p.Foreign, p.Trouble)
+		}
 		if p.Trouble != nil {
 			text += " (" + p.Trouble.Error() + ")"
 		}

@@ -69,7 +69,7 @@ func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	}
 	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
 		_, ours, foreign := now.find(w, a.mayHold(now, w))
-		there, why := foreign != nil || w.Device == "", "not in the file"
+		there, why := foreign != "" || w.Device == "", "not in the file"
 		if w.Device == "" && w.Local {
 			why = "withdrawn by order"
 		}

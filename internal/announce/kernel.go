@@ -109,8 +109,8 @@ func readState(k kernel) (state, error) {
 }
 
 // find looks for an address on its devices. It returns a device that has our entry and is up, and all our entries by
-// device. It returns an error if another program put the address on one of the devices.
-func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
+// device. foreign is a device on which another program put the address.
+func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign string) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
 		for _, h := range s.devices[name].held[w.Addr] {
@@ -120,8 +120,7 @@ func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string
 					at = name
 				}
 			default:
-				foreign = fmt.Errorf("is on %s, "+
-					"where ldirectord did not put it: it is left alone", name)
+				foreign = name
 			}
 		}
 	}

@@ -23,7 +23,7 @@ type settling struct {
 	wanted   bool                    // it is desired, and not left over
 	owner    string                  // the other daemon that has it; "": none
 	obstacle error                   // why it can't be put on its device
-	foreign  error                   // another program put it on a device
+	foreign  string                  // a device on which another program put it; "": none
 	gone     bool                    // our last entry is removed
 }
 
@@ -35,7 +35,7 @@ func (a *Announcer) plan(now state, s *settling) {
 	s.routed = now.hasRoute(s.Addr)
 	switch {
 	case s.isOthers():
-		s.at = ""
+		s.at, s.foreign = "", ""
 	case !s.Undecided:
 		s.obstacle = a.obstacle(s)
 	}
@@ -104,7 +104,10 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		}
 		s.gone = trouble == nil
 	}
-	return cmp.Or(s.foreign, trouble)
+	if s.foreign != "" {
+		return fmt.Errorf("is on %s, where ldirectord did not put it: it is left alone", s.foreign)
+	}
+	return trouble
 }
 
 // obstacle returns the reason why the address can't be put on its device, or nil.

@@ -26,6 +26,7 @@ type announcement struct {
 	since   time.Time // when it came to where it is
 	changes uint64
 	trouble string
+	foreign string // a device on which another program put it; "": none
 }
 
 // awaitsRoute reports whether the first check of a server waits for a route to the virtual address.
@@ -62,7 +63,7 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 		fmt.Sprintf("%s is not where it should be", p.Addr),
 		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", p.Addr))
 	was, why := one.At, cmp.Or(one.trouble, one.Why)
-	one.Fails = one.trouble != ""
+	one.Fails, one.foreign = one.trouble != "", p.Foreign
 	moved := one.Found(p.Device, p.Local, a.tell.now())
 	if was == one.At {
 		return
@@ -90,6 +91,7 @@ func (a *announcer) describe() (list []view.Announcement) {
 			Address: one.Want.Addr.String(), Device: one.Device, On: one.At, State: one.State(),
 			Since: one.since.UTC(),
 			Why:   cmp.Or(one.trouble, one.Why), Fails: one.Fails, Changes: one.changes,
+			Foreign: one.foreign,
 		}
 		for _, v := range one.virtuals {
 			now.IDs = append(now.IDs, v.Config.ID)

@@ -26,6 +26,8 @@ type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
 	// virtual services whose scheduler refuses clients of a drained server
 	Refusing []string `json:"refusing,omitempty"`
+	// the addresses that it can't withdraw, each with the reason
+	Left []string `json:"left,omitempty"`
 	// why a waiting order could not begin now
 	Short []string `json:"short,omitempty"`
 	// waiting orders that this one undoes
@@ -171,6 +173,9 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	if r.Waits() && r.TakesOut() {
 		answer.Short = shortWithout(meant, now, now.Orders)
 	}
+	if r.Kind == orders.Withdraw {
+		answer.Left = leftAlone(now, meant)
+	}
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)
 	}
@@ -221,6 +226,20 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 					"is tried again: %s", p.Real, p.Virtual, why))
 	}
 	return nil
+}
+
+// leftAlone returns those of the named addresses that another program put on a device.
+func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
+	for _, one := range now.Announcements {
+		isNamed := func(at lvs.Backend) bool {
+			return at.Virtual == one.Address || at.Virtual == orders.EveryAddress
+		}
+		if one.Foreign != "" && slices.ContainsFunc(meant, isNamed) {
+			list = append(list, fmt.Sprintf("%s is on %s, where ldirectord did not put it", one.Address,
+				one.Foreign))
+		}
+	}
+	return list
 }
 
 // inTable returns the servers that an order names, followed by the servers of the announced addresses that it names.

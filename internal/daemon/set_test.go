@@ -37,6 +37,18 @@ func ordersWith(t *testing.T, given, recorded orders.All) *standingOrders {
 	return o
 }
 
+func TestAForeignAddressIsNotWithdrawn(t *testing.T) {
+	now := &view.Snapshot{Announcements: []view.Announcement{{Address: "192.0.2.10", Foreign: "lvs0"},
+		{Address: "192.0.2.11"}}}
+	for named, want := range map[string]string{
+		"192.0.2.10":        "[192.0.2.10 is on lvs0, where ldirectord did not put it]",
+		"192.0.2.11":        "[]",
+		orders.EveryAddress: "[192.0.2.10 is on lvs0, where ldirectord did not put it]",
+	} {
+		testkit.Equal(t, fmt.Sprint(leftAlone(now, []lvs.Backend{{Virtual: named}})), want, named)
+	}
+}
+
 // An order that begins or has ended is written into the file. If a command has recorded another one meanwhile, that one
 // is carried out first.
 func TestOrdersThatBeginOrEnd(t *testing.T) {

@@ -129,7 +129,8 @@ func (e exposition) announcements() {
 	}
 	announced := e.family("ldirectord_announced")
 	for _, a := range e.s.Announcements {
-		announced.add(number(a.On == a.Device), "address", a.Address, "device", a.Device)
+		isThere := a.On == a.Device || a.Foreign == a.Device
+		announced.add(number(isThere), "address", a.Address, "device", a.Device)
 	}
 	last := e.family("ldirectord_announced_last_resort")
 	for _, a := range e.s.Announcements {

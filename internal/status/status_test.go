@@ -320,6 +320,10 @@ func TestMetricsOfASnapshot(t *testing.T) {
 	at := func(state, on string) view.Announcement {
 		return view.Announcement{Address: state, State: state, Device: "lvs0", On: on}
 	}
+	foreign := at("withdrawn", "")
+	foreign.Address, foreign.Foreign = "foreign", "lvs0"
+	shows := shown(t, NewReport(&view.Snapshot{Announcements: []view.Announcement{foreign}}, process(), nil))
+	testkit.Contains(t, strings.Join(strings.Fields(shows), " "), "foreign foreign lvs0")
 	got := metricsOf(t, &view.Snapshot{
 		Virtuals: []view.Virtual{
 			{ID: "brake", Servers: braked}, {ID: "both", Servers: braked,
@@ -327,7 +331,7 @@ func TestMetricsOfASnapshot(t *testing.T) {
 			{ID: "twice", Servers: twice}, {ID: "a\\\"\nb", Servers: twice},
 		},
 		Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"),
-			at("withdrawn", "")},
+			at("withdrawn", ""), foreign},
 	})
 	for _, row := range testkit.Table(t, testdata+"series.txt", 1) {
 		testkit.Contains(t, got, testkit.Must(strconv.Unquote(row[0]))(t))

@@ -75,7 +75,11 @@ func (t page) announcements(r *Report) {
 		t.printf("\n"+columns, "ADDRESS", "IS", "ON", "FOR")
 	}
 	for _, a := range r.Announcements {
-		t.printf(columns, a.Address, a.State, cmp.Or(a.On, "-"), Short(r.Time.Sub(a.Since)))
+		is, on := a.State, cmp.Or(a.On, a.Foreign, "-")
+		if a.On == "" && a.Foreign != "" {
+			is = "foreign"
+		}
+		t.printf(columns, a.Address, is, on, Short(r.Time.Sub(a.Since)))
 		if a.Why != "" {
 			t.remarks(4, a.Why)
 		}

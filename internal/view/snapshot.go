@@ -43,11 +43,12 @@ type Announcement struct {
 	State   string    `json:"state"`            // announced, last resort or withdrawn
 	On      string    `json:"device,omitempty"` // its current device; "" for none
 	Since   time.Time `json:"since"`
-	Why     string    `json:"why,omitempty"`   // why it is not announced, or not on its device
-	Fails   bool      `json:"fails,omitempty"` // it is not on its device
-	Changes uint64    `json:"changes"`         // how often it was added, removed or moved
-	Device  string    `json:"-"`               // that of announce
-	IDs     []string  `json:"-"`               // its virtual services
+	Why     string    `json:"why,omitempty"`     // why it is not announced, or not on its device
+	Fails   bool      `json:"fails,omitempty"`   // it is not on its device
+	Foreign string    `json:"foreign,omitempty"` // a device on which another program put it; "" for none
+	Changes uint64    `json:"changes"`           // how often it was added, removed or moved
+	Device  string    `json:"-"`                 // that of announce
+	IDs     []string  `json:"-"`                 // its virtual services
 }
 
 // Virtual is a virtual service at one moment. status --json shows this type and its parts, so fields may be added but
