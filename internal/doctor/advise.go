@@ -137,6 +137,9 @@ func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 	at := cfg.Global.At["watch"]
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
+			if check.Pings() || check.CheckType == parser.On || check.CheckType == parser.Off {
+				continue // they open nothing
+			}
 			for _, r := range v.Reals {
 				if checks++; check.Watches(&r) {
 					watched[netip.AddrPortFrom(r.Addr.Addr(), uint16(check.PortOf(&r)))] = true
@@ -145,7 +148,7 @@ func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 			}
 		}
 	}
-	if len(watched) > 0 && uint64(len(watched)+checks) > limit {
+	if uint64(len(watched)+checks) > limit {
 		f.addAt(at, "open-files", len(watched), checks, limit)
 	}
 }

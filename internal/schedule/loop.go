@@ -3,6 +3,7 @@ package schedule
 import (
 	"container/heap"
 	"context"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -357,6 +358,16 @@ func (l *loop) expire() {
 			l.finish(f, checker.Failed(silent))
 		}
 	}
+}
+
+// descriptors returns how many descriptors checks and watched connections may hold together.
+func descriptors() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxInt
+	}
+	all := int(min(limit.Cur, math.MaxInt32))
+	return max(all-reserve, all/2, 1)
 }
 
 // suspended returns how long the machine has been suspended since boot: the difference between CLOCK_BOOTTIME and

@@ -43,6 +43,8 @@ const (
 	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
+	// reserve is how many of its descriptors the process keeps for logs, sockets, look-ups and commands.
+	reserve = 128
 )
 
 // Task is one check, and how often it is made. It does not keep its Spec, which is larger than all other data of a
@@ -113,6 +115,9 @@ type Pool struct {
 
 	mu       sync.Mutex // guards what follows
 	loop     *loop      // nil before the first light check
+	room     int        // how many descriptors checks and watched connections may hold
+	held     int        // how many checks hold one, as an estimate
+	full     bool       // a check that is due waits for room
 	tasks    []*Task
 	queue    byTime[*Task]         // tasks without a running check
 	heirs    map[*Task]*Task       // of tasks that were replaced while their check ran, see Set
@@ -152,7 +157,7 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run is called.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), ctx: context.Background(), heirs: map[*Task]*Task{}}
+		epoch: time.Now(), ctx: context.Background(), heirs: map[*Task]*Task{}, room: descriptors()}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
@@ -381,8 +386,11 @@ func (p *Pool) round() (light []*Task, next moment) {
 	if p.planned != 0 && p.isLate(now, slept) {
 		p.stalled = now
 	}
-	p.slept = slept
+	p.slept, p.full = slept, false
 	for len(p.queue) > 0 && p.queue[0].due <= now {
+		if p.full = p.held+len(p.Watches.open) >= p.room; p.full {
+			break
+		}
 		t := heap.Pop(&p.queue).(*Task)
 		if !p.grants(t, now) {
 			heap.Push(&p.queue, t)
@@ -391,7 +399,12 @@ func (p *Pool) round() (light []*Task, next moment) {
 		if t.asked == wanted {
 			t.asked = underWay
 		}
-		if !t.taped && p.isLight(t) {
+		ping, isLight := p.isLight(t)
+		if !ping { // all pings share a few sockets
+			t.index = isHeld
+			p.held++
+		}
+		if isLight && !t.taped {
 			light = append(light, t)
 			continue
 		}
@@ -405,7 +418,7 @@ func (p *Pool) round() (light []*Task, next moment) {
 		p.tell(now)
 	}
 	p.planned = p.Watches.tend(now, now+maxSleep)
-	if len(p.queue) > 0 {
+	if len(p.queue) > 0 && !p.full { // put wakes a full pool
 		p.planned = min(p.planned, p.queue[0].due)
 	}
 	p.planned = ceil(p.planned)
@@ -423,14 +436,14 @@ func (p *Pool) run(u Update) {
 	p.finish(u)
 }
 
-// isLight reports whether the loop runs the check of a task.
-func (p *Pool) isLight(t *Task) bool {
+// isLight reports whether the loop runs the check of a task, and whether the check is a ping.
+func (p *Pool) isLight(t *Task) (ping, ok bool) {
 	l := checker.LightOf(t.Checker)
 	if l == nil {
-		return false
+		return false, false
 	}
-	_, ok := l.Opening()
-	return ok && p.hasLoop() // without a loop the check has a goroutine
+	o, ok := l.Opening()
+	return o.Ping != nil, ok && p.hasLoop() // without a loop the check has a goroutine
 }
 
 // hasLoop opens the loop when it is first needed, and reports whether there is one.
@@ -462,6 +475,7 @@ func (p *Pool) put(u Update, now moment) {
 	if p.ctx.Err() != nil {
 		return
 	}
+	p.release(t)
 	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled > start || p.isLate(now, p.asleep()))
 	if t.silences = 0; !t.in {
 		if r.Cause == checker.Timeout && !missed {
@@ -491,6 +505,18 @@ func (p *Pool) put(u Update, now moment) {
 		p.tell(now)
 	}
 	if u.Stalled || t.due < p.planned {
+		p.changed()
+	}
+}
+
+// release gives back the descriptor of a check that has ended, perhaps to one that waits.
+func (p *Pool) release(t *Task) {
+	if t.index != isHeld {
+		return
+	}
+	t.index = -1
+	p.held--
+	if p.full {
 		p.changed()
 	}
 }
@@ -589,7 +615,10 @@ func signal(c chan struct{}) {
 	}
 }
 
-// slot is the time at which something is due, and its index in a heap, or -1 if it is in none.
+// isHeld is the index of a task whose check is one of the pool's held.
+const isHeld = -2
+
+// slot is the time at which something is due, and its index in a heap, negative if it is in none.
 type slot struct {
 	due   moment
 	index int

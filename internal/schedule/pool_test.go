@@ -316,10 +316,11 @@ func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 // lightly is a check that the loop may make if ok is set.
 type lightly struct {
 	checkFunc
-	ok bool
+	ok   bool
+	ping *checker.Ping
 }
 
-func (l lightly) Opening() (checker.Opening, bool) { return checker.Opening{}, l.ok }
+func (l lightly) Opening() (checker.Opening, bool) { return checker.Opening{Ping: l.ping}, l.ok }
 func (l lightly) Resume(context.Context, *wire.Conn) checker.Result {
 	return checker.Result{}
 }
@@ -327,20 +328,34 @@ func (l lightly) Resume(context.Context, *wire.Conn) checker.Result {
 func TestLightChecksShareALoop(t *testing.T) {
 	p := NewPool()
 	for _, c := range []checker.Checker{checkFunc(nil), lightly{ok: false}} {
-		if p.isLight(&Task{Checker: c}) || p.loop != nil {
+		if _, is := p.isLight(&Task{Checker: c}); is || p.loop != nil {
 			t.Errorf("%T is light", c)
 		}
 	}
 	defer p.closeLoop()
 	var shared *loop
 	for i := range 2 {
-		testkit.Equal(t, p.isLight(&Task{Checker: lightly{ok: true}}), runtime.GOOS == "linux",
-			"the loop makes it")
+		_, is := p.isLight(&Task{Checker: lightly{ok: true}})
+		testkit.Equal(t, is, runtime.GOOS == "linux", "the loop makes it")
 		if i == 0 {
 			shared = p.loop
 		}
 	}
 	if p.loop != shared {
 		t.Error("another loop for the next one")
+	}
+}
+
+// Pings begin until a check that holds a descriptor leaves no room.
+func TestPingsHoldNoDescriptor(t *testing.T) {
+	p := NewPool()
+	p.room = 1
+	defer p.closeLoop()
+	all := tasks(2, time.Minute, lightly{ok: true, ping: &checker.Ping{}})
+	for _, begin := range []int{2, 1} {
+		p.Set(all, nil)
+		light, _ := p.round()
+		testkit.Equal(t, len(light), begin, "begin")
+		all = append(all, tasks(2, time.Minute, lightly{ok: true})...)
 	}
 }

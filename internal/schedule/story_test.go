@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -157,6 +158,8 @@ func (s *story) take(words []string) {
 		s.Watches.Ask(netip.AddrPort{})
 	case "tape":
 		s.Tape(tasks[0])
+	case "room":
+		s.room, _ = strconv.Atoi(words[1])
 	case "overdue":
 		testkit.Equal(s.t, s.Overdue().Truncate(10*Tick), s.duration(words[1]), "overdue")
 	case "anew":

@@ -302,6 +302,31 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	}
 }
 
+// Watched connections take half of the descriptors, and checks that are due wait for the rest.
+func TestWatchedConnectionsLeaveRoomForChecks(t *testing.T) {
+	testkit.Leaks(t)
+	addr, _ := holding(t)
+	p := NewPool()
+	p.room = 2
+	defer p.closeLoop()
+	all := map[netip.AddrPort]*Watch{}
+	for i := range byte(3) {
+		to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, i + 1}), addr.Port())
+		all[to] = &Watch{To: to}
+	}
+	p.Watches.Set(all)
+	for to := range all {
+		p.Watches.Attend(to, true)
+	}
+	for len(p.Watches.dials) > 0 {
+		p.Watches.tend(p.now(), time.Hour)
+	}
+	testkit.Equal(t, len(p.Watches.open), 1, "connections")
+	p.Set(tasks(2, time.Minute, lightly{ok: true}), nil)
+	light, _ := p.round()
+	testkit.Equal(t, len(light), 1, "checks begin")
+}
+
 // The kernel measures how long a connection is silent.
 func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 	testkit.Leaks(t)
