@@ -3,10 +3,12 @@ package notify
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"ldirectord/internal/subprocess"
@@ -16,6 +18,8 @@ const (
 	hookTime   = time.Minute // how long a command may run before its process group is killed
 	hookOutput = 4096        // bytes of its output that are kept
 	maxHooks   = 32          // how many commands of virtual services run at once
+	firstRetry = time.Second // the pause after the first shortage that kept a command from starting; it doubles
+	lastRetry  = time.Minute
 	unused     = "Command is no longer used: "
 )
 
@@ -125,26 +129,58 @@ func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 // work runs the first hook of a lane and those after it.
 func (h *Hooks) work(hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
-		end := func() {}
-		if hook.Lane == hook.Key { // there may be thousands of virtual services
-			end = h.turn()
+		for failed := 1; h.try(hook, failed) && h.retries(hook, failed); failed++ {
 		}
-		out := &subprocess.Output{Max: hookOutput, Last: true}
-		err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
-			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
-		end()
 		hook.Ended()
-		output := strings.TrimSpace(string(out.Text))
-		e := Event{Kind: HookOutput, Virtual: hook.Key, Reason: output, Text: "Command said: " + hook.name()}
-		if err != nil {
-			e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
-				fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
-		}
-		if output != "" {
-			e.Text += fmt.Sprintf(": %q", output)
-		}
-		h.settle(hook, e)
 	}
+}
+
+// try runs a hook. It reports whether a shortage of this machine kept the command from starting. Only the first such
+// failure of a hook is an event.
+func (h *Hooks) try(hook Hook, failed int) (short bool) {
+	end := func() {}
+	if hook.Lane == hook.Key { // there may be thousands of virtual services
+		end = h.turn()
+	}
+	out := &subprocess.Output{Max: hookOutput, Last: true}
+	err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
+		Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
+	end()
+	if short = isShort(err); short && failed > 1 {
+		return true
+	}
+	output := strings.TrimSpace(string(out.Text))
+	e := Event{Kind: HookOutput, Virtual: hook.Key, Reason: output, Text: "Command said: " + hook.name()}
+	if err != nil {
+		e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
+			fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
+	}
+	if output != "" {
+		e.Text += fmt.Sprintf(": %q", output)
+	}
+	h.settle(hook, e)
+	return short
+}
+
+// isShort reports whether an error means that this machine was short of descriptors, memory or processes.
+func isShort(err error) bool {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	return slices.Contains([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN}, errno)
+}
+
+// retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
+// the daemon does not end.
+func (h *Hooks) retries(hook Hook, failed int) bool {
+	select {
+	case <-h.tries.ending:
+		return false
+	case <-time.After(Backoff(failed, firstRetry, lastRetry)):
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.lanes[hook.Lane]
+	_, isReplaced := l.waits[hook.Key]
+	return !isReplaced && !l.runs.isUnused
 }
 
 // turn waits until fewer than maxHooks commands of virtual services run, so that they do not use up the processes. It

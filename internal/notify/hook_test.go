@@ -165,6 +165,47 @@ func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
 	}, "reported")
 }
 
+// A command that a shortage keeps from starting runs after it, unless a newer one of its key waits, the configuration
+// no longer has it, or the daemon ends. The shortage is reported once.
+func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(h *Hooks, newer Hook)
+		want      string
+	}{
+		"nothing":     {func(*Hooks, Hook) {}, "hook-failed first, hook-said first, hook-recovered first"},
+		"a newer one": {(*Hooks).Run, "hook-failed first, hook-said newer, hook-recovered newer"},
+		"a reload":    {func(h *Hooks, _ Hook) { h.Set(nil) }, "hook-failed first, hook-recovered first"},
+		"the end":     {func(h *Hooks, _ Hook) { h.Close(context.Background()) }, "hook-failed first"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var got []string
+			j := NewJournal(func(e Event) {
+				_, line, _ := strings.Cut(e.Text, "/bin/echo ")
+				line, _, _ = strings.Cut(line, ":")
+				got = append(got, fmt.Sprint(e.Kind, " ", line))
+			})
+			h := NewHooks(j)
+			ended := 0
+			hook := func(line string) Hook {
+				return Hook{Lane: "v", Key: "v", Command: "c", Argv: []string{"/bin/echo", line},
+					Ended: func() { ended++ }}
+			}
+			testkit.WithoutDescriptors(t, func() {
+				h.Run(hook("first"))
+				time.Sleep(firstRetry + 1)
+				synctest.Wait()
+				c.meanwhile(h, hook("newer"))
+			})
+			time.Sleep(time.Minute)
+			h.Close(t.Context())
+			j.Close(t.Context())
+			testkit.Equal(t, strings.Join(got, ", "), c.want, name)
+			testkit.Equal(t, ended, 1+strings.Count(c.want, "said newer"), name, "ended")
+			testkit.Equal(t, len(h.lanes), 0, name, "lanes")
+		})
+	}
+}
+
 func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	var got []Event
 	j := NewJournal(func(e Event) { got = append(got, e) })
