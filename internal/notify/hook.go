@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/subprocess"
 )
 
@@ -146,7 +147,7 @@ func (h *Hooks) try(hook Hook, failed int) (short bool) {
 	err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 		Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
 	end()
-	if short = isShort(err); short && failed > 1 {
+	if short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN); short && failed > 1 { // EAGAIN: of processes
 		return true
 	}
 	output := strings.TrimSpace(string(out.Text))
@@ -160,12 +161,6 @@ func (h *Hooks) try(hook Hook, failed int) (short bool) {
 	}
 	h.settle(hook, e)
 	return short
-}
-
-// isShort reports whether an error means that this machine was short of descriptors, memory or processes.
-func isShort(err error) bool {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	return slices.Contains([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN}, errno)
 }
 
 // retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
