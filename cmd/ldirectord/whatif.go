@@ -124,8 +124,8 @@ func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Du
 	return w
 }
 
-// present returns the present situation. With --running, it contains the servers that are down according to the running
-// daemon. Otherwise, no server is down.
+// present returns the present situation. With --running, it contains the servers that are out of service according to
+// the running daemon. Otherwise, only orders take servers out.
 func present(c *call, given orders.All) (*situation, error) {
 	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
@@ -139,12 +139,14 @@ func present(c *call, given orders.All) (*situation, error) {
 		return nil, err
 	}
 	for _, v := range report.Virtuals {
-		for _, s := range v.Servers {
-			switch at := lvs.At(v.ID, s.Real); {
+		for i := range v.Servers {
+			s := &v.Servers[i]
+			at, kind := lvs.At(v.ID, s.Real), outBy(s)
+			switch {
 			case s.State == "down" || s.State == "unknown":
 				is.failed = append(is.failed, at)
-			case s.State == "maintenance" && is.orders[at].Kind == "":
-				is.orders[at] = orders.Order{Kind: orders.Maint}
+			case kind != "" && !is.orders[at].TakesOut():
+				is.orders[at] = orders.Order{Kind: kind}
 			}
 		}
 		for _, f := range (*view.Virtual)(&v).Fallbacks() {
@@ -154,6 +156,20 @@ func present(c *call, given orders.All) (*situation, error) {
 		}
 	}
 	return is, nil
+}
+
+// outBy returns the order that would take a server out of service as a maintenance file, its own report or a change by
+// hand does. It returns "" for other servers.
+func outBy(s *view.Server) orders.Kind {
+	passes := s.State == "up"
+	byHand := s.ByHand && (s.TableWeight == nil || *s.TableWeight == 0)
+	switch {
+	case s.State == "maintenance":
+		return orders.Maint
+	case s.State == "drained", passes && byHand, passes && s.Held: // it is held against its own report
+		return orders.Drain
+	}
+	return ""
 }
 
 // meantBy returns the servers that these words name.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
 	"testing"
 
+	"ldirectord/internal/orders"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/view"
 )
 
 // plan --each plays each server with the virtual services that have it alone, though an announced address depends on
@@ -27,5 +30,22 @@ func TestEachPlaysNoOtherServices(t *testing.T) {
 	}
 	if plain, announced := work(""), work("\tannounce = lo\n"); announced > 6*plain {
 		t.Errorf("%.0f allocations with announce, %.0f without", announced, plain)
+	}
+}
+
+// --running takes out what is out of service although it does not fail, as an order would.
+func TestWhatIsOutWithoutAnOrder(t *testing.T) {
+	for text, want := range map[string]orders.Kind{
+		`{"state": "up", "table_weight": 1}`: "", `{"state": "up", "table_weight": 0}`: "",
+		`{"state": "maintenance"}`: orders.Maint, `{"state": "drained"}`: orders.Drain,
+		`{"state": "up", "held": true}`: orders.Drain, `{"state": "down", "held": true}`: "",
+		`{"state": "up", "changed_by_hand": true}`:                    orders.Drain,
+		`{"state": "up", "changed_by_hand": true, "table_weight": 0}`: orders.Drain,
+		`{"state": "up", "changed_by_hand": true, "table_weight": 2}`: "",
+		`{"state": "off", "changed_by_hand": true}`:                   "",
+	} {
+		s := &view.Server{}
+		testkit.OK(t, json.Unmarshal([]byte(text), s), text)
+		testkit.Equal(t, outBy(s), want, text)
 	}
 }
