@@ -162,6 +162,9 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 		if c.verb == "undrain" {
 			none = "%s was not drained"
 		}
+		if s.Fallen {
+			none += "; it comes back as soon as it passes"
+		}
 		c.tell(none, address)
 	case withdraws:
 		c.tell("%s is withdrawn", address)

@@ -107,7 +107,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	if o := s.ordered(); s.Name > judge.Down && o.TakesOut() && !o.Since.IsZero() && o.Since.Before(now.Since) {
 		now.Since = o.Since // by an earlier daemon
 	}
-	now.Drained, now.Order, now.Rule = s.Drained(), s.order, s.Why.String()
+	now.Drained, now.Order, now.Rule, now.Fallen = s.Drained(), s.order, s.Why.String(), s.Fallen
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
 	now.Tally, now.Carries, now.Counted, now.Limit = s.tally, s.carries, s.counted, s.Dest.Upper
 	for x := range v.checks(s) {

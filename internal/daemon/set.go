@@ -43,6 +43,8 @@ type OrderedServer struct {
 	Waits bool           `json:"waits,omitempty"` // it has no address yet
 	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
 	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
+	// checks took it out, and it still fails
+	Fallen bool `json:"fallen,omitempty"`
 }
 
 // Record saves an order for a daemon that does not answer, or for the next daemon. It has only the configuration to
@@ -264,7 +266,8 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 		at := lvs.At(v.ID, s.Real)
 		if i, is := index[at]; is {
 			list[i] = OrderedServer{at, v.Key, s.Addr, "", s.Waits, v.Owner,
-				list[i].Fresh && s.WaitsFor == "" && (s.Order == nil || s.Order.Kind == "")}
+				list[i].Fresh && s.WaitsFor == "" && (s.Order == nil || s.Order.Kind == ""),
+				s.Fallen && s.State == "down"}
 		} else if slices.Contains(announced, v.ID) {
 			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}

@@ -203,6 +203,7 @@ type ServerNames struct {
 type ServerResult struct {
 	Streak   int  `json:"streak"` // results in a row against the state
 	Withheld bool `json:"-"`      // up only by the brake of checkvip; its checks fail
+	Fallen   bool `json:"-"`      // checks took it out; an order ready lets it back in without a wait
 	// the directive that keeps it out of service although its checks pass: holddown, pace or observe
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
