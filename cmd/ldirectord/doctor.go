@@ -49,7 +49,7 @@ func examine(c *call) error {
 // daemonHere returns the facts about the daemons on this machine that doctor needs.
 func (c *call) daemonHere() doctor.Daemon {
 	i := c.instance()
-	own := doctor.Daemon{Private: i.PrivateMarks()}
+	own := doctor.Daemon{Private: i.PrivateMarks(), Again: c.again()}
 	own.Shared, own.Unknown = daemon.Shared(c.ctx, i, c.source())
 	if c.table.Machine {
 		own.Table, own.Owns = c.table, fwmark.Open(i.Chains()).Owns

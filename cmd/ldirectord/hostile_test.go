@@ -175,6 +175,7 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 			mails += <-mailed + "\n"
 		}
 		harmless("the mail", mails)
+		testkit.Contains(t, mails, "more: ldirectord --ipvs memory --rundir "+d.dir+" "+d.path("ld.cf")+" why ")
 	}
 	if len(posted) == 0 {
 		t.Error("nothing was posted")

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
@@ -462,7 +463,7 @@ func (o *options) socket() socket.Socket { return socket.Socket(o.instance().Fil
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
 // again returns the beginning of a command line for the same file and machine: the program, the options and the file.
-func (o *options) again() string { return "ldirectord " + strings.Join(append(o.own(), o.path), " ") }
+func (o *options) again() string { return daemon.Again(o.own(), o.path) }
 
 // own returns the options that later calls for the same machine need as well.
 func (o *options) own() (args []string) {

@@ -17,6 +17,7 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 	"ldirectord/internal/status"
@@ -146,7 +147,7 @@ func (r rolling) step(what string) {
 func (r rolling) hint(drained bool, left []string) {
 	if drained {
 		r.warn("%s stays drained; to end that: %s undrain %s", r.real(), r.again(),
-			strings.Join(r.server, " "))
+			printable.ShellLine(r.server...))
 	} else {
 		r.warn("%s is not drained", r.real())
 	}
@@ -157,7 +158,7 @@ func (r rolling) hint(drained bool, left []string) {
 		r.warn("to continue, run the same command again; it begins with %s", r.real())
 	} else {
 		r.warn("to continue, run the same command with %s",
-			strings.Join(append([]string{r.real()}, left...), " "))
+			printable.ShellLine(append([]string{r.real()}, left...)...))
 	}
 }
 

@@ -78,8 +78,7 @@ func (o *options) others() string {
 func (o *options) elsewhere() string {
 	var all []string
 	for _, s := range o.instance().Elsewhere() {
-		how := fmt.Sprintf("ldirectord --ipvs %s --rundir %s %s %s", s.Table, printable.ShellWord(o.RunDir),
-			printable.ShellWord(o.path), o.verb)
+		how := printable.ShellLine("ldirectord", "--ipvs", s.Table, "--rundir", o.RunDir, o.path, o.verb)
 		if s.NetNS != instance.NetNS() {
 			how = fmt.Sprintf("nsenter --net=/proc/%d/ns/net ", s.Pid) + how
 		}

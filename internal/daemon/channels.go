@@ -41,9 +41,9 @@ func (d *daemon) openChannels() []core.Receiver {
 }
 
 // setChannels sets the mail addresses and the webhook of a plan.
-func (c *channels) setChannels(p *plan.Plan) {
-	c.mailer.Set(mailRules(p))
-	c.webhook.Set(p.Config.Global.Webhook)
+func (d *daemon) setChannels(p *plan.Plan) {
+	d.mailer.Set(mailRules(p, Again(d.Args, d.Instance.Path)))
+	d.webhook.Set(p.Config.Global.Webhook)
 }
 
 // forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains.

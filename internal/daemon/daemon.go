@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"ldirectord/internal/instance"
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 	"ldirectord/ipvsctl"
@@ -68,6 +70,11 @@ type Options struct {
 	PidFile bool           // the daemon has a pid file, and commands find the daemon by it
 	Ready   io.WriteCloser // gets a line for each problem of the start, and finally ReadyLine; may be nil
 	Stderr  io.Writer
+}
+
+// Again returns the beginning of a command line for the same file and machine: the program, the options and the file.
+func Again(options []string, path string) string {
+	return printable.ShellLine(slices.Concat([]string{"ldirectord"}, options, []string{path})...)
 }
 
 // daemon is the running director with its files, sockets and channels.

@@ -6,14 +6,14 @@ import (
 
 	"ldirectord/internal/notify/mail"
 	"ldirectord/internal/plan"
-	"ldirectord/internal/printable"
 )
 
 // mailPort is the default port of a mail server.
 const mailPort = 25
 
-// mailRules returns the mail settings of each virtual service, from the configuration.
-func mailRules(p *plan.Plan) map[string]mail.Rule {
+// mailRules returns the mail settings of each virtual service, from the configuration. The commands in mails begin with
+// again.
+func mailRules(p *plan.Plan, again string) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
 	for _, s := range p.Services {
 		v := s.Config
@@ -39,7 +39,7 @@ func mailRules(p *plan.Plan) map[string]mail.Rule {
 			rule.Reals = append(rule.Reals, m.Dest.Addr.String())
 		}
 		if v.Mail.Detail {
-			rule.Why = "ldirectord " + printable.ShellWord(p.Config.Name) + " why"
+			rule.Why = again + " why"
 		}
 		rules[v.ID] = rule
 	}

@@ -154,17 +154,17 @@ func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 	}{
 		"nothing": {file, 0o640, ""},
 		"the file": {file, 0o666,
-			": warning: " + file + " has mode 0666" + this + "; to fix it: chmod go-w '" + file + "'\n"},
+			": warning: " + file + " has mode 0666" + this + "; to fix it: chmod go-w " + file + "\n"},
 		"the folder": {folder, 0o777,
-			": warning: " + folder + " has mode 0777" + this + "; to fix it: chmod go-w '" + folder +
-				"'\n"},
+			": warning: " + folder + " has mode 0777" + this + "; to fix it: chmod go-w " + folder +
+				"\n"},
 		"a folder for files of anyone": {folder, 0o777 | os.ModeSticky, ""},
 		"a part": {part, 0o606, part + ": warning: " + part +
 			" has mode 0606, so others could change this part, and with it what the daemon does; " +
-			"to fix it: chmod go-w '" + part + "'\n"},
+			"to fix it: chmod go-w " + part + "\n"},
 		"a program": {program, 0o757,
-			"ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" +
-				program + "'\n"},
+			"ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w " +
+				program + "\n"},
 	} {
 		before := testkit.Must(os.Stat(c.path))(t)
 		testkit.OK(t, os.Chmod(c.path, c.mode))

@@ -279,6 +279,7 @@ var changes = map[string]func(*facts){
 	},
 	"the second of no daemon": func(f *facts) { delete(f.daemon.Private, 0x4c000001) },
 	"the file and a list have changed": func(f *facts) {
+		f.daemon.Again = "ldirectord --rundir '/my run' /etc/ld.cf"
 		f.daemon.Changed = "the file has changed since 03:12:00 and is not in force"
 		f.daemon.Lists = []string{"list /run/lb/web has changed"}
 	},

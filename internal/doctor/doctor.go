@@ -132,6 +132,7 @@ type Daemon struct {
 	Inspect Inspect
 	Shared  map[lvs.Key]string // the virtual services that other directors on the table have or wait for, in words
 	Unknown []string           // daemons whose virtual services are unknown
+	Again   string             // the beginning of a command line for it, see daemon.Again
 	Changed string             // since when the file is not in force in the running daemon; "": it is
 	Lists   []string           // the same for each list of realfile that is not in force
 	// for each virtual service (by id), descriptions of the servers that differ from the others in their section

@@ -12,7 +12,6 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
-	"ldirectord/internal/printable"
 	"ldirectord/parser"
 )
 
@@ -77,7 +76,7 @@ func examine(facts facts, path string) []Finding {
 // changed finds a changed file and changed lists that are not yet in force in the running daemon.
 func (e *examination) changed() {
 	if e.daemon.Changed != "" {
-		e.add(finding("not-in-force", e.daemon.Changed, printable.ShellWord(e.path)))
+		e.add(finding("not-in-force", e.daemon.Changed, e.daemon.Again))
 	}
 	for _, list := range e.daemon.Lists {
 		e.add(finding("not-in-force list", list))

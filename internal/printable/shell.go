@@ -2,7 +2,22 @@ package printable
 
 import "strings"
 
-// ShellWord quotes any text so that the shell reads it as one word (POSIX, Shell Command Language, 2.2.2).
+// bare are the characters that mean themselves to every shell.
+const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
+
+// ShellWord quotes a text where the shell would not read it as one word (POSIX, Shell Command Language, 2.2.2).
 func ShellWord(text string) string {
+	if text != "" && strings.Trim(text, bare) == "" {
+		return text
+	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// ShellLine returns a command line that the shell reads as these words.
+func ShellLine(words ...string) string {
+	line := ""
+	for _, word := range words {
+		line += " " + ShellWord(word)
+	}
+	return strings.TrimPrefix(line, " ")
 }

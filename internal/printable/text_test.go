@@ -89,3 +89,9 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+func TestTheShellReadsTheWords(t *testing.T) {
+	const want = "ldirectord --ipvs=memory:/run/a_b.cf '' 'my shop' 'it'\\''s' '[2001:db8::1]:80' 'ü' '~'"
+	got := ShellLine("ldirectord", "--ipvs=memory:/run/a_b.cf", "", "my shop", "it's", "[2001:db8::1]:80", "ü", "~")
+	testkit.Equal(t, got, want)
+}

@@ -111,7 +111,7 @@ func further(rule Rule, e notify.Event) (lines string) {
 		lines += fmt.Sprintf("Servers in service: %d of %d\n", e.Left, e.Servers)
 	}
 	if e.Name != "" {
-		lines += plain("To find out more: "+rule.Why+" "+e.Virtual+" "+e.Name) + "\n"
+		lines += plain("To find out more: "+rule.Why+" "+printable.ShellLine(e.Virtual, e.Name)) + "\n"
 	}
 	return lines
 }

@@ -55,7 +55,7 @@ func TestLetters(t *testing.T) {
 			{To: "a@example.net", SMTP: "mail"},
 			{To: "root, a@example.net", From: "LVS watch <lvs@example.net>", ServiceName: "Web shop",
 				Comment: "call 1234 when down"},
-			{To: "a@example.net", Why: "ldirectord 'www.cf' why"},
+			{To: "a@example.net", Why: "ldirectord www.cf why"},
 		} {
 			l := newLetter(rule, event, "Event of a server: 192.0.2.21:80 (192.0.2.1:80)")
 			fmt.Fprintf(&all, "==== %s, from %s to %q\n%s", event.Kind, l.sender, l.to, l.text())

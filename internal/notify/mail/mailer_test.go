@@ -190,14 +190,14 @@ func TestAReminderSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		rule := testRule()
-		rule.Freq, rule.Why = time.Minute, "ldirectord 'www.cf' why"
+		rule.Freq, rule.Why = time.Minute, "ldirectord www.cf why"
 		setRule(m, rule)
 		e := wentDown(testReal)
 		e.Reason, e.Name, e.Before, e.Lasted, e.Servers = "refused", "web1:7000", "up", time.Hour, 2
 		m.Notify(e)
 		time.Sleep(90 * time.Second)
 		synctest.Wait()
-		const want = "Daemon-Status: running\n\nReason: refused\nTo find out more: ldirectord 'www.cf' why " +
+		const want = "Daemon-Status: running\n\nReason: refused\nTo find out more: ldirectord www.cf why " +
 			testVirtual + " web1:7000\n"
 		if len(p.got) != 2 || !strings.HasSuffix(p.got[1].body, want) {
 			t.Errorf("%d mails, the last %+v", len(p.got), p.got[len(p.got)-1])
