@@ -65,6 +65,7 @@ type request struct {
 	lists  lists        // the lists to take; nil: read them
 	listed bool         // only lists have changed, which is reported
 	again  bool         // the file was refused before, which is reported
+	back   bool         // a trial has failed: the former configuration comes back
 	answer chan<- error // buffered for one answer
 	trial  *trial       // to begin; nil: none, or in trials an order that ends one
 }
@@ -306,7 +307,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 			for _, why := range words["refused"] {
 				f.d.refused("reload: " + why)
 			}
-			f.d.tally.reread(words.Get("refused"))
+			f.d.tally.reread(words.Get("refused"), false)
 		}
 		return struct{}{}, nil
 	}
@@ -372,7 +373,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	defer collectAt(collectAt(200)) // otherwise collections would take half the time
 	l, why := f.tryTaking(ctx, text, err, r)
 	if !r.listed && (why == "" || !r.again) {
-		f.d.tally.reread(why)
+		f.d.tally.reread(why, r.back)
 	}
 	if why == "" {
 		f.inForce = sha256.Sum256(text)

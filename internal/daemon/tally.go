@@ -19,7 +19,8 @@ type tally struct {
 	mu   sync.Mutex // guards what follows
 	is   status.Process
 	last map[failing]notify.Event // the latest event of each failure that lasts
-	list bool                     // the file was good, and is refused only because of a list
+	// the file was good: a list is refused, or the former configuration can't come back
+	aside bool
 }
 
 // failing identifies a thing that fails, for example one of several mail servers, commands or files.
@@ -152,20 +153,25 @@ func (t *tally) setLists(all lists) {
 
 const fileRefused = "the file was refused"
 
-// reread counts one reading of the file, with the reason if it was refused.
-func (t *tally) reread(why string) {
+// reread counts one reading of the file, with the reason if it was refused. If back is set, the former configuration
+// was taken instead, which does not change a refusal of the file.
+func (t *tally) reread(why string, back bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now().UTC()
-	t.list = false
-	if why != "" {
-		t.refused(why, now)
+	now, stays := time.Now().UTC(), back && t.is.Reloads.Error != "" && !t.aside
+	if why == "" {
+		t.is.Reloads.Missing = false
+		t.is.Reloads.Succeeded++
+		t.is.Reloads.Last = now
+	}
+	if stays {
 		return
 	}
-	t.is.Reloads.Missing = false
-	t.is.Reloads.Succeeded++
-	t.is.Reloads.Last = now
-	t.corrected("the reload", now)
+	if t.aside = back && why != ""; why != "" {
+		t.refused(why, now)
+	} else {
+		t.corrected("the reload", now)
+	}
 }
 
 // tookLists notes whether a configuration in which only lists have changed was refused. It does not change a refusal of
@@ -173,11 +179,11 @@ func (t *tally) reread(why string) {
 func (t *tally) tookLists(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.is.Reloads.Error != "" && !t.list {
+	if t.is.Reloads.Error != "" && !t.aside {
 		return
 	}
-	now, was := time.Now().UTC(), t.list
-	if t.list = why != ""; t.list {
+	now, was := time.Now().UTC(), t.aside
+	if t.aside = why != ""; t.aside {
 		t.refused(why, now)
 	} else if was {
 		t.corrected("the lists", now)

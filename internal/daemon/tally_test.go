@@ -264,13 +264,20 @@ func TestReloadsAreCounted(t *testing.T) {
 	c := newTally(Options{})
 	now := func() status.Reloads { return c.process().Reloads }
 	began := now().Last
-	c.reread("line 1")
-	c.reread("line 2")
+	c.reread("line 1", false)
+	c.reread("line 2", false)
 	if r := now(); r.Refused != 2 || r.Error != "line 2" || !r.Last.Equal(began) {
 		t.Errorf("%+v", r)
 	}
-	c.reread("")
-	if r := now(); r.Succeeded != 1 || r.Error != "" || r.Last.Equal(began) {
+	c.reread("the former", true)
+	c.reread("", true)
+	if r := now(); r.Succeeded != 1 || r.Refused != 2 || r.Error != "line 2" {
+		t.Errorf("the file is still refused: %+v", r)
+	}
+	c.reread("", false)
+	c.reread("the former", true)
+	c.reread("", true)
+	if r := now(); r.Succeeded != 3 || r.Error != "" || r.Last.Equal(began) {
 		t.Errorf("%+v", r)
 	}
 }
