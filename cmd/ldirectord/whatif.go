@@ -134,6 +134,9 @@ func present(c *call, given orders.All) (*situation, error) {
 		}
 		return is, nil
 	}
+	if err := c.lacksDaemon(); err != nil {
+		return nil, err
+	}
 	report, err := c.report()
 	if err != nil {
 		return nil, err

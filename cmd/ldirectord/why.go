@@ -28,9 +28,8 @@ func why(c *call) error {
 // and an empty answer.
 func (c *call) askWhy(server []string) (*status.Why, error) {
 	asked := wordsFor(server)
-	if c.found().Pid == 0 {
-		const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
-		return nil, errors.New(cmp.Or(c.others(), fmt.Sprintf(none, c.path)))
+	if err := c.lacksDaemon(); err != nil {
+		return nil, err
 	}
 	text, err := c.socket().Ask(c.ctx, "/why?"+asked.Encode())
 	if err != nil {
@@ -50,6 +49,15 @@ func (c *call) askWhy(server []string) (*status.Why, error) {
 			c.path, asked.Get("server"), of)
 	}
 	return found, nil
+}
+
+// lacksDaemon returns an error if no daemon runs for the file.
+func (c *call) lacksDaemon() error {
+	if c.found().Pid != 0 {
+		return nil
+	}
+	const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
+	return errors.New(cmp.Or(c.others(), fmt.Sprintf(none, c.path)))
 }
 
 // wordsFor turns [VIRTUAL] REAL into the arguments of a request.
