@@ -71,11 +71,8 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 		first := len(rows) - len(asked) // of the fallback servers
 		for k, row := range rows {
 			c := Case{v.ID, v.Title, k >= first, *row.Server, known.Error, known.Guard, about, nil}
-			switch {
-			case c.Fallback:
+			if c.Fallback {
 				c.Server = inFull(asked[k-first], row.Server.Note, s.Time)
-			case k >= len(v.Servers): // it has left the file
-				c.Since = w.Time
 			}
 			c.History = entries(&c.Server, v.Rule.Of)
 			w.Servers = append(w.Servers, c)
@@ -216,9 +213,11 @@ func (w *Why) WriteText(out io.Writer, all bool) error {
 }
 
 func (t page) explain(c *Case, w *Why, all bool) {
-	since := c.Since.Local().Format(time.DateTime)
-	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
-		c.Real, view.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
+	state := fmt.Sprintf("%s of %s: %s", c.Real, view.Label(c.Virtual, c.Title), c.State)
+	if lasts := For(&c.Server, w.Time); lasts != "" {
+		state += fmt.Sprintf(" since %s, for %s", c.Since.Local().Format(time.DateTime), lasts)
+	}
+	t.remarks(0, state)
 	t.remarks(2, ServerRemarks(&c.Server, w.Time)...)
 	if left := Short(c.Due.Sub(w.Time)); left != "0s" {
 		t.remarks(2, "its next check is due in "+left)

@@ -158,7 +158,7 @@ type Server struct {
 	Tags    lvs.Tags       `json:"tags,omitempty"`   // of its line
 	Addr    netip.AddrPort `json:"-"`                // in the table
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
-	Since   time.Time      `json:"since"`            // of that state
+	Since   time.Time      `json:"since,omitzero"`   // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
 	// Up: its checks pass, and no order takes it out of service. Serves: it gets new clients or, if the table is
 	// unknown, would get them according to its checks.
