@@ -51,7 +51,7 @@ func roll(c *call) error {
 		c.tell("rolled before: %s", strings.Join(done, " "))
 	}
 	var stop context.CancelFunc
-	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM)
+	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
 	defer stop()
 	c.Why, c.WaitBudget = cmp.Or(c.Why, orders.ByRoll), cmp.Or(c.WaitBudget, rollBudget)
 	for i, real := range left {
