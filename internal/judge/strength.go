@@ -48,10 +48,14 @@ func (c *Case) Weigh() {
 }
 
 // InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
-// known. An unchecked server has a weight only if it was added by hand.
+// known. A weight by hand counts while the server passes, whatever the file and orders say. An unchecked server has a
+// weight only if it was added by hand.
 func InService(c *Case, s *Server) bool {
 	weight := c.lastKnown().Weight(s.Dest.Addr)
-	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil) || s.Unchecked && weight > 0
+	if weight > 0 && (s.Unchecked || c.ByHand[s.Dest.Addr] && s.Health() == health.Up) {
+		return true
+	}
+	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil)
 }
 
 // Unreplaced counts servers that left the file and still serve because the table refuses their replacements.

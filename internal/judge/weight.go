@@ -24,7 +24,8 @@ func (p Part) roundedUp(weight uint32) uint32 {
 }
 
 var weightKind = Kind{Name: "weightless", Trouble: Noted, Says: func(v View) string {
-	if v.One.Weight() > 0 || !v.One.IsUp() || v.One.Held {
+	addr := v.One.Dest.Addr
+	if v.One.Weight() > 0 || !v.One.IsUp() || v.One.Held || v.ByHand[addr] && v.Have.Weight(addr) > 0 {
 		return ""
 	}
 	return "weight 0 in the file: it gets no new clients"
