@@ -64,7 +64,7 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 // tellHeld records which servers are held now and which have been released.
 func tellHeld(t *teller, v *virtual) {
 	for _, s := range v.servers {
-		switch is := s.Held; {
+		switch is := s.Held && !s.Drained(); {
 		case is == s.past.IsHeld():
 		case is:
 			t.note(history.Held, whyHeld(v, s), s)

@@ -27,14 +27,15 @@ func (s *Server) StateName() Name {
 		return Off
 	case s.Suspended():
 		return Maintenance
-	case s.IsDraining():
+	case s.IsDraining() && s.Health() != health.Down: // a held one keeps its connections, but fails
 		return Draining
 	default:
 		return [...]Name{health.Unknown: Unknown, health.Up: Up, health.Down: Down}[s.Health()]
 	}
 }
 
-// IsDraining reports whether the server could serve but is drained. A server that fails is down, not draining.
+// IsDraining reports whether the server could serve, or is held, but is drained. Any other server that fails is down,
+// not draining.
 func (s *Server) IsDraining() bool {
 	state := s.State()
 	return s.Drained() && (state == health.Up || state == health.Unknown)
