@@ -39,7 +39,7 @@ type loss struct {
 }
 
 func (l loss) String() string {
-	text := fmt.Sprintf("%s: %s in service", l.ID, view.Plural(l.Left, "server"))
+	text := fmt.Sprintf("%s: %s in service", l.ID, view.Plural(l.Left, "passing server"))
 	if l.By != "" {
 		text += fmt.Sprintf(", %s requires %d", l.By, l.Required)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
@@ -105,6 +106,8 @@ var found = map[string]checker.Result{
 	"short":   {Cause: checker.Shortage},
 	"lacks":   {Cause: checker.Shortage, Detail: "it is not installed"},
 	"puzzles": {Cause: checker.Unjudged, Detail: "it took too long"},
+	"drains":  {OK: true, Report: health.Report{State: health.Up, Admin: health.Drain}},
+	"maints":  {OK: true, Report: health.Report{State: health.Up, Admin: health.Maint}},
 	"through": {OK: true, Way: checker.WayThrough}, "astray": {OwnAnswers: true, Way: checker.WayThrough},
 }
 

@@ -41,23 +41,24 @@ func (v *virtual) isRefused() bool {
 	return !v.Known && len(v.Found) == 0 && v.Unreplaced() == 0 && !slices.ContainsFunc(v.servers, serves)
 }
 
-// shortKind holds while orders and files in maintenancedir leave fewer servers than keepserving or minservers require.
+// shortKind holds while orders, files in maintenancedir and servers' reports leave fewer servers that pass than
+// keepserving or minservers require.
 var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject) string {
 	least, serve := max(a.v.Quota(), a.v.low()), 0
 	var out []string
 	for _, s := range a.v.servers {
-		if judge.InService(&a.v.Case, s.Server) && !s.Held {
+		switch serves := judge.InService(&a.v.Case, s.Server); {
+		case serves && !s.Held:
 			serve++
-		}
-		if s.suspended() != "" || s.Drained() {
+		case !serves && (s.Suspended() || s.Drained()):
 			out = append(out, s.entry.Name())
 		}
 	}
 	if serve >= least || len(out) == 0 || !a.v.IsOurs() || a.v.Obeys {
 		return ""
 	}
-	return fmt.Sprintf("orders or maintenance take out %s: %d in service, %d required", view.Listed(out), serve,
-		least)
+	return fmt.Sprintf("orders, maintenance or their own reports take out %s: %s in service, %d required",
+		view.Listed(out), view.Plural(serve, "passing server"), least)
 }}
 
 var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken,
