@@ -66,7 +66,7 @@ var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, n
 				more: ": " + a.v.listHeld()}
 		}
 		why := ": checks fail"
-		if slices.ContainsFunc(a.v.held, func(s *server) bool { return s.Asks() > health.NoAdmin }) {
+		if a.v.someAsk() {
 			why = ": checks fail, or servers report drain or maint"
 		}
 		return notice{event: notify.GuardHolds, what: "Guard holds",
@@ -75,23 +75,32 @@ var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, n
 	ends: func(a *subject) notice {
 		if !a.was.reported {
 			return notice{event: notify.GuardChanged, what: "Guard held servers for a moment",
-				more: ": servers whose checks failed stayed in service"}
+				more: ": no server is held any more"}
 		}
 		return notice{event: notify.GuardOver, what: "Guard is over", more: ": no server is held any more"}
 	},
 }}
 
+// someAsk reports whether a held server reports drain or maint. Its checks may pass.
+func (v *virtual) someAsk() bool {
+	return slices.ContainsFunc(v.held, func(s *server) bool { return s.Asks() > health.NoAdmin })
+}
+
 // held describes how many servers are held, and until when.
 func (a *subject) held() string {
+	fail, although := "fail", "their checks fail"
+	if a.v.someAsk() {
+		fail, although = "fail or report drain or maint", "their checks fail or they report drain or maint"
+	}
 	switch held, g := len(a.v.held), a.v.guard(); {
 	case g.Obeys || held == 0:
 	case g.Paced && g.Keeps > 0:
-		return fmt.Sprintf("%d fail but stay in service until paceout or keepserving releases them", held)
+		return fmt.Sprintf("%d %s but stay in service until paceout or keepserving releases them", held, fail)
 	case g.Paced:
-		return fmt.Sprintf("%d fail but stay in service until paceout releases them", held)
+		return fmt.Sprintf("%d %s but stay in service until paceout releases them", held, fail)
 	case g.Keeps > 0:
-		return fmt.Sprintf("keepserving holds %d in service although their checks fail: the minimum is %d",
-			held, g.Keeps)
+		return fmt.Sprintf("keepserving holds %d in service although %s: the minimum is %d", held, although,
+			g.Keeps)
 	}
 	return ""
 }

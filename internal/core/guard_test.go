@@ -1,10 +1,12 @@
 package core
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
@@ -20,8 +22,13 @@ func TestWhatIsSaidOfTheGuard(t *testing.T) {
 		"pace":        func(v *virtual) { v.Pace.N = 1 },
 		"paceout":     func(v *virtual) { v.PaceOut.N = 1 },
 		"checkvip":    func(v *virtual) { v.Paths = make([]judge.Path, 1) },
-		"held":        func(v *virtual) { v.held = make([]*server, 3) },
-		"obeys":       func(v *virtual) { v.Obeys = true },
+		"held": func(v *virtual) {
+			v.held = slices.Repeat([]*server{{Server: &judge.Server{}}}, 3)
+		},
+		"reports": func(v *virtual) {
+			v.held[0].First.Telling = health.Tells(health.Words{Admin: health.Drain})
+		},
+		"obeys": func(v *virtual) { v.Obeys = true },
 	}
 	for _, row := range testkit.Table(t, "../../testdata/core/guard.txt", 2) {
 		v := virtualOf(&parser.Virtual{ID: "fwm:1"})
