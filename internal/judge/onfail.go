@@ -28,7 +28,7 @@ func sayOnFail(v View) string {
 		return ""
 	case s.Waits():
 		return fmt.Sprintf("removed in %v (onfail = %v)", until, v.OnFail)
-	case in && s.Drained():
+	case in && s.Order.Kind == Drain:
 		what = "weight 0 while it is drained"
 	case in && v.OnFail > 0:
 		what = fmt.Sprintf("weight 0 for another %v, then it is removed", until)
