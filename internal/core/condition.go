@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
@@ -126,11 +127,27 @@ var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subj
 }}
 
 var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {
-	if !a.s.Drained() || a.state == judge.Draining {
+	switch {
+	case !a.s.Drained() || a.state == judge.Draining:
 		return ""
+	case a.endsDrain():
+		return "it reported drain before it failed"
 	}
 	return "drained too: it gets no new connections when it is up again"
 }}
+
+// endsDrain reports whether the drain of a server that fails ends with its next success, as by a status in drainstatus.
+func (a *subject) endsDrain() bool {
+	if a.s.Order.Kind == judge.Drain || a.s.Health() != health.Down {
+		return false
+	}
+	for x := range a.v.checks(a.s) {
+		if x.j.Telling.Asks() > health.NoAdmin && x.use().Spec().DrainStatus == "" {
+			return false
+		}
+	}
+	return true
+}
 
 // last returns the last result of the deciding check if the server is up, otherwise a success.
 func (a *subject) last() *checker.Result {
