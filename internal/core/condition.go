@@ -49,7 +49,7 @@ var (
 	serverKinds = slices.Concat(
 		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 		ofRules(false),
-		[]kind{pathKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
+		[]kind{pathKind, unwatchedKind, staysKind, reroutedKind, reportsKind, orderKind, weightKind,
 			unjudgedKind, failingKind, flapsKind, certificateKind, versionKind, slowKind, shareKind,
 			byHandKind},
 	)

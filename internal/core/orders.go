@@ -152,7 +152,7 @@ func (s *server) suspended() string {
 }
 
 // note returns a reason, other than failing checks, why the server gets no new connections, or "" if there is none.
-func (s *server) note() string { return cmp.Or(s.rerouting(), s.command(), s.asks()) }
+func (s *server) note() string { return cmp.Or(s.rerouting(), s.asks(), s.command()) }
 
 // rerouting describes what a server waits for before it changes to gate, or returns "" if it is not about to change.
 func (s *server) rerouting() string {
@@ -174,12 +174,14 @@ func (s *server) command() string {
 	return "order: " + o.String()
 }
 
-// asks describes the state that the server requests for itself, or returns "" if it requests none.
+// asks describes the state that the server requests for itself, or returns "" if it requests none, or if an order
+// overrides that.
 func (s *server) asks() string {
-	if asks := s.Asks(); asks > health.NoAdmin {
-		return "reports " + asks.String()
+	asks, order := s.Asks(), s.Order.Kind
+	if asks <= health.NoAdmin || order == judge.Drain || order == judge.Maint {
+		return ""
 	}
-	return ""
+	return "reports " + asks.String()
 }
 
 var (
@@ -187,10 +189,6 @@ var (
 		says: func(a *subject) string { return a.s.rerouting() }}
 	orderKind = kind{name: "order", trouble: judge.Noted,
 		says: func(a *subject) string { return a.s.command() }}
-	reportsKind = kind{name: "reports", trouble: judge.Noted, says: func(a *subject) string {
-		if a.s.ordered().Kind != "" {
-			return ""
-		}
-		return a.s.asks()
-	}}
+	reportsKind = kind{name: "reports", trouble: judge.Noted,
+		says: func(a *subject) string { return a.s.asks() }}
 )
