@@ -1,10 +1,6 @@
 package judge
 
-import (
-	"cmp"
-
-	"ldirectord/internal/lvs"
-)
+import "cmp"
 
 // With comeback = order, a server that was taken out stays out until an operator lets it back in.
 
@@ -16,7 +12,11 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 		if !v.One.Waits() || !byOrder(v.Section, v.One) {
 			return ""
 		}
-		return "held down until an order (set … ready): comeback = order"
+		text := "held down until an order (set … ready): comeback = order"
+		if v.One.Suspect {
+			text += "; " + noAnswers(v.One)
+		}
+		return text
 	},
 	Count: func(v View) int {
 		// the decision names the state
@@ -29,8 +29,6 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 		return Notice{"held-down", "Held down until an order (set … ready)", ": comeback = order"}
 	},
 }
-
-func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
 // awaitOrder keeps out the servers that wait for an order. Only an order ends the wait.
 func awaitOrder(p *proposal) {

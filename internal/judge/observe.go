@@ -43,7 +43,7 @@ var observeRule = Rule{"observe", false, observed}
 var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	Says: func(v View) string {
 		switch s := v.One; {
-		case !s.Suspect || !v.isKeptOut():
+		case !s.Suspect || !v.isKeptOut() || byOrder(v.Section, s): // comeback says it
 			return ""
 		case v.needsOrder(s):
 			return "held down until an order (set … ready): " + noAnswers(s)
@@ -63,19 +63,11 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	},
 	Begins: func(v View) Notice {
 		what := "Held down until an order (set … ready)"
-		if !v.needsOrder(v.One) {
+		if !v.needsOrder(v.One) && !byOrder(v.Section, v.One) {
 			what = fmt.Sprintf("Held down for %v", v.left(v.One.Turn))
 		}
 		return Notice{"held-down", what, ": " + noAnswers(v.One)}
 	},
-}
-
-// noAnswers returns the reason why a server was left out.
-func noAnswers(s *Server) string {
-	if s.Suspects > 1 {
-		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)
-	}
-	return "its clients got no answers"
 }
 
 func observed(p *proposal) {

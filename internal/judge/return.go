@@ -2,10 +2,12 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
 )
 
 // A server that checks took out comes back when nothing bars it. Servers wait in a queue. Rules may bar a server, or
@@ -19,6 +21,17 @@ func (s *Server) Waits() bool {
 
 // isLeftOut reports whether a server passes but is out because its clients got no answers.
 func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
+
+// noAnswers returns the reason why a server was left out.
+func noAnswers(s *Server) string {
+	if s.Suspects > 1 {
+		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)
+	}
+	return "its clients got no answers"
+}
+
+// byOrder reports whether only an order lets a server back in.
+func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
 // needed returns the number of servers that must serve before any is kept out.
 func needed(c *Case) int {
