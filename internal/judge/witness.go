@@ -54,12 +54,14 @@ func (w *Witness) Forget(now time.Time, why string) {
 	}
 }
 
-// Follow begins a look at a server. A suspicion ends if the server's checks fail or if it is back in service.
+// Follow begins a look at a server. A suspicion ends if the server's checks fail, or if it is no longer left out.
 func (w *Witness) Follow(s *Server, now time.Time) {
 	w.fresh, w.Begins = lvs.Traffic{}, false
 	switch {
 	case s.Health() == health.Down:
 		w.Forget(now, "its checks fail")
+	case w.out && !s.Suspect && (s.Drained() || s.Suspended()):
+		w.Forget(now, "an order, maintenance or its own report takes it out")
 	case w.out && !s.Suspect:
 		w.Forget(now, "it is back in service")
 	}
