@@ -112,10 +112,12 @@ func (s *script) order(kind orders.Kind, words []string) error {
 		return err
 	}
 	if kind == orders.Ready {
+		ready := orders.All{}
 		for _, at := range servers {
 			delete(s.orders, at)
+			ready[at] = orders.Order{Kind: kind}
 		}
-		s.world.Order(s.orders, servers...)
+		s.world.Order(s.orders, ready)
 		return nil
 	}
 	if short := s.world.Snapshot().Short(servers, s.orders); len(short) > 0 {
@@ -124,7 +126,7 @@ func (s *script) order(kind orders.Kind, words []string) error {
 	for _, at := range servers {
 		s.orders[at] = orders.Order{Kind: kind}
 	}
-	s.world.Order(s.orders)
+	s.world.Order(s.orders, nil)
 	return nil
 }
 

@@ -78,7 +78,7 @@ func suppose(c *call, given orders.All) error {
 	for _, at := range drained {
 		all[at] = orders.Order{Kind: orders.Drain}
 	}
-	w.Order(all)
+	w.Order(all, nil)
 	if c.WithoutDirector {
 		w.End()
 	}

@@ -295,7 +295,7 @@ func (c *chaos) obey() {
 		}
 	}
 	c.oracle.obeyed = all
-	c.command()
+	c.command(nil)
 }
 
 // drawEnd decides at random whether an order ends by itself, and when.
@@ -320,28 +320,29 @@ func (c *chaos) order() {
 		}
 	}
 	c.oracle.order(at, o)
-	c.command()
+	c.command(nil)
 }
 
 // ready lets some servers back that wait to come back.
 func (c *chaos) ready() {
-	var some []lvs.Backend
+	some := orders.All{}
 	for _, v := range virtuals {
 		for _, s := range servers {
 			if c.coin() {
-				some = append(some, lvs.Backend{Virtual: keyFor(v).ID(), Real: s.String()})
+				at := lvs.Backend{Virtual: keyFor(v).ID(), Real: s.String()}
+				some[at] = orders.Order{Kind: orders.Ready}
 			}
 		}
 	}
 	c.oracle.troubled = c.now
-	c.command(some...)
+	c.command(some)
 }
 
 // command gives the daemon the orders.
-func (c *chaos) command(ready ...lvs.Backend) {
+func (c *chaos) command(ready orders.All) {
 	all := c.oracle.given()
 	c.say("orders: %v, ready: %v", all, ready)
-	c.daemon.event(func() { c.daemon.Order(c.now, all, ready...) })
+	c.daemon.event(func() { c.daemon.Order(c.now, all, ready) })
 }
 
 // byHand changes the table as an operator may do with ipvsadm. It returns the changed address.

@@ -115,5 +115,5 @@ func (c *chaos) withdraw() {
 	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress},
 		orders.Order{Kind: orders.Withdraw, Since: c.now.Truncate(time.Second)})
 	c.oracle.noteLeft()
-	c.command()
+	c.command(nil)
 }

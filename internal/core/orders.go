@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"ldirectord/internal/health"
@@ -23,7 +22,7 @@ const clockLook = 10 * time.Second
 
 // Order puts these orders in force, and updates the table. The servers in ready come back without further delay, even
 // if they have no order.
-func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
+func (c *Core) Order(now time.Time, all, ready orders.All) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
 	begun, undone := c.hold.Given(all)
@@ -43,17 +42,22 @@ type orderBook struct {
 }
 
 // forgive lets waiting servers back into service.
-func (b *orderBook) forgive(ready []lvs.Backend) {
+func (b *orderBook) forgive(ready orders.All) {
+	waited := orders.All{}
 	for _, v := range b.virtuals {
 		for _, s := range v.servers {
 			name, _ := s.entry.Names()
-			if s.Fallen && slices.Contains(ready, lvs.At(v.Config.ID, name)) {
-				b.tell.note(history.Order, "order: ready", s)
+			at := lvs.At(v.Config.ID, name)
+			if o, is := ready[at]; is && s.Fallen {
+				waited[at] = o
+				// the last one may have been the same
+				s.past.Do(history.At(b.tell.now()), history.Order, 0, "order: "+o.String())
 				s.Forgive()
 				v.touch()
 			}
 		}
 	}
+	b.say(waited, notify.Ordered, "Order")
 }
 
 // end drops and reports orders whose time is over, and notes when the next one ends.

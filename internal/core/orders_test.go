@@ -47,7 +47,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 			}
 		}
 		left(set)
-		w.Order(w.now, given) // the sender of orders doesn't know yet which ended
+		w.Order(w.now, given, nil) // the sender of orders doesn't know yet which ended
 		left(set)
 		if end := time.Until(w.Snapshot(w.now).Orders[set].End()); end < time.Hour || end > 2*time.Hour+
 			time.Second {

@@ -190,8 +190,12 @@ func (w *world) does(verb, of string) {
 		}
 	case "order": // of a server, with a weight
 		kind, weight, _ := strings.Cut(more, " ")
-		w.Order(w.now, orders.All{lvs.At("tcp:10.1.0.1:80", realAt(first)): {Kind: orders.Kind(kind),
-			Weight: number(w.T, "0"+weight), Why: "slow"}})
+		given, ready := orders.All{lvs.At("tcp:10.1.0.1:80", realAt(first)): {Kind: orders.Kind(kind),
+			Weight: number(w.T, "0"+weight), Why: "slow"}}, orders.All(nil)
+		if kind == string(orders.Ready) {
+			given, ready = nil, given
+		}
+		w.Order(w.now, given, ready)
 	case "warns": // it passes
 		w.result(checker.Result{OK: true, Warning: more}, realAt(first))
 	case "version": // of a server, in ten answers: from fewer no difference ends

@@ -118,8 +118,8 @@ func (o *standingOrders) recorded() (orders.All, error) {
 
 // pass hands orders to the director. If the director does not take them, they are read from the file and carried out
 // later.
-func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
-	err := o.d.director.Order(ctx, all.InForce(), ready...)
+func (o *standingOrders) pass(ctx context.Context, all, ready orders.All) error {
+	err := o.d.director.Order(ctx, all.InForce(), ready)
 	if err == nil {
 		o.know(all)
 	}
@@ -129,7 +129,7 @@ func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.
 // followGiven carries out recorded orders.
 func (o *standingOrders) followGiven(ctx context.Context) bool {
 	all, err := o.recorded()
-	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
+	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all, nil) == nil)
 }
 
 // keepGiven saves the orders if their file was lost, and drops those that are over. The director ends such orders by

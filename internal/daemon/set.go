@@ -205,12 +205,14 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 	if err != nil {
 		return nil, err
 	}
-	var ready []lvs.Backend
+	ready := orders.All{}
 	if r.Kind == orders.Ready {
-		ready = meant
+		for _, at := range meant {
+			ready[at] = r.Order
+		}
 	}
 	before := o.waiting()
-	err = o.pass(ctx, all, ready...)
+	err = o.pass(ctx, all, ready)
 	o.sayWaiting(before)
 	return meant, runfile.While("the order is recorded; the director waits for the table", err)
 }

@@ -107,7 +107,7 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	}
 	err = o.orderFile().Write(all)
 	if err == nil {
-		_ = o.pass(ctx, all)
+		_ = o.pass(ctx, all, nil)
 	}
 	return err
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ldirectord/internal/core"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/view"
@@ -47,9 +46,9 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 
 // Order puts these orders in force. The servers in ready come back without further delay, even if they have no order.
 // Order returns when the change has been sent to the table, even if the table refused it, or when ctx is done.
-func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
+func (d *Director) Order(ctx context.Context, all, ready orders.All) error {
 	return d.asked.submit(ctx, func(done chan<- struct{}) {
-		d.core.Order(time.Now(), all, ready...)
+		d.core.Order(time.Now(), all, ready)
 		close(done)
 	})
 }

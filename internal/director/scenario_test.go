@@ -277,9 +277,9 @@ func (s *scenario) step(words []string, body string) {
 	case "obey":
 		s.obey(words[1:])
 	case "drain":
-		s.director.Order(ctx, orders.All{{Virtual: words[1], Real: words[2]}: {Kind: orders.Drain}})
+		s.director.Order(ctx, orders.All{{Virtual: words[1], Real: words[2]}: {Kind: orders.Drain}}, nil)
 	case "undrain":
-		s.director.Order(ctx, nil)
+		s.director.Order(ctx, nil, nil)
 	case "order":
 		s.order(words[1:])
 	case "maintain":
@@ -387,15 +387,15 @@ func (s *scenario) order(words []string) {
 	s.orders = orders.All{} // the director has the former ones
 	maps.Copy(s.orders, was)
 	at := lvs.Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
-	var ready []lvs.Backend
-	if s.orders[at] = o; o.Kind == "ready" {
+	var ready orders.All
+	if s.orders[at] = o; o.Kind == orders.Ready {
 		delete(s.orders, at)
-		ready = append(ready, at)
+		ready = orders.All{at: o}
 	}
 	if s.running == "" {
 		return
 	}
-	testkit.OK(s.t, s.director.Order(s.t.Context(), s.orders, ready...))
+	testkit.OK(s.t, s.director.Order(s.t.Context(), s.orders, ready))
 }
 
 // atSecond is the last second before a time from now.
@@ -408,7 +408,7 @@ func (s *scenario) obey(ids []string) {
 	for _, id := range ids {
 		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey, Since: atSecond(0)}
 	}
-	s.director.Order(s.t.Context(), all)
+	s.director.Order(s.t.Context(), all, nil)
 }
 
 func (s *scenario) duration(word string) time.Duration {

@@ -158,8 +158,8 @@ func (w *World) anyUp() bool {
 }
 
 // Order replaces the orders in force with these. ready lists the servers that no longer wait to come back.
-func (w *World) Order(all orders.All, ready ...lvs.Backend) {
-	w.core.Order(w.now, all, ready...)
+func (w *World) Order(all, ready orders.All) {
+	w.core.Order(w.now, all, ready)
 	w.step()
 	w.pass(w.calm)
 }

@@ -31,7 +31,7 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		}
 		w.Fail(down)
 		if row[3] != "" {
-			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80"): {Kind: orders.Kind(row[3])}})
+			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80"): {Kind: orders.Kind(row[3])}}, nil)
 		}
 		testkit.Equal(t, tableOf(w), row[4]+", ", row[0])
 		if w.End(); len(w.Table()) != 0 {
