@@ -52,10 +52,11 @@ func (c *company) compare(v *virtual, tell *teller) {
 	for i, s := range v.servers {
 		one := &c.all[i]
 		says, odd := n.differs(one, tell.now()), s.isOdd()
-		// Most servers are like the others. After a reload, no difference ends before all have answered often
-		// enough.
-		if !one.known || odd && fresh || !odd && says == ([traits]string{}) {
+		if !one.known || !odd && says == ([traits]string{}) { // most servers are like the others
 			continue
+		}
+		if odd && fresh { // the time is compared when all have answered often enough
+			says[delay] = s.odd[delay].says
 		}
 		memoryOf(v, s).differs(says, tell.now())
 		tell.compare(v, s, v.IsOurs())
