@@ -31,7 +31,12 @@ func (v *virtual) holder() string {
 
 // guard returns what holds servers in service, in the form that JSON shows.
 func (v *virtual) guard() view.Guard {
-	now := view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Paced: v.PaceOut.N > 0}
+	now := view.Guard{Keeps: v.Quota(), Obeys: v.Obeys, Paced: v.PaceOut.N > 0}
+	for _, s := range v.servers { // v.held has none on standby
+		if s.Held && !s.Drained() {
+			now.Held++
+		}
+	}
 	if now.Keeps == 0 && !now.Paced && !(now.Obeys && v.holder() != "") {
 		return view.Guard{}
 	}
