@@ -141,9 +141,12 @@ func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 // byHand notes and reports that the destination at addr was changed by hand. For in and empties, see
 // judge.Case.Changed.
 func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
-	if v.Changed(addr, in, empties) {
+	switch kept := v.Changed(addr, in, empties); {
+	case kept && in && v.IsNobodys(addr) && !v.Found[addr]: // it has no state
+		what += "; kept until a reload"
+	case kept:
 		what += "; kept until its next change of state or a reload"
-	} else {
+	default:
 		what += "; restoring it"
 	}
 	tell.override(v, addr, what)
