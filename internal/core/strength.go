@@ -74,7 +74,7 @@ var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken,
 	}}
 
 var noWeightKind = kind{name: "no weight", trouble: judge.Broken, says: func(a *subject) string {
-	passes := func(s *server) bool { return s.IsUp() && !s.Held }
+	passes := func(s *server) bool { return s.IsUp() && !s.Held && !a.v.ByHand[s.Dest.Addr] }
 	if !a.v.servesNothing() || !slices.ContainsFunc(a.v.servers, passes) {
 		return ""
 	}
