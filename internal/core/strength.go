@@ -29,10 +29,14 @@ func (v *virtual) minServers() *view.MinServers {
 	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: v.low()}
 }
 
-// servesNothing reports whether clients get no answers because no server in the table has a weight above 0, although
-// servers are checked.
+// servesNothing reports whether clients get no answers because no server in the table, as last known, has a weight
+// above 0, although servers are checked.
 func (v *virtual) servesNothing() bool {
-	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
+	have, known := v.Have, v.Known
+	if !known {
+		have, known = v.Last, v.Last != nil
+	}
+	return v.IsOurs() && known && !have.Serve() && v.Config.CheckType != parser.Off
 }
 
 // isRefused reports whether the table refuses the servers and has none in service, not even one that has left the file.
@@ -75,7 +79,7 @@ var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken,
 
 var noWeightKind = kind{name: "no weight", trouble: judge.Broken, says: func(a *subject) string {
 	passes := func(s *server) bool { return s.IsUp() && !s.Held && !a.v.ByHand[s.Dest.Addr] }
-	if !a.v.servesNothing() || !slices.ContainsFunc(a.v.servers, passes) {
+	if !a.v.Known || !a.v.servesNothing() || !slices.ContainsFunc(a.v.servers, passes) {
 		return ""
 	}
 	return "the servers that pass have weight 0, which keeps a fallback out"
