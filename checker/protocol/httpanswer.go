@@ -203,7 +203,7 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 // parseField reads a header field. A line that is not a header field is ignored.
 func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	name, value, ok := bytes.Cut(field, []byte(":"))
-	value = bytes.Trim(value, " \t")
+	name, value = bytes.TrimRight(name, " \t"), bytes.Trim(value, " \t")
 	if ok && wanted != "" && fieldIs(name, wanted) {
 		if a.field == nil {
 			a.field = []byte{}
