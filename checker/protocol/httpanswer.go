@@ -165,9 +165,7 @@ func (r *answerReader) headerLine() (line []byte, err error) {
 		case err == bufio.ErrBufferFull:
 			line = append(line, part...)
 			continue
-		case r.isOver(err) && len(line)+len(part) == 0: // a script that writes no empty line after its header
-			return nil, nil
-		case err != nil:
+		case err != nil && !r.isOver(err): // a script may end without an empty line, or within a line
 			return nil, r.broken("the header", err)
 		case line == nil:
 			return withoutEnd(part), nil
@@ -215,11 +213,13 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	switch {
 	case !ok:
 	case fieldIs(name, "content-length"):
-		n, err := strconv.ParseUint(string(value), 10, 62)
-		if err != nil || a.length >= 0 && a.length != int(n) {
-			return fmt.Errorf("bad Content-Length %s", wire.Excerpt(value))
+		for one := range bytes.SplitSeq(value, []byte(",")) { // a list of equal lengths (RFC 9110, 8.6)
+			n, err := strconv.ParseUint(string(bytes.Trim(one, " \t")), 10, 62)
+			if err != nil || a.length >= 0 && a.length != int(n) {
+				return fmt.Errorf("bad Content-Length %s", wire.Excerpt(value))
+			}
+			a.length = int(n)
 		}
-		a.length = int(n)
 	case fieldIs(name, "transfer-encoding"):
 		last := value[bytes.LastIndexByte(value, ',')+1:]
 		a.chunked = fieldIs(bytes.Trim(last, " \t"), "chunked")
