@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/raw"
 	"ldirectord/internal/testkit"
 )
 
@@ -131,4 +132,34 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 			syscall.Close(fd)
 		}
 	}
+}
+
+// A socket that gets the port of a dead server here reaches itself. Another port is tried; the last one is refused.
+func TestASocketThatReachesItselfIsNoServer(t *testing.T) {
+	udp := testkit.Must(net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))(t)
+	own := udp.LocalAddr().(*net.UDPAddr) // a port that is free for TCP, too
+	udp.Close()
+	to := own.AddrPort()
+	for selves, want := range map[int]int{1: 2, maxPorts: maxPorts} {
+		fd := testkit.Must(syscall.Dup(0))(t) // the number of the next socket
+		syscall.Close(fd)
+		tries := 0
+		v := &Via{To: to.Addr(), Start: func(send func() error) error {
+			if tries++; tries <= selves {
+				testkit.OK(t, raw.Bind(fd, to))
+			}
+			return send()
+		}}
+		got, err := StartTCP(to, v)
+		if tries != want || err == nil && localOf(got) == to {
+			t.Errorf("TCP: %d tries, want %d: %v", tries, want, err)
+		}
+		if err == nil {
+			syscall.Close(got)
+		} else {
+			testkit.Equal(t, err, error(syscall.ECONNREFUSED))
+		}
+	}
+	c, err := notSelf(func() (net.Conn, error) { return net.DialUDP("udp", own, own) })
+	testkit.Equal(t, err, error(syscall.ECONNREFUSED), c)
 }

@@ -49,10 +49,18 @@ func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(ui
 
 // StartTCP makes a non-blocking socket, and starts to connect it. If via is nil, the connection takes the usual path.
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
+	self := netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
+		isSelf := err == nil && localOf(fd) == self
 		// With Start the connection is new to its server, whatever the port was used for before.
-		isLast := fd < 0 || via.takes(fd, to) || via.Start != nil && err == nil || try == maxPorts
+		isLast := fd < 0 || try == maxPorts ||
+			!isSelf && (via.takes(fd, to) || via.Start != nil && err == nil)
+		if isSelf { // a dead server here, whose port the kernel chose: a simultaneous open (RFC 9293, 3.5)
+			err = syscall.ECONNREFUSED
+			// without it the server's port would be taken for a minute
+			syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+		}
 		if isLast && err == nil {
 			return fd, nil
 		}

@@ -58,6 +58,23 @@ func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
 
 // OpenUDP opens a socket for datagrams to and from a server.
 func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return notSelf(func() (net.Conn, error) { return openUDP(ctx, to) })
+}
+
+// notSelf opens a socket until it does not reach itself. The kernel may choose the port of a dead server on this
+// machine for it.
+func notSelf(open func() (net.Conn, error)) (net.Conn, error) {
+	for range maxPorts {
+		c, err := open()
+		if err != nil || c.LocalAddr().String() != c.RemoteAddr().String() {
+			return c, err
+		}
+		c.Close()
+	}
+	return nil, syscall.ECONNREFUSED
+}
+
+func openUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	v := ViaTo(ctx, to)
 	if v == nil {
 		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
