@@ -32,6 +32,8 @@ type httpCheck struct {
 
 	// The first request.
 	url    string // the first request's URL, validated
+	host   string // virtualhost; "" for none
+	sni    string
 	text   []byte
 	direct bool        // the request goes to the server that the URL names
 	tls    *tls.Config // nil for http
@@ -72,7 +74,7 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 		return nil, err
 	}
 	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
-		url: s.URL}
+		url: s.URL, host: s.Host, sni: s.SNI}
 	if s.Through.Server.IsValid() {
 		server := s.Through.Server
 		c.server = &server
@@ -408,7 +410,17 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 	}
 	first := at.address(home)
 	same := u.Scheme == first.Scheme && h.to == home.to && (!at.proxy || u.Host == first.Host)
-	at.prepare(&h, u.Host, same, u.Host)
+	host, sni, name := u.Host, "", ""
+	if !h.away {
+		sni = at.sni
+	}
+	if u.Scheme == first.Scheme && u.Host == first.Host { // as after a relative redirect
+		sni, name = at.sni, at.host
+		if !at.proxy {
+			host = cmp.Or(wire.CleanField(at.host), u.Host)
+		}
+	}
+	at.prepare(&h, host, same, sni, name, u.Host)
 	return h, nil
 }
 

@@ -184,11 +184,12 @@ func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 	var hosts atomic.Value
 	tlsAddr := serveHTTP(t, serverTLS(t),
 		func(w http.ResponseWriter, r *http.Request) {
-			hosts.Store(r.Host)
+			hosts.Store(r.TLS.ServerName + " " + r.Host)
 			io.WriteString(w, "All good")
 		})
 	s := serve(t, redirectTo(func(*testServer) string { return "https://192.0.2.1/here" }))
 	spec := httpSpec(s.addr, "All good")
+	spec.SNI = "www.example.com"
 	for _, server := range []netip.Addr{s.addr.Addr(), netip.MustParseAddr("192.0.2.9")} {
 		if server != s.addr.Addr() {
 			spec.Through.Server = server // the target is the virtual address
@@ -199,7 +200,7 @@ func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 			return tlsAddr.Port(), true // by a check without TLS
 		}}
 		expect(t, build(t, spec, e).Check(t.Context()), "up: 200 OK", server)
-		testkit.Same(t, hosts.Swap(""), "192.0.2.1", "host")
+		testkit.Same(t, hosts.Swap(""), "www.example.com 192.0.2.1", "host")
 	}
 }
 
@@ -227,6 +228,10 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 
 func TestHTTPS(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/", http.StatusFound)
+			return
+		}
 		fmt.Fprintf(w, "name=%s host=%s", r.TLS.ServerName, r.Host)
 	}
 	configs := map[string]*tls.Config{"": serverTLS(t), "TLS 1.0": oldTLS(t), "TLS 1.1": upTo(t, tls.VersionTLS11),
