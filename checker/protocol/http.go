@@ -29,6 +29,7 @@ type httpCheck struct {
 	target   netip.AddrPort
 	server   *netip.Addr    // the server if target is a virtual address; nil: it is the target
 	sessions *wire.Sessions // nil for http
+	names    wire.Names
 
 	// The first request.
 	url    string // the first request's URL, validated
@@ -297,8 +298,11 @@ func (at *trail) locate(h *hop) error {
 		return nil
 	}
 	port, _ := urlPort(u) // parseTarget, or redirected, has checked it
-	addrs, err := wire.Resolve(at.ctx, u.Hostname(), at.timeout)
-	if err != nil {
+	addrs, err := at.names.Resolve(at.ctx, u.Hostname(), at.target.Addr().Is6(), at.timeout)
+	switch {
+	case err != nil && at.foreign:
+		return wire.NewFault(err, "a name there can't be looked up")
+	case err != nil:
 		return err
 	}
 	h.to, h.away = at.route(u.Scheme == "https", addrs, port)
@@ -405,10 +409,13 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 		return hop{url: u}, err
 	}
 	h := hop{url: u, seeOther: at.hop.seeOther || at.HTTPMethod == "POST" && a.status < 304}
+	first := at.address(home)
+	if at.named(first, u) {
+		h.to = home.to
+	}
 	if err := at.locate(&h); err != nil {
 		return h, err
 	}
-	first := at.address(home)
 	same := u.Scheme == first.Scheme && h.to == home.to && (!at.proxy || u.Host == first.Host)
 	host, sni, name := u.Host, "", ""
 	if !h.away {
@@ -422,6 +429,18 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 	}
 	at.prepare(&h, host, same, sni, name, u.Host)
 	return h, nil
+}
+
+// named reports whether a URL leads to the server being checked, because it has the name in virtualhost, and the scheme
+// and port of the first request. No look-up is needed then.
+func (c *httpCheck) named(first, u *url.URL) bool {
+	name, at := &url.URL{Scheme: u.Scheme, Host: c.host}, first
+	if name.Port() != "" {
+		at = name
+	}
+	want, _ := urlPort(at)
+	port, _ := urlPort(u)
+	return c.direct && u.Scheme == first.Scheme && port == want && strings.EqualFold(u.Hostname(), name.Hostname())
 }
 
 // judge compares an answer with the settings, and returns its status line.

@@ -18,6 +18,7 @@ import (
 
 	"ldirectord/checker/settings"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 )
 
 var discardLog = log.New(io.Discard, "", 0)
@@ -141,6 +142,9 @@ func knowsLocalhost() bool {
 }
 
 func TestRedirects(t *testing.T) {
+	nameserver.Use(t, func(name string) string {
+		return map[bool]string{true: "fails", false: "none"}[name == "www.example.com."]
+	})
 	other := serveOn(t, "127.0.0.2:0", saying(okHead+"\r\nAll good"))
 	elsewhere := "http://" + other.addr.String() + "/there"
 	for _, row := range testkit.Table(t, "../../testdata/checker/redirects.txt", 4) {
@@ -156,12 +160,39 @@ func TestRedirects(t *testing.T) {
 			}
 			s := serve(t, redirectTo(func(s *testServer) string { return in(row[1], s) }))
 			spec := httpSpec(s.addr, "All good")
-			spec.FollowRedirect = row[2]
+			spec.Host, spec.FollowRedirect = "www.example.com", row[2]
 			expect(t, checked(t, spec), in(row[3], s))
 			if name == "loop" && len(s.asked()) != 1+maxRedirects {
 				t.Errorf("asked %d times", len(s.asked()))
 			}
 		})
+	}
+}
+
+// The last answer of a name server is used while it fails.
+func TestANameServerThatFailsIsNotTheServersFailure(t *testing.T) {
+	var says atomic.Value
+	var asked atomic.Int32
+	nameserver.Use(t, func(string) string {
+		asked.Add(1)
+		return says.Load().(string)
+	})
+	s := serve(t, redirectTo(func(s *testServer) string { return "http://web.example.com:" + port(s.addr) }))
+	spec := httpSpec(s.addr, "All good")
+	spec.NegotiateTimeout = 2 * slack
+	c := build(t, spec, nil)
+	const why = "redirected to http://web.example.com:*: look-up of web.example.com failed: "
+	for i, row := range [][2]string{
+		{"fails", "shortage: " + why + "server misbehaving"}, {"silent", "shortage: " + why + "timeout"},
+		{"127.0.0.1 ::1", "up: 200 OK"}, {"fails", "up: 200 OK"}, {"silent", "up: 200 OK"},
+		{"none", "down: " + why + "no such host"}, {"::1", "down: redirected to http://web.example.com:*"},
+	} {
+		says.Store(row[0])
+		before := asked.Load()
+		expect(t, c.Check(t.Context()), strings.ReplaceAll(row[1], ":*:", ":"+port(s.addr)+":"), i)
+		if n := asked.Load() - before; i == 2 && n != 1 {
+			t.Errorf("%d questions, want one for IPv4", n)
+		}
 	}
 }
 

@@ -35,13 +35,13 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		checker.Refused:     {connect(syscall.ECONNREFUSED)},
 		checker.Closed:      {connect(syscall.ECONNRESET), connect(syscall.EPIPE)},
 		checker.Unreachable: {connect(syscall.EHOSTUNREACH), connect(syscall.ENETUNREACH)},
-		checker.Lookup: {wire.NewFault(&net.DNSError{Err: "no such host", IsNotFound: true}, "look-up"),
-			&net.DNSError{Err: "late", IsTimeout: true}},
-		checker.TLS: {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
+		checker.Lookup:      {wire.NewFault(&net.DNSError{Err: "no such host", IsNotFound: true}, "look-up")},
+		checker.TLS:         {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
 		checker.Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped,
 			connect(syscall.ENFILE), connect(syscall.ENOMEM), connect(syscall.ENOBUFS),
 			connect(syscall.EPERM), connect(syscall.EAGAIN), connect(syscall.EADDRINUSE),
-			connect(syscall.ENOSPC), wire.StageFault("connect", os.ErrNoDeadline)},
+			connect(syscall.ENOSPC), wire.StageFault("connect", os.ErrNoDeadline),
+			&net.DNSError{Err: "late", IsTimeout: true}},
 		checker.Other: {connect(syscall.EACCES)},
 	} {
 		for _, err := range errs {

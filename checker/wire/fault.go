@@ -53,14 +53,17 @@ func IsOneOf(err error, of ...error) bool {
 // not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage. It means
 // that the server can't be reached.
 //
+// A name server that does not answer is a shortage, too. A name that does not exist is not.
+//
 // EPERM is a shortage, because no network reports it. A firewall rule of this machine dropped the packet, or its
 // connection table is full. EACCES is not a shortage, because with IPv6 it may also come from a router or the server. A
 // ping socket reports it as icmp.ErrDenied.
 func IsShortage(err error) bool {
 	var origin *raw.OriginError
-	return errors.As(err, &origin) || IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
-		syscall.ENOBUFS, syscall.ENOSPC, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN,
-		syscall.EPERM, os.ErrNoDeadline)
+	var dns *net.DNSError
+	return errors.As(err, &origin) || errors.As(err, &dns) && !dns.IsNotFound ||
+		IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC,
+			syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN, syscall.EPERM, os.ErrNoDeadline)
 }
 
 // IsTimeout reports whether an error means that a deadline has passed.

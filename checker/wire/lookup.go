@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// resolver looks up names for all checks. Simultaneous look-ups of one name are one.
-var resolver = &net.Resolver{PreferGo: true, Dial: dialNameServer}
+// resolver looks up names for all checks. Simultaneous look-ups of one name are one. Without StrictErrors, a name that
+// can't be looked up would not exist if it does not exist in a search domain.
+var resolver = &net.Resolver{PreferGo: true, StrictErrors: true, Dial: dialNameServer}
 
 // lack is a shortage because of which a name server was not asked. Package net has only its text or, if another name
 // server or the question for the other family had an answer, reports that the name does not exist.
@@ -57,26 +58,57 @@ func dialNameServer(ctx context.Context, network, address string) (net.Conn, err
 	return c, err
 }
 
-// Resolve looks up a host name. It returns a literal address unchanged.
-func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
+// maxNames is how many names Names keeps. A server that redirects to ever new names would otherwise fill the memory.
+const maxNames = 16
+
+// Names looks up host names for one check, and keeps their last addresses.
+type Names struct{ last map[string][]netip.Addr }
+
+// Resolve returns the addresses of a host name: those of one family or, if there are none, of the other. If no name
+// server answers, it returns the last addresses. It returns a literal address unchanged.
+func (n *Names) Resolve(ctx context.Context, host string, ipv6 bool, timeout time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	w := WatchOf(ctx)
-	ctx, cancel := context.WithDeadline(ctx, w.End(timeout))
-	defer cancel()
-	begun := time.Now()
-	addrs, err := resolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		if l := lastLack.Load(); l != nil && !l.at.Before(begun) {
-			err = l.err
-		}
+	w, last := WatchOf(ctx), n.last[host]
+	until := w.End(timeout)
+	if last != nil { // the server gets the rest of the time
+		until = time.Now().Add(time.Until(until) / 2)
+	}
+	addrs, err := lookUp(ctx, host, ipv6, until)
+	if err != nil && (last == nil || !IsShortage(err)) {
 		return nil, NewFault(err, "look-up of %s failed: %s", Show(host), lookupReason(err))
 	}
 	w.Mark(MarkLookup)
+	if err != nil {
+		w.Remark("look-up of %s failed: %s; it had %v", host, lookupReason(err), last)
+		return last, nil
+	}
 	w.Remark("%s has %v", host, addrs)
+	if n.last == nil || len(n.last) == maxNames {
+		n.last = map[string][]netip.Addr{}
+	}
+	n.last[host] = addrs
+	return addrs, nil
+}
+
+// lookUp looks up a name in one family, and in the other if it has no address in that one.
+func lookUp(ctx context.Context, host string, ipv6 bool, until time.Time) ([]netip.Addr, error) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	begun, family, other := time.Now(), "ip4", "ip6"
+	if ipv6 {
+		family, other = other, family
+	}
+	addrs, err := resolver.LookupNetIP(ctx, family, host)
+	if err != nil && !IsShortage(err) {
+		addrs, err = resolver.LookupNetIP(ctx, other, host)
+	}
+	if l := lastLack.Load(); err != nil && l != nil && !l.at.Before(begun) {
+		err = l.err
+	}
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()
 	}
-	return addrs, nil
+	return addrs, err
 }

@@ -231,7 +231,7 @@ func TestAnswersForLists(t *testing.T) {
 	for _, row := range rows {
 		said[row[0]+"."] = row[1]
 	}
-	answersNames(t, func(name string) string { return said[name] })
+	nameserver.Use(t, func(name string) string { return said[name] })
 	for _, row := range rows {
 		for _, emptyOK := range []string{"no", "yes"} {
 			text := "emptyok = " + emptyOK + "\nvirtual = 10.1.0.1:80\n\trealnames = " + row[0] +
@@ -278,29 +278,6 @@ func targets(list parser.List) string {
 		all = append(all, one.Target)
 	}
 	return strings.Join(all, " ")
-}
-
-// answersNames starts a name server on loopback, see nameserver.Serve, and has names looked up there until the test
-// ends.
-func answersNames(t *testing.T, says func(name string) string) {
-	t.Helper()
-	packets := testkit.Must(net.ListenPacket("udp", "127.0.0.1:0"))(t)
-	streams, err := net.Listen("tcp", packets.LocalAddr().String())
-	if err != nil {
-		t.Skip("the port is taken for TCP: ", err)
-	}
-	nameserver.Serve(t, packets, streams, says)
-	asksNamesOf(t, packets.LocalAddr().String())
-}
-
-// asksNamesOf has names looked up at a name server until the test ends.
-func asksNamesOf(t *testing.T, server string) {
-	before := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = before })
-	net.DefaultResolver = &net.Resolver{PreferGo: true,
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, server)
-		}}
 }
 
 // The example for Kubernetes writes a list of the ready pods, and leaves it as it is if kubectl fails.

@@ -9,12 +9,13 @@ import (
 
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 )
 
 // The file of a Perl ldirectord that was read too early, or before its names could be looked up, is read again. What
 // else the file needs changes nothing.
 func TestTheFileOfAPerlDaemonIsReadAgain(t *testing.T) {
-	answersNames(t, func(string) string { return "10.1.0.2" })
+	nameserver.Use(t, func(string) string { return "10.1.0.2" })
 	p := &perl{path: filepath.Join(t.TempDir(), "perl.cf")}
 	testkit.Write(t, p.path, "virtual=web.:80\n\tmonitorfile=/none/none/none\nvirtual=10.1.0.1:80\n")
 	follow := func(ctx context.Context, want string) {

@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 	"ldirectord/parser"
 )
 
@@ -26,7 +27,7 @@ func TestRealNameServer(t *testing.T) {
 	}
 	program := testkit.Program(t, "knotd", "knot")
 	server, port, zone := startKnot(t, program)
-	asksNamesOf(t, fmt.Sprintf("127.0.0.1:%d", port))
+	nameserver.Ask(t, fmt.Sprintf("127.0.0.1:%d", port))
 	testkit.Until(t, awaitLimit, func() bool { return answers(t) })
 
 	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"

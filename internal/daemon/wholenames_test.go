@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 )
 
 // searches is set in a process that has a resolv.conf of the test.
@@ -29,7 +30,7 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 		t.Run(fmt.Sprintf("%q", row[:3]), func(t *testing.T) {
 			t.Setenv("STATE_DIRECTORY", t.TempDir())
 			said := map[string]string{"web.a.test.": row[0], "web.b.test.": row[1], "web.": row[2]}
-			answersNames(t, func(name string) string { return said[name] })
+			nameserver.Use(t, func(name string) string { return said[name] })
 			const text = "virtual = 10.1.0.1:80\n\trealnames = web:80 gate\n"
 			is(t, "list", readOf(t, text, nil)["web (IPv4)"], row[3], row[4])
 			addrs, err := n.Host(t.Context(), "web", false)

@@ -2,6 +2,7 @@
 package nameserver
 
 import (
+	"context"
 	"net"
 	"slices"
 	"strings"
@@ -35,6 +36,28 @@ func Serve(t testing.TB, packets net.PacketConn, streams net.Listener, says func
 		go func() { _ = server.ActivateAndServe() }()
 		t.Cleanup(func() { _ = server.Shutdown() })
 	}
+}
+
+// Use starts a name server on loopback, see Serve, and has names looked up there until the test ends.
+func Use(t testing.TB, says func(name string) string) {
+	t.Helper()
+	packets := testkit.Must(net.ListenPacket("udp", "127.0.0.1:0"))(t)
+	streams, err := net.Listen("tcp", packets.LocalAddr().String())
+	if err != nil {
+		t.Skip("the port is taken for TCP: ", err)
+	}
+	Serve(t, packets, streams, says)
+	Ask(t, packets.LocalAddr().String())
+}
+
+// Ask has names looked up at a name server until the test ends.
+func Ask(t testing.TB, server string) {
+	before := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = before })
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, server)
+		}}
 }
 
 // answer is an answer in these words; nil for none.
