@@ -112,7 +112,11 @@ func handshakeReason(err error) string {
 	case errors.As(err, &untrusted):
 		return "certificate refused: " + distrust(untrusted.Err)
 	}
-	return "TLS handshake: " + Reason(err)
+	reason := "TLS handshake: " + Reason(err)
+	if strings.HasSuffix(reason, "remote error: tls: handshake failure") {
+		reason += " (nothing in common, such as a cipher suite or group, or it requires a client certificate)"
+	}
+	return reason
 }
 
 // HandshakeError marks an error in a handshake, because crypto/tls has no type for an alert.
