@@ -87,7 +87,7 @@ func (c *grpc) ask(ctx context.Context, server *wire.Conn, raw *noting) (string,
 	}
 	answer, err := way.RoundTrip(r)
 	if err != nil {
-		return "", wire.ReadFault("the answer", false, c.timeout, raw.cause(err))
+		return "", wire.ReadFault("the answer", false, c.timeout, server.OwnFault(raw.cause(err)))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {

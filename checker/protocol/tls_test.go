@@ -67,6 +67,8 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 	testkit.Leaks(t)
 	a, other := newAuthority(t), newAuthority(t)
 	cert, key := a.write(t, "good", a.issue(t, "director", time.Hour))
+	endedCert, endedKey := a.write(t, "ended", a.issue(t, "director", -time.Hour))
+	ended := wire.Day(time.Now().Add(-time.Hour))
 	otherCert, otherKey := other.write(t, "other", other.issue(t, "director", time.Hour))
 	for version, none := range map[uint16]string{
 		tls.VersionTLS12: "down: TLS handshake: remote error: tls: handshake failure (*",
@@ -80,6 +82,8 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 				"good": {cert, key, "up: " + tls.VersionName(version) +
 					", certificate of 127.0.0.1 until " + wire.Day(time.Now().Add(time.Hour))},
 				"none": {"", "", none},
+				"ended": {endedCert, endedKey,
+					"shortage: TLS handshake: our certificate (tlscert) expired on " + ended},
 				"other": {otherCert, otherKey,
 					"down: TLS handshake: remote error: tls: unknown certificate authority"},
 			} {
@@ -114,6 +118,10 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 			t.Errorf("%d days: %+v", days, r)
 		}
 	}
+	s.TLSExpiryWarn = 4
+	s.TLSCert, s.TLSKey = a.write(t, "own", a.issue(t, "director", -time.Hour))
+	want += "; our certificate (tlscert) expired on " + wire.Day(time.Now().Add(-time.Hour))
+	testkit.Equal(t, checked(t, s).Warning, want)
 }
 
 // A resumed session shows the certificate of the first handshake, which the server may have replaced since. So no

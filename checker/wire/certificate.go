@@ -20,29 +20,54 @@ func (d *Dialogue) EndTLS() error {
 	_, err := d.In.ReadByte()
 	var alert *net.OpError
 	if errors.As(err, &alert) && alert.Op == "remote error" {
-		return AtTLS.Of(StageFault("TLS handshake", alert))
+		return AtTLS.Of(StageFault("TLS handshake", err))
 	}
 	return nil
 }
 
-// Warning returns a warning about a connection's certificate, if the certificate expires soon or has expired.
+// Warning returns a warning about the certificates of a connection, the server's and our own, if one expires soon or
+// has expired.
 func (r TLSRules) Warning(c *Conn) string {
 	if c.TLS == nil || r.WarnDays == 0 {
 		return ""
 	}
-	return expiry(c.TLS.ConnectionState().PeerCertificates[0], time.Now(), r.WarnDays)
+	now, shown := time.Now(), c.TLS.ConnectionState().PeerCertificates[0]
+	warning := expiry(CertificateText(shown), shown.NotAfter, now, r.WarnDays)
+	if r.Own == nil {
+		return warning
+	}
+	own := expiry(ourCertificate, r.Own.Leaf.NotAfter, now, r.WarnDays)
+	if warning != "" && own != "" {
+		own = "; " + own
+	}
+	return warning + own
 }
 
 // expiry returns the warning about a certificate that expires within the given number of days, or "". The text changes
 // only once, when the certificate expires.
-func expiry(c *x509.Certificate, now time.Time, within int) string {
-	switch left := c.NotAfter.Sub(now); {
+func expiry(what string, end, now time.Time, within int) string {
+	switch left := end.Sub(now); {
 	case left < 0:
-		return fmt.Sprintf("%s expired on %s", CertificateText(c), Day(c.NotAfter))
+		return fmt.Sprintf("%s expired on %s", what, Day(end))
 	case left <= time.Duration(within)*24*time.Hour:
-		return fmt.Sprintf("%s expires on %s", CertificateText(c), Day(c.NotAfter))
+		return fmt.Sprintf("%s expires on %s", what, Day(end))
 	}
 	return ""
+}
+
+const ourCertificate = "our certificate (tlscert)"
+
+// errOwnExpired means that a server refuses our certificate, which has expired.
+var errOwnExpired = errors.New("our certificate has expired")
+
+// OwnFault puts an error into words if its cause is that our own certificate has expired and the server refuses it.
+func (c *Conn) OwnFault(err error) error {
+	var alert *net.OpError
+	if c.own == nil || time.Now().Before(c.own.NotAfter) || !errors.As(err, &alert) ||
+		alert.Op != "remote error" || !strings.Contains(alert.Error(), "certificate") {
+		return err
+	}
+	return NewFault(errors.Join(errOwnExpired, err), "%s expired on %s", ourCertificate, Day(c.own.NotAfter))
 }
 
 // CertificateText names a certificate for a message.

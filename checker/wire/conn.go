@@ -5,6 +5,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,7 +18,8 @@ import (
 // as the check is cancelled.
 type Conn struct {
 	net.Conn
-	TLS      *tls.Conn // Conn once TLS is open; otherwise nil
+	TLS      *tls.Conn         // Conn once TLS is open; otherwise nil
+	own      *x509.Certificate // for TLS; nil: none
 	Deadline time.Time
 	ctx      context.Context // of the check
 	unguard  func() bool
@@ -27,7 +29,7 @@ type Conn struct {
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.watch.record(transcript.Received, c, p[:max(n, 0)], MarkFirstByte)
-	return n, err
+	return n, c.OwnFault(err)
 }
 
 func (c *Conn) Write(p []byte) (int, error) {
@@ -55,8 +57,12 @@ func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	if cfg == nil {
 		return nil
 	}
+	if cfg.GetClientCertificate != nil {
+		pair, _ := cfg.GetClientCertificate(nil) // never an error, see TLSRules.Config
+		c.own = pair.Leaf
+	}
 	t := tls.Client(c.Conn, cfg)
-	err := t.Handshake()
+	err := c.OwnFault(t.Handshake())
 	if err != nil {
 		c.Close()
 		err = AtTLS.Of(&Fault{handshakeReason(err), &HandshakeError{err}})

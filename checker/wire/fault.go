@@ -53,7 +53,8 @@ func IsOneOf(err error, of ...error) bool {
 // not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage. It means
 // that the server can't be reached.
 //
-// A name server that does not answer is a shortage, too. A name that does not exist is not.
+// A name server that does not answer is a shortage, too, and so is our own certificate that has expired. A name that
+// does not exist is not.
 //
 // EPERM is a shortage, because no network reports it. A firewall rule of this machine dropped the packet, or its
 // connection table is full. EACCES is not a shortage, because with IPv6 it may also come from a router or the server. A
@@ -63,7 +64,8 @@ func IsShortage(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &origin) || errors.As(err, &dns) && !dns.IsNotFound ||
 		IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC,
-			syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN, syscall.EPERM, os.ErrNoDeadline)
+			syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EAGAIN, syscall.EPERM, os.ErrNoDeadline,
+			errOwnExpired)
 }
 
 // IsTimeout reports whether an error means that a deadline has passed.
