@@ -122,6 +122,11 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	s.TLSCert, s.TLSKey = a.write(t, "own", a.issue(t, "director", -time.Hour))
 	want += "; our certificate (tlscert) expired on " + wire.Day(time.Now().Add(-time.Hour))
 	testkit.Equal(t, checked(t, s).Warning, want)
+	soon.Certificates[0] = a.issue(t, "127.0.0.1", 1100*time.Hour)
+	s = serveTLS(t, "127.0.0.1", soon)
+	s.TLSVerify, s.TLSCA, s.TLSExpiryWarn = true, a.file, 42
+	want = "certificate of Test Authority expires on " + wire.Day(time.Now().Add(1000*time.Hour))
+	testkit.Equal(t, checked(t, s).Warning, want)
 }
 
 // A resumed session shows the certificate of the first handshake, which the server may have replaced since. So no

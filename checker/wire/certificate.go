@@ -31,8 +31,8 @@ func (r TLSRules) Warning(c *Conn) string {
 	if c.TLS == nil || r.WarnDays == 0 {
 		return ""
 	}
-	now, shown := time.Now(), c.TLS.ConnectionState().PeerCertificates[0]
-	warning := expiry(CertificateText(shown), shown.NotAfter, now, r.WarnDays)
+	now, first := time.Now(), firstToExpire(c.TLS.ConnectionState())
+	warning := expiry(CertificateText(first), first.NotAfter, now, r.WarnDays)
 	if r.Own == nil {
 		return warning
 	}
@@ -41,6 +41,20 @@ func (r TLSRules) Warning(c *Conn) string {
 		own = "; " + own
 	}
 	return warning + own
+}
+
+// firstToExpire returns the certificate whose expiry ends the trust in a server: the first to expire in the chain that
+// lasts longest. If nothing is verified, it is the server's own certificate.
+func firstToExpire(state tls.ConnectionState) *x509.Certificate {
+	byEnd := func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }
+	var ends []*x509.Certificate
+	for _, chain := range state.VerifiedChains {
+		ends = append(ends, slices.MinFunc(chain, byEnd))
+	}
+	if ends == nil {
+		return state.PeerCertificates[0]
+	}
+	return slices.MaxFunc(ends, byEnd)
 }
 
 // expiry returns the warning about a certificate that expires within the given number of days, or "". The text changes

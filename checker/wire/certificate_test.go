@@ -1,10 +1,13 @@
 package wire
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"math/big"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
@@ -27,6 +30,18 @@ func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
 			t.Errorf("%v: %q, want %q", left, got, want)
 		}
 	}
+}
+
+// Each chain lasts as long as its certificate that expires first. The chain that lasts longest counts.
+func TestTheFirstCertificateToExpire(t *testing.T) {
+	at := func(day int) *x509.Certificate {
+		return &x509.Certificate{NotAfter: time.Date(2026, 11, day, 0, 0, 0, 0, time.UTC)}
+	}
+	leaf, old, authority, root := at(20), at(3), at(10), at(28)
+	state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}
+	testkit.Equal(t, firstToExpire(state), leaf)
+	state.VerifiedChains = [][]*x509.Certificate{{leaf, old}, {leaf, authority, root}, {leaf, old, root}}
+	testkit.Equal(t, firstToExpire(state), authority)
 }
 
 func TestNamesForTLS(t *testing.T) {

@@ -58,7 +58,7 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 			!isSelf && (via.takes(fd, to) || via.Start != nil && err == nil)
 		if isSelf { // a dead server here, whose port the kernel chose: a simultaneous open (RFC 9293, 3.5)
 			err = syscall.ECONNREFUSED
-			// without it the server's port would be taken for a minute
+			// otherwise the server's port would be taken for a minute
 			syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
 		}
 		if isLast && err == nil {
