@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/nameserver"
 )
 
 // The look-up follows getservbyname(3): the first entry with this name or alias counts, upper case matters, and the
@@ -40,7 +41,7 @@ func TestAddressesInAHostsFile(t *testing.T) {
 wrong rs1
 192.0.2.4
 `
-	answersNames(t, func(string) string { return "cut 192.0.2.7 2001:db8::7 192.0.2.8" })
+	nameserver.Use(t, func(string) string { return "cut 192.0.2.7 2001:db8::7 192.0.2.8" })
 	n := systemNames{func() (hosts, error) { return hostsIn(file), nil }}
 	for _, row := range testkit.Table(t, "testdata/hosts.txt", 3) {
 		got := testkit.Must(n.Host(t.Context(), row[0], row[1] == "IPv6"))(t, row)
