@@ -36,6 +36,8 @@ type external struct {
 	latest   time.Duration // how long run may take, unless it hangs
 	children chan struct{}
 	running  chan Result // delivers the late result of a check that was given up
+	vmstat   vmstat
+	oomKills uint64 // before the program started
 }
 
 // newExternal returns a check that takes the whole command as the name of a program and runs it without a shell, as in
@@ -49,12 +51,13 @@ func newExternal(s Spec, e *Env) (Checker, error) {
 func newProgram(s Spec, e *Env, command ...string) *external {
 	latest := s.Timeout + subprocess.Patience + killDelay
 	return &external{argv: append(command, strings.Split(s.Args, "\x00")...), weighs: s.Weighs,
-		timeout: s.Timeout, latest: latest, children: e.Children}
+		timeout: s.Timeout, latest: latest, children: e.Children, vmstat: "/proc/vmstat"}
 }
 
 // Check implements Checker.
 func (c *external) Check(ctx context.Context) Result {
 	return c.bounded(ctx, func() Result {
+		c.oomKills = c.vmstat.oomKills()
 		output, err := c.run(ctx)
 		return c.judge(ctx, output, err)
 	})
@@ -118,6 +121,9 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	case nil:
 		return c.passed("exit status 0", output, 100)
 	case ending:
+		if err.isKilled() && c.vmstat.oomKills() > c.oomKills {
+			return unable("killed by the kernel, which is short of memory")
+		}
 		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // negative without a status
 		if c.weighs && percent >= 0 && percent <= 100 {
 			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), output, percent)
@@ -173,6 +179,12 @@ func (e ending) Error() string {
 		return fmt.Sprintf("died of signal %d (%s)", int(status.Signal()), status.Signal())
 	}
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
+}
+
+// isKilled reports whether SIGKILL ended the program, or the command whose status a shell passes on.
+func (e ending) isKilled() bool {
+	status := syscall.WaitStatus(e)
+	return status.Signal() == syscall.SIGKILL || status.ExitStatus() == 128+int(syscall.SIGKILL)
 }
 
 // firstWeight is the exit status that means 0 percent of the weight. firstWeight+100 means 100 percent. All other

@@ -192,6 +192,32 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	expect(t, build(t, spec, e).Check(t.Context()), "shortage: too many programs are running already")
 }
 
+// A program that the kernel killed because memory was short proves nothing about the server.
+func TestExternalKilledForMemoryIsOurShortage(t *testing.T) {
+	const want = "shortage: killed by the kernel, which is short of memory"
+	counter := filepath.Join(t.TempDir(), "vmstat")
+	check := func(kind, code, want string) {
+		t.Helper()
+		testkit.Write(t, counter, "x 1\noom_kill 7\n")
+		spec := externalSpec(writeScript(t, fmt.Sprintf(code, counter)))
+		var c *external
+		if spec.Type = kind; kind == "external" {
+			c = testkit.Must(newExternal(spec, &Env{}))(t).(*external)
+		} else {
+			c = testkit.Must(newExternalPerl(spec, &Env{}))(t).(perlCheck).external
+		}
+		c.vmstat = vmstat(counter)
+		expect(t, c.Check(t.Context()), want)
+	}
+	check("external", "#!/bin/sh\n: %s; kill -9 $$\n", "down: died of signal 9 (killed)")
+	const rise = `printf 'x 1\noom_kill 8\n' >%s; `
+	check("external", "#!/bin/sh\n"+rise+"kill -9 $$\n", want)
+	check("external", "#!/bin/sh\n"+rise+"exit 137\n", want)
+	check("external", "#!/bin/sh\n"+rise+"exit 1\n", "down: exit status 1")
+	needsPerl(t)
+	check("external-perl", `BEGIN { system "`+strings.ReplaceAll(rise, `\`, `\\`)+`"; kill 9, $$; sleep 9 }`, want)
+}
+
 func TestCancelledExternalIsKilled(t *testing.T) {
 	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
