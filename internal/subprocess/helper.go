@@ -42,7 +42,7 @@ func StartHelper(c Command) (*Helper, error) {
 	cmd.ExtraFiles = []*os.File{questions}
 	answers, err := cmd.StdoutPipe()
 	if err == nil {
-		err = cmd.Start()
+		err = start(cmd)
 	}
 	if err != nil {
 		to.Close()
@@ -59,7 +59,7 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 		h.handOver(lines.Text())
 	}
 	Kill(h.Pid) // harmless if it has exited: its pid is not used again before Wait
-	err := cmd.Wait()
+	err := finish(cmd)
 	h.to.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -80,10 +80,10 @@ func Run(ctx context.Context, c Command) error {
 	}
 	cmd := c.prepare(c.Argv...)
 	touch(cmd.Path)
-	err := cmd.Start()
+	err := start(cmd)
 	if errors.Is(err, syscall.ENOEXEC) {
 		cmd = c.prepare(append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
-		err = cmd.Start()
+		err = start(cmd)
 	}
 	for _, file := range c.Files {
 		file.Close()
@@ -113,7 +113,7 @@ func Run(ctx context.Context, c Command) error {
 func wait(cmd *exec.Cmd) error {
 	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
 	if err != nil { // before Linux 5.3, or no descriptor is left
-		return cmd.Wait()
+		return finish(cmd)
 	}
 	_ = unix.SetNonblock(fd, true) // so that NewFile puts it into the poller
 	f := os.NewFile(uintptr(fd), "program")
@@ -124,7 +124,7 @@ func wait(cmd *exec.Cmd) error {
 			return n != 0
 		})
 	}
-	return cmd.Wait()
+	return finish(cmd)
 }
 
 // touch reads the beginning of a program's file, and the beginning of its interpreter's file. A folder or a disk that

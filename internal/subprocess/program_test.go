@@ -164,6 +164,27 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// The first process of a container is the parent of what programs leave running.
+func TestTheFirstProcessReapsOrphans(t *testing.T) {
+	if os.Getpid() != 1 {
+		asFirst := []string{"--pid", "--fork", "--mount-proc"}
+		if out, err := exec.Command("unshare", append(asFirst, "true")...).CombinedOutput(); err != nil {
+			t.Skipf("no process namespace here: %v: %s", err, out)
+		}
+		self := testkit.Must(os.Executable())(t)
+		asFirst = append(asFirst, self, "-test.run=^"+t.Name()+"$")
+		out, err := exec.Command("unshare", asFirst...).CombinedOutput()
+		testkit.OK(t, err, string(out))
+		return
+	}
+	ours := exec.Command("/bin/sh", "-c", "exit 3")
+	testkit.OK(t, start(ours))
+	c, _ := shell("setsid sleep 0.1 & sleep 0.1 & exit 0")
+	testkit.OK(t, Run(t.Context(), c))
+	testkit.Until(t, patient, func() bool { return len(children(1)) == 1 }, "the orphans stay")
+	testkit.Equal(t, finish(ours).Error(), "exit status 3", "our own program")
+}
+
 // Go's runtime ends the daemon when it needs a thread and the limit of processes is reached.
 func TestProgramsThatRunBlockNoThreads(t *testing.T) {
 	tasks := func() int { return len(testkit.Must(os.ReadDir("/proc/self/task"))(t)) }
