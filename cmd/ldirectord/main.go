@@ -34,7 +34,7 @@ const (
 	exitFailure = 1   // also: status with a stale pid file, reload without a daemon
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
-	exitUnknown = 4   // status with --verbose or --json: the daemon runs, but nothing can be shown
+	exitUnknown = 4   // status: the daemon runs, but what was asked for can't be shown
 	exitChanges = 4   // plan with --exit-code: something would change; with --each: some server must not fail
 	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error

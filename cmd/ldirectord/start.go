@@ -130,7 +130,7 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 func runs(c *call) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
-		return false, nil
+		return false, found.Unseen
 	}
 	if c.instance().Stays(found.Process) {
 		if c.Foreground || c.Debug || c.Config.Global.Supervised && found.State.Supervisor != "" {
@@ -161,6 +161,8 @@ func reload(c *call) error {
 	}
 	found := c.found()
 	switch {
+	case found.Unseen != nil:
+		return found.Unseen
 	case found.Pid == 0:
 		stopped := "ldirectord is stopped for " + c.path
 		if c.say(stopped); c.answer != nil {

@@ -43,6 +43,9 @@ func showStatus(c *call) error {
 		}
 		return err
 	}
+	if found.Unseen != nil {
+		return unshown(c, 0, found.Unseen)
+	}
 	if c.JSON {
 		c.printJSON(&status.Report{Config: c.path})
 	}
@@ -99,11 +102,8 @@ func showReport(c *call, pid int) error {
 	}
 	report, err := c.report()
 	switch {
-	case err != nil && c.JSON:
-		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
-		return exit{status: exitUnknown}
 	case err != nil:
-		return exit{exitUnknown, err}
+		return unshown(c, pid, err)
 	case c.JSON:
 		c.printJSON(report)
 		return nil
@@ -113,6 +113,15 @@ func showReport(c *call, pid int) error {
 		return nil // a reader that has gone is no failure of the daemon
 	}
 	return err
+}
+
+// unshown returns the error for a daemon that runs and about which nothing can be shown.
+func unshown(c *call, pid int, why error) error {
+	if !c.JSON {
+		return exit{exitUnknown, why}
+	}
+	c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: why.Error()})
+	return exit{status: exitUnknown}
 }
 
 // showLacking prints the number of virtual services without a server, unless it is 0 or the daemon does not answer

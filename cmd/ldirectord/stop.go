@@ -18,7 +18,7 @@ func stop(c *call) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0:
-		return noneRuns(c)
+		return noneRuns(c, found)
 	case c.waitsForUs(found):
 		return nil
 	case c.Keep:
@@ -30,7 +30,10 @@ func stop(c *call) error {
 
 // noneRuns answers a command for which no daemon runs. It warns of other daemons that may have been meant, and of
 // errors in the file.
-func noneRuns(c *call) error {
+func noneRuns(c *call, found instance.Found) error {
+	if found.Unseen != nil {
+		return found.Unseen
+	}
 	if there := c.others(); there != "" {
 		c.warn("%s", there)
 	}
@@ -74,7 +77,11 @@ func send(pid int, sig syscall.Signal) error {
 
 // restart replaces the running daemon with a new one. Meanwhile the table stays as it is.
 func restart(c *call) error {
-	if found := c.found(); found.Pid != 0 {
+	found := c.found()
+	if found.Unseen != nil {
+		return found.Unseen
+	}
+	if found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(c, by, found.Pid)
 		}
@@ -103,8 +110,8 @@ func keepSpelling(c *call, before instance.State) {
 
 // tryRestart restarts the daemon if it runs.
 func tryRestart(c *call) error {
-	if c.found().Pid == 0 {
-		return noneRuns(c)
+	if found := c.found(); found.Pid == 0 {
+		return noneRuns(c, found)
 	}
 	return loaded(restart)(c)
 }

@@ -53,11 +53,12 @@ func (c *call) askWhy(server []string) (*status.Why, error) {
 
 // lacksDaemon returns an error if no daemon runs for the file.
 func (c *call) lacksDaemon() error {
-	if c.found().Pid != 0 {
+	found := c.found()
+	if found.Pid != 0 {
 		return nil
 	}
 	const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
-	return errors.New(cmp.Or(c.others(), fmt.Sprintf(none, c.path)))
+	return cmp.Or(found.Unseen, errors.New(cmp.Or(c.others(), fmt.Sprintf(none, c.path))))
 }
 
 // wordsFor turns [VIRTUAL] REAL into the arguments of a request.

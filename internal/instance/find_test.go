@@ -1,11 +1,15 @@
 package instance
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -282,6 +286,43 @@ func TestADaemonWithoutRecordAndSocketIsFound(t *testing.T) {
 	s := pretendAs(t, uint32(os.Geteuid()), []*os.File{lock}, "/usr/sbin/ldirectord", "x.cf", "start")
 	lock.Close()
 	testkit.Equal(t, i.Find().Process, s.process(t))
+}
+
+// A container does not see the daemon outside that has its run folder. Outside, the daemon in the container has
+// another number.
+func TestADaemonInAnotherPIDNamespace(t *testing.T) {
+	serve := func(i Instance) {
+		h := testkit.Must(i.Acquire(soon(t), "somebody"))(t)
+		testkit.OK(t, h.WritePid())
+		socket := testkit.Must(net.Listen("unix", h.Socket))(t)
+		t.Cleanup(func() { socket.Close(); giveBack(h) })
+	}
+	if dir := os.Getenv("OUTER"); dir != "" {
+		found := daemonOf(dir, "/outer.cf").Find()
+		testkit.Equal(t, found.Unseen, errElsewhere)
+		testkit.Equal(t, found.Stale, false, "stale")
+		serve(daemonOf(dir, "/inner.cf"))
+		fmt.Println("serving")
+		testkit.OK(t, testkit.Error(io.Copy(io.Discard, os.Stdin)))
+		return
+	}
+	dir := t.TempDir()
+	serve(daemonOf(dir, "/outer.cf"))
+	inner := exec.Command("unshare", "--pid", "--fork", "--mount-proc", testkit.Must(os.Executable())(t),
+		"-test.run=^"+t.Name()+"$")
+	inner.Env = append(os.Environ(), "OUTER="+dir)
+	in, out := testkit.Must(inner.StdinPipe())(t), testkit.Must(inner.StdoutPipe())(t)
+	testkit.OK(t, inner.Start())
+	defer inner.Wait()
+	defer in.Close()
+	said, _ := bufio.NewReader(out).ReadString('\n')
+	if said == "" {
+		t.Skip("no PID namespace here")
+	}
+	testkit.Equal(t, said, "serving\n")
+	found := daemonOf(dir, "/inner.cf").Find()
+	testkit.Equal(t, found.Lives(), true, found)
+	testkit.Equal(t, found.State.Supervisor, "somebody")
 }
 
 // After a boot the pid in a file may be that of a daemon with another run folder.

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,10 +45,14 @@ func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
 // Found describes the running daemon.
 type Found struct {
-	Process       // its Pid is 0 if none runs
+	Process       // its Pid is 0 if none runs, or if Unseen is set
 	State   State // empty for the Perl ldirectord, or if lost
 	Stale   bool  // a pid file exists, but no daemon runs
+	Unseen  error // why the process of a running daemon can't be seen
 }
+
+// errElsewhere means that the daemon's process has no number here.
+var errElsewhere = errors.New("the daemon runs in another PID namespace: run this command there")
 
 // Find finds the director that runs for the file: a daemon of this program, or the Perl ldirectord.
 func (i Instance) Find() Found {
@@ -66,34 +71,41 @@ func (i Instance) Find() Found {
 			return Found{Process: p}
 		}
 	}
-	if p := i.unrecorded(all); p.Pid != 0 && p.Pid != os.Getpid() {
-		return Found{Process: p}
+	if f := i.unrecorded(all); f.Unseen != nil || f.Pid != 0 && f.Pid != os.Getpid() {
+		return f
 	}
 	_, left := readPid(i.PidFile())
 	_, held := i.userOf(all, i.names[0])
 	return Found{Stale: left && !held}
 }
 
-// unrecorded returns the process that holds our lock but has no record, for example because the disk is full. Such a
-// process listens on the socket, unless the folder has become read-only.
-func (i Instance) unrecorded(all []record) (p Process) {
+// unrecorded returns the process that holds our lock but is named by no record, for example because the disk is full.
+// Such a process listens on the socket, unless the folder has become read-only. If the process runs in a container, its
+// record has another number and the same start time.
+func (i Instance) unrecorded(all []record) (found Found) {
 	f := i.files(i.baseName(all))
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
-		return p
+		return found
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return p
+		return found
 	}
 	defer unix.Close(fd)
 	if unix.Connect(fd, &unix.SockaddrUnix{Name: f.Socket}) != nil {
-		return i.holder(f.Lock)
+		return Found{Process: i.holder(f.Lock)}
 	}
 	who, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err == nil && i.mayName(int(who.Pid)) {
-		p, _ = processOf(int(who.Pid))
+		found.Process, _ = processOf(int(who.Pid))
 	}
-	return p
+	if r, _ := i.own(all); r.Start == found.Start {
+		found.State = r.State
+	}
+	if err == nil && who.Pid == 0 {
+		found.Unseen = errElsewhere
+	}
+	return found
 }
 
 // holder returns the daemon of this program that holds a lock. It looks for the lock among the open files of each
