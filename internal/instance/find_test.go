@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
@@ -363,6 +365,34 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 		testkit.Equal(t, old.Find().Pid, before.Process.Pid, "by the pid file")
 	}()
 	<-done
+}
+
+func TestAHiddenDaemonIsNotTakenForStopped(t *testing.T) {
+	if os.Getpid() != 1 {
+		hidden := []string{"--pid", "--fork", "--mount-proc", "sh", "-c",
+			`mount -o remount,hidepid=2 /proc && exec "$@"`, "sh"}
+		if out, err := exec.Command("unshare", append(hidden, "true")...).CombinedOutput(); err != nil {
+			t.Skipf("no hidden processes here: %v: %s", err, out)
+		}
+		self := testkit.Must(os.Executable())(t)
+		hidden = append(hidden, self, "-test.run=^"+t.Name()+"$")
+		out, err := exec.Command("unshare", hidden...).CombinedOutput()
+		testkit.OK(t, err, string(out))
+		return
+	}
+	dir := t.TempDir()
+	testkit.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
+	i := daemonOf(dir, "/x.cf")
+	s := lives(t, i, "x.cf")
+	found := make(chan Found)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		_, _, _ = unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+		_, _, _ = unix.RawSyscall(unix.SYS_SETRESGID, 65534, 65534, 65534)
+		_, _, _ = unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534)
+		found <- i.Find()
+	}()
+	testkit.FailsWith(t, (<-found).Unseen, fmt.Sprintf("pid %d is hidden from this user", s.Pid))
 }
 
 // Of two records of one file, the one of our path is preferred, in whatever order they are found.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,6 +75,9 @@ func (i Instance) Find() Found {
 	if f := i.unrecorded(all); f.Unseen != nil || f.Pid != 0 && f.Pid != os.Getpid() {
 		return f
 	}
+	if r, _ := i.own(all); i.isHidden(r) {
+		return Found{Unseen: fmt.Errorf("pid %d is hidden from this user (hidepid)", r.Pid)}
+	}
 	_, left := readPid(i.PidFile())
 	_, held := i.userOf(all, i.names[0])
 	return Found{Stale: left && !held}
@@ -106,6 +110,15 @@ func (i Instance) unrecorded(all []record) (found Found) {
 		found.Unseen = errElsewhere
 	}
 	return found
+}
+
+// isHidden reports whether the process of a record may be running as another user, so that this user sees neither the
+// process nor its lock.
+func (f folder) isHidden(r record) bool {
+	_, unlocked := runfile.IsLocked(f.files(r.base).Lock)
+	_, unseen := processOf(r.Pid)
+	return r.Pid > 0 && errors.Is(unlocked, fs.ErrPermission) && errors.Is(unseen, fs.ErrNotExist) &&
+		unix.Kill(r.Pid, 0) == unix.EPERM
 }
 
 // holder returns the daemon of this program that holds a lock. It looks for the lock among the open files of each
