@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
 )
 
@@ -91,6 +92,8 @@ func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end fu
 	testkit.OK(t, old.Start())
 	awaitExec(t, old.Process.Pid)
 	testkit.OK(t, os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644))
+	lock := testkit.Must(runfile.OpenLock(i.Files().Lock))(t)
+	testkit.OK(t, runfile.TryLock(lock))
 	onKernel := instance.New(filepath.Dir(i.PidFile()), instance.Daemon{Table: instance.Kernel, NetNS: d.NetNS},
 		filepath.Base(d.Path))
 	state := instance.State{Format: 2, Daemon: d, Process: onKernel.Find().Process, Phase: instance.Ending}
@@ -106,6 +109,7 @@ func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end fu
 		if err := old.Wait(); err != nil {
 			t.Error(err)
 		}
+		lock.Close()
 	}
 }
 

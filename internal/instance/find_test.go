@@ -327,10 +327,16 @@ func TestADaemonInAnotherPIDNamespace(t *testing.T) {
 	testkit.Equal(t, found.State.Supervisor, "somebody")
 }
 
-// After a boot the pid in a file may be that of a daemon with another run folder.
+// After a crash the pid in a file may be that of another daemon, as of one with another run folder.
 func TestADaemonOfAnotherFolderIsAnotherDaemon(t *testing.T) {
 	dir := t.TempDir()
 	i := daemonOf(dir, "/x.cf")
+	crashed := daemonOf(dir, "/crashed.cf")
+	giveBack(acquire(t, crashed))
+	other := pretend(t, "ldirectord", "--", "--ipvs=memory", "--rundir="+dir, "crashed.cf", "start")
+	putPid(t, crashed.PidFile(), other.Process.Pid)
+	testkit.Equal(t, crashed.Find().Pid, 0, "without the lock")
+	acquire(t, i)
 	for rundir, isIt := range map[string]bool{dir + "/": true, t.TempDir(): false, "/missing": false, "": false} {
 		words := strings.Fields("-- --ipvs=memory --rundir=" + rundir + " x.cf start")
 		other := pretend(t, "/usr/sbin/ldirectord", words...)
@@ -350,6 +356,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 	i, old := daemonOf(dir, "/x.cf"), daemonOf(dir, "/old.cf")
 	s := lives(t, i, "x.cf")
 	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "--rundir", dir, "start")
+	acquire(t, old)
 	putPid(t, old.PidFile(), before.Process.Pid)
 	testkit.Write(t, old.Files().State, `{"Pid": 1}`)
 	done := make(chan struct{})

@@ -61,19 +61,20 @@ func (i Instance) Find() Found {
 	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
 		return Found{Process: r.Process, State: r.State}
 	}
+	if f := i.unrecorded(all); f.Unseen != nil || f.Pid != 0 && f.Pid != os.Getpid() {
+		return f
+	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
 		// A pid in a file may be from before a boot, or belong to the daemon of another configuration.
 		has := func(r record) bool { return r.Pid == pid }
-		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) || !i.isDirector(pid) {
+		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) ||
+			!i.isDirector(all, pid) {
 			continue
 		}
 		if p, err := processOf(pid); err == nil {
 			return Found{Process: p}
 		}
-	}
-	if f := i.unrecorded(all); f.Unseen != nil || f.Pid != 0 && f.Pid != os.Getpid() {
-		return f
 	}
 	if r, _ := i.own(all); i.isHidden(r) {
 		return Found{Unseen: fmt.Errorf("pid %d is hidden from this user (hidepid)", r.Pid)}
@@ -210,14 +211,17 @@ func (i Instance) userOf(all []record, name string) (record, bool) {
 }
 
 // isDirector reports whether the process in our pid file is a director. It may be a daemon of this program whose state
-// is lost, or the Perl ldirectord of this configuration.
-func (i Instance) isDirector(pid int) bool {
+// is lost, or the Perl ldirectord of this configuration. After a crash the number may belong to any process. So the
+// lock of a daemon of this program must be held. This user may be unable to see that.
+func (i Instance) isDirector(all []record, pid int) bool {
 	if !i.sharesNetNS(pid) || !i.mayName(pid) {
 		return false
 	}
 	line := argv(pid)
 	if isOurs(line) {
-		return onKernel(line) == (i.Table == Kernel) && i.isFolderOf(line)
+		locked, err := runfile.IsLocked(i.files(i.baseName(all)).Lock)
+		return (locked || errors.Is(err, fs.ErrPermission)) && pid != os.Getppid() &&
+			onKernel(line) == (i.Table == Kernel) && i.isFolderOf(line)
 	}
 	config, is := isPerl(line)
 	return is && i.Table == Kernel && i.perlMeans(config)
