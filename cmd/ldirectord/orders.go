@@ -36,7 +36,7 @@ func listOrders(c *call) error {
 }
 
 func (c *call) orders() ([]orders.Entry, error) {
-	if c.found().State.Pid != 0 {
+	if found := c.found(); found.Unseen != nil || found.Pid != 0 && !found.IsPerl() {
 		report, err := c.report()
 		if err != nil {
 			return nil, err
@@ -46,8 +46,8 @@ func (c *call) orders() ([]orders.Entry, error) {
 	if err := c.load(); err != nil {
 		return nil, err
 	}
-	all, err := orders.File(c.instance().Files().Drain).Current()
-	return status.ListOrders(all, core.SnapshotOf(c.Plan, time.Now())), err
+	all, err := orders.File(c.instance().Files().Drain).Read()
+	return status.ListOrders(all.At(time.Now()), core.SnapshotOf(c.Plan, time.Now())), err
 }
 
 // when formats a time of an order, in local time.

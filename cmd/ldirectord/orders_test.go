@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -73,4 +74,23 @@ func TestTheLatestRoleWins(t *testing.T) {
 	fmt.Fprintf(c, "POST /role?to=serve HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.Close()
 	within(t, "promotion by a command that was killed", func() bool { return d.report().Role == "active" })
+}
+
+// The files of another user's daemon are ignored, as are those that are not regular.
+func TestOrdersOfAnotherUsersDaemonAreShown(t *testing.T) {
+	d := launched(t, "start", twoServers)
+	d.tell("drain", "10.2.0.1")
+	for _, name := range []string{"ldirectord.ld.cf.state", "ldirectord.ld.cf.drain"} {
+		testkit.OK(t, os.Remove(d.path(name)))
+		testkit.OK(t, os.MkdirAll(d.path(name+"/not-empty"), 0o700))
+	}
+	list, err := d.say("orders")
+	if err != nil || !strings.Contains(list, "drain") {
+		t.Errorf("%v: %q", err, list)
+	}
+	d.tell("stop")
+	list, err = d.say("orders")
+	if err == nil || !strings.Contains(list, "the file is ignored") {
+		t.Errorf("without the daemon: %v: %q", err, list)
+	}
 }
