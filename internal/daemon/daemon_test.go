@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -21,6 +22,15 @@ import (
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // a run folder that a group can write is refused
 	os.Exit(m.Run())
+}
+
+// A container's quota of processors counts, which Go's runtime knows.
+func TestProcessorsLimitPrograms(t *testing.T) {
+	defer runtime.SetDefaultGOMAXPROCS()
+	runtime.GOMAXPROCS(runtime.NumCPU() + 1)
+	env := NewEnvironment(icmp.NewPinger())
+	defer env.Close()
+	testkit.Equal(t, cap(env.children), 32*(runtime.NumCPU()+1))
 }
 
 // stop waits longer than a daemon may take to end: for its director, for the programs that it starts then, and for

@@ -31,7 +31,7 @@ type Environment struct {
 func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	return &Environment{
 		pinger:   pinger,
-		children: make(chan struct{}, 32*runtime.NumCPU()),
+		children: make(chan struct{}, 32*runtime.GOMAXPROCS(0)),
 		matching: protocol.NewMatching(),
 		through:  viavip.New(),
 	}
