@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -75,7 +76,8 @@ func TestPrivateMarksOfBothFolders(t *testing.T) {
 		}
 		again := exec.Command("unshare",
 			append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$")...)
-		again.Env = append(os.Environ(), "OWN_RUN=yes")
+		outside := pretend(t, "ldirectord", "x.cf", "start").Process.Pid
+		again.Env = append(os.Environ(), fmt.Sprint("OWN_RUN=", outside))
 		out, err := again.CombinedOutput()
 		testkit.OK(t, err, string(out))
 		return
@@ -106,10 +108,19 @@ func TestPrivateMarksOfBothFolders(t *testing.T) {
 	}
 	// without a kept record, the process shows a daemon of the vanished folder
 	stranger := pretend(t, "ldirectord", "x.cf", "start", "--rundir", UnitFolder).process(t)
+	inside := pretend(t, "ldirectord", "y.cf", "start").process(t)
 	strangers := New(Folder, Daemon{Table: Kernel, NetNS: NetNS()}).Strangers(nil, true)
 	if !slices.ContainsFunc(strangers, func(s Stranger) bool { return s.Process == stranger }) {
 		t.Errorf("strangers: %+v", strangers)
 	}
+	// a daemon in a container, whose /run is another one, is a stranger
+	runDirs := map[int]string{}
+	for _, s := range strangers {
+		runDirs[s.Pid] = s.RunDir
+	}
+	outside, _ := strconv.Atoi(os.Getenv("OWN_RUN"))
+	testkit.Equal(t, runDirs[outside], fmt.Sprintf("/proc/%d/root/run", outside), "outside")
+	testkit.Equal(t, runDirs[inside.Pid], "", "inside")
 }
 
 func TestAHandOverIsKeptForAWhile(t *testing.T) {

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,11 +44,11 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 	for _, pid := range pids {
 		line := argv(pid)
 		config, perl := isPerl(line)
-		dir := optionOf(line, "--rundir", "")
-		recorded := dir == "" ||
-			runfile.Exists(dir) && slices.Contains(i.folders(), folder(filepath.Clean(dir)))
-		elsewhere := !recorded && isOurs(line) && onKernel(line)
-		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) || !isTrusted(pid) {
+		dir := ""
+		if isOurs(line) && onKernel(line) {
+			dir = i.unexamined(pid, optionOf(line, "--rundir", ""))
+		}
+		if known[pid] || !perl && dir == "" || !i.sharesNetNS(pid) || !isTrusted(pid) {
 			continue
 		}
 		if p, err := processOf(pid); err == nil {
@@ -56,6 +57,23 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 		}
 	}
 	return found
+}
+
+// unexamined returns the run folder of a daemon with this --rundir, or "" if it is examined. A daemon in a container
+// may have a /run of its own. Without the right to trace the daemon, its /run counts as examined.
+func (i Instance) unexamined(pid int, dir string) string {
+	if dir != "" {
+		if runfile.Exists(dir) && slices.Contains(i.folders(), folder(filepath.Clean(dir))) {
+			return ""
+		}
+		return dir
+	}
+	dir = fmt.Sprintf("/proc/%d/root%s", pid, Folder)
+	isHere := func(f folder) bool { return runfile.SameFile(dir, string(f)) }
+	if !runfile.Exists(dir) || slices.ContainsFunc(i.folders(), isHere) {
+		return ""
+	}
+	return dir
 }
 
 // isTrusted reports whether a process belongs to root or to our user. Processes of other users can't change the table,
