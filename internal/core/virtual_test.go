@@ -57,7 +57,7 @@ func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 
 // During a reload there are two plans, so the machine needs memory for both.
 func TestAPlanTakesLittleMemory(t *testing.T) {
-	const servers, most = 20_000, 2130 // bytes for each server
+	const servers, most = 20_000, 2170 // bytes for each server
 	live := func() int64 {
 		runtime.GC()
 		runtime.GC()
