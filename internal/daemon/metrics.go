@@ -156,10 +156,7 @@ func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 }
 
 // alive answers a liveness probe: it returns an error if the director's goroutine does not answer.
-func (d *daemon) alive(ctx context.Context) error {
-	_, err := d.director.Snapshot(ctx)
-	return err
-}
+func (d *daemon) alive(ctx context.Context) error { return d.director.Answers(ctx) }
 
 // ready answers a readiness probe: it returns an error if clients are not served as configured.
 func (d *daemon) ready(ctx context.Context) error {

@@ -6,14 +6,18 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ldirectord/internal/director"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
+	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
@@ -74,6 +78,38 @@ func TestAnAddressThatIsGivenUpIsNoFailure(t *testing.T) {
 			time.Sleep(listenRetry)
 			testkit.Equal(t, len(d.tally.process().Failures), want%2, "with", address)
 		}
+	})
+}
+
+// Probes, cluster managers and orders ask often. Their answers must not cost a copy of all servers.
+func TestQuestionsThatCopyNoServers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ld.cf")
+	text := "logfile = \"" + file + ".log\"\n"
+	for i := range 10 {
+		text += fmt.Sprintf("virtual = 10.1.0.%d:80\n\tchecktype = on\n"+
+			"\treal = 10.2.%[1]d.1->10.2.%[1]d.200:80 gate\n", i+1)
+	}
+	testkit.Write(t, file, text)
+	synctest.Test(t, func(t *testing.T) {
+		d, endRest := loadedDaemon(t, file)
+		d.director = director.New(director.Deps{Table: ipvsctl.NewMemory(nil)})
+		ctx, end := context.WithCancel(t.Context())
+		go d.director.Run(ctx, d.Loaded.Plan)
+		<-d.director.Settled()
+		synctest.Wait()
+		for what, ask := range map[string]func() error{
+			"healthz": func() error { return d.alive(ctx) },
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			testkit.OK(t, ask())
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 500_000 {
+				t.Errorf("%s takes %d bytes", what, took)
+			}
+		}
+		end()
+		endRest()
 	})
 }
 

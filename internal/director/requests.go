@@ -62,6 +62,9 @@ func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
 	})
 }
 
+// Answers returns nil once the director is free, or an error when ctx is done.
+func (d *Director) Answers(ctx context.Context) error { return d.ask(ctx, func() {}) }
+
 // Snapshot returns what the director knows now. It waits until the director is free, which may take as long as one
 // operation on the table, but no longer than ctx allows.
 func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
@@ -85,15 +88,23 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapsho
 // look takes a snapshot once the director is free.
 func (d *Director) look(ctx context.Context, snapshot func() *view.Snapshot) (*view.Snapshot, error) {
 	var now *view.Snapshot // not used if ctx is done: the director may still write it then
-	err := d.asked.submit(ctx, func(done chan<- struct{}) {
-		now = snapshot()
-		close(done)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
+	if err := d.ask(ctx, func() { now = snapshot() }); err != nil {
+		return nil, err
 	}
 	now.Overdue = d.pool.Overdue()
 	return now, nil
+}
+
+// ask passes a question to the director's goroutine and waits for its answer, or until ctx is done.
+func (d *Director) ask(ctx context.Context, question func()) error {
+	err := d.asked.submit(ctx, func(done chan<- struct{}) {
+		question()
+		close(done)
+	})
+	if err != nil {
+		return fmt.Errorf("the director waits for the table: %w", ctx.Err())
+	}
+	return nil
 }
 
 // errNotTaken is the error for a request that never reached the director.
