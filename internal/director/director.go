@@ -52,6 +52,7 @@ type Claims interface {
 type Director struct {
 	deps    Deps
 	asked   requests
+	readers requests        // of Snapshot
 	started chan struct{}   // closed when every virtual service and its mark rules have been set up once
 	settled chan struct{}   // closed when no server is unknown
 	life    context.Context // ends with Run
@@ -68,6 +69,7 @@ type Director struct {
 	changes   <-chan struct{}   // of addresses and devices; nil: not followed
 	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
 	left      []lvs.Key         // see Left
+	sight     sight             // while readers get it
 }
 
 // New returns a director. It does nothing before Run.
@@ -75,6 +77,7 @@ func New(deps Deps) *Director {
 	d := &Director{
 		deps:    deps,
 		asked:   make(requests),
+		readers: make(requests),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
 		pool:    schedule.NewPool(),
@@ -156,6 +159,8 @@ func (d *Director) loop(ctx context.Context, e core.Effects) {
 			d.core.Maintained(time.Now(), r)
 		case request := <-d.asked:
 			request()
+		case reader := <-d.readers:
+			d.show(reader)
 		case <-d.hooks.ended:
 			if d.hooks.left.Load() == 0 {
 				d.core.HooksEnded(time.Now())

@@ -13,8 +13,10 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/schedule"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 )
 
@@ -208,6 +210,38 @@ func TestARequestThatIsNotTaken(t *testing.T) {
 	if err := d.SetStandby(gone, true); !errors.Is(err, errNotTaken) || !errors.Is(err, context.Canceled) {
 		t.Errorf("an order gives the error %v", err)
 	}
+}
+
+// Readers who wait at the same time share a snapshot, but not what reports change. A later one sees what has changed.
+func TestReadersShareASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := running(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"+
+			"\tminservers = 1\n", Deps{})
+		d, ctx, at := s.director, t.Context(), lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")
+		<-d.Settled()
+		busy := make(chan struct{})
+		go d.asked.ask(ctx, func() { <-busy })
+		synctest.Wait()
+		gone, leave := context.WithCancel(ctx)
+		go d.Snapshot(gone)
+		seen := make(chan *view.Virtual, 3)
+		for range 2 {
+			go func() { seen <- &testkit.Must(d.Snapshot(ctx))(t).Virtuals[0] }()
+		}
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		close(busy)
+		a, b := <-seen, <-seen
+		if a.Enough != b.Enough || a == b || &a.Servers[0] == &b.Servers[0] {
+			t.Error("two readers share nothing, or too much")
+		}
+		testkit.OK(t, d.Order(ctx, orders.All{at: {Kind: orders.Drain}}))
+		if c := testkit.Must(d.Snapshot(ctx))(t).Virtuals[0]; c.Enough == a.Enough || !c.Servers[0].Drained {
+			t.Error("a later reader gets an old snapshot")
+		}
+		s.ends(nil)
+	})
 }
 
 // While maintenancedir hangs, the start waits a moment for it, a reload waits alone, and the end does not. Calls whose

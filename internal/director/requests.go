@@ -63,21 +63,29 @@ func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
 }
 
 // Answers returns nil once the director is free, or an error when ctx is done.
-func (d *Director) Answers(ctx context.Context) error { return d.ask(ctx, func() {}) }
+func (d *Director) Answers(ctx context.Context) error { return d.asked.ask(ctx, func() {}) }
 
 // Snapshot returns what the director knows now. It waits until the director is free, which may take as long as one
-// operation on the table, but no longer than ctx allows.
+// operation on the table, but no longer than ctx allows. Readers who wait at the same time get copies of one snapshot.
 func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
-	return d.look(ctx, func() *view.Snapshot { return d.core.Snapshot(time.Now()) })
+	var one sight
+	if err := d.readers.ask(ctx, func() { one = d.sight }); err != nil {
+		return nil, err
+	}
+	if one.isShared {
+		return one.now.Clone(), nil
+	}
+	return one.now, nil
 }
 
 // Why returns a Snapshot of only the servers that an operator names, see core.Core.Why. It waits in the same way as
 // Snapshot.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
+	var found *view.Snapshot // not used if ctx is done: the director may still write it then
 	var refused error
-	found, err := d.look(ctx, func() (found *view.Snapshot) {
+	err := d.asked.ask(ctx, func() {
 		found, refused = d.core.Why(time.Now(), virtual, real)
-		return found
+		found.Overdue = d.pool.Overdue()
 	})
 	if err != nil { // the director may still be looking up its name
 		return nil, err
@@ -85,26 +93,30 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapsho
 	return found, refused
 }
 
-// look takes a snapshot once the director is free.
-func (d *Director) look(ctx context.Context, snapshot func() *view.Snapshot) (*view.Snapshot, error) {
-	var now *view.Snapshot // not used if ctx is done: the director may still write it then
-	if err := d.ask(ctx, func() { now = snapshot() }); err != nil {
-		return nil, err
-	}
-	now.Overdue = d.pool.Overdue()
-	return now, nil
+// sight is a snapshot on its way to its readers.
+type sight struct {
+	now      *view.Snapshot
+	isShared bool
 }
 
-// ask passes a question to the director's goroutine and waits for its answer, or until ctx is done.
-func (d *Director) ask(ctx context.Context, question func()) error {
-	err := d.asked.submit(ctx, func(done chan<- struct{}) {
-		question()
-		close(done)
-	})
-	if err != nil {
-		return fmt.Errorf("the director waits for the table: %w", ctx.Err())
+// show takes a snapshot for a reader and for all others who wait when it is complete. The snapshot is not too old for
+// the last of them, because nothing changes while the director's goroutine takes it.
+func (d *Director) show(reader func()) {
+	now, readers := d.core.Snapshot(time.Now()), []func(){reader}
+	now.Overdue = d.pool.Overdue()
+	for waits := true; waits; {
+		select {
+		case another := <-d.readers:
+			readers = append(readers, another)
+		default:
+			waits = false
+		}
 	}
-	return nil
+	d.sight = sight{now, len(readers) > 1}
+	for _, answer := range readers {
+		answer()
+	}
+	d.sight = sight{}
 }
 
 // errNotTaken is the error for a request that never reached the director.
@@ -127,4 +139,16 @@ func (r requests) submit(ctx context.Context, request func(done chan<- struct{})
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// ask passes a question to the director's goroutine and waits for its answer, or until ctx is done.
+func (r requests) ask(ctx context.Context, question func()) error {
+	err := r.submit(ctx, func(done chan<- struct{}) {
+		question()
+		close(done)
+	})
+	if err != nil {
+		return fmt.Errorf("the director waits for the table: %w", ctx.Err())
+	}
+	return nil
 }

@@ -311,6 +311,19 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// Readers share a snapshot: a report of a copy leaves the original as it was.
+func TestAReportOfACopy(t *testing.T) {
+	at, spare := time.Unix(1e9, 0), make([]view.Condition, 2)
+	now := &view.Snapshot{Time: at, Virtuals: []view.Virtual{{ID: "fwm:3", Leaving: []view.Departure{{Real: "b"}},
+		Servers:  []view.Server{{Real: "a", Checks: []view.Check{{Checked: at}}, Conditions: spare[:1]}},
+		Fallback: &view.Fallback{Checked: at}, AlsoFallbacks: []*view.Fallback{{Checked: at}}}}}
+	was := testkit.Must(json.Marshal([]any{now.Virtuals, spare}))(t)
+	one := now.Clone()
+	one.Await(orders.All{lvs.At("fwm:3", "a"): {Kind: orders.Maint, From: at.Add(time.Hour)}})
+	NewReport(one, process(), nil)
+	testkit.Equal(t, string(testkit.Must(json.Marshal([]any{now.Virtuals, spare}))(t)), string(was))
+}
+
 // Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
 // one alert. An address is on its announce device, on the device of last resort, or on none.
 func TestMetricsOfASnapshot(t *testing.T) {

@@ -4,6 +4,7 @@ package view
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -35,6 +36,28 @@ type Snapshot struct {
 
 	Announcements []Announcement
 	Announcing    string // why addresses can't be announced; "" while they can
+}
+
+// Clone returns a copy that shares nothing with its original that Await or a report changes.
+func (now *Snapshot) Clone() *Snapshot {
+	one := *now
+	one.Virtuals = slices.Clone(now.Virtuals)
+	for i := range one.Virtuals {
+		v := &one.Virtuals[i]
+		v.Servers, v.Leaving = slices.Clone(v.Servers), slices.Clone(v.Leaving)
+		for k := range v.Servers {
+			s := &v.Servers[k]
+			s.Checks, s.Conditions = slices.Clone(s.Checks), slices.Clip(s.Conditions)
+		}
+		v.AlsoFallbacks = slices.Clone(v.AlsoFallbacks)
+		for k, f := range v.AlsoFallbacks {
+			v.AlsoFallbacks[k] = new(*f)
+		}
+		if v.Fallback != nil {
+			v.Fallback = new(*v.Fallback)
+		}
+	}
+	return &one
 }
 
 // Announcement is the state of an announced address at one moment.
