@@ -36,6 +36,17 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 	}
 }
 
+// Lacking returns how many virtual services should have a server in service but have none, and how many there are.
+func (c *Core) Lacking() (lacking, all int) {
+	for _, v := range c.virtuals {
+		serves := func(s *server) bool { return s.Unchecked || judge.InService(&v.Case, s.Server) }
+		if !slices.ContainsFunc(v.servers, serves) {
+			lacking++
+		}
+	}
+	return lacking, len(c.virtuals)
+}
+
 // describeAll describes virtual services. The orders in force are in held.
 func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Virtual {
 	list, a := make([]view.Virtual, len(virtuals)), &subject{orders: held}

@@ -98,6 +98,7 @@ func TestQuestionsThatCopyNoServers(t *testing.T) {
 		<-d.director.Settled()
 		synctest.Wait()
 		for what, ask := range map[string]func() error{
+			"lacking": func() error { return testkit.Error(d.lacking(ctx)) },
 			"healthz": func() error { return d.alive(ctx) },
 		} {
 			var before, after runtime.MemStats

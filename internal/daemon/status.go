@@ -13,15 +13,11 @@ import (
 // connectionsTimeout is the time limit for reading the connections of all servers.
 const connectionsTimeout = time.Second
 
-// lacking returns the number of virtual services without a server, and the number of all virtual services. It does not
-// read the kernel's counters, because cluster managers ask every few seconds.
+// lacking returns the number of virtual services without a server, and the number of all virtual services. It copies
+// no servers and does not read the kernel's counters, because cluster managers ask every few seconds.
 func (d *daemon) lacking(ctx context.Context) ([]int, error) {
-	now, err := d.director.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	report := status.NewReport(now, d.tally.process(), nil)
-	return []int{report.Lacking(), len(report.Virtuals)}, nil
+	lacking, all, err := d.director.Lacking(ctx)
+	return []int{lacking, all}, err
 }
 
 // report returns the current status of the daemon and of its servers.

@@ -78,6 +78,15 @@ func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
 	return one.now, nil
 }
 
+// Lacking returns what core.Core.Lacking does. It waits in the same way as Snapshot.
+func (d *Director) Lacking(ctx context.Context) (lacking, all int, err error) {
+	var found [2]int // not used if ctx is done: the director may still write it then
+	if err := d.asked.ask(ctx, func() { found[0], found[1] = d.core.Lacking() }); err != nil {
+		return 0, 0, err
+	}
+	return found[0], found[1], nil
+}
+
 // Why returns a Snapshot of only the servers that an operator names, see core.Core.Why. It waits in the same way as
 // Snapshot.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
