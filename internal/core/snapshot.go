@@ -23,7 +23,20 @@ func SnapshotOf(p *plan.Plan, now time.Time) *view.Snapshot {
 }
 
 // Snapshot copies the state. With 10,000 servers this takes one to three milliseconds.
-func (c *Core) Snapshot(now time.Time) *view.Snapshot {
+func (c *Core) Snapshot(now time.Time) *view.Snapshot { return c.describe(now, c.virtuals) }
+
+// Of copies the state with only the virtual services of these servers.
+func (c *Core) Of(now time.Time, servers []lvs.Backend) *view.Snapshot {
+	ids := map[string]bool{}
+	for _, at := range servers {
+		ids[at.Virtual] = true
+	}
+	others := func(v *virtual) bool { return !ids[v.Config.ID] }
+	return c.describe(now, slices.DeleteFunc(slices.Clone(c.virtuals), others))
+}
+
+// describe copies the state with only these virtual services.
+func (c *Core) describe(now time.Time, virtuals []*virtual) *view.Snapshot {
 	c.tell.tick(now)
 	return &view.Snapshot{
 		Time: now, Status: c.tell.status, Standby: c.standby,
@@ -31,7 +44,7 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 		Table: c.writer.asked, Unread: c.writer.unread, Marks: c.marker.trouble, Folder: c.folder.trouble,
 		Shortages: c.examiner.shortages, Purging: len(c.purges),
 		Announcements: c.announcer.describe(), Announcing: c.announcer.trouble,
-		Virtuals: describeAll(c.virtuals, c.hold.Held, now), Counted: c.writer.counted,
+		Virtuals: describeAll(virtuals, c.hold.Held, now), Counted: c.writer.counted,
 		Small: c.global.Metrics == "small", Conditions: c.machine.describe(),
 	}
 }

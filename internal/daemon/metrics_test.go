@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/internal/director"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
@@ -97,7 +98,13 @@ func TestQuestionsThatCopyNoServers(t *testing.T) {
 		go d.director.Run(ctx, d.Loaded.Plan)
 		<-d.director.Settled()
 		synctest.Wait()
+		d.orders.d = d
+		serves := []lvs.Backend{lvs.At("tcp:10.1.0.2:80", "10.2.2.7:80")}
 		for what, ask := range map[string]func() error{
+			"drain": func() error {
+				testkit.FailsWith(t, d.orders.isOut(ctx, serves), "10.2.2.7:80 still gets new")
+				return nil
+			},
 			"lacking": func() error { return testkit.Error(d.lacking(ctx)) },
 			"healthz": func() error { return d.alive(ctx) },
 		} {

@@ -219,7 +219,7 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 
 // isOut returns an error while one of the servers still gets new connections.
 func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error {
-	now, err := o.d.director.Snapshot(ctx)
+	now, err := o.d.director.Of(ctx, servers)
 	if err != nil {
 		return fmt.Errorf("the order is recorded: %w", err)
 	}

@@ -78,6 +78,15 @@ func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
 	return one.now, nil
 }
 
+// Of returns a Snapshot with only the virtual services of these servers. It waits in the same way as Snapshot.
+func (d *Director) Of(ctx context.Context, servers []lvs.Backend) (*view.Snapshot, error) {
+	var now *view.Snapshot // not used if ctx is done: the director may still write it then
+	if err := d.asked.ask(ctx, func() { now = d.core.Of(time.Now(), servers) }); err != nil {
+		return nil, err
+	}
+	return now, nil
+}
+
 // Lacking returns what core.Core.Lacking does. It waits in the same way as Snapshot.
 func (d *Director) Lacking(ctx context.Context) (lacking, all int, err error) {
 	var found [2]int // not used if ctx is done: the director may still write it then
