@@ -214,7 +214,7 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 	before := o.waiting()
 	err = o.pass(ctx, all, ready)
 	o.sayWaiting(before)
-	return meant, runfile.While("the order is recorded; the director waits for the table", err)
+	return meant, runfile.While("the order is recorded; the director is busy", err)
 }
 
 // isOut returns an error while one of the servers still gets new connections.

@@ -205,7 +205,7 @@ func TestARequestThatIsNotTaken(t *testing.T) {
 	d := New(Deps{}) // not running
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	testkit.Fails(t, testkit.Error(d.Snapshot(gone)), "the director waits for the table: context canceled",
+	testkit.Fails(t, testkit.Error(d.Snapshot(gone)), "the director is busy: context canceled",
 		"a snapshot gives the error")
 	if err := d.SetStandby(gone, true); !errors.Is(err, errNotTaken) || !errors.Is(err, context.Canceled) {
 		t.Errorf("an order gives the error %v", err)

@@ -166,7 +166,7 @@ func (r requests) ask(ctx context.Context, question func()) error {
 		close(done)
 	})
 	if err != nil {
-		return fmt.Errorf("the director waits for the table: %w", ctx.Err())
+		return fmt.Errorf("the director is busy: %w", ctx.Err())
 	}
 	return nil
 }

@@ -410,11 +410,11 @@ func TestWhyIsOfOneServer(t *testing.T) {
 
 func TestWithoutAReport(t *testing.T) {
 	pages := (&Pages{Host: func() string { return "" }, Report: func(context.Context) (*status.Report, error) {
-		return nil, fmt.Errorf("the director waits for the table")
+		return nil, fmt.Errorf("the director is busy")
 	}})
 	for _, answer := range []http.HandlerFunc{pages.Page, pages.Status} {
 		got, text := ask(t, answer, "/", nil)
-		if got.StatusCode != 503 || !strings.Contains(text, "waits for the table") ||
+		if got.StatusCode != 503 || !strings.Contains(text, "is busy") ||
 			!strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
 			t.Errorf("%d %s", got.StatusCode, text)
 		}
