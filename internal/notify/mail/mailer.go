@@ -163,7 +163,8 @@ func (m *Mailer) schedule(s lvs.Backend) {
 	m.timer.Reset(time.Until(at))
 }
 
-// remind sends the reminders that are due. Their status is always "running", as in the Perl ldirectord, which sends
+// remind sends the reminders that are due, and those due within a second, so that it seldom goes through all servers
+// even if each went down at another time. Their status is always "running", as in the Perl ldirectord, which sends
 // them between two rounds of checks.
 func (m *Mailer) remind() {
 	m.mu.Lock()
@@ -175,7 +176,8 @@ func (m *Mailer) remind() {
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(m.down), lvs.Backend.Compare) {
 		rule := m.rules[s.Virtual]
-		if e := m.down[s]; rule.Freq > 0 && !e.Time.Add(rule.Freq).After(now) {
+		early := min(time.Second, rule.Freq/2)
+		if e := m.down[s]; rule.Freq > 0 && !e.Time.Add(rule.Freq-early).After(now) {
 			e.Time = now
 			m.down[s] = e
 			if rule.mails(lvs.StatusRunning) {
