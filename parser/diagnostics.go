@@ -3,6 +3,7 @@ package parser
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -83,6 +84,8 @@ type Diagnostic struct {
 
 	part      string // of a finding about a value: the wrong part; "" for the whole value
 	tolerated bool   // … only the Perl ldirectord refuses it
+
+	unlisted int // of too-many: how many findings are dropped
 }
 
 // At returns the position to show to a person.
@@ -109,6 +112,16 @@ func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
 // Warnings returns the warnings, without errors and notes.
 func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
+
+// Count returns the number of findings of a severity, with those that are dropped because there are too many.
+func (ds Diagnostics) Count(s Severity) (n int) {
+	for _, d := range ds.only(s) {
+		if n++; d.Kind == tooMany {
+			n += d.unlisted - 1
+		}
+	}
+	return n
+}
 
 func (ds Diagnostics) only(s Severity) Diagnostics {
 	return slices.DeleteFunc(slices.Clone(ds), func(d Diagnostic) bool { return d.Severity != s })
@@ -143,7 +156,7 @@ type report struct {
 	file   string
 	strict bool
 	found  Diagnostics
-	count  [Note + 1]int // counts by severity, including dropped findings
+	count  map[group]int // including dropped findings
 
 	shared   map[int]blockID       // the block of each line in a block
 	reported map[reportedText]bool // about these lines
@@ -152,8 +165,23 @@ type report struct {
 	refusal      string // how the Perl ldirectord refuses that line
 }
 
-// maxFindings is the maximum number of findings of each severity that are kept. A file with more of them can't be a
-// configuration.
+// group is what maxFindings limits. A mistake in every line must not hide warnings of another kind.
+type group struct {
+	Severity
+	kind string // "" for errors: there the reading stops
+}
+
+// everyError is the group of all errors.
+var everyError = group{Severity: Error}
+
+func (d Diagnostic) group() group {
+	if d.Severity == Error {
+		return everyError
+	}
+	return group{d.Severity, d.Kind}
+}
+
+// maxFindings is the maximum number of findings of each group that are kept.
 const maxFindings = 10000
 
 // phase is a stage in the reading of a section. The stages are in the order in which the Perl ldirectord finds errors.
@@ -204,7 +232,7 @@ func (f finder) add(d Diagnostic) {
 	if f.isReported(d) {
 		return
 	}
-	if f.count[d.Severity]++; f.count[d.Severity] <= maxFindings {
+	if f.count[d.group()]++; f.count[d.group()] <= maxFindings {
 		d.order = f.order
 		f.found = append(f.found, d)
 	}
@@ -243,12 +271,24 @@ func (r *report) diagnostics() Diagnostics {
 	slices.SortStableFunc(r.found, func(a, b Diagnostic) int {
 		return cmp.Or(a.turn()-b.turn(), int(a.phase-b.phase), int(a.Pos.Line-b.Pos.Line))
 	})
-	for s, n := range r.count {
-		if n > maxFindings {
-			r.found = append(r.found, Diagnostic{Severity: Severity(s), Kind: tooMany,
-				Pos:  Position{File: r.file},
-				Text: fmt.Sprintf("only the first %d %ss are listed", maxFindings, Severity(s))})
+	for _, g := range slices.SortedFunc(maps.Keys(r.count), group.compare) {
+		if n := r.count[g]; n > maxFindings {
+			r.found = append(r.found, g.tooMany(r.file, n))
 		}
 	}
 	return r.found
+}
+
+func (g group) compare(other group) int {
+	return cmp.Or(int(g.Severity)-int(other.Severity), cmp.Compare(g.kind, other.kind))
+}
+
+// tooMany reports that a group has n findings, more than are listed.
+func (g group) tooMany(file string, n int) Diagnostic {
+	text := fmt.Sprintf("only the first %d of %d %ss of the kind %s are listed", maxFindings, n, g.Severity, g.kind)
+	if g == everyError {
+		text = fmt.Sprintf("only the first %d errors are listed", maxFindings)
+	}
+	return Diagnostic{Severity: g.Severity, Kind: tooMany, Pos: Position{File: file}, Text: text,
+		unlisted: n - maxFindings}
 }

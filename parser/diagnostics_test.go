@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -60,6 +61,19 @@ func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])
 		}
 	}
+	_, found := parseText(t, strings.Repeat("supervised\n", 3*maxFindings)+"checktimeout=3\nchecktimeout=4\n")
+	last := found[maxFindings:]
+	testkit.Equal(t, last[0].Kind, repeated, "after too many of another kind")
+	testkit.Equal(t, last[1].Text, "only the first 10000 of 30000 warnings of the kind deprecated are listed")
+	testkit.Equal(t, found.Count(Warning), 3*maxFindings+1, "warnings")
+	var text strings.Builder // whose names are looked up, so that its sections are read twice
+	for i := range maxFindings - 1 {
+		fmt.Fprintf(&text, "virtual=10.1.%d.%d:80\n\treal=web:80 gate\n\tchecktype=on\n\trequest=x\n",
+			i/250, i%250)
+	}
+	web := answers{"web": {netip.MustParseAddr("192.0.2.1")}}
+	_, found = Parse(t.Context(), "", []byte(text.String()), Options{Resolver: web})
+	testkit.Equal(t, len(found), maxFindings-1, "of a file with a name")
 }
 
 func TestDiagnosticsByPosition(t *testing.T) {

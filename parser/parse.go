@@ -3,6 +3,7 @@ package parser
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -20,7 +21,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{
 		resolver: resolver{
 			report: report{file: name, strict: o.Strict, shared: map[int]blockID{},
-				reported: map[reportedText]bool{}},
+				reported: map[reportedText]bool{}, count: map[group]int{}},
 			opts: o, warned: map[resolve.Key]bool{},
 			names: resolve.NewTable(resolve.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own}),
 		},
@@ -39,6 +40,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.takeDefaults()
 	r.dropListed()
 	written := r.report
+	written.count = maps.Clone(r.count)
 	cfg := r.config() // calls Options.Resolver, and notes the names
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
@@ -93,7 +95,7 @@ const byteOrderMark = "\ufeff"
 
 func (r *reader) readAll(text string) {
 	number, order := 0, 0
-	for text != "" && r.count[Error] <= maxFindings {
+	for text != "" && r.count[everyError] <= maxFindings {
 		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
 		if strings.HasPrefix(line, partMark) && r.heading(line, number) {

@@ -65,10 +65,10 @@ func printCheck(c *call) {
 // countFindings returns a text like "no errors, 1 warning".
 func countFindings(found parser.Diagnostics) string {
 	text := "no errors"
-	if n := len(found.Errors()); n > 0 {
+	if n := found.Count(parser.Error); n > 0 {
 		text = view.Plural(n, "error")
 	}
-	if n := len(found.Warnings()); n > 0 {
+	if n := found.Count(parser.Warning); n > 0 {
 		text += ", " + view.Plural(n, "warning")
 	}
 	return text

@@ -115,7 +115,7 @@ func (c *call) printFindings(found parser.Diagnostics) {
 			c.say(daemon.Message(d))
 		}
 	}
-	silent := len(slices.DeleteFunc(found.Warnings(), parser.Diagnostic.AtStart))
+	silent := slices.DeleteFunc(found.Warnings(), parser.Diagnostic.AtStart).Count(parser.Warning)
 	if silent > 0 && advice {
 		c.say(daemon.Message(parser.Diagnostic{Pos: parser.Position{File: c.path},
 			Text: view.Plural(silent, "warning") + "; the command check shows all"}))
