@@ -160,6 +160,7 @@ type listWatch struct {
 	read     versions             // the files when they were read
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as last read, with their trouble
+	saved    lists                // for the next start, since the last reload
 	reading  chan lists           // gets the lists being read; nil: none are
 	refused  bool                 // the lists last read were refused, perhaps because of another file
 	asked    time.Time            // when lists with unchanged files were last due again
@@ -288,17 +289,26 @@ func (f *configFile) adoptLists() {
 	f.reportLists(f.current.Lists)
 }
 
-// keepLists saves the good lists in force for the next start. It does nothing during a trial, because lists on trial
-// may be in force only for a short time.
+// keepLists saves the good lists in force for the next start, except those that it has saved. It does nothing during a
+// trial, because lists on trial may be in force only for a short time.
 func (f *configFile) keepLists() {
 	if f.trial != nil {
 		return
 	}
 	var failed error
+	saved := lists{}
 	for id, list := range f.current.Lists {
-		if list.Trouble == "" {
-			failed = cmp.Or(saveList(id, list.Servers), failed)
+		if list.Trouble != "" {
+			continue
 		}
+		if was, is := f.lists.saved[id]; !is || !slices.Equal(was.Servers, list.Servers) {
+			if err := saveList(id, list.Servers); err != nil {
+				failed = err
+				continue
+			}
+		}
+		saved[id] = list
 	}
+	f.lists.saved = saved
 	f.d.settled(notify.KeepFailed, "A list of real servers can't be kept for the next start", failed)
 }

@@ -120,6 +120,29 @@ func TestAListThatChangedDuringTheStartIsRead(t *testing.T) {
 	}
 }
 
+// With many lists, a change of one of them must not read or write the files of the others.
+func TestOnlyAListThatChangesIsSaved(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	f := &configFile{d: counted(), current: &Loaded{Lists: lists{}}, lists: newListWatch()}
+	defer f.d.journal.Close(t.Context())
+	saves := func(a, b string) (which string) {
+		for id, server := range map[string]string{"a": a, "b": b} {
+			f.current.Lists[id] = parser.List{Servers: []parser.ListedReal{{Target: server}}}
+			os.Remove(statePath("list", id))
+		}
+		f.keepLists()
+		for _, id := range []string{"a", "b"} {
+			if _, is, _ := savedList(id); is {
+				which += id
+			}
+		}
+		return which
+	}
+	testkit.Equal(t, saves("1", "1"), "ab", "at first")
+	testkit.Equal(t, saves("1", "2"), "b", "when one changed")
+	testkit.Equal(t, saves("1", "2"), "", "when none changed")
+}
+
 // Names are looked up at the interval of resolve. Lists that can't be used are read sooner, also those of files that
 // have not changed: after a second, then after twice as long, and so on; those that were refused with the rest after a
 // minute. A file that is called as the list of a name changes nothing.

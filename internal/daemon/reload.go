@@ -488,6 +488,7 @@ func (f *configFile) objection(now *parser.Config, r request) string {
 // adopt begins to watch the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what can't be kept is reported again
+	f.lists.saved = nil                 // a file that was lost is written again
 	f.d.orders.unkept.Store(false)
 	f.d.forget(f.current.Plan)
 	f.endWatches()
