@@ -66,14 +66,16 @@ func (c *channels) say(kind notify.Kind, format string, args ...any) {
 	c.journal.Emit(e)
 }
 
-// sayFound records the diagnostics of a configuration.
-func (c *channels) sayFound(all parser.Diagnostics) {
+// sayFound records the diagnostics of a configuration, except warnings that were said before.
+func (c *channels) sayFound(all parser.Diagnostics, said map[string]bool) {
 	for _, d := range all.ForLog() {
-		kind := notify.ConfigWarning
+		kind, text := notify.ConfigWarning, Message(d)
 		if d.Severity == parser.Error {
 			kind = notify.ConfigError
+		} else if said[text] {
+			continue
 		}
-		c.say(kind, "%s", Message(d))
+		c.say(kind, "%s", text)
 	}
 }
 

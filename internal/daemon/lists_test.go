@@ -18,6 +18,7 @@ import (
 	"ldirectord/internal/director"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/notify"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/testkit/nameserver"
@@ -371,26 +372,35 @@ func TestWhoMayWriteAList(t *testing.T) {
 }
 
 // A list that changes is no reload: what was changed by hand in another section stays, and so does what memory may grow
-// to.
+// to. Only warnings about the list are new.
 func TestAListChangesNothingElse(t *testing.T) {
 	t.Setenv("GOGC", "")
 	defer collectAt(collectAt(maxGCPercent))
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	dir := t.TempDir()
 	file, list := filepath.Join(dir, "ld.cf"), filepath.Join(dir, "web")
-	testkit.Write(t, file, "logfile = \""+filepath.Join(dir, "log")+"\"\ncheckinterval = 1\n"+oneServer+
-		"virtual = 10.1.0.2:7000\n\trealfile = "+list+" gate\n\tchecktype = on\n")
+	testkit.Write(t, file, "logfile = \""+filepath.Join(dir, "log")+"\"\nsupervised\ncheckinterval = 1\n"+
+		oneServer+"virtual = 10.1.0.2:7000\n\treal = 10.3.0.3:7000 gate\n\trealfile = "+list+
+		" gate\n\tchecktype = on\n")
 	testkit.Write(t, list, "10.3.0.1\n")
 	synctest.Test(t, func(t *testing.T) {
 		d, endRest := loadedDaemon(t, file)
 		d.siblings, d.lock = &siblings{d: d}, &instance.Lock{}
 		d.lock.State, d.lock.Names = filepath.Join(dir, "state"), filepath.Join(dir, "names")
+		var warned []string
+		d.journal.Close(t.Context())
+		d.journal = notify.NewJournal(func(e notify.Event) {
+			if e.Kind == notify.ConfigWarning {
+				warned = append(warned, e.Text)
+			}
+		})
 		table := ipvsctl.NewMemory(nil)
 		d.director = director.New(director.Deps{Table: table})
 		ctx, end := context.WithCancelCause(t.Context())
 		go d.director.Run(ctx, d.Loaded.Plan)
 		f := newConfigFile(d)
 		f.adopt(ctx)
+		f.current.forget()
 		<-d.director.Settled()
 		have := testkit.Must(table.Read(ctx))(t)
 		for key, v := range have {
@@ -400,7 +410,7 @@ func TestAListChangesNothingElse(t *testing.T) {
 			}
 		}
 		time.Sleep(2 * time.Second)
-		testkit.Write(t, list, "10.3.0.1\n10.3.0.2\n")
+		testkit.Write(t, list, "10.3.0.1\n10.3.0.2\n10.3.0.3\n")
 		adopted, endWatches := f.adopted, f.endWatches
 		f.endWatches = func() { t.Error("the watches begin anew") }
 		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, true))
@@ -411,11 +421,14 @@ func TestAListChangesNothingElse(t *testing.T) {
 -A -t 10.1.0.2:7000 -s wrr
 -a -t 10.1.0.2:7000 -r 10.3.0.1:7000 -g -w 1
 -a -t 10.1.0.2:7000 -r 10.3.0.2:7000 -g -w 1
+-a -t 10.1.0.2:7000 -r 10.3.0.3:7000 -g -w 1
 `)
 		end(director.ErrHandover)
 		testkit.Equal(t, f.adopted, adopted, "since when intervals count")
 		endWatches()
 		f.endLookups()
 		endRest()
+		testkit.Equal(t, len(warned), 1, "warnings:", warned)
+		testkit.Contains(t, strings.Join(warned, ""), "10.3.0.3")
 	})
 }

@@ -46,6 +46,8 @@ type Loaded struct {
 	Lists  lists  // of realfile and realnames
 	Sum    string // of the configuration, for a daemon
 
+	said map[string]bool // its findings in the log, if it has lists: a change of these does not repeat them
+
 	GoodSince time.Time // since when it was in force, if it is the last good one; else zero
 }
 
@@ -165,6 +167,12 @@ func (l *Loaded) Summary() string {
 func (l *Loaded) forget() {
 	if len(l.Lists)+len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
+	}
+	if len(l.Lists) > 0 {
+		l.said = map[string]bool{}
+		for _, d := range l.Found.ForLog() {
+			l.said[Message(d)] = true
+		}
 	}
 	l.Found = nil
 	l.Config.Global.At = nil

@@ -449,7 +449,9 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, r.auto)
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
+	var said map[string]bool
 	if r.refines() { // no other section may change
+		said = f.current.said
 		o.Resolver = knownNames{newSystemNames(), resolve.Index(f.current.Config.Names)}
 	}
 	// A certificate or a list is new, or a command requests a file that autoreload has just adopted.
@@ -459,7 +461,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 		return l, "the daemon ends"
 	}
 	if l.Plan != nil || !r.again {
-		f.d.sayFound(l.Found)
+		f.d.sayFound(l.Found, said)
 	}
 	if l.Plan == nil {
 		return l, l.Refusals()[0]
