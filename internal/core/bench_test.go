@@ -13,6 +13,7 @@ import (
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/maintenance"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
 	"ldirectord/internal/testkit"
@@ -190,6 +191,24 @@ func BenchmarkBrake10k(b *testing.B) {
 	for b.Loop() {
 		bring(checker.Result{OwnAnswers: true, Detail: "no answer in 5s"})
 		bring(checker.Result{OK: true})
+	}
+}
+
+// BenchmarkOrder10k gives each of 10,000 servers an order, and then lets all back that wait.
+func BenchmarkOrder10k(b *testing.B) {
+	w := benchOf(b, testkit.ManyServers(10_000, 80, 1))
+	all := orders.All{}
+	for v, s := range w.Snapshot(w.now).Each() {
+		all[lvs.At(v.ID, s.Real)] = orders.Order{Kind: orders.Maint, Why: "disk"}
+	}
+	for b.Loop() {
+		for _, v := range w.virtuals {
+			for _, s := range v.servers {
+				s.Fallen = true
+			}
+		}
+		w.Order(w.now, all)
+		w.Order(w.now, nil, all.Sorted()...)
 	}
 }
 

@@ -80,17 +80,19 @@ func (b *orderBook) end(now time.Time) {
 // say reports what happened to orders. It skips a plain drain, because the line about the weight is enough, and an
 // order to obey, because the guard has its own line. Lost orders are never skipped.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
+	if len(all) == 0 {
+		return
+	}
+	labels := map[string]string{}
+	for _, v := range b.virtuals {
+		labels[v.Config.ID] = v.label()
+	}
 	for _, at := range all.Sorted() {
 		o := all[at]
 		if kind != notify.OrderLost && (o.Kind == orders.Obey || o.IsPlain()) {
 			continue
 		}
-		name := at.Virtual
-		for _, v := range b.virtuals {
-			if v.Config.ID == name {
-				name = v.label()
-			}
-		}
+		name := cmp.Or(labels[at.Virtual], at.Virtual)
 		if at.Real != "" {
 			name = at.Real + " (" + name + ")"
 		}
