@@ -207,8 +207,8 @@ func BenchmarkOrder10k(b *testing.B) {
 				s.Fallen = true
 			}
 		}
-		w.Order(w.now, all)
-		w.Order(w.now, nil, all.Sorted()...)
+		w.Order(w.now, all, nil)
+		w.Order(w.now, nil, all)
 	}
 }
 

@@ -236,7 +236,7 @@ func TestReadersShareASnapshot(t *testing.T) {
 		if a.Enough != b.Enough || a == b || &a.Servers[0] == &b.Servers[0] {
 			t.Error("two readers share nothing, or too much")
 		}
-		testkit.OK(t, d.Order(ctx, orders.All{at: {Kind: orders.Drain}}))
+		testkit.OK(t, d.Order(ctx, orders.All{at: {Kind: orders.Drain}}, nil))
 		if c := testkit.Must(d.Snapshot(ctx))(t).Virtuals[0]; c.Enough == a.Enough || !c.Servers[0].Drained {
 			t.Error("a later reader gets an old snapshot")
 		}

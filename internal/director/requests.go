@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/internal/core"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/view"
