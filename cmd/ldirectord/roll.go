@@ -50,8 +50,10 @@ func roll(c *call) error {
 	if len(done) > 0 {
 		c.tell("rolled before: %s", strings.Join(done, " "))
 	}
+	// SIGPIPE may be about the control socket, whose request is then repeated. Only an unread output ends a roll.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	var stop context.CancelFunc
-	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
+	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	c.Why, c.WaitBudget = cmp.Or(c.Why, orders.ByRoll), cmp.Or(c.WaitBudget, rollBudget)
 	for i, real := range left {
@@ -137,10 +139,18 @@ type rolling struct {
 
 func (r rolling) real() string { return r.server[len(r.server)-1] }
 
-// step prints the current step of roll.
-func (r rolling) step(what string) {
+// step prints the current step of roll. It fails if nobody reads the output any more.
+func (r rolling) step(what string) error {
 	r.tell("%s%s", r.place, what)
-	r.flush()
+	return r.unread()
+}
+
+// unread writes the answer so far, and returns an error if nobody reads it any more.
+func (o *output) unread() error {
+	if err := o.out.Flush(); errors.Is(err, unix.EPIPE) {
+		return fmt.Errorf("roll: nobody reads its output: %w", err)
+	}
+	return nil
 }
 
 // hint prints what a failed roll leaves behind, and how to continue.
@@ -164,7 +174,9 @@ func (r rolling) hint(drained bool, left []string) {
 
 // roll rolls the server. If it fails, it also reports whether the server is still drained.
 func (r rolling) roll(argv []string) (drained bool, err error) {
-	r.step("")
+	if err := r.step(""); err != nil {
+		return false, err
+	}
 	if err := r.takeOut(); err != nil {
 		return r.isDrained(), err
 	}
@@ -180,7 +192,9 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 	} else if err != nil {
 		return true, err
 	}
-	r.step(": running " + argv[0])
+	if err := r.step(": running " + argv[0]); err != nil {
+		return true, err
+	}
 	if err := r.runFor(r.real(), argv); err != nil {
 		return true, err
 	}
@@ -286,6 +300,9 @@ func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 		}
 		s := found.Servers[i]
 		line.show(r.place + ": " + not + why)
+		if err := r.unread(); err != nil {
+			return err
+		}
 		if runfile.Pause(ctx, idleInterval) {
 			continue
 		}
