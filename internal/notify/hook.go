@@ -32,7 +32,7 @@ type Hook struct {
 	Argv    []string
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
-	Ended   func() // called when it has exited, or another hook has replaced it; may be nil
+	Ended   func() // called when it has exited, can't start for now, or is replaced by another hook; may be nil
 
 	isUnused bool // its command is no longer in Set
 }
@@ -55,6 +55,7 @@ type lane struct {
 	runs  Hook
 	keys  []string        // of the waiting hooks, in their order
 	waits map[string]Hook // by key
+	wake  Wake            // ends the pause before a hook is tried again
 }
 
 // NewHooks returns Hooks that report to the journal when a hook fails and when it works again. Close ends them.
@@ -102,10 +103,12 @@ func (h *Hooks) Run(hook Hook) {
 	defer h.mu.Unlock()
 	l := h.lanes[hook.Lane]
 	if l == nil {
-		h.lanes[hook.Lane] = &lane{runs: hook, waits: map[string]Hook{}}
-		h.tries.Go(func() { h.work(hook) })
+		l = &lane{runs: hook, waits: map[string]Hook{}, wake: NewWake()}
+		h.lanes[hook.Lane] = l
+		h.tries.Go(func() { h.work(l, hook) })
 		return
 	}
+	l.wake.Up()
 	before, waits := l.waits[hook.Key]
 	l.waits[hook.Key] = hook
 	if !waits {
@@ -128,11 +131,16 @@ func (h Hook) repeats(other Hook) bool {
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
 // work runs the first hook of a lane and those after it.
-func (h *Hooks) work(hook Hook) {
+func (h *Hooks) work(l *lane, hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
-		for failed := 1; h.try(hook, failed) && h.retries(hook, failed); failed++ {
+		ended := sync.OnceFunc(hook.Ended)
+		for failed := 1; h.try(hook, failed); failed++ {
+			ended() // nobody waits for the end of a shortage
+			if !h.retries(l, hook, failed) {
+				break
+			}
 		}
-		hook.Ended()
+		ended()
 	}
 }
 
@@ -164,18 +172,17 @@ func (h *Hooks) try(hook Hook, failed int) (short bool) {
 }
 
 // retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
-// the daemon does not end.
-func (h *Hooks) retries(hook Hook, failed int) bool {
-	select {
-	case <-h.tries.ending:
-		return false
-	case <-time.After(Backoff(failed, firstRetry, lastRetry)):
-	}
+// the daemon does not end. A hook that is new in the lane ends the pause.
+func (h *Hooks) retries(l *lane, hook Hook, failed int) bool {
+	goesOn := h.tries.Pause(Backoff(failed, firstRetry, lastRetry), l.wake)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l := h.lanes[hook.Lane]
 	_, isReplaced := l.waits[hook.Key]
-	return !isReplaced && !l.runs.isUnused
+	if goesOn && !isReplaced && !l.runs.isUnused {
+		return true
+	}
+	l.runs = Hook{} // it never ran, so that a hook like it is no repetition
+	return false
 }
 
 // turn waits until fewer than maxHooks commands of virtual services run, so that they do not use up the processes. It

@@ -166,7 +166,7 @@ func TestTheEndOfAFailureOfAHookIsReported(t *testing.T) {
 }
 
 // A command that a shortage keeps from starting runs after it, unless a newer one of its key waits, the configuration
-// no longer has it, or the daemon ends. The shortage is reported once.
+// no longer has it, or the daemon ends. The shortage is reported once, and who awaits the hook does not await its end.
 func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
 	for name, c := range map[string]struct {
 		meanwhile func(h *Hooks, newer Hook)
@@ -194,8 +194,10 @@ func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
 				h.Run(hook("first"))
 				time.Sleep(firstRetry + 1)
 				synctest.Wait()
-				c.meanwhile(h, hook("newer"))
 			})
+			c.meanwhile(h, hook("newer"))
+			synctest.Wait()
+			testkit.Equal(t, ended, 1+strings.Count(c.want, "said newer"), name, "ended at once")
 			time.Sleep(time.Minute)
 			h.Close(t.Context())
 			j.Close(t.Context())
@@ -204,6 +206,17 @@ func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
 			testkit.Equal(t, len(h.lanes), 0, name, "lanes")
 		})
 	}
+}
+
+// A hook that a newer one replaced before it could start did not run, so that the next one like it does.
+func TestAHookThatDidNotRunIsNotRepeated(t *testing.T) {
+	h, start := NewHooks(NewJournal()), Hook{Lane: "v", Key: "v", Argv: Shell("start")}
+	l := &lane{runs: start, waits: map[string]Hook{}, wake: NewWake()}
+	h.lanes["v"] = l
+	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("stop")})
+	testkit.Equal(t, h.retries(l, start, 1), false)
+	h.Run(start)
+	testkit.Equal(t, len(l.waits), 1)
 }
 
 func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {

@@ -40,13 +40,15 @@ func (w Wake) Up() {
 	}
 }
 
-// Pause waits for the given time, or until wake is signalled or End is called.
-func (t *Tries) Pause(pause time.Duration, wake Wake) {
+// Pause waits for the given time, or until wake is signalled or End is called. It is false if End was called.
+func (t *Tries) Pause(pause time.Duration, wake Wake) bool {
 	select {
 	case <-time.After(pause):
 	case <-wake:
 	case <-t.ending:
+		return false
 	}
+	return true
 }
 
 // Backoff returns the pause after a number of failed tries. It is first after one failure, and doubles with each
