@@ -36,6 +36,7 @@ type standingOrders struct {
 
 	// Only the order that is being carried out uses the fields below.
 	role    instance.RoleOrder
+	outrun  bool        // the role is not in force, because a newer order ended the wait for it
 	unsaved bool        // the role is not in its file
 	unread  bool        // its file can't be read for a while, which was reported
 	unkept  atomic.Bool // a failed save was reported; a reload has it reported again

@@ -66,6 +66,36 @@ func TestANewerOrderOutrunsADemotion(t *testing.T) {
 	}
 }
 
+// The siblings are not demoted by an order that is outrun. If the next order is to leave, too, it is carried out.
+func TestADemotionThatIsOutrunLeavesTheSiblings(t *testing.T) {
+	d := &daemon{director: director.New(director.Deps{}), siblings: &siblings{role: instance.Active}}
+	o := &standingOrders{d: d}
+	o.newest.note(instance.ToServe, 2)
+	testkit.OK(t, o.setRole(t.Context(), instance.RoleOrder{Role: instance.Standby, Given: 1}, nil))
+	testkit.Equal(t, d.siblings.role, instance.Active)
+	gone, end := context.WithCancel(t.Context())
+	end()
+	testkit.FailsWith(t, o.setRole(gone, instance.RoleOrder{Role: instance.Standby, Given: 3}, nil), "did not take")
+}
+
+// A newer order to serve ends the wait for a demotion, whichever of the two comes first. An older one does not.
+func TestWhatEndsTheWaitForADemotion(t *testing.T) {
+	for _, isFirst := range []bool{true, false} {
+		for given, ends := range map[time.Duration]bool{1: false, 3: true} {
+			var n newestRole
+			if isFirst {
+				n.note(instance.ToServe, given)
+			}
+			ctx, end := n.demotes(t.Context(), 2)
+			if !isFirst {
+				n.note(instance.ToServe, given)
+			}
+			testkit.Equal(t, ctx.Err() != nil, ends, given, isFirst)
+			end()
+		}
+	}
+}
+
 // When the director refuses a configuration, here because it has ended, the other parts of the daemon keep the old
 // one too.
 func TestAReloadIsWholeOrNotAtAll(t *testing.T) {

@@ -81,11 +81,16 @@ func (n *newestRole) outrun(change instance.RoleChange, given time.Duration) boo
 	return change == instance.ToLeave && given < n.given
 }
 
-// demotes returns a context that ends when a newer order to serve arrives.
-func (n *newestRole) demotes(ctx context.Context) (context.Context, context.CancelFunc) {
+// demotes notes a demotion that begins, perhaps a recorded one. The context that it returns ends when a newer order to
+// serve arrives. If a newer order has arrived already, the context ends at once.
+func (n *newestRole) demotes(ctx context.Context, given time.Duration) (context.Context, context.CancelFunc) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, n.outruns = context.WithCancel(ctx)
+	if n.given > given {
+		n.outruns()
+	}
+	n.given = max(n.given, given)
 	return ctx, n.outruns
 }
 
@@ -127,14 +132,16 @@ func (o *standingOrders) kept(err error) {
 	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)
 }
 
-// setRole carries out an order in this daemon and in the siblings. It fails only when ctx is done.
+// setRole carries out an order in this daemon and in the siblings. A demotion that is outrun does not reach the
+// siblings. It fails only when ctx is done.
 func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
 	before := o.role.Role
 	o.role = now
-	if now.Role == before {
+	if now.Role == before && !o.outrun {
 		return nil
 	}
-	if err := o.setStandby(ctx, now.Role == instance.Standby); err != nil {
+	var err error
+	if o.outrun, err = o.setStandby(ctx, now); o.outrun || err != nil {
 		return err
 	}
 	if now.Role != instance.Stopped {
@@ -149,17 +156,18 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 }
 
 // setStandby promotes or demotes the director. A newer order to serve, which then cancels the demotion, ends the wait
-// for it.
-func (o *standingOrders) setStandby(ctx context.Context, standby bool) error {
-	wait, end := ctx, func() {}
-	if standby {
-		wait, end = o.newest.demotes(ctx)
+// for it: the demotion is outrun.
+func (o *standingOrders) setStandby(ctx context.Context, now instance.RoleOrder) (outrun bool, err error) {
+	if now.Role != instance.Standby {
+		return false, o.d.director.SetStandby(ctx, false)
 	}
+	wait, end := o.newest.demotes(ctx, now.Given)
 	defer end()
-	if err := o.d.director.SetStandby(wait, standby); wait.Err() == nil || ctx.Err() != nil {
-		return err
+	err = o.d.director.SetStandby(wait, true)
+	if wait.Err() != nil && ctx.Err() == nil {
+		return true, nil
 	}
-	return nil
+	return false, err
 }
 
 // followRole carries out a recorded order, unless an order that was given later has already been carried out. It is
