@@ -46,9 +46,11 @@ func (d *daemon) setChannels(p *plan.Plan) {
 	d.webhook.Set(p.Config.Global.Webhook)
 }
 
-// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains.
-func (c *channels) forget(p *plan.Plan) {
-	hooks, files := []notify.Hook{notify.Callback(p.Config.Global.Callback, "")}, []string{}
+// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains. The hooks
+// of siblings are passed to it.
+func (c *channels) forget(p *plan.Plan, hooks []notify.Hook) {
+	files := []string{}
+	hooks = append(hooks, notify.Callback(p.Config.Global.Callback, ""))
 	for _, s := range p.Services {
 		v := s.Config
 		hooks = append(hooks, notify.FallbackCommand(v.FallbackCommand, s.Key(), ""),

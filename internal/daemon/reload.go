@@ -492,7 +492,7 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what can't be kept is reported again
 	f.lists.saved = nil                 // a file that was lost is written again
 	f.d.orders.unkept.Store(false)
-	f.d.forget(f.current.Plan)
+	f.d.forget(f.current.Plan, f.d.siblings.used())
 	f.endWatches()
 	ctx, f.endWatches = context.WithCancel(ctx)
 	f.watchMarks(ctx)

@@ -56,6 +56,7 @@ type siblings struct {
 
 	mu    sync.Mutex // guards what follows
 	names []string
+	gone  []string // those that the last reload stopped
 	role  instance.Role
 }
 
@@ -79,9 +80,9 @@ func (s *siblings) follow(role instance.Role, via Via) {
 func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gone := without(s.names, now)
-	s.run(gone, sibling+"stop", via)
-	s.run(without(s.names, gone), sibling+"reload || "+startLine(s.role), via)
+	s.gone = without(s.names, now)
+	s.run(s.gone, sibling+"stop", via)
+	s.run(without(s.names, s.gone), sibling+"reload || "+startLine(s.role), via)
 	s.run(without(now, s.names), startLine(s.role), via)
 	s.names = now
 }
@@ -103,8 +104,24 @@ func (s *siblings) run(names []string, line string, via Via) {
 	}
 	for _, name := range via.Others(names, s.d.Config.Dirs) {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
-		s.d.hooks.Run(notify.Hook{Lane: "execute " + name, Argv: append(argv, name), Env: []string{via.Env()}})
+		hook := executed(name)
+		hook.Argv, hook.Env = append(argv, name), []string{via.Env()}
+		s.d.hooks.Run(hook)
 	}
+}
+
+// executed returns the hook of a sibling, without what it runs.
+func executed(name string) notify.Hook { return notify.Hook{Lane: "execute " + name, Command: name} }
+
+// used returns the hooks that may run. That of a sibling whose line has gone is used until the next reload, so that its
+// stop is tried again, and a failure is shown.
+func (s *siblings) used() (all []notify.Hook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range Via(nil).Others(slices.Concat(s.names, s.gone), nil) {
+		all = append(all, executed(name))
+	}
+	return all
 }
 
 // startLine returns the shell command that starts a sibling in a role.

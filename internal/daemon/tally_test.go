@@ -149,10 +149,12 @@ func TestOrdersThatCannotBeRead(t *testing.T) {
 	testkit.Equal(t, d.tally.process().Events["keep-failed"], 2)
 }
 
-// Each failure of a command or a monitorfile is over when the configuration in force no longer has it.
+// Each failure of a command or a monitorfile is over when the configuration in force no longer has it, and that of a
+// sibling one reload later.
 func TestFailuresEndWithWhatFails(t *testing.T) {
 	d := counted()
 	d.hooks, d.monitor = notify.NewHooks(d.journal), notify.NewMonitor(d.journal.Emit)
+	d.siblings = &siblings{d: d, names: []string{"a.cf", "-b.cf"}}
 	v := &parser.Virtual{ID: "fwm:3"}
 	v.FallbackCommand, v.OnChange, v.MonitorFile = "false", "false", "/proc/absent"
 	was := &plan.Plan{Config: &parser.Config{}, Services: []*plan.Service{{Config: v}}}
@@ -160,18 +162,20 @@ func TestFailuresEndWithWhatFails(t *testing.T) {
 	d.hooks.Run(notify.FallbackCommand(v.FallbackCommand, v.Key, "start"))
 	d.hooks.Run(notify.OnChange(v.OnChange, v.ID, notify.Report{}))
 	d.hooks.Run(notify.Callback("false", "file"))
+	d.siblings.run(d.siblings.names, "false", nil)
 	d.monitor.Record(v.MonitorFile, "id", true, "")
 	d.hooks.Close(t.Context())
 	testkit.OK(t, d.monitor.Close(t.Context()))
-	d.forget(was)
-	d.forget(&plan.Plan{Config: &parser.Config{}})
+	d.forget(was, d.siblings.used())
+	d.siblings.names, d.siblings.gone = nil, []string{"-b.cf"}
+	d.forget(&plan.Plan{Config: &parser.Config{}}, d.siblings.used())
 	d.journal.Close(t.Context())
 	var got []uint64
 	for _, kind := range []string{"hook-failed", "hook-recovered", "monitor-failed", "monitor-recovered"} {
 		got = append(got, d.tally.process().Events[kind])
 	}
-	testkit.Same(t, got, []uint64{3, 3, 1, 1}, "events")
-	testkit.Equal(t, len(d.tally.process().Failures), 0)
+	testkit.Same(t, got, []uint64{5, 4, 1, 1}, "events")
+	testkit.Equal(t, len(d.tally.process().Failures), 1, "the sibling that the last reload could not stop")
 }
 
 // The end is bounded although nobody reads the log, and a mail can't be sent.
