@@ -111,7 +111,7 @@ func (l *logSink) Notify(e notify.Event) {
 
 func failure(target string, err error, at time.Time) *status.Failure {
 	text := fmt.Sprintf("the log %s can't be written: %v", target, err)
-	return &status.Failure{Event: "log-failed", Text: text, At: at}
+	return &status.Failure{Event: "log-failed", Text: text, At: at.UTC()}
 }
 
 // put writes an event. The caller holds mu.

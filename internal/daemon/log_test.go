@@ -230,7 +230,7 @@ func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
 	e := notify.Event{Time: time.Now(), Kind: notify.Starting, Text: "a line for standard error, too"}
 	l.Notify(e)
 	testkit.Contains(t, troubleOf(l), path)
-	testkit.Equal(t, l.trouble().At, e.Time)
+	testkit.Equal(t, l.trouble().At, e.Time.UTC())
 	testkit.OK(t, os.Mkdir(filepath.Dir(path), 0o700))
 	l.Notify(e)
 	testkit.Equal(t, troubleOf(l), "", "a log that can be written again")
