@@ -165,8 +165,7 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	}}}}
 	for what, left := range map[string]int{"weight 3": 1, "ready": 0} {
 		all := orders.All{{Virtual: id, Real: addr.String()}: {Kind: orders.Maint}}
-		r, _ := orders.Parse(url.Values{"order": {what}})
-		r.Real = "10.2.0.1"
+		r, _ := orders.Parse(url.Values{"order": {what}, "server": {"10.2.0.1"}})
 		meant, _ := meantBy(r, now, all, "a.cf")
 		err := carryOut(r, now, all, orders.File(filepath.Join(t.TempDir(), "drain")), meant)
 		testkit.OK(t, err, what)

@@ -45,13 +45,16 @@ func Parse(words url.Values) (r Request, err error) {
 	r.WaitBudget = BudgetOf(words)
 	r.Order = Order{Kind: Kind(what), Why: why, Since: second(now)}
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
+	if weighs {
+		err = r.weigh(number)
+	}
 	switch {
-	case weighs:
-		if err := r.weigh(number); err != nil {
-			return r, err
-		}
-	case !slices.Contains(kinds, r.Kind):
+	case err != nil:
+		return r, err
+	case !weighs && !slices.Contains(kinds, r.Kind):
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
+	case r.Real == "" && (weighs || r.Kind == Drain || r.Kind == Maint):
+		return r, fmt.Errorf("%s needs a server", what)
 	case r.TakesBack() && (r.Why != "" || from != "" || until != "" || last != ""):
 		return r, errors.New(
 			"the end of an order takes no why, from, until or for: they are for drain, maint, weight N, " +

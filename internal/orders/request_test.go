@@ -18,11 +18,11 @@ import (
 // boot, the wall clock decides.
 func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	file := File(filepath.Join(t.TempDir(), "drain"))
-	r, err := Parse(url.Values{"order": {"maint"}, "for": {"2h"}})
+	r, err := Parse(url.Values{"order": {"maint"}, "server": {"a"}, "for": {"2h"}})
 	if left := r.Ends - runfile.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	words := url.Values{"order": {"maint"}, "until": {"23:59"}}
+	words := url.Values{"order": {"maint"}, "server": {"a"}, "until": {"23:59"}}
 	until, _ := Parse(words)
 	testkit.Equal(t, words.Get("until"), until.Until.Format(time.RFC3339), "until for another time zone")
 	at := func(real string) lvs.Backend { return lvs.Backend{Virtual: "fwm:3", Real: real} }
@@ -111,7 +111,7 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		"a\nb\x1b[31m":           "a b [31m",
 		strings.Repeat("x", 999): strings.Repeat("x", maxWhy) + "…",
 	} {
-		words := url.Values{"order": {"maint"}, "why": {why}}
+		words := url.Values{"order": {"maint"}, "server": {"a"}, "why": {why}}
 		testkit.Equal(t, testkit.Must(Parse(words))(t).Why, want, why)
 		testkit.Equal(t, words.Get("why"), want, "sent: a request line must not be too long")
 	}
@@ -123,7 +123,7 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 // or weigh it, can begin later, unless they are forced or wait for their budget. Their time counts from then.
 func TestWhatIsOrdered(t *testing.T) {
 	for _, row := range testkit.Table(t, "testdata/requests.txt", 4) {
-		words := url.Values{}
+		words := url.Values{"server": {"10.2.0.1"}}
 		for pair := range strings.SplitSeq(row[0], ", ") {
 			key, value, _ := strings.Cut(pair, "=")
 			words.Set(key, value)
