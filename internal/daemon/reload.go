@@ -16,6 +16,7 @@ import (
 	"ldirectord/internal/doctor"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
@@ -310,6 +311,9 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 			f.d.tally.reread(words.Get("refused"), false)
 		}
 		return struct{}{}, nil
+	}
+	if err := orders.Known(words, "via", "empty"); err != nil {
+		return nil, socket.Refused(err.Error())
 	}
 	return f.ask(ctx, f.requests, request{via: words["via"], empty: words.Has("empty")})
 }

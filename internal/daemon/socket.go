@@ -36,7 +36,8 @@ func (d *daemon) openSocket(ctx context.Context) {
 			return d.orders.answerRole(ctx, asked, words)
 		}))
 	routes.HandleFunc("POST /set", func(w http.ResponseWriter, r *http.Request) {
-		socket.Answer(OrderTimeout+orders.BudgetOf(r.URL.Query()), d.orders.set)(w, r)
+		budget, _ := orders.BudgetOf(r.URL.Query()) // set refuses what it can't read
+		socket.Answer(OrderTimeout+budget, d.orders.set)(w, r)
 	})
 	s, err := socket.Listen(ctx, d.lock.Socket, routes)
 	d.socket = s

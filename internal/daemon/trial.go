@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,8 +11,10 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
 	"ldirectord/internal/view"
 )
 
@@ -118,8 +121,8 @@ func (f *configFile) good() ([]byte, error) {
 // answerTry answers an order to reload a configuration that must be confirmed.
 func (f *configFile) answerTry(ctx context.Context, words url.Values) (any, error) {
 	within, err := time.ParseDuration(words.Get("within"))
-	if err != nil {
-		return nil, err
+	if err = cmp.Or(orders.Known(words, "within", "via", "empty"), err); err != nil {
+		return nil, socket.Refused(err.Error())
 	}
 	t := &trial{within: within, via: words["via"]}
 	return f.ask(ctx, f.trials, request{via: t.via, empty: words.Has("empty"), trial: t})

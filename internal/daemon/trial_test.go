@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"context"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/socket"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
@@ -63,4 +66,22 @@ func TestWhatWasTakenBack(t *testing.T) {
 	testkit.Equal(t, known("/etc/other.cf", text)+known("/etc/ld.cf", text+"#"), "", "another file or text")
 	testkit.OK(t, f.refuseAgain([]byte("another one"), "why"))
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "after another one")
+}
+
+// A request to read the file with an argument that means no, or that is misspelt, is refused, not carried out.
+func TestRequestsForTheFileHaveKnownWords(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // a request that is taken waits for the file
+	f := &configFile{}
+	for _, query := range []string{"within=1s&empty=no", "within=1s&emty"} {
+		words := testkit.Must(url.ParseQuery(query))(t)
+		_, tried := f.answerTry(ctx, words)
+		words.Del("within")
+		_, read := f.answerReload(ctx, words)
+		for _, err := range []error{tried, read} {
+			if _, refused := err.(socket.Refused); !refused {
+				t.Errorf("%s: %v", query, err)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -36,13 +37,19 @@ var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 // duration (2h). Parse also changes words: it shortens the reason and adds the time zone to from and until, because the
 // daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
+	if err := Known(words, "order", "server", "virtual", "force", "wait-budget", "why", "from", "until",
+		"for"); err != nil {
+		return r, err
+	}
 	what, from, until, last := words.Get("order"), words.Get("from"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
 	why += more
 	words.Set("why", why)
 	now := time.Now()
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
-	r.WaitBudget = BudgetOf(words)
+	if r.WaitBudget, err = BudgetOf(words); err != nil {
+		return r, err
+	}
 	r.Order = Order{Kind: Kind(what), Why: why, Since: second(now)}
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
 	if weighs {
@@ -98,9 +105,26 @@ func (r *Request) weigh(number string) error {
 const maxBudget = 24 * time.Hour
 
 // BudgetOf returns the time that a request may wait until enough servers are left.
-func BudgetOf(words url.Values) time.Duration {
-	d, _ := time.ParseDuration(words.Get("wait-budget")) // a command wrote it
-	return min(max(d, 0), maxBudget)
+func BudgetOf(words url.Values) (time.Duration, error) {
+	d, err := time.ParseDuration(cmp.Or(words.Get("wait-budget"), "0"))
+	return min(max(d, 0), maxBudget), runfile.While("reading wait-budget", err)
+}
+
+// Known returns an error unless the words of a request are among those that are allowed. Each may be given once, except
+// via. The words force and empty can't have a value that means no.
+func Known(words url.Values, allowed ...string) error {
+	for name, values := range words {
+		isFlag := name == "force" || name == "empty"
+		switch {
+		case !slices.Contains(allowed, name):
+			return fmt.Errorf("%q is not an argument: %s are allowed", name, strings.Join(allowed, ", "))
+		case len(values) > 1 && name != "via":
+			return fmt.Errorf("%s is given twice", name)
+		case isFlag && !slices.Contains([]string{"", "1", "yes", "true"}, values[0]):
+			return fmt.Errorf("%s=%s: only %[1]s=yes is allowed", name, values[0])
+		}
+	}
+	return nil
 }
 
 // For returns the order for a server with this weight in the file.
