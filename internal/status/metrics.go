@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"ldirectord/checker/wire"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/view"
 )
@@ -237,7 +238,10 @@ func (e exposition) carried() {
 		if i == 0 || row[0] != traffic[i-1][0] {
 			f = e.family(row[0])
 		}
-		f.servers(func(r *Server) (float64, bool) { return numbersOf(r)[i], r.Counted }, row[1:]...)
+		comesBack := row[len(row)-1] == "out"
+		f.servers(func(r *Server) (float64, bool) {
+			return numbersOf(r)[i], r.Counted && (!comesBack || r.Forward == lvs.Masq)
+		}, row[1:]...)
 	}
 }
 

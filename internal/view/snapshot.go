@@ -250,6 +250,7 @@ type ServerCounts struct {
 	Differs string       `json:"differs,omitempty"`
 	Carries lvs.Counters `json:"-"`
 	Counted bool         `json:"-"` // Carries is known
+	Forward lvs.Forward  `json:"-"` // as configured; only with masq do packets from the server pass this machine
 }
 
 // ServerPast is the history of a server; only Why fills it in.
