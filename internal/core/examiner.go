@@ -33,6 +33,7 @@ type examiner struct {
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
+	lacked    time.Time // when the last shortage was found
 }
 
 // Watches keeps an idle connection to each address, see schedule.Watches.

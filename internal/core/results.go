@@ -57,6 +57,7 @@ func (e *examiner) answered(c *check, u *schedule.Update) {
 	e.tell.warn(c, r)
 	if r.Cause == checker.Shortage {
 		e.shortages++
+		e.lacked = e.tell.now()
 		if e.tell.shortage(c, r) {
 			e.arrived(c)
 		}

@@ -42,7 +42,7 @@ func (c *Core) describe(now time.Time, virtuals []*virtual) *view.Snapshot {
 		Time: now, Status: c.tell.status, Standby: c.standby,
 		Orders: c.hold.Held, Over: maps.Clone(c.hold.Over),
 		Table: c.writer.asked, Unread: c.writer.unread, Marks: c.marker.trouble, Folder: c.folder.trouble,
-		Shortages: c.examiner.shortages, Purging: len(c.purges),
+		Shortages: c.examiner.shortages, Lacked: c.examiner.lacked, Purging: len(c.purges),
 		Announcements: c.announcer.describe(), Announcing: c.announcer.trouble,
 		Virtuals: describeAll(virtuals, c.hold.Held, now), Counted: c.writer.counted,
 		Small: c.global.Metrics == "small", Conditions: c.machine.describe(),

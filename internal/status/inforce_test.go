@@ -22,4 +22,8 @@ func TestWhatIsNotInForce(t *testing.T) {
 	stuck := &Report{Time: now, Table: Table{Removing: 2}, Checks: &Checks{}}
 	testkit.Equal(t, strings.Join(stuck.Remarks(), ", "),
 		"2 virtual services that should be removed are still in the table")
+	short := &Report{Time: now, Checks: &Checks{Shortages: 1, Lacked: now.Add(-59 * time.Second)}}
+	testkit.Equal(t, strings.Join(short.Remarks(), ", "), "1 check failed because this machine lacked a resource")
+	short.Checks.Lacked = now.Add(-time.Minute)
+	testkit.Equal(t, len(short.Remarks()), 0, "remarks a minute later")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/internal/printable"
+	"ldirectord/internal/view"
 )
 
 // sentences contains remarks. They may contain text from servers and other programs, which is not yet escaped.
@@ -63,6 +64,9 @@ func (r *Report) Differing() map[string][]string {
 	return all
 }
 
+// shortageQuiet is the time without a further shortage of this machine after which shortages count as over.
+const shortageQuiet = time.Minute
+
 // Remarks describes the faults of the daemon as a whole, one sentence for each. The sentences contain text from servers
 // and other programs and must be escaped.
 func (r *Report) Remarks() []string {
@@ -108,8 +112,8 @@ func (r *Report) Remarks() []string {
 	if r.Checks.Overdue >= 1 {
 		all.add("checks are late by %s", shortSeconds(r.Checks.Overdue))
 	}
-	if r.Checks.Shortages > 0 {
-		all.add("%d checks failed because this machine lacked what they need", r.Checks.Shortages)
+	if r.Checks.Shortages > 0 && r.Time.Sub(r.Checks.Lacked) < shortageQuiet {
+		all.add("%s failed because this machine lacked a resource", view.Plural(r.Checks.Shortages, "check"))
 	}
 	return all
 }

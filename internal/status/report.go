@@ -107,7 +107,8 @@ type Report struct {
 type Checks struct {
 	Overdue float64 `json:"overdue_seconds"` // how late the most overdue check is
 	// checks that failed because this machine lacked descriptors, memory, ports or permissions
-	Shortages uint64 `json:"own_shortages"`
+	Shortages uint64    `json:"own_shortages"`
+	Lacked    time.Time `json:"last_shortage,omitzero"` // when the last of them failed
 }
 
 // Table is the state of the IPVS table.
@@ -138,7 +139,7 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
 	r.setAges(s.Time)
 	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
-	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
+	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages, Lacked: s.Lacked.UTC()}
 	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]view.Counts{}}
 	for i, kind := range view.OperationNames {
 		r.Table.Operations[kind] = s.Table[i]

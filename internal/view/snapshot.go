@@ -27,6 +27,7 @@ type Snapshot struct {
 	Marks     string     // why the mark rules can't be set; "" while they can
 	Folder    string     // why maintenancedir can't be read; "" while it can
 	Shortages uint64     // checks that failed because of a shortage of this machine
+	Lacked    time.Time  // when the last of them failed
 	Purging   int        // virtual services that are no longer configured but not yet removed
 	Overdue   time.Duration
 	Small     bool      // metrics = small
