@@ -141,7 +141,7 @@ func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 	now.Await(d.orders.waiting())
 	w.Header().Set("Content-Type", status.MetricsType)
-	_ = status.WriteMetrics(w, now, d.tally.process()) // an error concerns only the client
+	_ = status.WriteMetrics(w, now, d.process()) // an error concerns only the client
 }
 
 // answerProbe answers 200 if failed returns no error, else 503.

@@ -20,6 +20,15 @@ func (d *daemon) lacking(ctx context.Context) ([]int, error) {
 	return []int{lacking, all}, err
 }
 
+// process returns the facts about the daemon itself.
+func (d *daemon) process() status.Process {
+	process := d.tally.process()
+	if f := d.log.trouble(); f != nil {
+		process.Failures = append(process.Failures, *f)
+	}
+	return process
+}
+
 // report returns the current status of the daemon and of its servers.
 func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now, err := d.director.Snapshot(ctx)
@@ -28,12 +37,8 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	}
 	now.Orders = d.orders.withWaiting(now.Orders)
 	now.Await(d.orders.waiting())
-	process := d.tally.process()
-	if f := d.log.trouble(); f != nil {
-		process.Failures = append(process.Failures, *f)
-	}
 	counted, _ := d.connections(ctx, now) // those that could be read in time
-	return status.NewReport(now, process, counted), nil
+	return status.NewReport(now, d.process(), counted), nil
 }
 
 // why returns the history of the servers that a request names. Only root gets the conversations with the servers,

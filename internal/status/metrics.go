@@ -52,6 +52,10 @@ func (e exposition) process(p Process) {
 	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {
 		events.add(float64(p.Events[kind]), "event", kind)
 	}
+	failing := e.family("ldirectord_failing")
+	for _, f := range p.Failures {
+		failing.add(1, "event", f.Event)
+	}
 }
 
 func (e exposition) table() {

@@ -246,7 +246,9 @@ func TestAServerThatIsSuspected(t *testing.T) {
 func metricsOf(t *testing.T, now *view.Snapshot) string {
 	t.Helper()
 	var form strings.Builder
-	testkit.OK(t, WriteMetrics(&form, now, process()))
+	p := process()
+	p.Failures = []Failure{{Event: "webhook-failed"}}
+	testkit.OK(t, WriteMetrics(&form, now, p))
 	return strings.ReplaceAll(form.String(), runtime.Version(), "go1.26")
 }
 
