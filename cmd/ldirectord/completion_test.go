@@ -28,7 +28,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"\treal6 = [2001:db8::21]:80 gate\n" +
 		"virtual = 3\n\treal = 192.0.2.21:80 gate\n"
 	testkit.Write(t, filepath.Join(dir, "a.cf"), config)
-	for words, want := range map[string]string{ // the words as bash splits them: at blanks and colons
+	for words, want := range map[string]string{ // the words as bash splits them: at blanks, colons and =
 		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
 		"a.cf set 192.0.2.22:80 m":     "maint",
 		"a.cf wait 192.0.2.22:80 u":    "up",
@@ -43,6 +43,8 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"a.cf withdraw 2001 : db":      "db8::10",
 		"a.cf stop ":                   "",
 		"--rundir /x a.cf withdraw ":   "192.0.2.10 2001:db8::10",
+		"--rundir = /x a.cf withdraw ": "192.0.2.10 2001:db8::10",
+		"--ipvs = m":                   "memory",
 		"--help w":                     "why wait withdraw",
 		"a.cf stop --":                 "--debug --help --version --ipvs --log-format --rundir --keep",
 		"--help st":                    "start stop status standby",
@@ -50,13 +52,13 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"none.cf drain ":               "",
 	} {
 		list := strings.Split(words, " ")
-		line := strings.NewReplacer(" : ", ":", " :: ", "::").Replace(words)
+		line := strings.NewReplacer(" : ", ":", " :: ", "::", " = ", "=").Replace(words)
 		var quoted []string
 		for _, w := range append([]string{"ldirectord"}, list...) {
 			quoted = append(quoted, printable.ShellWord(w))
 		}
 		cmd := exec.Command(bash, "-c", fmt.Sprintf(`. %s
-COMP_WORDS=(%s) COMP_CWORD=%d COMP_LINE=%s COMP_WORDBREAKS=$' \t\n:'
+COMP_WORDS=(%s) COMP_CWORD=%d COMP_LINE=%s COMP_WORDBREAKS=$' \t\n:='
 COMP_POINT=${#COMP_LINE}
 _ldirectord
 echo "${COMPREPLY[*]}"`,

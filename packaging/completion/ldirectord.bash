@@ -68,9 +68,10 @@ _ldirectord_row() {
 
 _ldirectord() {
 	local commands topics options takes word before= given= command=
-	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local current=${COMP_WORDS[COMP_CWORD]}
 	_ldirectord_row ''
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		[[ $word != = ]] || continue # bash splits --rundir=FOLDER at it
 		if [[ -z $command && $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]]; then
 			command=$word
 			_ldirectord_row "$command"
@@ -78,7 +79,7 @@ _ldirectord() {
 		[[ -n $command || $word == -* || $before =~ ^--(ipvs|log-format|rundir)$ ]] || given+=$word
 		before=$word
 	done
-	case $previous in
+	case $before in
 	--ipvs) COMPREPLY=($(compgen -W 'kernel memory' -- "$current")) && return ;;
 	--log-format) COMPREPLY=($(compgen -W 'text json' -- "$current")) && return ;;
 	--rundir) COMPREPLY=($(compgen -d -- "$current")) && return ;;
