@@ -20,6 +20,8 @@ func TestVerdict(t *testing.T) {
 	}
 	fine, full := service("up", "drained"), service("up")
 	full.Conditions = []seen.Condition{{Kind: "all full", Trouble: status.Broken, Text: "new clients are refused"}}
+	off := service("off", "off")
+	off.Servers[1].Conditions = []seen.Condition{{Kind: "maintenance", Trouble: status.Noted, Text: "new disk"}}
 	machine := func(t status.Trouble) *status.Report {
 		r := newReport(fine, service("up", "down"))
 		r.Conditions = []seen.Condition{{Trouble: t, Text: "it does not forward; to fix it: sysctl"}}
@@ -37,6 +39,7 @@ func TestVerdict(t *testing.T) {
 		{machine(status.Doubt), `doubt">1 virtual service in trouble, but all serve`},
 		{machine(status.Broken), `bad">This machine: it does not forward`},
 		{newReport(fine, service("off")), `good">All well`},
+		{newReport(fine, off), `good">All well`},
 		{newReport(), `bad">No virtual service`},
 	} {
 		_, text := ask(t, newPages(row.report).Page, "/", nil)

@@ -130,14 +130,14 @@ func (v *Virtual) Remarks() (all []string) {
 	return all
 }
 
-// Trouble returns the trouble of a virtual service. The result is Broken only if no server serves or if the service's
-// own conditions include a broken one.
+// Trouble returns the trouble of a virtual service. The result is Broken only if no server serves although one should,
+// or if the service's own conditions include a broken one.
 func (v *Virtual) Trouble() Trouble {
 	worst := Fine
 	for _, r := range v.Rows() {
 		worst = max(worst, min(r.Trouble, Doubt))
 	}
-	if v.Serving == 0 && worst > Fine {
+	if v.lacks() && worst > Fine {
 		return Broken
 	}
 	for _, c := range v.Conditions {
