@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -30,7 +31,8 @@ type pgsqlCheck struct {
 	clear clearText
 
 	onlyTLS bool
-	warning string // about the certificate
+	warning string                  // about the certificate
+	key     pgproto3.BackendKeyData // of the session, to cancel its query
 }
 
 func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
@@ -97,11 +99,33 @@ func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, first []by
 		return 0, nil, server.Fault(wire.LoginStep, err)
 	}
 	if rows, first, err = c.run(f); err != nil {
-		return rows, first, server.Fault(wire.QueryStep, err)
+		err = server.Fault(wire.QueryStep, err)
+		if wire.IsTimeout(err) && c.key.SecretKey != nil {
+			go c.cancel(context.WithoutCancel(ctx), pgproto3.CancelRequest(c.key))
+		}
+		return rows, first, err
 	}
 	f.Send(&pgproto3.Terminate{})
 	f.Flush()
 	return rows, first, nil
+}
+
+// cancelTimeout is how long a server may take to read a CancelRequest.
+const cancelTimeout = time.Second
+
+// cancel ends the query of a check that has timed out. A query that waits for a lock does not notice that its client
+// has gone, so these sessions would use up the server's connections. As libpq's PQcancel does, cancel sends the request
+// in the clear and waits until the server has closed the connection.
+func (c *pgsqlCheck) cancel(ctx context.Context, request pgproto3.CancelRequest) {
+	conn, err := wire.Connect(ctx, c.target, cancelTimeout)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	message, _ := request.Encode(nil) // it never fails
+	if conn.Send("cancel", message) == nil {
+		conn.Read(make([]byte, 1))
+	}
 }
 
 // secure requests TLS ("SSL Session Encryption" in the protocol's manual) and starts it if the server agrees.
@@ -148,6 +172,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	if c.Database != "" { // otherwise its name is the login
 		settings["database"] = c.Database
 	}
+	c.key = pgproto3.BackendKeyData{}
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: settings})
 	scram := c.scram.logIn(c.Passwd)
 	for {
@@ -159,6 +184,8 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 			return err
 		}
 		switch m := message.(type) {
+		case *pgproto3.BackendKeyData:
+			c.key = *m
 		case *pgproto3.ReadyForQuery:
 			return nil
 		case *pgproto3.ErrorResponse:

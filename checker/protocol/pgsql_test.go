@@ -170,6 +170,8 @@ func pgAwait(want string) step {
 		message, err := receive()
 		got := fmt.Sprintf("%T", message)
 		switch m := message.(type) {
+		case *pgproto3.CancelRequest: // of another connection, which timed out
+			return false
 		case *pgproto3.SSLRequest:
 			got = "tls?"
 		case *pgproto3.StartupMessage:
