@@ -25,6 +25,9 @@ const (
 	killDelay = time.Second
 	// maxOutput is how much of a program's output is kept, in bytes.
 	maxOutput = 4 << 10
+	// maxTurns limits the wait for a slot, in checktimeouts. After one, the slots of programs that hang come free,
+	// and whoever gives up then loses its place in the queue.
+	maxTurns = 10
 )
 
 // external runs a program. Exit status 0 means that the server is up.
@@ -74,7 +77,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 			return c.stuck()
 		}
 	}
-	if _, err := acquire(ctx, c.children, c.timeout, errCrowded); err != nil {
+	if _, err := acquire(ctx, c.children, maxTurns*c.timeout, errCrowded); err != nil {
 		return failed(err)
 	}
 	ended := make(chan Result, 1)

@@ -183,12 +183,26 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 	}
 }
 
+// Each of several servers that hang has a turn, and is down.
+func TestHangingExternalsWaitForATurn(t *testing.T) {
+	testkit.Leaks(t)
+	e := &Env{Children: make(chan struct{}, 1)}
+	spec := externalSpec(writeScript(t, "#!/bin/sh\nexec sleep 60\n"))
+	spec.Timeout = tooLate
+	var wait sync.WaitGroup
+	for range 3 {
+		c := build(t, spec, e)
+		wait.Go(func() { expect(t, c.Check(t.Context()), "down: did not end in "+tooLate.String()+", killed") })
+	}
+	wait.Wait()
+}
+
 func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	testkit.Leaks(t)
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	spec := externalSpec("")
-	spec.Timeout = short
+	spec.Timeout = short / maxTurns
 	expect(t, build(t, spec, e).Check(t.Context()), "shortage: too many programs are running already")
 }
 

@@ -107,7 +107,7 @@ func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 // When the maximum of programs run already, another one waits, as an external check does.
 func TestOraclesAreBounded(t *testing.T) {
 	s := goodOracle
-	s.Target, s.NegotiateTimeout = testkit.FreeAddr(t), short // how long it waits
+	s.Target, s.NegotiateTimeout = testkit.FreeAddr(t), short/maxTurns
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	expect(t, build(t, s, e).Check(t.Context()), "shortage: "+errCrowded.Error())
