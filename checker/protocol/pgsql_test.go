@@ -295,6 +295,7 @@ INSERT INTO t VALUES (1)
 CREATE USER secure PASSWORD 'secret'
 CREATE USER open PASSWORD 'secret'
 CREATE USER plain PASSWORD 'secret'
+CREATE USER prepared PASSWORD 'secret²'
 SET password_encryption = 'md5'
 CREATE USER old PASSWORD 'secret'
 GRANT SELECT ON t TO PUBLIC
@@ -303,7 +304,7 @@ GRANT SELECT ON t TO PUBLIC
 host    all plain  all password
 hostssl all secure all scram-sha-256
 hostnossl all open all scram-sha-256
-host    all check  all scram-sha-256
+host    all check,prepared all scram-sha-256
 `)
 	good = goodPgSQL
 	good.TLSCA = cert

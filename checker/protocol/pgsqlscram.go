@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/xdg-go/scram"
+	"github.com/xdg-go/stringprep"
 )
 
 const scramSHA256 = "SCRAM-SHA-256"
@@ -21,9 +22,9 @@ const (
 	maxScramLogins = 100
 )
 
-// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding or SASLprep. It keeps the keys that it
-// derived from the password with each salt and number of rounds. Deriving them is nearly the whole cost of a log-in,
-// and a server usually sends the same salt and number of rounds.
+// scramClient makes log-ins by SCRAM-SHA-256 (RFC 7677), without channel binding. It keeps the keys that it derived
+// from the password with each salt and number of rounds. Deriving them is nearly the whole cost of a log-in, and a
+// server usually sends the same salt and number of rounds.
 type scramClient struct {
 	*scram.Client
 	left int // log-ins before the keys are forgotten
@@ -32,6 +33,10 @@ type scramClient struct {
 // logIn begins a log-in. The name is empty, because the server uses the name from the start of the session.
 func (c *scramClient) logIn(passwd string) scramLogin {
 	if c.left--; c.left < 0 {
+		// Like libpq, use a password that SASLprep refuses as it is.
+		if prepared, err := stringprep.SASLprep.Prepare(passwd); err == nil {
+			passwd = prepared
+		}
 		c.Client, _ = scram.SHA256.NewClientUnprepped("", passwd, "") // it never fails
 		c.left = maxScramLogins
 	}
