@@ -19,6 +19,7 @@ func (a adviser) advise() {
 		adviser{a.finder, check, a.s, a.global}.check()
 	}
 	a.commands()
+	a.connectErrors()
 	a.ports()
 	a.kernel()
 	a.servers()
@@ -111,6 +112,27 @@ func (a adviser) commands() {
 		"checkport has no effect with checktype=%s", a.CheckType)
 	a.when(a.has("checkinterval") && !a.global.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
+}
+
+// maxConnectErrors is the default of MySQL's max_connect_errors.
+const maxConnectErrors = 100
+
+// connectErrors warns of connect checks that make MySQL lock the director out. A log-in ends MySQL's count of them.
+func (a adviser) connectErrors() {
+	checks := a.Checks()
+	mysql := slices.IndexFunc(checks, func(c *Virtual) bool { return c.Service == "mysql" && c.Negotiates() })
+	if mysql < 0 || len(a.Reals) == 0 {
+		return
+	}
+	port := checks[mysql].PortOf(&a.Reals[0])
+	for _, c := range checks {
+		connects := c.CheckType == Connect || c.NumConnects >= maxConnectErrors
+		if connects && c.PortOf(&a.Reals[0]) == port {
+			a.warn(suspicious, cmp.Or(c.At["checktype"], a.At["virtual"]), "MySQL counts each connect "+
+				"check as an error until a log-in succeeds; at max_connect_errors, by default %d, it "+
+				"refuses this director", maxConnectErrors)
+		}
+	}
 }
 
 // useless warns that a global directive has no effect, if the directive is in the file.
