@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,13 +45,18 @@ func Run(session Session, query string) (rows int, first string, err error) {
 	return rows, first, found.Close()
 }
 
-// textOf returns the first value of a row as text.
+// textOf returns the first value of a row as text. A number has no exponent, as in the server's own text.
 func textOf(row []driver.Value) string {
 	if len(row) == 0 || row[0] == nil {
 		return ""
 	}
-	if text, is := row[0].([]byte); is {
-		return string(text)
+	switch v := row[0].(type) {
+	case []byte:
+		return string(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case float32:
+		return strconv.FormatFloat(float64(v), 'f', -1, 32)
 	}
 	return fmt.Sprint(row[0])
 }
