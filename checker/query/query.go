@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,11 +20,19 @@ type Session interface {
 	driver.QueryerContext
 }
 
+// returning matches a query that has RETURNING outside of quotes.
+var returning = regexp.MustCompile("(?i)^([^'\"`]|'[^']*'|\"[^\"]*\"|`[^`]*`)*\\breturning\\b")
+
+// onlyChanges reports whether a query changes rows and returns none. Changed rows count, as in the Perl ldirectord.
+func onlyChanges(query string) bool {
+	changes := slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query))
+	return changes && !returning.MatchString(query)
+}
+
 // Run runs the query and reads its answer to the end, or to its limit. rows is the number of changed rows, or 1 if the
 // query returned a row. first is the first value of the first row; "" for NULL.
 func Run(session Session, query string) (rows int, first string, err error) {
-	// Changed rows count as well, as in the Perl ldirectord.
-	if slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query)) {
+	if onlyChanges(query) {
 		done, err := session.ExecContext(context.Background(), query, nil)
 		if err != nil {
 			return 0, "", err
