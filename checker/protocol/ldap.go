@@ -62,10 +62,11 @@ func askLDAP(d *dialogue, stream *wire.LibConn) (name string, err error) {
 
 func ldapSearch(l *ldap.Conn, base string) (name string, err error) {
 	found, err := l.Search(&ldap.SearchRequest{
-		BaseDN:     base,
-		Scope:      ldap.ScopeBaseObject,
-		Filter:     "(objectClass=*)",
-		Attributes: []string{"1.1"}, // none (RFC 4511, 4.5.1.8)
+		BaseDN:       base,
+		Scope:        ldap.ScopeBaseObject,
+		DerefAliases: ldap.DerefFindingBaseObj, // as in the Perl ldirectord
+		Filter:       "(objectClass=*)",
+		Attributes:   []string{"1.1"}, // none (RFC 4511, 4.5.1.8)
 	})
 	if err != nil {
 		return "", err

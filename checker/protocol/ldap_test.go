@@ -184,7 +184,9 @@ directory `+dir+`/db
 `)
 	testkit.OK(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
 	tree := writeFile(t, dir, "tree.ldif",
-		"dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n")
+		"dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n\n"+
+			"dn: cn=alias,dc=example,dc=test\nobjectClass: alias\nobjectClass: extensibleObject\n"+
+			"cn: alias\naliasedObjectName: dc=example,dc=test\n")
 	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l",
 		tree).CombinedOutput(); err != nil {
 		t.Fatalf("slapadd: %v: %s", err, said)
