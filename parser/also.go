@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/lvs"
 )
 
 // This file reads further checks of a section. One that fails takes the server down or lowers its weight.
@@ -161,6 +162,9 @@ func (a adviser) with(c *AlsoCheck, hostName string) *Virtual {
 		a.define(&one, c.check)
 	} else {
 		one.asWritten(c)
+	}
+	if one.CheckType == Connect && one.CheckPort > 0 && one.Pings() { // a ping would ignore the port
+		one.Protocol = lvs.TCP
 	}
 	one.fillService(hostName)
 	if c.Type == Agent || one.WhyNotVIP() != "" {

@@ -69,3 +69,17 @@ func TestTheURLOfAFurtherCheck(t *testing.T) {
 	other.Addr = netip.MustParseAddrPort("192.0.2.3:0")
 	testkit.Equal(t, v.Check(1).URL(&other), "https://192.0.2.3:443/health")
 }
+
+// With udp a connect check is a ping, unless it has a port of its own, which a ping would ignore.
+func TestAConnectWithAPortIsOverTCP(t *testing.T) {
+	const blocks = "checkdef=app\n\tchecktype=connect\n\tcheckport=8443\ncheckdef=own\n\tchecktype=connect\n"
+	const section = "virtual=192.0.2.1:53\n\treal=192.0.2.2:53 gate\n\tprotocol=udp\n"
+	for lines, want := range map[string]string{
+		"connect": "udp ping", "own": "udp ping", "connect 8443": "tcp", "app": "tcp", "own 8443": "tcp",
+		"connect 514\n\tsilence=up\n\tchecktype=connect": "udp",
+	} {
+		check := mustParse(t, blocks+section+"\talsocheck = "+lines+"\n").Virtuals[0].Check(1)
+		got := check.Protocol.String() + map[bool]string{true: " ping"}[check.Pings()]
+		testkit.Equal(t, got, want, lines)
+	}
+}
