@@ -100,6 +100,9 @@ func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, first []by
 	}
 	if rows, first, err = c.run(f); err != nil {
 		err = server.Fault(wire.QueryStep, err)
+		if server.Header[0] == 'D' && c.isLongRow(err) {
+			rows = 1
+		}
 		if wire.IsTimeout(err) && c.key.SecretKey != nil {
 			go c.cancel(context.WithoutCancel(ctx), pgproto3.CancelRequest(c.key))
 		}

@@ -38,6 +38,11 @@ func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (str
 	return sqlVerb(query) + " returned a row", err
 }
 
+// isLongRow reports whether a row that is too long to read is enough. It is if there is no sqlreceive.
+func (t *terms) isLongRow(err error) bool {
+	return t.receive.pattern == "" && errors.Is(err, wire.ErrTooMuch)
+}
+
 // clearText records whether a server may request the password in readable form, and whether it did.
 type clearText struct {
 	refused bool
