@@ -29,6 +29,10 @@ type failing struct {
 	key  string // of its events
 }
 
+// hookFailureLasts is how long the failure of a command is shown. Others end when the next try succeeds, but a command
+// may not run again for months.
+const hookFailureLasts = 24 * time.Hour
+
 // newTally returns a tally. The counters that alerts use exist from the start, so that monitoring sees the first event
 // as an increase.
 func newTally(o Options) *tally {
@@ -226,7 +230,8 @@ func (t *tally) process() status.Process {
 	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
 	newest := map[notify.Kind]notify.Event{}
 	for f, e := range t.last {
-		if e.Time.After(newest[f.kind].Time) {
+		isOld := f.kind == notify.HookFailed && time.Since(e.Time) >= hookFailureLasts
+		if e.Time.After(newest[f.kind].Time) && !isOld {
 			newest[f.kind] = e
 		}
 	}
