@@ -89,7 +89,7 @@ type Report struct {
 	MarkError string    `json:"mark_rules_error,omitempty"`
 	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
-	// failures of the daemon's own log, mail and commands; each stays here until it ends, or that of a command for a day
+	// failures of the daemon's own log, mail and commands, until they end; those of a command for at most a day
 	Failures []Failure `json:"failures,omitempty"`
 	// the last important events of the log, including changes by other programs or by hand
 	Last     []Failure      `json:"last_events,omitempty"`
