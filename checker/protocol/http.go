@@ -409,18 +409,15 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 		return hop{url: u}, err
 	}
 	h := hop{url: u, seeOther: at.hop.seeOther || at.HTTPMethod == "POST" && a.status < 304}
-	first := at.address(home)
+	first, sni := at.address(home), ""
 	if at.named(first, u) {
-		h.to = home.to
+		h.to, sni = home.to, at.sni
 	}
 	if err := at.locate(&h); err != nil {
 		return h, err
 	}
 	same := u.Scheme == first.Scheme && h.to == home.to && (!at.proxy || u.Host == first.Host)
-	host, sni, name := u.Host, "", ""
-	if !h.away {
-		sni = at.sni
-	}
+	host, name := u.Host, ""
 	if u.Scheme == first.Scheme && u.Host == first.Host { // as after a relative redirect
 		sni, name = at.sni, at.host
 		if !at.proxy {
