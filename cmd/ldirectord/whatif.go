@@ -146,7 +146,7 @@ func present(c *call, given orders.All) (*situation, error) {
 			s := &v.Servers[i]
 			at, kind := lvs.At(v.ID, s.Real), outBy(s)
 			switch {
-			case s.State == "down" || s.State == "unknown":
+			case s.State == "down", s.State == "unknown", s.Held: // what holds it here holds it there, too
 				is.failed = append(is.failed, at)
 			case kind != "" && !is.orders[at].TakesOut():
 				is.orders[at] = orders.Order{Kind: kind}
@@ -164,12 +164,11 @@ func present(c *call, given orders.All) (*situation, error) {
 // outBy returns the order that would take a server out of service as a maintenance file, its own report or a change by
 // hand does. It returns "" for other servers.
 func outBy(s *view.Server) orders.Kind {
-	passes := s.State == "up"
 	byHand := s.ByHand && (s.TableWeight == nil || *s.TableWeight == 0)
 	switch {
 	case s.State == "maintenance":
 		return orders.Maint
-	case s.State == "drained", passes && byHand, passes && s.Held: // it is held against its own report
+	case s.State == "drained", s.State == "up" && byHand:
 		return orders.Drain
 	}
 	return ""

@@ -38,7 +38,6 @@ func TestWhatIsOutWithoutAnOrder(t *testing.T) {
 	for text, want := range map[string]orders.Kind{
 		`{"state": "up", "table_weight": 1}`: "", `{"state": "up", "table_weight": 0}`: "",
 		`{"state": "maintenance"}`: orders.Maint, `{"state": "drained"}`: orders.Drain,
-		`{"state": "up", "held": true}`: orders.Drain, `{"state": "down", "held": true}`: "",
 		`{"state": "up", "changed_by_hand": true}`:                    orders.Drain,
 		`{"state": "up", "changed_by_hand": true, "table_weight": 0}`: orders.Drain,
 		`{"state": "up", "changed_by_hand": true, "table_weight": 2}`: "",
