@@ -225,6 +225,11 @@ var changes = map[string]func(*facts){
 		f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"),
 			netip.MustParsePrefix("2001:db8::10/128"))
 	},
+	"a macvlan has it": func(f *facts) {
+		f.devices[2].prefixes = f.devices[2].prefixes[:2]
+		f.devices = append(f.devices, device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}},
+			prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::10/128")}})
+	},
 	"a duplicate": func(f *facts) {
 		f.devices[2].failed = []netip.Prefix{netip.MustParsePrefix("2001:db8::10/64")}
 	},

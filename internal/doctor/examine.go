@@ -174,12 +174,14 @@ func (x one) silence(vip netip.Prefix) {
 	x.tell("director-silent", vip.Addr(), device, vip)
 }
 
-// silence6 finds a virtual address that this machine has, but not on an interface of its network. The kernel answers
-// neighbour discovery for an address only on the interface that has it.
+// silence6 finds a virtual address that is only on devices like lo. The kernel answers neighbour discovery for an
+// address only on the interface that has it, which may be a macvlan without an address of its network.
 func (x one) silence6(vip netip.Prefix) {
 	on := x.deviceOf(vip.Addr(), net.FlagUp)
 	has := func(d device) bool { return d.has(vip) }
-	answers := func(d device) bool { return d.has(vip) && d.isIn(vip.Addr()) }
+	answers := func(d device) bool {
+		return d.has(vip) && (len(d.HardwareAddr) > 0 || d.isIn(vip.Addr())) // lo and dummies have no ARP
+	}
 	if on != "" && !isAnnounced(x.Service) && slices.ContainsFunc(x.devices, has) &&
 		!slices.ContainsFunc(x.devices, answers) {
 		x.tell("director-silent IPv6", vip.Addr(), on, vip)
