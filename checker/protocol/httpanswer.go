@@ -159,13 +159,14 @@ func (r *answerReader) headerLine() (line []byte, err error) {
 	for {
 		part, err := r.in.ReadSlice('\n')
 		r.header += len(part)
+		torn := len(line)+len(part) > 0 && (err != io.EOF || r.waited > longTurn) // a script may end there
 		switch {
 		case r.header > maxHead:
 			return nil, fmt.Errorf("header is longer than %d bytes", maxHead)
 		case err == bufio.ErrBufferFull:
 			line = append(line, part...)
 			continue
-		case err != nil && !r.isOver(err): // a script may end without an empty line, or within a line
+		case err != nil && (torn || !r.isOver(err)): // a script may end without an empty line
 			return nil, r.broken("the header", err)
 		case line == nil:
 			return withoutEnd(part), nil
