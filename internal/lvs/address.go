@@ -15,7 +15,12 @@ func FormatAddr(a netip.Addr) string {
 }
 
 // ParseAddr reads an address, with or without brackets.
-func ParseAddr(text string) (netip.Addr, error) { return netip.ParseAddr(strings.Trim(text, "[]")) }
+func ParseAddr(text string) (netip.Addr, error) {
+	if inside, opened := strings.CutPrefix(text, "["); opened && strings.HasSuffix(inside, "]") {
+		text = strings.TrimSuffix(inside, "]")
+	}
+	return netip.ParseAddr(text)
+}
 
 // Ports is an inclusive range of ports, each from 1 to 65535.
 type Ports struct{ First, Last uint16 }
