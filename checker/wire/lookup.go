@@ -85,7 +85,7 @@ func (n *Names) Resolve(ctx context.Context, host string, ipv6 bool, timeout tim
 		return last, nil
 	}
 	w.Remark("%s has %v", host, addrs)
-	if n.last == nil || len(n.last) == maxNames {
+	if n.last == nil || len(n.last) == maxNames && last == nil {
 		n.last = map[string][]netip.Addr{}
 	}
 	n.last[host] = addrs
