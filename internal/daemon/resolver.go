@@ -57,6 +57,11 @@ func hostSources(order []byte) []string {
 	return nil
 }
 
+// asksServers reports whether these sources of names are name servers, too.
+func asksServers(sources []string) bool {
+	return len(sources) == 0 || slices.Contains(sources, "dns") || slices.Contains(sources, "resolve")
+}
+
 func hostsIn(text string) hosts {
 	found := hosts{}
 	for line := range strings.Lines(text) {

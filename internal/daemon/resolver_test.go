@@ -52,12 +52,15 @@ wrong rs1
 
 func TestSourcesOfNames(t *testing.T) {
 	for order, want := range map[string]string{
-		"":                                     "[]",
-		"passwd: dns\n hosts:\tfiles dns\n":    "[files dns]",
-		"hosts: dns files # files dns\n":       "[dns files]",
-		"# hosts: files\nhosts: resolve dns\n": "[resolve dns]",
+		"":                                  "[] true",
+		"passwd: dns\n hosts:\tfiles dns\n": "[files dns] true",
+		"hosts: dns files # files dns\n":    "[dns files] true",
+		"# hosts: files\nhosts: resolve\n":  "[resolve] true",
+		"hosts: files myhostname # dns\n":   "[files myhostname] false",
+		"hosts: files [NOTFOUND=return]\n":  "[files [NOTFOUND=return]] false",
 	} {
-		testkit.Equal(t, fmt.Sprint(hostSources([]byte(order))), want, order)
+		sources := hostSources([]byte(order))
+		testkit.Equal(t, fmt.Sprint(sources, asksServers(sources)), want, order)
 	}
 }
 
