@@ -81,7 +81,9 @@ func (n nameServers) addresses(ctx context.Context, server, name string) (addrs 
 		failed.Err = err.Error()
 		return nil, failed
 	}
-	if answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
+	refers := answer.Rcode == dns.RcodeSuccess && len(answer.Answer) == 0 &&
+		!answer.Authoritative && !answer.RecursionAvailable
+	if refers || answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
 		failed.Err = "server misbehaving"
 		return nil, failed
 	}
