@@ -71,19 +71,25 @@ func setServers(c *call, servers []string, what string) error {
 		return err
 	}
 	tellOrdered(c, order, answer)
+	return awaitOrdered(c, order, answer)
+}
+
+// awaitOrdered waits, with --wait, until an order has been carried out. If it left addresses alone, the result is an
+// error in any case.
+func awaitOrdered(c *call, order orders.Request, answer daemon.SetAnswer) (left error) {
 	if len(answer.Left) > 0 {
-		return fmt.Errorf("the order is recorded, but %s", strings.Join(answer.Left, "; "))
+		left = fmt.Errorf("the order is recorded, but %s", strings.Join(answer.Left, "; "))
 	}
-	if !c.Wait {
-		return nil
+	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" || s.Real == "" }
+	servers := slices.DeleteFunc(answer.Servers, isOthers)
+	if !c.Wait || left != nil && len(servers) == 0 {
+		return left
 	}
 	c.flush()
-	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
-	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
 	if order.Kind == orders.Withdraw {
-		return awaitCarried(c, answer.Servers, "packets still arrive", quiet())
+		return errors.Join(awaitCarried(c, servers, "packets still arrive", quiet()), left)
 	}
-	return awaitCarried(c, answer.Servers, "connections are left",
+	return awaitCarried(c, servers, "connections are left",
 		func(carry lvs.Counters) bool { return carry.Active == 0 })
 }
 
@@ -116,8 +122,12 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
 	for _, s := range answer.Servers {
 		list = append(list, orderedServer{s.Backend, order.What(), order.From, s.Waits})
-		if c.answer == nil && len(answer.Left) == 0 {
+		switch {
+		case c.answer != nil:
+		case len(answer.Left) == 0:
 			printOrdered(c, order, s)
+		case s.Virtual == orders.EveryAddress:
+			c.tell("every other address is withdrawn")
 		}
 		if s.Waits && order.Kind != orders.Ready {
 			c.warn("%s has no address yet; the order applies when it has one", s.Real)

@@ -247,7 +247,8 @@ func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
 }
 
 // inTable returns the servers that an order names, followed by the servers of the announced addresses that it names.
-// Each server includes its place in the table, if it has one.
+// Each server includes its place in the table, if it has one. A foreign address stays, so its servers are not among
+// them.
 func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {
@@ -257,7 +258,7 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	_, every := index[lvs.Backend{Virtual: orders.EveryAddress}]
 	var announced []string // the virtual services of the named addresses
 	for _, one := range now.Announcements {
-		if _, named := index[lvs.Backend{Virtual: one.Address}]; named || every {
+		if _, named := index[lvs.Backend{Virtual: one.Address}]; one.Foreign == "" && (named || every) {
 			announced = append(announced, one.IDs...)
 		}
 	}
