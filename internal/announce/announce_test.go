@@ -173,11 +173,11 @@ var stories = map[string]string{
 		> 2001:db8::10 - (is on lvs1, where ldirectord did not put it: it is left alone)
 		quiet 2001:db8::11 lvs0
 		sync 2001:db8::11=lvs0
-		> +route 2001:db8::11: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)
+		> nothing: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)
 		sync 2001:db8::11=lvs0
 		> nothing: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)
 		sync 2001:db8::11=-
-		> -route 2001:db8::11: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)`,
+		> nothing: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)`,
 	"a kernel that refuses": `
 		refuse +addr
 		sync 192.0.2.10=lvs0

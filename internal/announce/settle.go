@@ -44,6 +44,12 @@ func (a *Announcer) plan(now state, s *settling) {
 // isOthers reports whether the address belongs to another daemon.
 func (s *settling) isOthers() bool { return s.owner != "" }
 
+// isForeign reports whether another program has put an IPv6 address where it belongs. The kernel then accepts its
+// packets already, and our route would make the address look like that of a daemon, see mayHold.
+func (s *settling) isForeign() bool {
+	return s.Addr.Is6() && s.foreign != "" && len(s.ours) == 0 && (s.Device == "" || s.Device == s.foreign)
+}
+
 // recordIn records the devices on which we may have put the address, including its next device.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
@@ -51,7 +57,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 		delete(next, s.Addr)
 	case s.Local:
 		devices := slices.AppendSeq([]string{""}, maps.Keys(s.ours))
-		if comes && s.obstacle == nil {
+		if comes && s.obstacle == nil && !s.isForeign() {
 			devices = append(devices, s.Device)
 		}
 		next[s.Addr] = sorted(devices, nil)
@@ -70,7 +76,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	if s.Local {
 		trouble = unrecorded
 	}
-	if s.Local && trouble == nil && !s.routed {
+	if s.Local && trouble == nil && !s.routed && !s.isForeign() {
 		trouble = runfile.While("adding its local route", k.RouteAppend(localRoute(s.Addr)))
 		s.routed = trouble == nil
 	}
