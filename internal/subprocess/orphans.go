@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // programs are the programs that this package has started and will wait for.
@@ -43,18 +45,33 @@ func finish(cmd *exec.Cmd) error {
 }
 
 func reapForever() {
+	var seen map[int]bool
 	for range time.Tick(time.Second) {
-		reap()
+		seen = reap(seen)
 	}
 }
 
-// reap removes the zombies among our children that are not programs from start.
-func reap() {
+// reap removes the zombies among our children that are not programs from start and that were zombies at the last look.
+// It returns those that are new: package iptables may be about to wait for them.
+func reap(seen map[int]bool) (found map[int]bool) {
 	programs.Lock()
 	defer programs.Unlock()
+	found = map[int]bool{}
 	for _, pid := range children(os.Getpid()) {
-		if programs.byPid[pid] == nil {
+		switch {
+		case programs.byPid[pid] != nil || !isZombie(pid):
+		case seen[pid]:
 			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		default:
+			found[pid] = true
 		}
 	}
+	return found
+}
+
+// isZombie reports whether a child has exited. It leaves the child's status to who waits for it.
+func isZombie(pid int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
 }
