@@ -105,6 +105,7 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 		return false
 	}
 	l.forget()
+	l.said = f.current.said // what it found is not in the log
 	if f.install(ctx, l, f.d.director.Refine) != nil {
 		return false
 	}

@@ -32,7 +32,7 @@ type Hook struct {
 	Argv    []string
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
-	Ended   func() // called when it has exited, can't start for now, or is replaced by another hook; may be nil
+	Ended   func() // called when it has exited, or another hook has replaced it; may be nil
 
 	isUnused bool // its command is no longer in Set
 }
@@ -133,20 +133,16 @@ func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 // work runs the first hook of a lane and those after it.
 func (h *Hooks) work(l *lane, hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
-		ended := sync.OnceFunc(hook.Ended)
-		for failed := 1; h.try(hook, failed); failed++ {
-			ended() // nobody waits for the end of a shortage
-			if !h.retries(l, hook, failed) {
-				break
-			}
+		pause := firstRetry
+		for first := true; h.try(hook, first) && h.retries(l, hook, &pause); first = false {
 		}
-		ended()
+		hook.Ended()
 	}
 }
 
 // try runs a hook. It reports whether a shortage of this machine kept the command from starting. Only the first such
 // failure of a hook is an event.
-func (h *Hooks) try(hook Hook, failed int) (short bool) {
+func (h *Hooks) try(hook Hook, first bool) (short bool) {
 	end := func() {}
 	if hook.Lane == hook.Key { // there may be thousands of virtual services
 		end = h.turn()
@@ -155,7 +151,7 @@ func (h *Hooks) try(hook Hook, failed int) (short bool) {
 	err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 		Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
 	end()
-	if short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN); short && failed > 1 { // EAGAIN: of processes
+	if short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN); short && !first { // EAGAIN: of processes
 		return true
 	}
 	output := strings.TrimSpace(string(out.Text))
@@ -172,9 +168,13 @@ func (h *Hooks) try(hook Hook, failed int) (short bool) {
 }
 
 // retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
-// the daemon does not end. A hook that is new in the lane ends the pause.
-func (h *Hooks) retries(l *lane, hook Hook, failed int) bool {
-	goesOn := h.tries.Pause(Backoff(failed, firstRetry, lastRetry), l.wake)
+// the daemon does not end. A hook that is new in the lane ends the pause. Otherwise the next pause is twice as long.
+func (h *Hooks) retries(l *lane, hook Hook, pause *time.Duration) bool {
+	begun := time.Now()
+	goesOn := h.tries.Pause(*pause, l.wake)
+	if time.Since(begun) >= *pause {
+		*pause = min(2**pause, lastRetry)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, isReplaced := l.waits[hook.Key]
