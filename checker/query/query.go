@@ -21,7 +21,9 @@ type Session interface {
 }
 
 // returning matches a query that has RETURNING outside of quotes.
-var returning = regexp.MustCompile("(?i)^([^'\"`]|'[^']*'|\"[^\"]*\"|`[^`]*`)*\\breturning\\b")
+var returning = regexp.MustCompile("(?i)^([^'\"`]|" + quoted + ")*\\breturning\\s+[^=\\s]")
+
+const quoted = `'([^'\\]|\\.)*'|"([^"\\]|\\.)*"|` + "`[^`]*`"
 
 // onlyChanges reports whether a query changes rows and returns none. Changed rows count, as in the Perl ldirectord.
 func onlyChanges(query string) bool {
@@ -54,7 +56,7 @@ func Run(session Session, query string) (rows int, first string, err error) {
 	return rows, first, found.Close()
 }
 
-// textOf returns the first value of a row as text. A number has no exponent, as in the server's own text.
+// textOf returns the first value of a row as text. A number has no exponent.
 func textOf(row []driver.Value) string {
 	if len(row) == 0 || row[0] == nil {
 		return ""
