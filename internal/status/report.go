@@ -140,6 +140,9 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 	r.setAges(s.Time)
 	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
 	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages, Lacked: s.Lacked.UTC()}
+	if !s.Lacked.IsZero() { // even if the clock was set since
+		r.Checks.Lacked = r.Time.Add(-s.Time.Sub(s.Lacked))
+	}
 	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]view.Counts{}}
 	for i, kind := range view.OperationNames {
 		r.Table.Operations[kind] = s.Table[i]
