@@ -40,7 +40,7 @@ type external struct {
 	children chan struct{}
 	running  chan Result // delivers the late result of a check that was given up
 	vmstat   vmstat
-	oomKills uint64 // before the program started
+	oomKills int64 // before the program started
 }
 
 // newExternal returns a check that takes the whole command as the name of a program and runs it without a shell, as in
@@ -124,7 +124,7 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	case nil:
 		return c.passed("exit status 0", output, 100)
 	case ending:
-		if err.isKilled() && c.vmstat.oomKills() > c.oomKills {
+		if err.isKilled() && c.oomKills >= 0 && c.vmstat.oomKills() > c.oomKills {
 			return unable("killed by the kernel, which is short of memory")
 		}
 		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // negative without a status

@@ -10,10 +10,12 @@ import (
 type vmstat string
 
 // oomKills returns how many processes the kernel has killed since boot because memory was short, on the machine or in a
-// control group. It returns 0 if that can't be read.
-func (f vmstat) oomKills() (count uint64) {
+// control group. It returns -1 if that can't be read.
+func (f vmstat) oomKills() (count int64) {
 	text, _ := os.ReadFile(string(f))
 	_, rest, _ := strings.Cut(string(text), "\noom_kill ")
-	_, _ = fmt.Sscan(rest, &count)
+	if _, err := fmt.Sscan(rest, &count); err != nil {
+		return -1
+	}
 	return count
 }

@@ -325,6 +325,8 @@ func TestADaemonInAnotherPIDNamespace(t *testing.T) {
 	found := daemonOf(dir, "/inner.cf").Find()
 	testkit.Equal(t, found.Lives(), true, found)
 	testkit.Equal(t, found.State.Supervisor, "somebody")
+	testkit.OK(t, in.Close())
+	testkit.OK(t, inner.Wait(), "what the inner process found")
 }
 
 // After a crash the pid in a file may be that of another daemon, as of one with another run folder.

@@ -46,7 +46,8 @@ func finish(cmd *exec.Cmd) error {
 
 func reapForever() {
 	var seen map[int]bool
-	for range time.Tick(time.Second) {
+	for {
+		time.Sleep(time.Second) // a ticker would not keep two looks apart after a stall
 		seen = reap(seen)
 	}
 }
