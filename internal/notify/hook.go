@@ -133,8 +133,8 @@ func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 // work runs the first hook of a lane and those after it.
 func (h *Hooks) work(l *lane, hook Hook) {
 	for any := true; any; hook, any = h.next(hook.Lane) {
-		pause := firstRetry
-		for first := true; h.try(hook, first) && h.retries(l, hook, &pause); first = false {
+		failed := 1
+		for first := true; h.try(hook, first) && h.retries(l, hook, &failed); first = false {
 		}
 		hook.Ended()
 	}
@@ -168,12 +168,12 @@ func (h *Hooks) try(hook Hook, first bool) (short bool) {
 }
 
 // retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
-// the daemon does not end. A hook that is new in the lane ends the pause. Otherwise the next pause is twice as long.
-func (h *Hooks) retries(l *lane, hook Hook, pause *time.Duration) bool {
-	begun := time.Now()
-	goesOn := h.tries.Pause(*pause, l.wake)
-	if time.Since(begun) >= *pause {
-		*pause = min(2**pause, lastRetry)
+// the daemon does not end. A hook that is new in the lane ends the pause, which then does not count in failed.
+func (h *Hooks) retries(l *lane, hook Hook, failed *int) bool {
+	begun, pause := time.Now(), Backoff(*failed, firstRetry, lastRetry)
+	goesOn := h.tries.Pause(pause, l.wake)
+	if time.Since(begun) >= pause {
+		*failed++
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -213,7 +213,7 @@ func TestAHookThatDidNotRunIsNotRepeated(t *testing.T) {
 	l := &lane{runs: start, waits: map[string]Hook{}, wake: NewWake()}
 	h.lanes["v"] = l
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("stop")})
-	testkit.Equal(t, h.retries(l, start, new(firstRetry)), false)
+	testkit.Equal(t, h.retries(l, start, new(1)), false)
 	h.Run(start)
 	testkit.Equal(t, len(l.waits), 1)
 }
