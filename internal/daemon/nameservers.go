@@ -41,8 +41,11 @@ func askServers(ctx context.Context, by *net.Resolver, name string, ipv6 bool) (
 	if ipv6 {
 		n.qtype = dns.TypeAAAA
 	}
-	var failed *net.DNSError
+	failed := &net.DNSError{Err: noHost, Name: name, IsNotFound: true}
 	for _, full := range n.NameList(name) {
+		if _, ok := dns.IsDomainName(full); !ok { // with "search ." there is one that ends in two dots
+			continue
+		}
 		addrs, err := n.ask(ctx, full)
 		if err == nil {
 			return addrs, nil
@@ -50,7 +53,7 @@ func askServers(ctx context.Context, by *net.Resolver, name string, ipv6 bool) (
 		if by.StrictErrors && !err.IsNotFound {
 			return nil, err
 		}
-		if failed == nil || failed.IsNotFound {
+		if failed.IsNotFound {
 			failed = err
 		}
 	}

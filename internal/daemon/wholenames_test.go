@@ -22,7 +22,7 @@ const searches = "DAEMON_TEST_SEARCHES"
 // So is one that the hosts file has in the other family.
 func TestAnswersOfSearchDomains(t *testing.T) {
 	if os.Getenv(searches) == "" {
-		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test b.test\noptions timeout:2 attempts:1\n")
+		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test . b.test\noptions timeout:2 attempts:1\n")
 		return
 	}
 	n := wholeNames{systemNames{func() (hosts, error) { return hostsIn("fe00::1 web"), nil }}}
