@@ -131,14 +131,14 @@ func AwaitFault(what string, begun bool, err error) error {
 	return StageFault(doing+what, err)
 }
 
-// lookupReason returns the reason why a name was not found.
+// lookupReason returns the reason why a name was not found, without our own port, which differs each time.
 func lookupReason(err error) string {
 	var dns *net.DNSError
 	switch {
 	case IsTimeout(err), errors.As(err, &dns) && dns.IsTimeout:
 		return "timeout"
 	case errors.As(err, &dns):
-		return Show(strings.TrimSpace(dns.Err))
+		return Show(strings.TrimSpace(dns.Err[strings.LastIndex(dns.Err, ": ")+1:]))
 	}
 	return Reason(err)
 }

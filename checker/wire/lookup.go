@@ -2,11 +2,8 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
-	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -14,48 +11,12 @@ import (
 // can't be looked up would not exist if it does not exist in a search domain.
 var resolver = &net.Resolver{PreferGo: true, StrictErrors: true, Dial: dialNameServer}
 
-// lack is a shortage because of which a name server was not asked. Package net has only its text or, if another name
-// server or the question for the other family had an answer, reports that the name does not exist.
-type lack struct {
-	err error
-	at  time.Time
-}
-
-var lastLack atomic.Pointer[lack]
-
-func noteLack(err error) {
-	// for a name server this error mostly means that we have no address of its family
-	if IsShortage(err) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
-		lastLack.Store(&lack{err, time.Now()})
-	}
-}
-
-// packets is a connection to a name server over UDP.
-type packets interface {
-	net.Conn
-	net.PacketConn
-}
-
-// questions notes a shortage because of which a question is not sent.
-type questions struct{ packets }
-
-func (q questions) Write(p []byte) (int, error) {
-	n, err := q.packets.Write(p)
-	noteLack(err)
-	return n, err
-}
-
 func dialNameServer(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := net.DefaultResolver.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	c, err := dial(ctx, network, address)
-	noteLack(err)
-	if p, is := c.(packets); is {
-		return questions{p}, nil
-	}
-	return c, err
+	return dial(ctx, network, address)
 }
 
 // maxNames is how many names Names keeps. A server that redirects to ever new names would otherwise fill the memory.
@@ -96,16 +57,13 @@ func (n *Names) Resolve(ctx context.Context, host string, ipv6 bool, timeout tim
 func lookUp(ctx context.Context, host string, ipv6 bool, until time.Time) ([]netip.Addr, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	begun, family, other := time.Now(), "ip4", "ip6"
+	family, other := "ip4", "ip6"
 	if ipv6 {
 		family, other = other, family
 	}
 	addrs, err := resolver.LookupNetIP(ctx, family, host)
 	if err != nil && !IsShortage(err) {
 		addrs, err = resolver.LookupNetIP(ctx, other, host)
-	}
-	if l := lastLack.Load(); err != nil && l != nil && !l.at.Before(begun) {
-		err = l.err
 	}
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()
