@@ -5,19 +5,13 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"ldirectord/internal/resolve"
 )
 
 // resolver looks up names for all checks. Simultaneous look-ups of one name are one. Without StrictErrors, a name that
 // can't be looked up would not exist if it does not exist in a search domain.
-var resolver = &net.Resolver{PreferGo: true, StrictErrors: true, Dial: dialNameServer}
-
-func dialNameServer(ctx context.Context, network, address string) (net.Conn, error) {
-	dial := net.DefaultResolver.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	return dial(ctx, network, address)
-}
+var resolver = &net.Resolver{PreferGo: true, StrictErrors: true, Dial: resolve.DialServer}
 
 // maxNames is how many names Names keeps. A server that redirects to ever new names would otherwise fill the memory.
 const maxNames = 16

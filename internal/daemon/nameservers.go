@@ -110,14 +110,10 @@ func (n nameServers) addresses(ctx context.Context, server, name string) (addrs 
 }
 
 func (n nameServers) exchange(ctx context.Context, network, server, name string) (*dns.Msg, error) {
-	dial := n.by.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
 	timeout := time.Duration(n.Timeout) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := dial(ctx, network, server)
+	conn, err := n.by.Dial(ctx, network, server)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(nam
 
 // Host returns the addresses of a host name in one family.
 func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
-	addrs, err := n.ask(ctx, net.DefaultResolver, name, ipv6)
+	addrs, err := n.ask(ctx, &net.Resolver{PreferGo: true, Dial: resolve.DialServer}, name, ipv6)
 	return addrs, brief(err)
 }
 

@@ -2,10 +2,14 @@ package daemon
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"net"
+	"os"
 	"strings"
 	"testing"
 
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/testkit/nameserver"
 )
@@ -81,4 +85,32 @@ func TestAHostsFileThatCantBeReadIsNotEmpty(t *testing.T) {
 		_, err := newSystemNames().Host(t.Context(), "localhost", false)
 		testkit.FailsWith(t, err, "open /etc/hosts: too many open files")
 	})
+}
+
+// The second name server is asked in time if the first one is dead, also for a name that the hosts file has in the
+// other family.
+func TestADeadFirstNameServer(t *testing.T) {
+	if os.Getenv(searches) == "" {
+		withResolvConf(t, "nameserver 127.0.0.1\nnameserver 127.0.0.2\n")
+		return
+	}
+	servers := map[string]func(context.Context, string, string) (net.Conn, error){}
+	for server, says := range map[string]string{"127.0.0.1:53": "silent", "127.0.0.2:53": "10.2.0.1"} {
+		nameserver.Use(t, func(string) string { return says })
+		servers[server] = net.DefaultResolver.Dial
+	}
+	net.DefaultResolver.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return servers[address](ctx, network, address)
+	}
+	n := systemNames{func() (hosts, error) { return hostsIn("fe00::1 half"), nil }}
+	for _, name := range []string{"half.", "whole."} {
+		for _, by := range []resolve.Resolver{n, wholeNames{n}} {
+			t.Run(fmt.Sprintf("%s by %T", name, by), func(t *testing.T) {
+				t.Parallel()
+				ctx, cancel := context.WithTimeout(t.Context(), resolve.LookupDeadline)
+				defer cancel()
+				testkit.Equal(t, fmt.Sprint(testkit.Must(by.Host(ctx, name, false))(t)), "[10.2.0.1]")
+			})
+		}
+	}
 }

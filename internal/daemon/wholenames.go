@@ -42,11 +42,7 @@ func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.A
 // used into a server failure. The connection sets exists when an answer shows that the name exists, because package net
 // returns the same error for a missing name and for a missing address.
 func dialWhole(ctx context.Context, network, address string, exists *atomic.Bool) (net.Conn, error) {
-	dial := net.DefaultResolver.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	conn, err := dial(ctx, network, address)
+	conn, err := resolve.DialServer(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
