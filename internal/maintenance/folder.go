@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
 )
 
@@ -53,7 +54,8 @@ type Watcher struct {
 // New returns a watcher. signal reports when the entries of a folder change, until ctx is done. If it is nil, folders
 // are only polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
-	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr)}
+	resolver := &net.Resolver{PreferGo: true, Dial: resolve.DialServer}
+	return &Watcher{signal: signal, list: entries, names: newNames(resolver.LookupAddr)}
 }
 
 // Watch sends the servers that the folder puts into maintenance, first as soon as they are known and then at each
