@@ -50,3 +50,9 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 		}
 	}
 }
+
+// systemd ignores lines of a drop-in that are in no section.
+func TestDropInsHaveASection(t *testing.T) {
+	bare := regexp.MustCompile(`\n\n {4}\w+=.*|one line: .*`)
+	testkit.Same(t, bare.FindAllString(testkit.Read(t, "../../docs/running.md"), -1), []string(nil))
+}
