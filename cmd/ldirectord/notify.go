@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
+	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 )
@@ -23,6 +24,8 @@ const (
 	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
 	// the time limit for the whole order, including the wait for a daemon that is stopping
 	orderTimeout = 2 * time.Minute
+	// the time limit for the start of the next daemon: the pause of a supervisor, and look-ups of names
+	nextTimeout = 10 * time.Second
 
 	// tells that process to read the recorded order, because a later order may have replaced this one
 	lastOrder instance.Role = "last"
@@ -149,10 +152,13 @@ func vrrpServes(args []string) (serve bool, err error) {
 
 // detach carries out the order in a process with its own session, and waits for that process. If the order is recorded,
 // the process reads it again. If the role keeps the daemon running, and the daemon is recorded as running with a
-// supervisor, detach does nothing. If the daemon has crashed, the supervisor starts the next one in this role.
+// supervisor, the daemon has crashed. Then the supervisor starts the next one in this role, and detach only waits.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
-		return nil
+		if now == instance.Standby {
+			return nil
+		}
+		return c.awaitNext(s.Supervisor)
 	}
 	if !unsaved {
 		now = lastOrder
@@ -163,6 +169,23 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 	}
 	worker.Stdout, worker.Stderr = c.stdout, c.stderr
 	return statusOf(worker.Run())
+}
+
+// awaitNext waits until a supervisor has started the next daemon. The supervisor may have given up, for example because
+// of a mistake in the file.
+func (c *call) awaitNext(by instance.Supervisor) error {
+	ctx, cancel := context.WithTimeout(c.ctx, nextTimeout)
+	defer cancel()
+	for ; ctx.Err() == nil; time.Sleep(nextTimeout / 100) {
+		if found := c.found(); found.Pid != 0 && c.instance().Stays(found.Process) {
+			return nil
+		}
+	}
+	how := "where the last one was started"
+	if by != somebody {
+		how = "with " + printable.ShellLine("systemctl", "start", string(by))
+	}
+	return fmt.Errorf("no daemon runs: none was started after a crash; start one %s", how)
 }
 
 // obey carries out the given order. For lastOrder, it carries out the last recorded order, and then each order that

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -77,6 +78,23 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })
+}
+
+// A supervisor that starts no daemon after a crash is no success of a promotion. The record is that of the crash.
+func TestTheSupervisorHasGivenUp(t *testing.T) {
+	c := &call{options: options{RunDir: t.TempDir(), path: "/ld.cf"}}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.ctx = over
+	for by, want := range map[string]string{
+		"somebody":  "start one where the last one was started",
+		"a.service": "start one with systemctl start a.service",
+	} {
+		testkit.Write(t, c.instance().Files().State, fmt.Sprintf(`{"Format": 2, "Path": "/ld.cf", "NetNS": %d,
+			"Phase": "running", "Supervisor": %q}`, instance.NetNS(), by))
+		testkit.FailsWith(t, detach(c, instance.Active, false), want)
+		testkit.OK(t, detach(c, instance.Standby, false))
+	}
 }
 
 // pretendEnding makes a process look like a daemon that is ending, until end is called. It has a pid file and a
