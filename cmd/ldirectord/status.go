@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -10,17 +11,20 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/status"
 )
 
-// siblingTimeout limits how long the status command may take for a file that execute= names.
-const siblingTimeout = 10 * time.Second
+// siblingTimeout limits how long the status commands may take for the files that execute= names. It has room for a
+// look-up of names.
+const siblingTimeout = resolve.LookupDeadline + 2*time.Second
 
 // showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
 // --json it also shows the daemon's report. If there is no report, the exit status is exitUnknown.
@@ -154,7 +158,8 @@ func (c *call) report() (*status.Report, error) {
 	return status.ReadReport(text)
 }
 
-// showSiblings prints the status of the daemons that execute= names.
+// showSiblings prints the status of the daemons that execute= names. They are asked together, so that a silent name
+// server, which holds up each stopped one, does not add up beyond the patience of a cluster manager.
 func showSiblings(c *call, names []string) {
 	words := []string{"status"}
 	if c.Verbose {
@@ -166,12 +171,34 @@ func showSiblings(c *call, names []string) {
 	}
 	c.flush()
 	via := c.via.And(c.path)
-	for _, name := range via.Others(names, c.dirs) {
-		ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
+	defer cancel()
+	var asked []*exec.Cmd
+	names = via.Others(names, c.dirs)
+	for _, name := range names {
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{name}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())
-		cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
-		_ = cmd.Run() // the sibling prints its own errors
-		cancel()
+		asked = append(asked, cmd)
+	}
+	c.runTogether(asked)
+	for i, cmd := range asked {
+		if end := cmd.ProcessState; end != nil && !end.Exited() {
+			c.warn("%s: its status did not answer within %v", names[i], siblingTimeout)
+		}
+	}
+}
+
+// runTogether runs commands at the same time, and then prints what each of them has said, in their order.
+func (o *output) runTogether(all []*exec.Cmd) {
+	var run sync.WaitGroup
+	said := make([]struct{ out, err bytes.Buffer }, len(all))
+	for i, cmd := range all {
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said[i].out, &said[i].err, time.Second
+		run.Go(func() { _ = cmd.Run() }) // the command prints its own errors
+	}
+	run.Wait()
+	for i := range said {
+		_, _ = said[i].err.WriteTo(o.stderr)
+		_, _ = said[i].out.WriteTo(o.stdout)
 	}
 }
