@@ -8,6 +8,7 @@ TERMSDIR ?= $(PREFIX)/share/licenses/ldirectord
 UNITDIR ?= /usr/lib/systemd/system
 LIBDIR  ?= /usr/lib/ldirectord
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+# The link to pacemaker's agent. The scripts of the packages make their own.
 AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
 # The folder of the files that belong to the operator after the installation.
 ETC     ?= /etc
@@ -16,6 +17,8 @@ ETC     ?= /etc
 INSTALL  = install -D -m 0644
 # A file of the operator stays as it is.
 KEEP     = sh -c 'test -e "$$3" || install -D -m "$$1" "$$2" "$$3"' keep
+# The agent of the package resource-agents stays.
+LINK     = sh -c 'test -e "$$2" || test -L "$$2" || { mkdir -p "$${2%/*}" && ln -s "$$1" "$$2"; }' link
 PACKAGER ?= ldirectord <ldirectord@localhost>
 NFPM      = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # The programs that the build itself runs are built for this machine, whatever the target is.
@@ -33,7 +36,8 @@ install-files: $(BINARIES)
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/ldirectord
 	install -D -m 0755 $(PROGRAM)-oracle $(DESTDIR)$(SBINDIR)/ldirectord-oracle
 	install -D -m 0755 $(PROGRAM)-import $(DESTDIR)$(SBINDIR)/ldirectord-import
-	install -D -m 0755 packaging/ocf/ldirectord $(DESTDIR)$(AGENT)
+	install -D -m 0755 packaging/ocf/ldirectord $(DESTDIR)$(LIBDIR)/ocf-agent
+	$(if $(AGENT),$(LINK) $(LIBDIR)/ocf-agent $(DESTDIR)$(AGENT))
 	install -D -m 0755 packaging/systemd/restartable $(DESTDIR)$(LIBDIR)/restartable
 	install -d -m 0755 $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
 	for unit in $(UNITS); do \
@@ -73,10 +77,11 @@ install-sysv:
 # Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run, /var/log and /var/lib.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(SBINDIR)/ldirectord-import \
-		$(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
+		$(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard docs/man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
 		$(DESTDIR)$(BASHDIR)/ldirectord
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR) $(DESTDIR)$(LIBDIR)
+	test "$$(readlink $(DESTDIR)$(AGENT))" != $(LIBDIR)/ocf-agent || rm -f $(DESTDIR)$(AGENT)
 	for file in logrotate:logrotate.d init/default:default init/ldirectord:init.d; do \
 		there=$(DESTDIR)/etc/$${file#*:}/ldirectord; \
 		! cmp -s packaging/$${file%:*} $$there || rm -f $$there; done
@@ -91,9 +96,9 @@ deb rpm: $(BINARIES)
 
 PACKAGES ?= build
 deb: PARTS  = install install-sysv install-copyright
-deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system AGENT=/usr/lib/ldirectord/ocf-agent ETC=/usr/share/ldirectord/etc
+deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system AGENT= ETC=/usr/share/ldirectord/etc
 rpm: PARTS  = install
-rpm: LAYOUT = TERMSDIR=/terms AGENT=/usr/lib/ldirectord/ocf-agent
+rpm: LAYOUT = TERMSDIR=/terms AGENT=
 
 # The programs and all that belongs to them, to be unpacked anywhere.
 ARCHIVE = ldirectord-$(VERSION)-linux-$(GOARCH)
