@@ -117,6 +117,26 @@ func TestTheRemovedRpmLeavesNoDaemon(t *testing.T) {
 	}
 }
 
+// The Debian package names the daemons that still run the program before, and the command that replaces each. The name
+// in the pid file's path is ldirectord if the command line has no file.
+func TestThePackageNamesOldDaemons(t *testing.T) {
+	_, script, _ := strings.Cut(packaged(t, "deb/postinst"), "\nsay_old()")
+	script, _, _ = strings.Cut(script, "\n}\n")
+	for line, want := range map[string]string{
+		"/usr/sbin/ldirectord start":      `"ldirectord restart"`,
+		"/usr/sbin/ldirectord a.cf start": `"ldirectord a.cf restart"`,
+	} {
+		dir := t.TempDir()
+		testkit.OK(t, os.Mkdir(dir+"/7", 0o755))
+		testkit.OK(t, os.Symlink("/usr/bin/perl", dir+"/7/exe"))
+		testkit.Write(t, dir+"/7/cmdline", "perl\x00"+strings.ReplaceAll(line, " ", "\x00")+"\x00")
+		text := "say_old()" + strings.ReplaceAll(script, "/proc/", dir+"/") + "\n}\nsay_old 7 ldirectord"
+		said, err := exec.Command("sh", "-c", text).CombinedOutput()
+		testkit.OK(t, err)
+		testkit.Contains(t, string(said), want, line)
+	}
+}
+
 // A purge of the Debian package removes the links of every instance, which would lead nowhere.
 func TestAPurgeLeavesNoLinkOfAnInstance(t *testing.T) {
 	dir := t.TempDir()
