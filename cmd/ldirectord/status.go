@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/resolve"
@@ -176,7 +177,7 @@ func showSiblings(c *call, names []string) {
 	var asked []*exec.Cmd
 	names = via.Others(names, c.dirs)
 	for _, name := range names {
-		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{name}, words)...)
+		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{daemon.SiblingWord(name, c.dirs)}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())
 		asked = append(asked, cmd)
 	}

@@ -104,9 +104,11 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	l.Found = slices.Concat(l.Found, doctor.JudgeMarks(cfg), doctor.JudgePrograms(cfg),
 		doctor.JudgeOrigins(cfg, s.Checks.User == ""))
 	for _, name := range cfg.Global.Execute {
-		if _, err := s.Dirs.Find(name); err != nil {
+		_, err := s.Dirs.FindNamed(name)
+		if missing, is := errors.AsType[instance.Missing](err); is {
 			l.Found = append(l.Found, parser.Diagnostic{Kind: "missing-file", Pos: cfg.Global.At["execute"],
-				Text: "execute starts nothing: there is no configuration file " + name})
+				Text: "execute starts nothing: there is no configuration file " + name + "; " +
+					missing.Looked()})
 		}
 	}
 	if l.Found.HasErrors() {

@@ -90,7 +90,7 @@ func (n *neighbours) findPerls(known map[int]bool) {
 		n.unknown = nil
 	}
 	for _, s := range n.of.Strangers(known, n.everybody) {
-		path, _ := n.source.Dirs.Find(s.Config)
+		path, _ := n.source.Dirs.FindNamed(s.Config)
 		switch {
 		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its successor is this daemon
 		case s.Proved && runfile.TryRead(path) == nil:

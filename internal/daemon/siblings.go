@@ -33,21 +33,29 @@ func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
 // Env returns the variable that passes v to a command.
 func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 
-// Others returns the names in execute= whose files are not in v, as words of a command line. None of these words can be
-// mistaken for an option.
-func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
-	for _, name := range names {
-		path, err := dirs.Find(name)
-		if err == nil && slices.ContainsFunc(v,
-			func(other string) bool { return path == other || runfile.SameFile(path, other) }) {
-			continue
+// Others returns the names in execute= whose files are not in v.
+func (v Via) Others(names []string, dirs instance.ConfigDirs) (others []string) {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		path, err := dirs.FindNamed(name)
+		if err != nil { // with -d, a relative path begins at the current folder
+			path, err = dirs.Find(name)
 		}
-		if strings.HasPrefix(name, "-") {
-			name = "./" + name
-		}
-		words = append(words, name)
+		return err == nil && slices.ContainsFunc(v,
+			func(other string) bool { return path == other || runfile.SameFile(path, other) })
+	})
+}
+
+// SiblingWord returns the word of a command line that leads to the file of a name in execute=.
+func SiblingWord(name string, dirs instance.ConfigDirs) string {
+	path, err := dirs.FindNamed(name)
+	isOption := strings.HasPrefix(name, "-")
+	if found, _ := dirs.Find(name); err == nil && (found != path || isOption) {
+		return path
 	}
-	return words
+	if isOption {
+		return "./" + name
+	}
+	return name
 }
 
 // siblings are the daemons that execute= lines name. They are started, reloaded and stopped together with this daemon.
@@ -105,7 +113,7 @@ func (s *siblings) run(names []string, line string, via Via) {
 	for _, name := range via.Others(names, s.d.Config.Dirs) {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
 		hook := executed(name)
-		hook.Argv, hook.Env = append(argv, name), []string{via.Env()}
+		hook.Argv, hook.Env = append(argv, SiblingWord(name, s.d.Config.Dirs)), []string{via.Env()}
 		s.d.hooks.Run(hook)
 	}
 }
@@ -118,7 +126,7 @@ func executed(name string) notify.Hook { return notify.Hook{Lane: "execute " + n
 func (s *siblings) used() (all []notify.Hook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range Via(nil).Others(slices.Concat(s.names, s.gone), nil) {
+	for _, name := range slices.Concat(s.names, s.gone) {
 		all = append(all, executed(name))
 	}
 	return all

@@ -13,22 +13,38 @@ import (
 // path.
 type ConfigDirs []string
 
-// Paths returns the possible paths of a configuration, in the order in which they are tried. The name "" means the
-// default configuration.
-func (d ConfigDirs) Paths(name string) (found []string) {
-	name = cmp.Or(name, "ldirectord.cf")
-	for _, dir := range d {
-		found = append(found, filepath.Join(dir, name))
+// Paths returns the possible paths of a configuration on a command line, in the order in which they are tried. The name
+// "" means the default configuration.
+func (d ConfigDirs) Paths(name string) []string {
+	if strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
+		d = nil // the current folder is meant
 	}
-	if here, err := filepath.Abs(name); err == nil && !slices.Contains(found, here) {
-		found = append(found, here)
-	}
-	return found
+	here, _ := filepath.Abs(cmp.Or(name, "ldirectord.cf"))
+	return d.paths(name, here)
 }
 
-// Find returns the absolute path of a configuration. The error is a Missing.
-func (d ConfigDirs) Find(name string) (string, error) {
-	looked := d.Paths(name)
+// paths returns the paths of a name in the folders, and the path that is tried last.
+func (d ConfigDirs) paths(name, last string) (all []string) {
+	for _, dir := range d {
+		all = append(all, filepath.Join(dir, cmp.Or(name, "ldirectord.cf")))
+	}
+	if last != "" && !slices.Contains(all, last) {
+		all = append(all, last)
+	}
+	return all
+}
+
+// Find returns the absolute path of a configuration on a command line. The error is a Missing.
+func (d ConfigDirs) Find(name string) (string, error) { return d.first(name, d.Paths(name)) }
+
+// FindNamed is like Find for a name in a configuration, or in the command line of a Perl ldirectord: the folders come
+// first for ./NAME, too, and a relative path begins at /, the folder of daemons.
+func (d ConfigDirs) FindNamed(name string) (string, error) {
+	return d.first(name, d.paths(name, filepath.Join("/", name)))
+}
+
+// first returns the first of the paths that is a configuration.
+func (d ConfigDirs) first(name string, looked []string) (string, error) {
 	for i, path := range looked {
 		info, err := runfile.Stat(path)
 		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final / is a folder

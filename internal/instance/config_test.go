@@ -17,9 +17,13 @@ func TestFindingTheConfiguration(t *testing.T) {
 		file(t, filepath.Join(first, "ldirectord.cf"))
 	t.Chdir(here)
 	dirs := ConfigDirs{first, second}
-	for name, want := range map[string]string{"a.cf": inSecond, "b.cf": inHere, inHere: inHere, "": unnamed} {
+	for name, want := range map[string]string{"a.cf": inSecond, "b.cf": inHere, inHere: inHere, "": unnamed,
+		"./a.cf": file(t, filepath.Join(here, "a.cf"))} {
 		testkit.Equal(t, testkit.Must(dirs.Find(name))(t, name), want, name)
 	}
+	testkit.Equal(t, testkit.Must(dirs.FindNamed("./a.cf"))(t), inSecond, "./a.cf in execute=")
+	_, err := dirs.FindNamed("b.cf")
+	testkit.FailsWith(t, err, "b.cf not found", "in execute=")
 	for name, want := range map[string]string{
 		"c.cf":     "looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf",
 		"/no/c.cf": "looked for /no/c.cf",

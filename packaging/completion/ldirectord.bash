@@ -4,7 +4,7 @@
 _ldirectord_values() {
 	local directive=$1 file=${2:-ldirectord.cf} folder
 	for folder in /etc/ha.d/ /etc/ha.d/conf/ ''; do
-		[[ ! -f $folder$file ]] || break
+		[[ $file == @(.|..)/* && $folder || ! -f $folder$file ]] || break
 	done
 	sed -En "s/^[[:blank:]]*${directive}6?[[:blank:]]*=[[:blank:]]*([^[:blank:]>]+)([[:blank:]].*)?\$/\1/p" "$folder$file" 2>/dev/null
 }
