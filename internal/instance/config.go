@@ -45,25 +45,37 @@ func (d ConfigDirs) FindNamed(name string) (string, error) {
 
 // first returns the first of the paths that is a configuration.
 func (d ConfigDirs) first(name string, looked []string) (string, error) {
+	missing := Missing{name: cmp.Or(name, "ldirectord.cf")}
 	for i, path := range looked {
 		info, err := runfile.Stat(path)
 		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final / is a folder
 			return path, nil
 		}
 		if err == nil {
+			missing.odd = cmp.Or(missing.odd, path)
 			looked[i] += " (not a regular file)"
 		}
 	}
 	if filepath.IsAbs(name) {
 		looked = looked[len(d):]
 	}
-	return "", Missing{cmp.Or(name, "ldirectord.cf"), strings.Join(looked, ", ")}
+	missing.looked = strings.Join(looked, ", ")
+	return "", missing
 }
 
 // Missing is the error for a configuration that is not found.
-type Missing struct{ name, looked string }
+type Missing struct {
+	name, looked string
+	odd          string // the first path that is not a regular file, "" for none
+}
 
-func (m Missing) Error() string { return "Config file " + m.name + " not found" } // the Perl ldirectord's text
+func (m Missing) Error() string {
+	text := "Config file " + m.name + " not found" // the Perl ldirectord's text
+	if m.odd != "" {
+		text += ": " + m.odd + " is not a regular file"
+	}
+	return text
+}
 
 // Looked lists the paths at which the configuration was looked for.
 func (m Missing) Looked() string {
