@@ -111,6 +111,12 @@ func (r *reader) readAll(text string) {
 		}
 		l := readLine(r.from, number, line)
 		l.order = order
+		isOnly := number == 1 && (text == "" || strings.HasPrefix(text, partMark))
+		if at := strings.IndexByte(strings.TrimRight(line, "\r"), '\r'); isOnly && at >= 0 {
+			r.on(order).error(unknownDirective, l.at(at),
+				"the lines end in CR alone; they must end in LF alone")
+			continue // as one line, most of the file would be lost
+		}
 		r.line(l)
 	}
 	r.leave(number)

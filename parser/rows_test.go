@@ -50,6 +50,9 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 			" zeros\nfallback-port-unresolved a.cf:1:22: error: the port \"65536\" cannot be used", ""},
 		{virtual + "    \v\n", "a line of the section has only blanks", ""},
 		{virtual + "   \v\v\n", "", "a line of the section has only blanks"},
+		{"checktimeout=1\rchecktimeout=3\r", "a.cf:1:15: error: the lines end in CR alone; they", "is read as"},
+		{virtual + "\tservicename=a\rb\n", "", "CR"},
+		{"checktimeout=1\r\r\n", "", "CR alone"},
 		{virtual + "supervised\n", "supervised has no value", "unknown"},
 	}
 	for _, row := range testkit.Table(t, "../testdata/parser/lines.txt", 3) {
