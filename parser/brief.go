@@ -29,9 +29,9 @@ func WithoutPlaces(text string) string { return differing.ReplaceAllString(text,
 func Places(text string) []string { return differing.FindAllString(text, -1) }
 
 // AtStart reports whether start and reload print a finding. They print errors, warnings that the Perl ldirectord prints
-// too, and findings that are errors only for ldirectord check.
+// too, and those that concern the service of clients.
 func (d Diagnostic) AtStart() bool {
-	return d.Severity == Error || d.IsPerls() || d.Severity == Warning && d.Kind == nameInVain
+	return d.Severity == Error || d.IsPerls() || d.Severity == Warning && slices.Contains(atStart, d.Kind)
 }
 
 // IsPerls reports whether the Perl ldirectord prints the same warning, on a line of its own.

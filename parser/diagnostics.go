@@ -67,6 +67,9 @@ const (
 	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
 )
 
+// atStart are the kinds of warnings that start and reload print, although the Perl ldirectord does not.
+var atStart = []string{nameInVain, "missing-program"}
+
 // Diagnostic is one finding in a file.
 type Diagnostic struct {
 	Severity Severity

@@ -5,11 +5,9 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -85,29 +83,6 @@ func (f *findings) secrets(cfg *parser.Config) {
 	if info, err := os.Stat(file); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
 		mode := fmt.Sprintf("%#o", info.Mode().Perm())
 		f.addAt(at, "readable-secret", mode, printable.ShellWord(file))
-	}
-}
-
-// programs warns of external checks whose program can't be run. All servers with such a check would be down.
-func (f *findings) programs(cfg *parser.Config) {
-	for _, v := range cfg.Virtuals {
-		at, written := v.At["checkcommand"]
-		var err error
-		must := "run"
-		switch {
-		case !written:
-		case runs(v, parser.External):
-			_, err = exec.LookPath(v.CheckCommand)
-			err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
-		case runs(v, parser.ExternalPerl):
-			must, err = "read", runfile.TryRead(v.CheckCommand)
-		}
-		if err != nil && strings.Contains(v.CheckCommand, " ") {
-			err = fmt.Errorf("%w; arguments belong in checkargs", err)
-		}
-		if err != nil {
-			f.addAt(at, "missing-program", must, err)
-		}
 	}
 }
 

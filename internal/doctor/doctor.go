@@ -163,13 +163,12 @@ func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report 
 }
 
 // Advise compares the file with the machine. It examines which users can read the file's passwords or change programs
-// that root runs, which programs, addresses and kernel modules exist, and which rules set and use the marks. It sends
-// nothing to the network. services must be the services of cfg. The diagnostics are in the order of the file.
+// that root runs, which addresses and kernel modules exist, and which rules set and use the marks. It sends nothing to
+// the network. services must be the services of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
 	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)
 	e.trust(cfg)
-	e.programs(cfg)
 	e.group(cfg.Global)
 	e.metrics(cfg)
 	if who := own.Shared[lvs.TimeoutsKey]; who != "" && cfg.Global.Timeouts != (lvs.Timeouts{}) {

@@ -36,7 +36,8 @@ func TestAdvise(t *testing.T) {
 		t.Fatal(found)
 	}
 	advised := func() (kinds []string) {
-		for _, d := range Advise(t.Context(), cfg, servicesOf(t, config), Daemon{}) {
+		all := Advise(t.Context(), cfg, servicesOf(t, config), Daemon{})
+		for _, d := range append(all, JudgePrograms(cfg)...).ByPosition() {
 			if d.Kind != "writable-file" { // the folders of the test may be writable for others
 				kinds = append(kinds, fmt.Sprintf("%d %s", d.Pos.Line, d.Kind))
 			}

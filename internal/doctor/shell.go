@@ -2,10 +2,13 @@ package doctor
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"ldirectord/checker/oracle"
 	"ldirectord/internal/notify"
@@ -22,12 +25,47 @@ const (
 )
 
 // JudgePrograms finds programs that the configuration needs and this machine lacks. It always looks for our own
-// programs. It looks for the others only if there is no shell, as in an image with only ldirectord, because elsewhere
-// they may still be installed later. The daemon starts anyway.
+// programs and those of checks. It looks for the others only if there is no shell, as in an image with only ldirectord,
+// because elsewhere they may still be installed later. The daemon starts anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	_, err := subprocess.FindOwn(oracle.Program)
 	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
-	return append(found, judgeOracle(cfg, err == nil)...)
+	return slices.Concat(found, judgeOracle(cfg, err == nil), judgeExternal(cfg))
+}
+
+// judgeExternal warns of external checks whose program can't be run. All servers with such a check would be down.
+func judgeExternal(cfg *parser.Config) parser.Diagnostics {
+	var f findings
+	for _, v := range cfg.Virtuals {
+		for _, check := range v.Checks() {
+			at, written := check.At["checkcommand"]
+			if !written {
+				continue
+			}
+			must, err := tryProgram(check)
+			if err != nil && strings.Contains(check.CheckCommand, " ") {
+				err = fmt.Errorf("%w; arguments belong in checkargs", err)
+			}
+			if err != nil {
+				f.addAt(at, "missing-program", must, err)
+			}
+		}
+	}
+	return f.diagnostics(cfg.Name)
+}
+
+// tryProgram returns an error if the program of an external check can't be used, and what can't be done with it.
+func tryProgram(check *parser.Virtual) (must string, err error) {
+	switch path := check.CheckCommand; check.CheckType {
+	case parser.External:
+		must, err = "run", runfile.Try(path, func() error {
+			_, err := exec.LookPath(path)
+			return cmp.Or(errors.Unwrap(err), err) // its text has the path twice
+		})
+	case parser.ExternalPerl:
+		must, err = "read", runfile.TryRead(path)
+	}
+	return must, err
 }
 
 func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
