@@ -148,7 +148,12 @@ func (v *value) lacksOnlyFolder(path string) bool {
 	return filepath.IsAbs(path) && above != "/" && v.opts.DirExist != nil && v.opts.DirExist(above)
 }
 
-// readableFile reads the path of an existing file, with or without double quotes.
+// readableFile reads the path of an existing file, with or without double quotes. The command that reads the path may
+// have another folder than the daemon.
 func readableFile(v *value) string {
-	return v.try(v.opts.TryRead, optionallyQuoted(v), unreadable, "the file cannot be read (%s)")
+	path := optionallyQuoted(v)
+	if !strings.HasPrefix(path, "/") {
+		v.bad("is not allowed; it must be a path that begins with /")
+	}
+	return v.try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
 }

@@ -91,9 +91,9 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	o := Options{TryFile: func(path string) error { written = append(written, path); return nil },
 		TryRead: func(path string) error { read = append(read, path); return nil }}
 	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"+
-		"\ttlsca=\"/a#b\" # c\n\ttlscert=d\n\ttlskey=e \n"), o)
+		"\ttlsca=\"/a#b\" # c\n\ttlscert=/d\n\ttlskey=/e \n"), o)
 	testkit.Same(t, written, []string{"/a", "c"})
-	testkit.Same(t, read, []string{"/a#b", "d", "e"})
+	testkit.Same(t, read, []string{"/a#b", "/d", "/e"})
 	if cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"); cfg == nil {
 		t.Error("without a way to try a file it was refused")
 	}

@@ -68,7 +68,7 @@ const (
 )
 
 // atStart are the kinds of warnings that start and reload print, although the Perl ldirectord does not.
-var atStart = []string{nameInVain, "missing-program"}
+var atStart = []string{nameInVain, "missing-program", "missing-file", "relative-path"}
 
 // Diagnostic is one finding in a file.
 type Diagnostic struct {

@@ -30,7 +30,7 @@ const (
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	_, err := subprocess.FindOwn(oracle.Program)
 	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
-	return slices.Concat(found, judgeOracle(cfg, err == nil), judgeExternal(cfg))
+	return slices.Concat(found, judgeOracle(cfg, err == nil), judgeExternal(cfg), judgePaths(cfg))
 }
 
 // judgeExternal warns of external checks whose program can't be run. All servers with such a check would be down.
@@ -39,7 +39,7 @@ func judgeExternal(cfg *parser.Config) parser.Diagnostics {
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
 			at, written := check.At["checkcommand"]
-			if !written {
+			if !written || relativeProgram(check) != "" { // judgePaths finds these
 				continue
 			}
 			must, err := tryProgram(check)
