@@ -197,14 +197,27 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 		t.report(x.v, x.s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
 			": "+detail, detail)
 	case changed && !ok:
-		t.report(x.v, x.s, notify.CheckFailed, "Check failed", ": "+detail, detail)
+		t.failed(x, before.State == health.Unknown && x.v.IsOurs(), detail)
 	case changed && before.State == health.Down,
 		ok && before.State == health.Up && before.Streak > 0 && j.Health.Streak == 0:
-		t.about(x, notify.SoftReset, "Resetting soft failure count", "", "")
+		e := x.about(notify.SoftReset, "Resetting soft failure count", "", "")
+		if x.s.State() != health.Down {
+			e.Dest = x.s.Dest.Addr.String()
+		}
+		t.emit(e)
 	case !ok && j.Health.State == health.Up:
 		t.about(x, notify.SoftFailure, "Soft failure real server",
 			fmt.Sprintf(" failure %d/%d", j.Health.Streak, x.v.Rule.Limit()), detail)
 	}
+}
+
+// failed reports that a server is down. If it was found so, mail reminds of it even if no event of the table follows.
+func (t *teller) failed(x user, found bool, detail string) {
+	e := eventOf(x.v, x.s, notify.CheckFailed, "Check failed: "+labelOf(x.v, x.s)+": "+detail, detail)
+	if found {
+		e.Dest = x.s.Dest.Addr.String()
+	}
+	t.emit(e)
 }
 
 // turned handles a server that has come up or gone down.

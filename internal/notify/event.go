@@ -127,6 +127,9 @@ type Event struct {
 	Text     string
 	Reason   string // for a person: the message of the check or the kernel
 	Key      string // identifies what fails or works again, among the failures of a kind
+	// Dest is Real as the table lists it. It is set in CheckFailed if the server was not known before, because the
+	// table may not change then, and in SoftReset if the server is no longer down.
+	Dest string
 
 	// The details that a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server

@@ -94,16 +94,21 @@ func (m *Mailer) Notify(e notify.Event) {
 	defer m.mu.Unlock()
 	switch e.Kind {
 	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
-		delete(m.down, lvs.At(e.Virtual, e.Real))
+		if e.Kind != notify.Added || e.Weight > 0 { // one that was found down is added with weight 0
+			delete(m.down, lvs.At(e.Virtual, e.Real))
+		}
 		m.mail(e)
 	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
-			s := lvs.At(e.Virtual, e.Real)
-			m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning,
-				Virtual: e.Virtual, Real: e.Real, Reason: e.Reason, Name: e.Name}
-			m.schedule(s)
+			m.remember(e, e.Real)
 		}
 		m.mail(e)
+	case notify.CheckFailed:
+		if _, known := m.down[lvs.At(e.Virtual, e.Dest)]; e.Dest != "" && !known {
+			m.remember(e, e.Dest)
+		}
+	case notify.SoftReset:
+		delete(m.down, lvs.At(e.Virtual, e.Dest))
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
 	case notify.StandingBy: // the director that now serves sends mail
@@ -111,6 +116,14 @@ func (m *Mailer) Notify(e notify.Event) {
 	case notify.Lost:
 		m.mailAll(e)
 	}
+}
+
+// remember begins the reminders of a real server that is down.
+func (m *Mailer) remember(e notify.Event, real string) {
+	s := lvs.At(e.Virtual, real)
+	m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning,
+		Virtual: e.Virtual, Real: real, Reason: e.Reason, Name: e.Name}
+	m.schedule(s)
 }
 
 // Close tries once more to send every waiting mail, but for no longer than ctx allows. The error contains the number of

@@ -48,8 +48,8 @@ func changed(t *testing.T, r Rule, changes []string) Rule {
 // happened is the event of a line: KIND STATE TEXT, of a server whose name is the last word.
 func happened(words []string) notify.Event {
 	text, real := strings.Join(words[2:], " "), words[len(words)-1]
-	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Virtual: testVirtual, Real: real, Text: text,
-		Status: lvs.Status(strings.Trim(words[1], "-"))}
+	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Virtual: testVirtual, Real: real, Dest: real,
+		Text: text, Status: lvs.Status(strings.Trim(words[1], "-"))}
 }
 
 // take takes one step of a row.
@@ -59,7 +59,9 @@ func take(t *testing.T, m *Mailer, p *postbox, rules map[string]Rule, words []st
 	case "down":
 		m.Notify(happened([]string{"deleted", "running", "Deleted", words[1]}))
 	case "up":
-		m.Notify(happened([]string{"added", "running", "Added", words[1]}))
+		e := happened([]string{"added", "running", "Added", words[1]})
+		e.Weight = 1
+		m.Notify(e)
 	case "fallback":
 		e := happened([]string{"deleted", "running", "Deleted", words[1]})
 		e.Fallback = true
