@@ -197,7 +197,8 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 		t.report(x.v, x.s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
 			": "+detail, detail)
 	case changed && !ok:
-		t.failed(x, before.State == health.Unknown && x.v.IsOurs(), detail)
+		found := before.State == health.Unknown && x.v.IsOurs()
+		t.failed(x, found || x.v.Owner == judge.ActiveDirector, detail)
 	case changed && before.State == health.Down,
 		ok && before.State == health.Up && before.Streak > 0 && j.Health.Streak == 0:
 		e := x.about(notify.SoftReset, "Resetting soft failure count", "", "")
@@ -211,10 +212,10 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 	}
 }
 
-// failed reports that a server is down. If it was found so, mail reminds of it even if no event of the table follows.
-func (t *teller) failed(x user, found bool, detail string) {
+// failed reports that a server is down. If no event of the table may follow, mail reminds of it nevertheless.
+func (t *teller) failed(x user, alone bool, detail string) {
 	e := eventOf(x.v, x.s, notify.CheckFailed, "Check failed: "+labelOf(x.v, x.s)+": "+detail, detail)
-	if found {
+	if alone {
 		e.Dest = x.s.Dest.Addr.String()
 	}
 	t.emit(e)

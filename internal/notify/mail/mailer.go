@@ -53,10 +53,11 @@ type Mailer struct {
 	mu    sync.Mutex // guards what follows
 	rules map[string]Rule
 	// what reminders say about real servers that are down; Time is when the last mail about the server was due
-	down   map[lvs.Backend]notify.Event
-	timer  *time.Timer
-	due    time.Time // when the timer fires; zero if nothing is due
-	closed bool
+	down    map[lvs.Backend]notify.Event
+	timer   *time.Timer
+	due     time.Time // when the timer fires; zero if nothing is due
+	closed  bool
+	standby bool // another director serves, and sends mail
 }
 
 // New returns a mailer without rules. It calls report for each queued mail (Mailing), when mail fails (MailFailed) and
@@ -111,8 +112,15 @@ func (m *Mailer) Notify(e notify.Event) {
 		delete(m.down, lvs.At(e.Virtual, e.Dest))
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
-	case notify.StandingBy: // the director that now serves sends mail
-		clear(m.down)
+	case notify.StandingBy:
+		m.standby = true
+	case notify.Promoted:
+		m.standby = false
+		for s, was := range m.down {
+			was.Time = e.Time
+			m.down[s] = was
+			m.schedule(s)
+		}
 	case notify.Lost:
 		m.mailAll(e)
 	}
@@ -169,7 +177,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 func (m *Mailer) schedule(s lvs.Backend) {
 	freq := m.rules[s.Virtual].Freq
 	at := m.down[s].Time.Add(freq)
-	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
+	if m.closed || m.standby || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
 	}
 	m.due = at
@@ -182,10 +190,10 @@ func (m *Mailer) schedule(s lvs.Backend) {
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed {
+	m.due = time.Time{}
+	if m.closed || m.standby {
 		return
 	}
-	m.due = time.Time{}
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(m.down), lvs.Backend.Compare) {
 		rule := m.rules[s.Virtual]
