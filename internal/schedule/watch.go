@@ -132,11 +132,12 @@ func (ws *Watches) tend(now, then moment) moment {
 	return then
 }
 
-// dial makes the connection of a watch, unless watches hold half of the pool's room: checks need the rest. After that,
-// or a shortage on this machine, which proves nothing about the server, the next check that passes causes another try.
+// dial makes the connection of a watch, unless the pool's room is full, or watches hold half of it: checks need the
+// rest. After that, or a shortage on this machine, which proves nothing about the server, the next check that passes
+// causes another try.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
-	if len(ws.open) < ws.pool.room/2 {
+	if open := len(ws.open); open < ws.pool.room/2 && open+ws.pool.held < ws.pool.room {
 		fd, err = wire.StartTCP(w.To, wire.ViaFrom(w.Path, w.To.Addr()))
 	}
 	if err == nil {

@@ -302,12 +302,13 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	}
 }
 
-// Watched connections take half of the descriptors, and checks that are due wait for the rest.
+// Watched connections take half of the descriptors, and checks that are due wait for the rest. A connection takes none
+// that a check holds.
 func TestWatchedConnectionsLeaveRoomForChecks(t *testing.T) {
 	testkit.Leaks(t)
 	addr, _ := holding(t)
 	p := NewPool()
-	p.room = 2
+	p.room = 4
 	defer p.closeLoop()
 	all := map[netip.AddrPort]*Watch{}
 	for i := range byte(3) {
@@ -315,16 +316,30 @@ func TestWatchedConnectionsLeaveRoomForChecks(t *testing.T) {
 		all[to] = &Watch{To: to}
 	}
 	p.Watches.Set(all)
-	for to := range all {
-		p.Watches.Attend(to, true)
+	attend := func(want int) {
+		t.Helper()
+		for to := range all {
+			p.Watches.Attend(to, true)
+		}
+		for len(p.Watches.dials) > 0 {
+			p.Watches.tend(p.now(), time.Hour)
+		}
+		testkit.Equal(t, len(p.Watches.open), want, "connections")
 	}
-	for len(p.Watches.dials) > 0 {
-		p.Watches.tend(p.now(), time.Hour)
+	begin := func(want int) {
+		t.Helper()
+		light, _ := p.round()
+		testkit.Equal(t, len(light), want, "checks begin")
 	}
-	testkit.Equal(t, len(p.Watches.open), 1, "connections")
-	p.Set(tasks(2, time.Minute, lightly{ok: true}), nil)
-	light, _ := p.round()
-	testkit.Equal(t, len(light), 1, "checks begin")
+	attend(2)
+	p.Set(tasks(3, time.Minute, lightly{ok: true}), nil)
+	begin(2)
+	for _, w := range p.Watches.open {
+		p.Watches.Attend(w.To, false)
+		break
+	}
+	begin(1)
+	attend(1)
 }
 
 // The kernel measures how long a connection is silent.
