@@ -27,6 +27,7 @@ type Helper struct {
 	mu      sync.Mutex // guards what follows
 	asked   int
 	ready   bool
+	killed  bool                   // its pid may be another's soon
 	waiting map[string]chan string // by the number of the request
 	err     error                  // why the helper exited
 }
@@ -58,7 +59,7 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
 	}
-	Kill(h.Pid) // harmless if it has exited: its pid is not used again before Wait
+	h.kill() // harmless if it has exited: its pid is not used again before Wait
 	err := finish(cmd)
 	h.to.Close()
 	h.mu.Lock()
@@ -67,6 +68,14 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for _, answers := range h.waiting {
 		close(answers)
 	}
+}
+
+// kill kills the helper for the last time.
+func (h *Helper) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	Kill(h.Pid)
+	h.killed = true
 }
 
 func (h *Helper) handOver(line string) {
@@ -113,7 +122,7 @@ func (h *Helper) Close() { h.to.Close() }
 func (h *Helper) End(why error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if why != nil {
+	if why != nil && !h.killed {
 		Kill(h.Pid)
 	}
 	if h.err = cmp.Or(h.err, why); h.ready {

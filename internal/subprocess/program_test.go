@@ -185,6 +185,18 @@ func TestTheFirstProcessReapsOrphans(t *testing.T) {
 	testkit.Equal(t, finish(ours).Error(), "exit status 3", "our own program")
 }
 
+// Once a helper has ended, another process may get its pid.
+func TestEndKillsNoOtherProcessThanTheHelper(t *testing.T) {
+	h := testkit.Must(StartHelper(Command{Argv: []string{"/bin/sh", "-c", "read x <&3"}}))(t)
+	<-testkit.Must(h.Ask("x"))(t)
+	other := exec.Command("sleep", "0.1")
+	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	testkit.OK(t, other.Start())
+	h.Pid = other.Process.Pid
+	_ = h.End(os.ErrDeadlineExceeded)
+	testkit.OK(t, other.Wait())
+}
+
 // Go's runtime ends the daemon when it needs a thread and the limit of processes is reached.
 func TestProgramsThatRunBlockNoThreads(t *testing.T) {
 	tasks := func() int { return len(testkit.Must(os.ReadDir("/proc/self/task"))(t)) }
