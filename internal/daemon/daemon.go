@@ -27,6 +27,7 @@ import (
 	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
+	"ldirectord/internal/subprocess"
 	"ldirectord/ipvsctl"
 )
 
@@ -101,6 +102,7 @@ type daemon struct {
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // the variable is only for this start
+	subprocess.ReapOrphans()
 	o.Hangups = cmp.Or(o.Hangups, make(chan os.Signal, 1))
 	signal.Notify(o.Hangups, unix.SIGHUP)
 	d := &daemon{Options: o}

@@ -17,8 +17,16 @@ var programs = struct {
 	reaping sync.Once
 }{byPid: map[int]*exec.Cmd{}}
 
-// start starts a program. As the first process of a container, this process also begins to reap orphans: the kernel
-// makes it the parent of each process whose own parent has exited, and their zombies would use up the process limit.
+// ReapOrphans makes the first process of a container reap orphans from now on. The kernel makes it the parent of each
+// process whose own parent has exited, also of those that `docker exec` starts. Their zombies would use up the process
+// limit.
+func ReapOrphans() {
+	if os.Getpid() == 1 {
+		programs.reaping.Do(func() { go reapForever() })
+	}
+}
+
+// start starts a program.
 func start(cmd *exec.Cmd) error {
 	programs.Lock() // until the program is registered, reap would take it for an orphan
 	defer programs.Unlock()
@@ -26,9 +34,7 @@ func start(cmd *exec.Cmd) error {
 		return err
 	}
 	programs.byPid[cmd.Process.Pid] = cmd
-	if os.Getpid() == 1 {
-		programs.reaping.Do(func() { go reapForever() })
-	}
+	ReapOrphans()
 	return nil
 }
 
