@@ -25,9 +25,6 @@ const (
 	killDelay = time.Second
 	// maxOutput is how much of a program's output is kept, in bytes.
 	maxOutput = 4 << 10
-	// maxTurns limits the wait for a slot, in checktimeouts. After one, the slots of programs that hang come free,
-	// and whoever gives up then loses its place in the queue.
-	maxTurns = 10
 )
 
 // external runs a program. Exit status 0 means that the server is up.
@@ -37,7 +34,7 @@ type external struct {
 	run      func(context.Context) (output []byte, err error)
 	timeout  time.Duration
 	latest   time.Duration // how long run may take, unless it hangs
-	children chan struct{}
+	children *Children
 	running  chan Result // delivers the late result of a check that was given up
 	vmstat   vmstat
 	oomKills int64 // before the program started
@@ -77,13 +74,13 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 			return c.stuck()
 		}
 	}
-	if _, err := acquire(ctx, c.children, maxTurns*c.timeout, errCrowded); err != nil {
+	if err := c.children.acquire(ctx, c.latest); err != nil {
 		return failed(err)
 	}
 	ended := make(chan Result, 1)
 	go func() {
 		r := check()
-		releaseSlot(c.children)
+		c.children.release()
 		ended <- r
 	}()
 	select {

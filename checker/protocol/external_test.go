@@ -165,7 +165,7 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 	testkit.OK(t, os.Mkdir(running, 0o755))
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\n"+
 		"exit $#\n", running))
-	e := &Env{Children: make(chan struct{}, 1)}
+	e := &Env{Children: NewChildren(1)}
 	spec := externalSpec(path)
 	spec.Timeout = time.Minute // long enough for all the checks, one after the other
 	var wait sync.WaitGroup
@@ -178,15 +178,15 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if len(e.Children) != 0 {
+	if len(e.Children.slots) != 0 {
 		t.Error("a turn was not given back")
 	}
 }
 
-// Each of several servers that hang has a turn, and is down.
+// Each of several servers that hang has a turn, and is down, also with a short limit of its own.
 func TestHangingExternalsWaitForATurn(t *testing.T) {
 	testkit.Leaks(t)
-	e := &Env{Children: make(chan struct{}, 1)}
+	e := &Env{Children: NewChildren(1)}
 	spec := externalSpec(writeScript(t, "#!/bin/sh\nexec sleep 60\n"))
 	spec.Timeout = tooLate
 	var wait sync.WaitGroup
@@ -194,16 +194,19 @@ func TestHangingExternalsWaitForATurn(t *testing.T) {
 		c := build(t, spec, e)
 		wait.Go(func() { expect(t, c.Check(t.Context()), "down: did not end in "+tooLate.String()+", killed") })
 	}
+	testkit.Until(t, patient, func() bool { return len(e.Children.slots) == 1 }, "no program runs")
+	spec.Timeout /= 20
+	expect(t, build(t, spec, e).Check(t.Context()), "down: did not end in "+spec.Timeout.String()+", killed")
 	wait.Wait()
 }
 
 func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	testkit.Leaks(t)
-	e := &Env{Children: make(chan struct{}, 1)}
-	e.Children <- struct{}{}
-	spec := externalSpec("")
-	spec.Timeout = short / maxTurns
-	expect(t, build(t, spec, e).Check(t.Context()), "shortage: too many programs are running already")
+	e := &Env{Children: NewChildren(1)}
+	e.Children.slots <- struct{}{}
+	c := testkit.Must(newExternal(externalSpec(""), e))(t).(*external)
+	c.latest = short / maxTurns
+	expect(t, c.Check(t.Context()), "shortage: too many programs are running already")
 }
 
 // A program that the kernel killed because memory was short proves nothing about the server.

@@ -140,7 +140,7 @@ type Env struct {
 	// redirect, so its answer may change after a reload. If PortOf is nil, there are no services.
 	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 	// Children limits how many external programs run at once; nil: no limit.
-	Children chan struct{}
+	Children *Children
 	// Perls run the files of external-perl; nil: each check has a perl of its own.
 	Perls *Perls
 	// Matching limits the matching of answers; nil: this Env has limits of its own.

@@ -107,8 +107,10 @@ func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 // When the maximum of programs run already, another one waits, as an external check does.
 func TestOraclesAreBounded(t *testing.T) {
 	s := goodOracle
-	s.Target, s.NegotiateTimeout = testkit.FreeAddr(t), short/maxTurns
-	e := &Env{Children: make(chan struct{}, 1)}
-	e.Children <- struct{}{}
-	expect(t, build(t, s, e).Check(t.Context()), "shortage: "+errCrowded.Error())
+	s.Target = testkit.FreeAddr(t)
+	e := &Env{Children: NewChildren(1)}
+	e.Children.slots <- struct{}{}
+	c := testkit.Must(newOracle(s, e, ""))(t).(*oracleCheck)
+	c.latest = short / maxTurns
+	expect(t, c.Check(t.Context()), "shortage: "+errCrowded.Error())
 }

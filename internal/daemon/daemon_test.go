@@ -30,7 +30,7 @@ func TestProcessorsLimitPrograms(t *testing.T) {
 	runtime.GOMAXPROCS(runtime.NumCPU() + 1)
 	env := NewEnvironment(icmp.NewPinger())
 	defer env.Close()
-	testkit.Equal(t, cap(env.children), 32*(runtime.NumCPU()+1))
+	testkit.Equal(t, env.children.Limit(), 32*(runtime.NumCPU()+1))
 }
 
 // stop waits longer than a daemon may take to end: for its director, for the programs that it starts then, and for

@@ -20,7 +20,7 @@ type Environment struct {
 	User string // the user of a command that changes nothing; "" for root, and if a daemon starts
 
 	pinger   *icmp.Pinger
-	children chan struct{}
+	children *protocol.Children
 	matching *protocol.Matching
 	perls    protocol.Perls
 	virtuals atomic.Pointer[plan.Virtuals]
@@ -31,7 +31,7 @@ type Environment struct {
 func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	return &Environment{
 		pinger:   pinger,
-		children: make(chan struct{}, 32*runtime.GOMAXPROCS(0)),
+		children: protocol.NewChildren(32 * runtime.GOMAXPROCS(0)),
 		matching: protocol.NewMatching(),
 		through:  viavip.New(),
 	}
