@@ -134,3 +134,12 @@ func CompanyOf(c Checker) string {
 	}
 	return ""
 }
+
+// ProgramsOf returns how many programs of checks may run at once, if the check is one that runs a program. Otherwise it
+// returns 0. It also returns 0 if there is no limit.
+func ProgramsOf(c Checker) int {
+	if of, ok := Bare(c).(interface{ Programs() int }); ok {
+		return of.Programs()
+	}
+	return 0
+}

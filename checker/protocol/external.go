@@ -63,6 +63,9 @@ func (c *external) Check(ctx context.Context) Result {
 	})
 }
 
+// Programs returns how many programs of checks may run at once.
+func (c *external) Programs() int { return c.children.Limit() }
+
 // bounded makes a check that runs a program. It gives up if the program does not start and end in time. The wait for a
 // free slot is not part of that time.
 func (c *external) bounded(ctx context.Context, check func() Result) Result {

@@ -171,6 +171,7 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 5 {
 		c := build(t, spec, e)
+		testkit.Equal(t, checker.ProgramsOf(c), 1, "programs at once")
 		wait.Go(func() {
 			if r := c.Check(context.Background()); r.Detail != "exit status 1" {
 				t.Errorf("%+v", r)

@@ -111,6 +111,7 @@ func TestOraclesAreBounded(t *testing.T) {
 	e := &Env{Children: NewChildren(1)}
 	e.Children.slots <- struct{}{}
 	c := testkit.Must(newOracle(s, e, ""))(t).(*oracleCheck)
+	testkit.Equal(t, checker.ProgramsOf(c), 1, "programs at once")
 	c.latest = short / maxTurns
 	expect(t, c.Check(t.Context()), "shortage: "+errCrowded.Error())
 }

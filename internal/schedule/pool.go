@@ -116,7 +116,9 @@ type Pool struct {
 	mu       sync.Mutex // guards what follows
 	loop     *loop      // nil before the first light check
 	room     int        // how many descriptors checks and watched connections may hold
-	held     int        // how many checks hold one, as an estimate
+	held     int        // how many checks hold one, as an estimate, except those that run programs
+	programs int        // how many checks run a program, or wait for another program to end
+	maxRun   int        // how many of these run at once
 	full     bool       // a check that is due waits for room
 	tasks    []*Task
 	queue    byTime[*Task]         // tasks without a running check
@@ -388,7 +390,7 @@ func (p *Pool) round() (light []*Task, next moment) {
 	}
 	p.slept, p.full = slept, false
 	for len(p.queue) > 0 && p.queue[0].due <= now {
-		if p.full = p.held+len(p.Watches.open) >= p.room; p.full {
+		if p.full = p.isFull(); p.full {
 			break
 		}
 		t := heap.Pop(&p.queue).(*Task)
@@ -401,8 +403,7 @@ func (p *Pool) round() (light []*Task, next moment) {
 		}
 		ping, isLight := p.isLight(t)
 		if !ping { // all pings share a few sockets
-			t.index = isHeld
-			p.held++
+			p.hold(t)
 		}
 		if isLight && !t.taped {
 			light = append(light, t)
@@ -509,13 +510,32 @@ func (p *Pool) put(u Update, now moment) {
 	}
 }
 
+// isFull reports whether checks and watched connections hold all descriptors. A program that waits for another one to
+// end holds none.
+func (p *Pool) isFull() bool { return p.held+min(p.programs, p.maxRun)+len(p.Watches.open) >= p.room }
+
+// hold notes that a check holds a descriptor.
+func (p *Pool) hold(t *Task) {
+	if n := checker.ProgramsOf(t.Checker); n > 0 {
+		t.index, p.maxRun = isProgram, n
+		p.programs++
+		return
+	}
+	t.index = isHeld
+	p.held++
+}
+
 // release gives back the descriptor of a check that has ended, perhaps to one that waits.
 func (p *Pool) release(t *Task) {
-	if t.index != isHeld {
+	switch t.index {
+	case isHeld:
+		p.held--
+	case isProgram:
+		p.programs--
+	default:
 		return
 	}
 	t.index = -1
-	p.held--
 	if p.full {
 		p.changed()
 	}
@@ -615,8 +635,11 @@ func signal(c chan struct{}) {
 	}
 }
 
-// isHeld is the index of a task whose check is one of the pool's held.
-const isHeld = -2
+// These are the index of a task whose check is one of the pool's held or programs.
+const (
+	isHeld    = -2
+	isProgram = -3
+)
 
 // slot is the time at which something is due, and its index in a heap, negative if it is in none.
 type slot struct {

@@ -137,7 +137,7 @@ func (ws *Watches) tend(now, then moment) moment {
 // causes another try.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
-	if open := len(ws.open); open < ws.pool.room/2 && open+ws.pool.held < ws.pool.room {
+	if len(ws.open) < ws.pool.room/2 && !ws.pool.isFull() {
 		fd, err = wire.StartTCP(w.To, wire.ViaFrom(w.Path, w.To.Addr()))
 	}
 	if err == nil {
