@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/subprocess"
 )
 
@@ -28,8 +29,6 @@ const (
 // moduleTimeout is the time limit for modprobe.
 const moduleTimeout = 10 * time.Second
 
-var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
-
 // connect opens sockets to the kernel. timeout is the time limit for an answer, and room is the maximum size of an
 // answer.
 func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
@@ -37,19 +36,21 @@ func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error
 	if err != nil {
 		return nil, err
 	}
-	if err := using(ctx, g.close, func() error { return findFamily(ctx, g) }); err != nil {
+	err = using(ctx, g.close, func() error {
+		if err := findFamily(ctx, g); err != nil {
+			return err
+		}
+		return g.probe()
+	})
+	if err != nil {
 		return nil, err
 	}
-	m, err := openMoby()
+	m, err := openMoby(g.family)
 	if err != nil {
 		g.close()
 		return nil, err
 	}
-	c := &conn{moby: m, genl: g}
-	if err := using(ctx, c.close, m.probe); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return &conn{moby: m, genl: g}, nil
 }
 
 // using runs talk, which uses open sockets. If talk fails or ctx ends, using calls end to close the sockets.
@@ -90,6 +91,18 @@ func (g *genl) lookup() error {
 	return err
 }
 
+// isCurrent reports whether IPVS still has the number that was looked up. The number changes when the module is loaded
+// again.
+func (g *genl) isCurrent() bool {
+	was := g.family
+	return g.lookup() == nil && g.family == was
+}
+
+// probe requests the destinations of a service that may not exist. It fails if the process lacks privileges.
+func (g *genl) probe() error {
+	return g.dests(&lvs.VirtualService{Key: lvs.Key{Protocol: lvs.Mark, Mark: FirstPrivate}})
+}
+
 // lineFailed reports whether an error may be a failure of the sockets. Other errors are refusals by the kernel. ENOENT
 // may be a refusal, but may also mean that the module has been unloaded.
 func lineFailed(err error) bool {
@@ -111,8 +124,8 @@ func (c *conn) close() {
 	c.genl.close()
 }
 
-// findFamily looks up IPVS before moby/ipvs is used, and loads the module if needed. The library itself looks up IPVS
-// only once. If the library doesn't find IPVS, it mistakes the kernel's answers for success.
+// findFamily looks up IPVS before moby/ipvs is used, and loads the module if needed. If the library doesn't find IPVS,
+// it mistakes the kernel's answers for success.
 func findFamily(ctx context.Context, g *genl) error {
 	err := g.lookup()
 	if !errors.Is(err, syscall.ENOENT) {
@@ -159,8 +172,6 @@ func openError(err error) error {
 		e.Hint = fmt.Sprintf("the module ip_vs can't be loaded: %v", absent.why)
 	case errors.Is(err, syscall.EPERM):
 		e.Hint = hintPermission
-	case errors.Is(err, errReloaded):
-		e.Hint = "restart this program"
 	}
 	return e
 }

@@ -67,7 +67,7 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				m, err := openMoby()
+				m, err := openMoby(0)
 				if err != nil {
 					t.Error(err)
 					return

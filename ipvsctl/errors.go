@@ -75,7 +75,7 @@ func (m absentModule) Unwrap() error { return syscall.ENOENT }
 const hintPermission = "this needs root, or the capability CAP_NET_ADMIN"
 
 // IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
-// It also returns true if the module ip_vs was unloaded; then the next Read fails.
+// It also returns true if the module ip_vs was unloaded. The next request loads it again.
 func IsMissing(err error) bool {
 	var module absentModule
 	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)

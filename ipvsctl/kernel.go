@@ -167,7 +167,7 @@ func (c *conn) changeService(op lvs.Op) error {
 		return c.moby.remove(op)
 	}
 	err := c.moby.put(op)
-	if errors.Is(err, syscall.ENOENT) {
+	if errors.Is(err, syscall.ENOENT) && c.genl.isCurrent() {
 		s := op.Settings
 		return lacking(s, isLoaded("ip_vs_"+s.Scheduler), isLoaded("ip_vs_pe_"+s.PEName))
 	}

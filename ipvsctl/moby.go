@@ -3,10 +3,10 @@ package ipvsctl
 import (
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"syscall"
 	"time"
+	_ "unsafe" // for go:linkname
 
 	"ldirectord/internal/lvs"
 
@@ -20,9 +20,18 @@ type moby struct{ *ipvs.Handle }
 // setUp initializes moby/ipvs once. The initialization runs modprobe again, and logs an error if there is no modprobe.
 var setUp sync.Once
 
-// openMoby opens the library's socket, and prevents the library from logging. Only the first handle of the library
-// logs. The level of a logger may be changed while other goroutines use the logger.
-func openMoby() (moby, error) {
+// mobyFamily is the library's variable for the number of the netlink family IPVS. The library sets it only once, but a
+// module that is loaded again gets a new number.
+//
+//go:linkname mobyFamily github.com/moby/ipvs.ipvsFamily
+var mobyFamily int
+
+// asking is held while the library uses mobyFamily.
+var asking sync.RWMutex
+
+// openMoby opens the library's socket for the family with this number, and prevents the library from logging. Only the
+// first handle of the library logs. The level of a logger may be changed while other goroutines use the logger.
+func openMoby(family uint16) (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()
 		logrus.SetLevel(logrus.PanicLevel)
@@ -35,11 +44,27 @@ func openMoby() (moby, error) {
 	if err != nil {
 		return moby{}, fmt.Errorf("open a netlink socket: %w", err)
 	}
+	setFamily(int(family))
 	return moby{handle}, nil
+}
+
+// setFamily waits for requests of the library only if the number is a new one.
+func setFamily(family int) {
+	asking.RLock()
+	known := mobyFamily == family
+	asking.RUnlock()
+	if known {
+		return
+	}
+	asking.Lock()
+	defer asking.Unlock()
+	mobyFamily = family
 }
 
 // timeouts changes the timeouts of idle connections, and returns the previous ones.
 func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
+	asking.RLock()
+	defer asking.RUnlock()
 	all, err := m.GetConfig()
 	if err != nil {
 		return was, err
@@ -54,23 +79,10 @@ func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
 	return was, m.SetConfig(&ipvs.Config{TimeoutTCP: at(0), TimeoutTCPFin: at(1), TimeoutUDP: at(2)})
 }
 
-// probe requests a service that can't exist, for which the kernel returns ESRCH. EPERM means missing rights. Any other
-// error means that the library uses an outdated family number: a reloaded module gets a new number, but the library
-// never looks it up again.
-func (m moby) probe() error {
-	_, err := m.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
-	switch {
-	case errors.Is(err, syscall.ESRCH):
-		return nil
-	case errors.Is(err, syscall.EPERM):
-		return err
-	default:
-		return fmt.Errorf("%w: %w", errReloaded, err)
-	}
-}
-
 // put adds or edits a service. An addition of an existing service becomes an edit, unless op.New is set.
 func (m moby) put(op lvs.Op) error {
+	asking.RLock()
+	defer asking.RUnlock()
 	s := mobyService(op)
 	if op.Kind == lvs.AddService {
 		if err := m.NewService(s); op.New || !errors.Is(err, syscall.EEXIST) {
@@ -82,6 +94,8 @@ func (m moby) put(op lvs.Op) error {
 
 // remove removes a service. It succeeds if the service does not exist.
 func (m moby) remove(op lvs.Op) error {
+	asking.RLock()
+	defer asking.RUnlock()
 	err := m.DelService(mobyService(op))
 	if errors.Is(err, syscall.ESRCH) {
 		return nil

@@ -1,19 +1,15 @@
 package ipvsctl
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
 )
-
-// The tests of this file must be the last ones: after ip_vs was unloaded, moby/ipvs can't be used in this process any
-// more.
 
 // unloadIPVS unloads the modules of the lab's kernel, never those of a real machine.
 func unloadIPVS(t *testing.T) {
@@ -39,45 +35,33 @@ func unloadIPVS(t *testing.T) {
 	t.Fatalf("the modules of IPVS do not go:\n%s", modules)
 }
 
-// alone runs the test in a process of its own, because moby/ipvs looks for IPVS only once in each process. It returns
-// true in that process.
-func alone(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("IPVS_TESTS_ALONE") != "" {
-		return true
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), "IPVS_TESTS_ALONE=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
 func TestKernelModuleIsLoadedAtOpen(t *testing.T) {
 	needsIPVS(t)
-	if alone(t) {
-		unloadIPVS(t)
-		t.Setenv("PATH", "/nowhere") // modprobe is found without PATH
-		apply(t, openKernel(t))
-	}
+	unloadIPVS(t)
+	t.Setenv("PATH", "/nowhere") // modprobe is found without PATH
+	apply(t, openKernel(t))
 }
 
-func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
-	needsIPVS(t)
-	if !alone(t) {
-		return
-	}
-	k := &kernel{}
-	testkit.OK(t, k.Connect(t.Context()))
-	defer k.Close()
-	apply(t, k)
-	unloadIPVS(t)
-	if _, err := k.Read(t.Context()); !errors.Is(err, syscall.ENOENT) {
-		t.Errorf("without the module: %v", err)
-	}
-	err := k.Do(t.Context(), parseOp(t, "-D -f 1"))[0]
-	if !errors.Is(err, errReloaded) || !strings.Contains(err.Error(), "restart this program") {
-		t.Errorf("with the module loaded again: %v", err)
+// The number of the family IPVS is another one each time.
+func TestKernelModuleLoadedAgainIsUsed(t *testing.T) {
+	k := ownKernel(t)
+	service := parseOp(t, "-A -f 1 -s rr")
+	for what, ask := range map[string]func() error{
+		"read":     func() error { return testkit.Error(k.Read(t.Context())) },
+		"addition": func() error { return k.Do(t.Context(), service)[0] },
+		"removal":  func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1"))[0] },
+		"timeouts": func() error { return testkit.Error(k.Timeouts(t.Context(), lvs.Timeouts{7, 8, 9})) },
+	} {
+		unloadIPVS(t)
+		err := ask()
+		if (err == nil) != (what == "read") || err != nil && !IsMissing(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+		testkit.OK(t, ask(), what)
+		apply(t, k, service)
+		if err := k.Do(t.Context(), parseOp(t, "-A -f 1 -s nosuch"))[0]; IsMissing(err) {
+			t.Errorf("no module of a scheduler: %v", err)
+		}
+		apply(t, k, parseOp(t, "-D -f 1"))
 	}
 }

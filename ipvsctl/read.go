@@ -2,8 +2,10 @@ package ipvsctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 
 	"ldirectord/internal/lvs"
 
@@ -13,7 +15,12 @@ import (
 // Read returns the whole table, see Client.
 func (k *kernel) Read(ctx context.Context) (lvs.Table, error) {
 	table := make(lvs.Table)
-	err := k.request(ctx, func(c *conn) error { return c.genl.read(table) })
+	read := func(c *conn) error { clear(table); return c.genl.read(table) }
+	err := k.request(ctx, read)
+	var absent *absentError
+	if errors.Is(err, syscall.ENOENT) && !errors.As(err, &absent) { // the module was unloaded
+		err = k.request(ctx, read)
+	}
 	if err != nil {
 		return nil, &OpError{Op: "read", Err: err}
 	}

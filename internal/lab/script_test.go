@@ -47,6 +47,7 @@ func TestKernelAnOrderOutlastsTheClock(t *testing.T)          { newLab(t).play("
 func TestKernelWithdrawOn(t *testing.T)                       { newLab(t).play("withdrawon") }
 func TestKernelCheckTellsOfClientsThatStay(t *testing.T)      { newLabOf(t, 0).play("stay") }
 func TestKernelCheckAndPlanKnowTheMarks(t *testing.T)         { newLabOf(t, 0).play("marks-check") }
+func TestKernelModuleIsLoadedAgain(t *testing.T)              { newLabOf(t, 0).play("module-reloaded") }
 func TestKernelSchedulerThatTheKernelLacks(t *testing.T)      { newLabOf(t, 0).play("scheduler-unknown") }
 func TestKernelDoctorFindsAndMends(t *testing.T)              { newLabOf(t, 2).play("doctor") }
 func TestKernelCheckVIPFindsFaults(t *testing.T)              { newTrafficLab(t).play("checkvip-faults") }
