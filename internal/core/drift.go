@@ -27,6 +27,9 @@ func (w *writer) checkDrift() {
 	}
 	w.tell.trouble(&w.unread, o.Err, notify.TableError, "Table can't be read", notify.TableRecovered,
 		"Table can be read again")
+	if o.Answer == judge.Missing {
+		w.lost()
+	}
 	if o.Err != nil {
 		return
 	}
@@ -42,6 +45,17 @@ func (w *writer) checkDrift() {
 	}
 	w.settle(changes)
 	w.keepTimeouts()
+}
+
+// lost notes that the kernel no longer has IPVS. Its table went with it.
+func (w *writer) lost() {
+	for _, v := range w.ours {
+		if v.placed {
+			v.placed = false
+			v.Vanished()
+			v.touch()
+		}
+	}
 }
 
 // isAsWritten reports whether a reading shows the virtual service as it was last written.

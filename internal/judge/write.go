@@ -30,7 +30,7 @@ type Answer uint8
 const (
 	Done Answer = iota
 	Refused
-	Missing     // the entry is not there
+	Missing     // the entry, or the whole table, is not there
 	Unanswered  // it may or may not be done
 	Unsent      // it was not sent: the table gets no requests now
 	Interrupted // the daemon ends
