@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
@@ -125,8 +126,9 @@ func (w *writer) noteCounters(table lvs.Table) {
 	}
 }
 
-// notice reports each external change once. An external change of a server is kept until the server's next change of
-// state or a reload, unless a file in maintenancedir or the directive repair requires otherwise.
+// notice reports each external change once. An external change of a server's weight is kept until the server's next
+// change of state or a reload, unless a file in maintenancedir or the directive repair requires otherwise. So is the
+// removal of a server. Other settings of a server in the file are restored.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
@@ -148,8 +150,42 @@ func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 		case lvs.DelDest:
 			what = "was removed"
 		}
-		v.byHand(&w.tell, addr, op.Kind != lvs.DelDest, empties, what)
+		if op.Kind != lvs.EditDest || op.Dest.Weight != op.Old.Weight {
+			v.byHand(&w.tell, addr, op.Kind != lvs.DelDest, empties, what)
+		}
+		if more := otherSettings(op); more != "" {
+			w.tell.override(v, addr, "has "+more+v.undoes(op.Dest))
+		}
 	}
+}
+
+// otherSettings names the settings, apart from the weight, that an edit by hand changed. It returns "" if there are
+// none.
+func otherSettings(op lvs.Op) string {
+	if op.Kind != lvs.EditDest {
+		return ""
+	}
+	var all []string
+	now, was := op.Dest, op.Old
+	if now.Forward != was.Forward {
+		all = append(all, "forwarding method "+now.Forward.String())
+	}
+	if now.Upper != was.Upper || now.Lower != was.Lower {
+		all = append(all, fmt.Sprintf("thresholds u:%d l:%d", now.Upper, now.Lower))
+	}
+	if now.Encap != was.Encap {
+		all = append(all, "another tunnel")
+	}
+	return strings.Join(all, ", ")
+}
+
+// undoes describes what becomes of settings, apart from the weight, that were changed by hand.
+func (v *virtual) undoes(now lvs.Dest) string {
+	s := v.At(now.Addr)
+	if v.AsInFile(now) != now || s != nil && s.Reroutes(now) && !v.ByHand[now.Addr] {
+		return "; restoring it"
+	}
+	return "; kept until a reload"
 }
 
 // byHand notes and reports that the destination at addr was changed by hand. For in and empties, see

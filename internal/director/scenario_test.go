@@ -661,6 +661,8 @@ func (s *scenario) hand(words []string) {
 			op.Dest.Addr = netip.MustParseAddrPort(words[i+1])
 		case "-w":
 			fmt.Sscan(words[i+1], &op.Dest.Weight)
+		case "-x":
+			fmt.Sscan(words[i+1], &op.Dest.Upper)
 		case "-m":
 			op.Dest.Forward = lvs.Masq
 		}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"ldirectord/internal/health"
+	"ldirectord/internal/lvs"
 )
 
 // From checks, orders: a change by hand ends with the server's next change of state.
@@ -33,14 +34,14 @@ func released(p *proposal) {
 	}
 }
 
-// From another program: a change by hand in the table stays.
+// From another program: a weight by hand stays, and so does an addition or removal by hand.
 var byHandRule = Rule{"hand", true, byHand}
 
-// byHand keeps changes made by hand.
+// byHand keeps changes made by hand. Of an entry, only its weight is kept.
 func byHand(p *proposal) {
 	for addr := range p.ByHand {
 		if d, in := p.Have.At(addr); in {
-			p.other(d, d.Weight)
+			p.other(p.AsInFile(d), d.Weight)
 		} else {
 			delete(p.Places, addr)
 		}
@@ -50,10 +51,24 @@ func byHand(p *proposal) {
 	}
 }
 
-// Changed notes that a destination was changed by hand, and reports whether the change is kept. If so, it lasts until
-// the server's next change of state or a reload. The change is undone if repair is set, if another daemon empties the
-// section, or if it contradicts maintenance. A change that is kept ends whatever was changing the server's weight. The
-// argument in reports whether the destination still exists.
+// AsInFile returns a destination with the settings that the file has for its address, and with its own weight. It
+// returns a server unchanged whose change to gate has to wait for the end of its connections.
+func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
+	weight, s, fallback := d.Weight, c.At(d.Addr), c.FallbackAt(d.Addr)
+	switch {
+	case s != nil && !s.Reroutes(d):
+		d = s.Dest
+	case s == nil && fallback >= 0:
+		d = c.Fallbacks[fallback].Dest
+	}
+	d.Weight = weight
+	return d
+}
+
+// Changed notes that a destination was added or removed by hand, or got another weight, and reports whether the change
+// is kept. If so, it lasts until the server's next change of state or a reload. The change is undone if repair is set,
+// if another daemon empties the section, or if it contradicts maintenance. A change that is kept ends whatever was
+// changing the server's weight. The argument in reports whether the destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()
