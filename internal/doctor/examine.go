@@ -275,7 +275,7 @@ func (x one) needed() {
 		applies           bool
 		directive, module string
 	}{
-		{true, "scheduler", "ip_vs_" + x.Scheduler},
+		{x.Scheduler != "none", "scheduler", "ip_vs_" + x.Scheduler}, // with none, the kernel uses no scheduler
 		{x.PEName != "" && x.Persistent > 0, "pename", "ip_vs_pe_" + x.PEName},
 		{len(x.Marking) > 0, "mark", "xt_mark"},
 		{
