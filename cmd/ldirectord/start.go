@@ -16,8 +16,10 @@ import (
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
+	"ldirectord/internal/status"
 	"ldirectord/internal/view"
 )
 
@@ -191,7 +193,10 @@ func reload(c *call) error {
 	case refused != nil && refused.Status == http.StatusConflict:
 		return exit{exitConfig, err}
 	case err == nil:
-		c.warnOfOrders()
+		if report, err := c.report(); err == nil {
+			c.warnOfOrders(report.Orders)
+			c.warnOfTable(report.Virtuals)
+		}
 	}
 	return err
 }
@@ -202,9 +207,8 @@ func confirm(c *call) error {
 }
 
 // warnOfOrders names the orders whose servers are no longer in the file.
-func (c *call) warnOfOrders() {
+func (c *call) warnOfOrders(all []orders.Entry) {
 	var lost []string
-	all, _ := c.orders()
 	for _, o := range all {
 		if o.Lost {
 			lost = append(lost, o.Backend.String())
@@ -217,5 +221,14 @@ func (c *call) warnOfOrders() {
 		}
 		c.warn("%s %s no server any more: %s", view.Plural(len(lost), "order"), have,
 			strings.Join(lost, ", "))
+	}
+}
+
+// warnOfTable names the virtual services that the table refuses, and why.
+func (c *call) warnOfTable(all []status.Virtual) {
+	for _, v := range all {
+		if v.Error != "" {
+			c.warn("the table refuses %s: %s", view.Label(v.ID, v.Title), v.Error)
+		}
 	}
 }
