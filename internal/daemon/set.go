@@ -89,15 +89,16 @@ func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnsw
 // servers.
 func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.File, meant []lvs.Backend) error {
 	var refused error
+	named := append(now.Aliases(meant), meant...)
 	if r.Waits() {
-		refused = alone(meant, all)
+		refused = alone(named, all)
 	} else {
 		refused = inBudget(r, shortWithout(meant, now, all))
 	}
 	if refused != nil {
 		return refused
 	}
-	for _, p := range append(now.Aliases(meant), meant...) {
+	for _, p := range named {
 		delete(all, p)
 	}
 	if r.Waits() {

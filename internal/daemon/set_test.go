@@ -178,6 +178,9 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 		testkit.Same(t, meant, []lvs.Backend{lvs.At(id, "web:80")}, what)
 		testkit.Equal(t, len(all), left, what)
 	}
+	all := orders.All{lvs.At(id, addr.String()): {Kind: orders.Drain}}
+	later := orders.Request{Order: orders.Order{Kind: orders.Drain, From: time.Now()}}
+	testkit.FailsWith(t, carryOut(later, now, all, "", []lvs.Backend{lvs.At(id, "web:80")}), "has an order, drain")
 }
 
 // The end of an order is reported from a command that found none; a server that waited to come back is released by it.
