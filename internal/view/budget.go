@@ -50,11 +50,11 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 	seen := map[string]bool{}
 	for i := range v.Servers {
 		s := &v.Servers[i]
-		at := lvs.At(v.ID, s.Real)
-		switch order := given[at]; {
+		at, other := lvs.At(v.ID, s.Real), lvs.At(v.ID, cmp.Or(s.Alias, s.Real))
+		switch order := cmp.Or(given[at], given[other]); {
 		case s.Moved, !s.Addr.IsValid(), seen[s.Real]: // it is to be removed, has no address, or was counted
 			continue
-		case goes[at]:
+		case goes[at], goes[other]:
 			left.Backend = at
 			serves, passes = serves || s.serves(), passes || s.serves() && !s.Held
 			unknown = unknown || s.State == "unknown"

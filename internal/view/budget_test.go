@@ -10,7 +10,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// What orders leave: for the first server, and for both, beside others. An order that changes nothing always passes.
+// What orders leave: for the first server, and for both, beside others. An order that changes nothing always passes. An
+// order by the other name of a server is one for the server.
 func TestWhatOrdersLeave(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	serves := Server{Addr: someAddr, State: "up", Up: true, Serves: true}
@@ -23,27 +24,26 @@ func TestWhatOrdersLeave(t *testing.T) {
 	moved.Moved = true
 	servers := map[string]Server{"serves": serves, "down": down, "unknown": unknown, "light": light, "rests": rests,
 		"held": held, "moved": moved}
-	a, b := lvs.At(id, "a"), lvs.At(id, "b")
+	a, b, otherA, otherB := lvs.At(id, "a"), lvs.At(id, "b"), lvs.At(id, "A"), lvs.At(id, "B")
 	for _, row := range testkit.Table(t, "testdata/budget.txt", 5) {
 		states, isDrained := strings.CutSuffix(row[1], ", drained")
 		name, other, _ := strings.Cut(states, " ")
 		first, second := servers[name], servers[other]
-		first.Real, second.Real = "a", "b"
+		first.Real, second.Real, first.Alias, second.Alias = "a", "b", "A", "B"
 		keeps, enough := 0, &MinServers{}
 		testkit.Must(fmt.Sscan(row[2], &keeps, &enough.Low))(t, row)
 		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{first, second, first},
 			Guard: Guard{Keeps: keeps}, Enough: enough},
 			{ID: "fwm:3", Servers: []Server{first}}}}
-		given := orders.All{}
-		if isDrained {
-			given[b] = orders.Order{Kind: orders.Drain, Why: "disk"}
-		}
-		for i, of := range [][]lvs.Backend{{a}, {a, b}} {
-			got := ""
+		for i, of := range [][]lvs.Backend{{a}, {a, b}, {otherA}, {otherA, otherB}} {
+			got, given := "", orders.All{}
+			if isDrained {
+				given[[]lvs.Backend{b, otherB}[i/2]] = orders.Order{Kind: orders.Drain, Why: "disk"}
+			}
 			for _, s := range now.Short(of, given) {
 				got += strings.Replace(s.String(), id, "WEB", 1)
 			}
-			testkit.Equal(t, got, row[3+i], row[0], "an order for", of)
+			testkit.Equal(t, got, row[3+i%2], row[0], "an order for", of)
 		}
 	}
 }
