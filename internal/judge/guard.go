@@ -89,15 +89,16 @@ func obeyed(p *proposal) {
 }
 
 // Recovered reports whether every server is up, does not ask to be left out, and does not wait to come back. A server
-// that is up only because of the brake does not count as up. Servers that an order or a maintenance file takes out,
-// servers with weight 0, unchecked servers, backup servers and servers without an address don't count.
+// that is up only because of the brake, or because the table had it at the start, does not count as up. Servers that an
+// order or a maintenance file takes out, servers with weight 0, unchecked servers, backup servers and servers without
+// an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
 		out := s.File || s.Order.Kind == Drain || s.Order.Kind == Maint
 		if out || s.Unchecked || s.Backup || s.Weight() == 0 {
 			continue
 		}
-		if s.Health() != health.Up || s.Asks() > health.NoAdmin || s.Waits() {
+		if s.Health() != health.Up || s.isPending() || s.Asks() > health.NoAdmin || s.Waits() {
 			return false
 		}
 		for _, check := range s.Checks() {

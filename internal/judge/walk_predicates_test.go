@@ -378,7 +378,7 @@ func endsInTime(s *step) string {
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
 		counts := o.Weight > 0 && !o.Backup && !o.Unchecked && !o.Gone && !o.Out && !o.Drained
-		up := o.Health == health.Up && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) &&
+		up := o.Health == health.Up && !o.Open && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) &&
 			!w.failsOwn(i)
 		all = all && (up || !counts)
 	}
