@@ -29,18 +29,29 @@ func (m *maintainer) enter(first maintenance.Reading) {
 // obey puts the servers that the folder names into maintenance. While the folder can't be read, no server leaves
 // maintenance. Each reason why it or a file can't be read is reported once.
 func (m *maintainer) obey(r maintenance.Reading) {
+	what := m.instead(r)
 	if r.Err == nil || r.Out != nil {
 		m.out = m.after(r)
 	}
-	what := "Maintenance folder can't be read; servers in maintenance stay there: "
-	if len(r.Unread) > 0 {
-		what = "Maintenance files can't be read; their servers stay as they were: "
-	}
-	m.tell.trouble(&m.trouble, r.Err, notify.FolderError, what+m.global.MaintenanceDir,
+	m.tell.trouble(&m.trouble, r.Err, notify.FolderError, what+": "+m.global.MaintenanceDir,
 		notify.FolderReadable, "Maintenance folder can be read again: "+m.global.MaintenanceDir)
 	for _, v := range m.virtuals {
 		m.maintain(v)
 	}
+}
+
+// instead describes what happens while the folder or a file can't be read.
+func (m *maintainer) instead(r maintenance.Reading) string {
+	files, first := len(r.Unread) > 0, m.out == nil
+	switch {
+	case files && first:
+		return "Maintenance files can't be read; their servers are in maintenance"
+	case files:
+		return "Maintenance files can't be read; their servers stay as they were"
+	case first:
+		return "Maintenance folder can't be read; no server is in maintenance until it can"
+	}
+	return "Maintenance folder can't be read; servers in maintenance stay there"
 }
 
 // after returns the servers in maintenance after a reading. A server whose file can't be read stays as it was, because

@@ -88,7 +88,7 @@ func (r *Report) Remarks() []string {
 		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)
 	}
 	all.reported("mark rules can't be set: ", r.MarkError)
-	all.reported("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
+	all.reported("the maintenance folder can't be read; what was read before still applies: ", r.Folder)
 	all.reported("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
 		if n.Address.IsValid() { // without an address, the servers have remarks of their own

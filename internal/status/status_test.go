@@ -416,7 +416,7 @@ func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 func TestAFolderThatCannotBeReadShows(t *testing.T) {
 	s := observed(t)
 	s.Folder = "open /srv/maintenance: permission denied"
-	want := "the maintenance folder can't be read; servers in maintenance stay there: " + s.Folder
+	want := "the maintenance folder can't be read; what was read before still applies: " + s.Folder
 	if all := NewReport(s, process(), nil).Remarks(); !slices.Contains(all, want) {
 		t.Errorf("%q", all)
 	}
