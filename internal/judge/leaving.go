@@ -44,7 +44,7 @@ func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	wasIdle := l.Idle
 	l.Idle = idle && in && weight == 0 // a departing server with a weight still serves, see replaced
 	switch {
-	case !l.Until.IsZero() && !now.Before(l.Until):
+	case !l.Until.IsZero() && !now.Before(l.Until) && !l.Serves:
 		l.Over = Late
 	case wasIdle && l.Idle: // by now, connections being set up when it got weight 0 are counted
 		l.Over = Drained

@@ -113,7 +113,9 @@ type Departure struct {
 	Name  string    // as it was configured; "" until that is noted
 	Until time.Time // the latest time to remove it
 	Idle  bool      // it had no connections at the last look
-	Over  Ending
+	// a reload replaced all servers, and this one still serves; draintime begins afterwards
+	Serves bool
+	Over   Ending
 
 	Carries lvs.Counters // its connections at the last look, if they were known
 }

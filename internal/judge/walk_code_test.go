@@ -251,7 +251,7 @@ func (w *world) codeState(c *codec) {
 			}
 			at := &w.Departing[l]
 			c.when(&at.Until)
-			c.flags(&at.Idle)
+			c.flags(&at.Idle, &at.Serves)
 			num(c, &at.Over, 2)
 			l++
 		}

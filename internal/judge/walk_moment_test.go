@@ -52,7 +52,8 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		})
 	}
 	for _, l := range w.Departing {
-		stays := w.conns[slotOf(l.Addr)] && (l.Until.IsZero() || l.Until.After(instant)) && l.Over == Stays
+		stays := w.conns[slotOf(l.Addr)] && (l.Until.IsZero() || l.Until.After(instant) || l.Serves) &&
+			l.Over == Stays
 		m.Departing = append(m.Departing, always.Departure{Addr: l.Addr, Stays: stays,
 			Endless: l.Until.IsZero()})
 	}
