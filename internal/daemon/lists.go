@@ -182,7 +182,7 @@ func (w *listWatch) now() versions {
 
 // due returns the lists that must be read, and whether each is guarded. A file must be read when it has changed and
 // then stayed the same. Names, and lists that could not be used, must be read when asks returns true. A list that has
-// lacked too many servers for at least wait must be read too, and is not guarded.
+// lacked too many servers for at least wait must be read too, and is not guarded. No file is read while it changes.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.now()
@@ -190,7 +190,7 @@ func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 		now, since := files[id], w.since[id]
 		isOld := !since.IsZero() && time.Since(since) >= wait
 		again := asks && (w.refused || list.Trouble != "" || every > 0 && isName(id))
-		if isOld || now.same(w.seen[id]) && (again || !now.same(w.read[id])) {
+		if now.same(w.seen[id]) && (isOld || again || !now.same(w.read[id])) {
 			w.read[id], due[id] = now, !isOld
 		}
 		w.seen[id] = now

@@ -106,6 +106,11 @@ func TestWhenAListIsRead(t *testing.T) {
 			t.Errorf("in trouble for %v: %v, want %t", since, due, want)
 		}
 	}
+	w.since[path] = time.Now().Add(-time.Hour)
+	testkit.Write(t, path, "d\n")
+	for _, want := range []bool{false, true} {
+		testkit.Equal(t, len(w.due(time.Minute, 0)) > 0, want, "in trouble, and just written")
+	}
 }
 
 // A start may take long, by a name server that is dead. A list that changed meanwhile is read again.
