@@ -28,8 +28,9 @@ type Config struct {
 	Secrets map[string][sha256.Size]byte
 	Unsound []*Virtual // sections with an error, as far as they were read, for further diagnostics
 
-	hidesSecrets bool            // in its JSON
-	blocks       map[int]blockID // the block of each of their lines
+	hidesSecrets bool                // in its JSON
+	blocks       map[int]blockID     // the block of each of their lines
+	missing      map[string][]string // the missing lists of each virtual service by its ID, see List.Missing
 }
 
 // Position is a place in a file. Lines and columns are counted from 1. Line 0 means the file as a whole.
@@ -218,7 +219,8 @@ type Virtual struct {
 
 	Reals   []Real    // in file order, one for each address of a range; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
-	Staying []Real    // servers that left while a new name has no address: the name may be mistyped
+	// servers that left while a new name has no address, or a new list is missing: it may be mistyped
+	Staying []Real
 
 	also []*Virtual // see Checks
 }

@@ -204,9 +204,9 @@ func (u lookup) named(line *realLine, server Real, port uint16) *Named {
 	return n
 }
 
-// keepLeaving keeps the servers of the previous configuration if a new name has no address. They stay until all names
-// of the section have an address, or until the next reload. Virtual.Staying may also contain servers that are in this
-// configuration.
+// keepLeaving keeps the servers of the previous configuration if a new name has no address, or a new list is missing.
+// They stay until all names of the section have an address and no list is missing, or until the next reload.
+// Virtual.Staying may also contain servers that are in this configuration.
 func (c *Config) keepLeaving(before *Config, refines bool) {
 	if before == nil {
 		return
@@ -216,8 +216,8 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 		byID[was.ID] = was
 	}
 	for _, v := range c.Virtuals {
-		was := byID[v.ID]
-		if was == nil || len(v.Waiting) == 0 {
+		was, missing := byID[v.ID], c.missing[v.ID]
+		if was == nil || len(v.Waiting)+len(missing) == 0 {
 			continue
 		}
 		isNew := func(w Waiting) bool {
@@ -225,10 +225,12 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 			waited := func(old Waiting) bool { return old.Host == w.Host }
 			return !slices.ContainsFunc(was.Waiting, waited) && !slices.ContainsFunc(was.Reals, isOf)
 		}
+		isNewList := func(id string) bool { return !slices.Contains(before.missing[v.ID], id) }
 		if refines {
 			v.Staying = was.Staying
 		}
-		if slices.ContainsFunc(v.Waiting, isNew) { // with refines the name is one of a list
+		// with refines the name is one of a list
+		if slices.ContainsFunc(v.Waiting, isNew) || slices.ContainsFunc(missing, isNewList) {
 			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
 	}

@@ -25,6 +25,9 @@ type List struct {
 	Shrunk  bool   // the trouble: it has lost more than half of its servers, or all of a family
 }
 
+// Missing reports whether the list can't be used, and no former list takes its place.
+func (l List) Missing() bool { return l.Trouble != "" && len(l.Servers) == 0 }
+
 // ListedReal is a server in a list.
 type ListedReal struct {
 	Target string `json:"target"` // ADDRESS[:PORT] or NAME[:PORT]
@@ -159,6 +162,9 @@ func (v *value) addListed(path, port, rest string) {
 	}
 	if excess != "" {
 		v.warn(suspicious, "%s; the tags of the list are ignored", excess)
+	}
+	if list.Missing() {
+		s.missing = append(s.missing, path)
 	}
 	if list.Trouble != "" {
 		v.warn(suspicious, "%s: %s", path, list.Trouble)

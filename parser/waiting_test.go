@@ -98,7 +98,8 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 	})
 }
 
-// When a name has no address at a reload, its server stays in a section that had it before, and in no other one.
+// When a name has no address at a reload, or a list is missing, the servers before stay in that section, and in no
+// other one.
 func TestServersThatStay(t *testing.T) {
 	book := answers{"here": {netip.MustParseAddr("192.0.2.7")}}
 	read := func(src string, o Options) *Config {
@@ -122,6 +123,12 @@ func TestServersThatStay(t *testing.T) {
 	before := read(one+"192.0.2.11:80"+two+"dead:80 masq\n", Options{})
 	brings := read(one+"mistyped:80"+two+"dead:81 masq\n", Options{Before: before})
 	refined := Options{Before: brings, Refines: true}
+	const listed = "virtual=192.0.2.1:80\n\trealfile=/x masq\nvirtual=192.0.2.2:80\n\treal=192.0.2.12:80 masq\n"
+	missing := func(o Options) Options {
+		o.Lists = map[string]List{"/x": {Trouble: "no such file"}}
+		return o
+	}
+	mistyped := read(listed, missing(Options{Before: before}))
 	for _, c := range []struct {
 		what string
 		cfg  *Config
@@ -135,6 +142,11 @@ func TestServersThatStay(t *testing.T) {
 			"[tcp:192.0.2.1:80 192.0.2.11:80]"},
 		{"it has an address", read(one+"here:80"+two+"dead:81 masq\n", refined), "[]"},
 		{"the next reload", read(one+"mistyped:80"+two+"dead:81 masq\n", Options{Before: brings}), "[]"},
+		{"a new list is missing", mistyped, "[tcp:192.0.2.1:80 192.0.2.11:80]"},
+		{"it is still missing", read(listed, missing(Options{Before: mistyped, Refines: true})),
+			"[tcp:192.0.2.1:80 192.0.2.11:80]"},
+		{"it is there, and empty", read(listed, Options{Before: mistyped, Refines: true}), "[]"},
+		{"it is missing at the next reload", read(listed, missing(Options{Before: mistyped})), "[]"},
 		{"the first reading", read(one+"mistyped:80"+two+"dead:81 masq\n", Options{}), "[]"},
 	} {
 		if got := fmt.Sprint(staying(c.cfg)); got != c.want {

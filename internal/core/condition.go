@@ -181,7 +181,8 @@ var staysKind = kind{name: "stays", trouble: judge.Noted, says: func(a *subject)
 	if !a.v.Stays(a.s.entry) {
 		return ""
 	}
-	return "it left the file; it stays until every name of its section has an address, or until the next reload"
+	return "it left the file; it stays until every name of its section has an address and every list can be " +
+		"used, or until the next reload"
 }}
 
 var byHandKind = kind{name: view.ByHand.Kind, trouble: view.ByHand.Trouble, says: func(a *subject) string {

@@ -47,7 +47,7 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 	for id, use := range uses {
 		was, known := inForce[id]
 		var unread error
-		known = known && (was.Trouble == "" || len(was.Servers) > 0) // else no list was good yet
+		known = known && !was.Missing() // else no list was good yet
 		if !known {
 			was.Servers, known, unread = savedList(id)
 		}
@@ -236,7 +236,9 @@ func (f *configFile) takeLists(ctx context.Context, read lists) {
 	f.reportLists(now)
 	changed := false
 	for _, id := range slices.Sorted(maps.Keys(now)) {
-		if was, is := f.current.Lists[id].Servers, now[id].Servers; !slices.Equal(was, is) {
+		was, is := f.current.Lists[id], now[id]
+		// an empty list that was missing releases the servers that stay
+		if !slices.Equal(was.Servers, is.Servers) || was.Missing() && !is.Missing() {
 			changed = true
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}
