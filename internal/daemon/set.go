@@ -77,7 +77,7 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 // answerTo returns the outcome of a recorded order.
 func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnswer {
 	answer := SetAnswer{Servers: inTable(now, meant)}
-	for _, at := range meant {
+	for _, at := range append(now.Aliases(meant), meant...) {
 		if o := now.Orders[at]; o.Waits() && !r.TakesBack() {
 			answer.Undone = append(answer.Undone, fmt.Sprintf("%s: %s", at, o))
 		}

@@ -181,6 +181,9 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	all := orders.All{lvs.At(id, addr.String()): {Kind: orders.Drain}}
 	later := orders.Request{Order: orders.Order{Kind: orders.Drain, From: time.Now()}}
 	testkit.FailsWith(t, carryOut(later, now, all, "", []lvs.Backend{lvs.At(id, "web:80")}), "has an order, drain")
+	now.Orders = orders.All{lvs.At(id, addr.String()): later.Order}
+	undone := answerTo(orders.Request{}, now, []lvs.Backend{lvs.At(id, "web:80")}).Undone
+	testkit.Equal(t, len(undone), 1, "waiting orders that another one undoes:", undone)
 }
 
 // The end of an order is reported from a command that found none; a server that waited to come back is released by it.
