@@ -89,12 +89,13 @@ func (c *call) staysInForeground() bool {
 // lastGoodEnv allows the daemon in the background to start with the last good configuration.
 const lastGoodEnv = "LDIRECTORD_LAST_GOOD"
 
-// loadOrLastGood reads the configuration. If it can't be used, and --last-good is given, it reads the one that was last
-// in force.
+// loadOrLastGood reads the configuration. If it can't be used, and --last-good is given or the last daemon ended during
+// a trial, it reads the one that was last in force.
 func (c *call) loadOrLastGood() error {
 	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
 	os.Unsetenv(lastGoodEnv)
 	refused := c.load()
+	asked = asked || refused != nil && daemon.OnTrial(c.path, nil) && c.found().Pid == 0
 	since := daemon.LastGood(c.path)
 	switch {
 	case refused == nil:

@@ -42,11 +42,15 @@ func keep(path string, text []byte) error {
 	return runfile.Sync(path)
 }
 
+// keeps reports whether the configuration in force is saved.
+func (f *configFile) keeps() bool {
+	return os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
+}
+
 // keepGood saves the configuration in force, with its parts, for start --last-good. A configuration on trial is not
 // saved, because it may be in force only for a short time.
 func (f *configFile) keepGood(text []byte) {
-	isKept := os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
-	if !isKept || f.trial != nil {
+	if !f.keeps() || f.trial != nil {
 		return
 	}
 	var err error

@@ -89,6 +89,9 @@ func newConfigFile(d *daemon) *configFile {
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
+	if f.current.GoodSince.IsZero() { // not the former one of a trial
+		f.follow(nil)
+	}
 	f.keepGood(f.current.Text)
 	f.current.forget()
 	here, there := watch(ctx, filepath.Dir(path)), watchTarget(ctx, path)
@@ -400,10 +403,10 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 		f.d.record(func(s *instance.State) { s.Execute = now })
 	}
 	f.current = l
-	f.follow(r.trial)
 	if r.refines() {
 		f.adoptRefined(ctx)
 	} else {
+		f.follow(r.trial)
 		f.adopt(ctx)
 	}
 	f.keepGood(text)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -109,6 +110,13 @@ func (f *configFile) refuseAgain(text []byte, why string) error {
 	return keep(statePath("back", f.d.Config.Path), append(sum[:], why...))
 }
 
+// OnTrial reports whether a daemon ended during a trial and the file does not have the former text, which only the
+// command reload may replace.
+func OnTrial(path string, text []byte) bool {
+	former, _ := runfile.Read(statePath("config", path)) // without it, none can come back
+	return runfile.Exists(statePath("trial", path)) && !bytes.Equal(text, former)
+}
+
 // good returns the saved text of the configuration in force.
 func (f *configFile) good() ([]byte, error) {
 	text, err := runfile.Read(statePath("config", f.d.Config.Path))
@@ -149,11 +157,14 @@ func (f *configFile) try(ctx context.Context, r request) error {
 }
 
 // begin begins a trial right before its configuration comes into force. A daemon that starts during the trial uses the
-// former configuration.
+// former configuration, whatever the file contains then.
 func (f *configFile) begin(t *trial, text []byte) error {
 	t.text, t.since = text, time.Now()
 	t.until = t.since.Add(t.within)
-	return f.refuseAgain(text, "it was not confirmed")
+	if err := f.refuseAgain(text, "it was not confirmed"); err != nil {
+		return err
+	}
+	return keep(statePath("trial", f.d.Config.Path), []byte("pending\n"))
 }
 
 // confirm ends the trial. Its configuration stays in force.
@@ -178,6 +189,10 @@ func (f *configFile) follow(t *trial) {
 		until = t.until
 	}
 	f.d.tally.setTrial(until)
+	if t == nil && f.keeps() {
+		f.d.settled(notify.KeepFailed, "The trial still counts as pending",
+			runfile.Remove(statePath("trial", f.d.Config.Path)))
+	}
 }
 
 // lookAtTrial puts the former configuration in force again if the trial has failed. If that configuration is refused,
