@@ -340,12 +340,20 @@ func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) 
 	}
 }
 
+// waits returns an error, which it logs, if the configuration in force is on trial.
+func (f *configFile) waits() error {
+	if f.trial == nil {
+		return nil
+	}
+	err := fmt.Errorf("the configuration in force waits for the command confirm until %s",
+		f.trial.until.Format(time.TimeOnly))
+	f.d.say(notify.ConfigIgnored, "The file is not read: %v", err)
+	return err
+}
+
 // reload reads the file because a command requested it. The error for a refused file is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
-	if f.trial != nil {
-		err := fmt.Errorf("the configuration in force waits for the command confirm until %s",
-			f.trial.until.Format(time.TimeOnly))
-		f.d.say(notify.ConfigIgnored, "The file is not read: %v", err)
+	if err := f.waits(); err != nil {
 		return err
 	}
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")

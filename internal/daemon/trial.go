@@ -119,6 +119,10 @@ func OnTrial(path string, text []byte) bool {
 
 // good returns the saved text of the configuration in force.
 func (f *configFile) good() ([]byte, error) {
+	if !f.keeps() {
+		return nil, errors.New("this daemon does not save the configuration in force, which might come back; " +
+			"set $STATE_DIRECTORY to a folder for it, and start the daemon again")
+	}
 	text, err := runfile.Read(statePath("config", f.d.Config.Path))
 	if err == nil && sha256.Sum256(text) != f.inForce {
 		err = errors.New("it is not in the state folder")
@@ -142,6 +146,9 @@ func (f *configFile) answerConfirm(ctx context.Context, _ url.Values) (any, erro
 
 // try reads the file, and begins the trial of its configuration.
 func (f *configFile) try(ctx context.Context, r request) error {
+	if err := f.waits(); err != nil {
+		return err
+	}
 	former, err := f.good()
 	if err != nil {
 		return err
