@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -191,7 +190,7 @@ func reload(c *call) error {
 		return nil
 	case errors.Is(err, socket.ErrNoListener) && !c.Empty && c.Confirm == 0:
 		return send(found.Pid, unix.SIGHUP)
-	case refused != nil && refused.Status == http.StatusConflict:
+	case refused != nil && strings.HasPrefix(refused.Text, daemon.FileRefused):
 		return exit{exitConfig, err}
 	case err == nil:
 		if report, err := c.report(); err == nil {

@@ -340,16 +340,18 @@ func (f *configFile) ask(ctx context.Context, asking chan<- request, r request) 
 	}
 }
 
-// waits returns an error, which it logs, if the configuration in force is on trial.
+// waits refuses to read the file, and logs that, if the configuration in force is on trial.
 func (f *configFile) waits() error {
 	if f.trial == nil {
 		return nil
 	}
-	err := fmt.Errorf("the configuration in force waits for the command confirm until %s",
-		f.trial.until.Format(time.TimeOnly))
-	f.d.say(notify.ConfigIgnored, "The file is not read: %v", err)
-	return err
+	why := "the configuration in force waits for the command confirm until " + f.trial.until.Format(time.TimeOnly)
+	f.d.say(notify.ConfigIgnored, "The file is not read: %s", why)
+	return socket.Refused(why)
 }
+
+// FileRefused begins the answer to a reload that refuses the file itself, and not the order.
+const FileRefused = "the file is refused: "
 
 // reload reads the file because a command requested it. The error for a refused file is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
@@ -358,7 +360,7 @@ func (f *configFile) reload(ctx context.Context, r request) error {
 	}
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
 	if why := f.read(ctx, r); why != "" {
-		return socket.Refused("the file is refused: " + why)
+		return socket.Refused(FileRefused + why)
 	}
 	return nil
 }

@@ -151,7 +151,7 @@ func (f *configFile) try(ctx context.Context, r request) error {
 	}
 	former, err := f.good()
 	if err != nil {
-		return err
+		return socket.Refused(err.Error())
 	}
 	before, err := f.d.director.Snapshot(ctx)
 	if err != nil {
@@ -178,7 +178,7 @@ func (f *configFile) begin(t *trial, text []byte) error {
 func (f *configFile) confirm() error {
 	t := f.trial
 	if t == nil {
-		return errors.New("no configuration waits for confirm; status -v shows one that was taken back")
+		return socket.Refused("no configuration waits for confirm; status -v shows one that was taken back")
 	}
 	f.follow(nil)
 	f.d.say(notify.ConfigConfirmed, "The configuration is confirmed")
