@@ -47,6 +47,9 @@ func roll(c *call) error {
 		return err
 	}
 	left, done := state.left(namesOf(servers))
+	if err := c.keepsOrders(servers, left...); err != nil {
+		return err
+	}
 	if len(done) > 0 {
 		c.tell("rolled before: %s", strings.Join(done, " "))
 	}
@@ -59,7 +62,7 @@ func roll(c *call) error {
 	for i, real := range left {
 		turn := rolling{c, append(slices.Clone(virtual), real),
 			fmt.Sprintf("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))}
-		err := state.begin(real)
+		err := cmp.Or(c.keepsOrders(servers, real), state.begin(real))
 		drained := false
 		if err == nil {
 			drained, err = turn.roll(argv)
@@ -84,6 +87,20 @@ func namesOf(servers []lvs.Backend) (names []string) {
 		}
 	}
 	return names
+}
+
+// keepsOrders returns an error if one of the servers with these names has an order that roll would replace and then
+// end. For a server that is only drained, roll does the same as undrain.
+func (c *call) keepsOrders(servers []lvs.Backend, names ...string) error {
+	all, err := c.orders()
+	for _, o := range all {
+		isRolled := slices.Contains(servers, o.Backend) && slices.Contains(names, o.Real)
+		if isRolled && (o.Kind != orders.Drain || o.Waits()) {
+			return fmt.Errorf("roll would end an order: %s: %s; undo it first, or leave the server out",
+				o.Backend, o.Order)
+		}
+	}
+	return err
 }
 
 // warnOfOut warns of servers that are already out of service in the same virtual services.
