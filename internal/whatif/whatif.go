@@ -169,7 +169,10 @@ func (w *World) End() {
 	w.core.End(w.now)
 	w.core.Stop(w.now, w)
 	if w.core.Announces() {
-		w.core.Withdrew(w.now, announce.Placed(w.core.Withdrawing(w.now)), nil)
+		for range 2 { // an address may first move to the device of lastresort
+			w.core.Withdrew(w.now, announce.Placed(w.core.Withdrawing(w.now)), nil)
+			w.now = w.now.Add(w.core.WithdrawWait())
+		}
 	}
 	w.core.Clear(w.now)
 }
