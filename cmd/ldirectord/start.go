@@ -203,6 +203,9 @@ func reload(c *call) error {
 
 // confirm keeps the configuration that reload --confirm put in force.
 func confirm(c *call) error {
+	if err := c.lacksDaemon("nothing waits for confirm"); err != nil {
+		return err
+	}
 	return c.socket().Order(c.ctx, daemon.OrderTimeout, "/confirm", nil, new(struct{}))
 }
 

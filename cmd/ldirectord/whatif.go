@@ -134,7 +134,7 @@ func present(c *call, given orders.All) (*situation, error) {
 		}
 		return is, nil
 	}
-	if err := c.lacksDaemon(); err != nil {
+	if err := c.lacksDaemon(unknownStates); err != nil {
 		return nil, err
 	}
 	report, err := c.report()

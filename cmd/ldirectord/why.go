@@ -28,7 +28,7 @@ func why(c *call) error {
 // and an empty answer.
 func (c *call) askWhy(server []string) (*status.Why, error) {
 	asked := wordsFor(server)
-	if err := c.lacksDaemon(); err != nil {
+	if err := c.lacksDaemon(unknownStates); err != nil {
 		return nil, err
 	}
 	text, err := c.socket().Ask(c.ctx, "/why?"+asked.Encode())
@@ -51,14 +51,16 @@ func (c *call) askWhy(server []string) (*status.Why, error) {
 	return found, nil
 }
 
-// lacksDaemon returns an error if no daemon runs for the file.
-func (c *call) lacksDaemon() error {
+const unknownStates = "only a running daemon knows the state of its servers"
+
+// lacksDaemon returns an error if no daemon runs for the file. The error says what that means.
+func (c *call) lacksDaemon(meaning string) error {
 	found := c.found()
 	if found.Pid != 0 {
 		return nil
 	}
-	const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
-	return cmp.Or(found.Unseen, errors.New(cmp.Or(c.others(), fmt.Sprintf(none, c.path))))
+	none := fmt.Sprintf("no daemon runs for %s: %s", c.path, meaning)
+	return cmp.Or(found.Unseen, errors.New(cmp.Or(c.others(), none)))
 }
 
 // wordsFor turns [VIRTUAL] REAL into the arguments of a request.
