@@ -45,6 +45,7 @@ type OrderedServer struct {
 	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
 	// checks took it out, and it still fails
 	Fallen bool `json:"fallen,omitempty"`
+	Weight int  `json:"weight,omitempty"` // in the file
 }
 
 // Record saves an order for a daemon that does not answer, or for the next daemon. It has only the configuration to
@@ -271,7 +272,7 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 		if i, is := index[at]; is {
 			list[i] = OrderedServer{at, v.Key, s.Addr, "", s.Waits, v.Owner,
 				list[i].Fresh && s.WaitsFor == "" && (s.Order == nil || s.Order.Kind == ""),
-				s.Fallen && s.State == "down"}
+				s.Fallen && s.State == "down", s.Weight}
 		} else if slices.Contains(announced, v.ID) {
 			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}

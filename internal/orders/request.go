@@ -146,9 +146,13 @@ func (r Request) What() string {
 	return r.Order.What()
 }
 
-// String describes the whole order, as Order.String does.
-func (r Request) String() string {
-	return strings.Replace(r.Order.String(), r.Order.What(), r.What(), 1)
+// StringFor describes the whole order for a server with this weight in the file: "weight 10% (5) by root".
+func (r Request) StringFor(weight int) string {
+	what := r.What()
+	if r.Percent > 0 {
+		what += fmt.Sprintf(" (%d)", r.For(weight).Weight)
+	}
+	return strings.Replace(r.Order.String(), r.Order.What(), what, 1)
 }
 
 // TakesBack reports whether the request ends an order.
