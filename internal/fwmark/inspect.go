@@ -39,7 +39,7 @@ type Machine struct {
 // is false if some rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	return len(m.Unread) == 0 &&
-		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
+		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.mayGive(mark, ipv6) })
 }
 
 // Setting is a rule that sets the mark of packets. It is in the chain PREROUTING or OUTPUT of the mangle table, in a
@@ -52,12 +52,19 @@ type Setting struct {
 	Mark, Mask uint32 // the bits in Mask are set as in Mark; other bits stay
 	Ours       bool   // in a chain of this or another daemon, see Firewall.Owns
 	Restores   bool   // the bits in Mask are set as in the connection's mark
+	Unclear    bool   // the bits in Mask are set to a value that is not known, such as one from a map of nft
 }
 
 // Gives reports whether packets of a family may have the given mark because of this rule: all bits that the rule sets
 // must agree with the mark, and at least one of them must be 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
 	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
+}
+
+// mayGive is like Gives, but assumes that a restored or unclear mark can have any value.
+func (s Setting) mayGive(mark uint32, ipv6 bool) bool {
+	anyValue := s.Restores || s.Unclear
+	return s.Gives(mark, ipv6) || anyValue && s.isOf(ipv6) && mark&s.Mask != 0
 }
 
 // isOf reports whether a rule applies to packets of a family.
@@ -78,7 +85,7 @@ func (s Setting) String() string {
 	switch {
 	case s.Restores:
 		does = "restores the marks of connections"
-	case s.Mark&s.Mask == 0:
+	case s.Mark&s.Mask == 0 && !s.Unclear:
 		does = "takes marks off"
 	case s.Mask != wholeMark:
 		does = "sets some bits of marks"

@@ -3,6 +3,7 @@ package fwmark
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"ldirectord/internal/testkit"
@@ -71,6 +72,9 @@ func TestMarksThatNFTSets(t *testing.T) {
 {"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 12, "expr": [
  {"match": {"op": "==", "left": {"fib": {"result": "type", "flags": ["daddr"]}}, "right": "local"}},
  {"accept": null}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 13, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"map": {
+  "key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": {"set": [[80, 1], [443, 1]]}}}}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 10, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"ct": {"key": "mark"}}}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 7, "expr": [
@@ -87,6 +91,7 @@ func TestMarksThatNFTSets(t *testing.T) {
 	want := []Setting{
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 4", Mark: 7, Mask: wholeMark},
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 5", Mark: 8, Mask: 8},
+		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 13", Mask: wholeMark, Unclear: true},
 		{BackEnd: Native, Chain: "inet fw more", Rule: "handle 7", Mark: 2048, Mask: ^uint32(0xff)},
 	}
 	testkit.Same(t, m.Settings, want)
@@ -122,6 +127,7 @@ func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {
 		var family string
 		var mark uint32
 		testkit.Must(fmt.Sscanf(row[3], "%v/%v", &s.Mark, &s.Mask))(t, row)
+		s.Restores, s.Unclear = strings.HasSuffix(row[3], "restored"), strings.HasSuffix(row[3], "unclear")
 		testkit.Must(fmt.Sscan(row[4], &family, &mark))(t, row)
 		got := !(Machine{Settings: []Setting{s}}).NothingSets(mark, family == "IPv6")
 		testkit.Equal(t, got, row[5] == "yes", row)
@@ -159,6 +165,7 @@ func TestWhatARuleDoesToMarks(t *testing.T) {
 func TestWhatDivertsAMark(t *testing.T) {
 	route := RoutingRule{Priority: 5, Mark: 7, Mask: wholeMark, Table: "vpn"}
 	rule := Setting{BackEnd: Native, IPv6: true, Chain: "ip6 vpn out", Rule: "handle 4", Restores: true}
+	byMap := Setting{BackEnd: Native, Chain: "ip lb out", Rule: "handle 5", Mask: wholeMark, Unclear: true}
 	m := Machine{Routing: []RoutingRule{route}, Outgoing: []Setting{rule}}
 	for _, c := range []struct {
 		mark uint32
@@ -171,4 +178,6 @@ func TestWhatDivertsAMark(t *testing.T) {
 	} {
 		testkit.Equal(t, m.Diverts(c.mark, c.ipv6), c.want, "mark", c.mark, "IPv6", c.ipv6)
 	}
+	m.Outgoing = append(m.Outgoing, byMap)
+	testkit.Equal(t, m.Diverts(8, false), "a rule in chain ip lb out (nft) sets marks: handle 5", "by a map")
 }

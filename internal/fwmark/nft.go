@@ -98,17 +98,17 @@ func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	if e.Mangle.Key.Meta.Key != "mark" {
 		return s, false
 	}
-	mark, mask, ok := nativeMark(e.Mangle.Value)
-	var from struct{ Ct struct{ Key string } }
-	restores := !ok && json.Unmarshal(e.Mangle.Value, &from) == nil && from.Ct.Key == "mark"
-	if restores {
-		mask = wholeMark
+	mark, mask, known := nativeMark(e.Mangle.Value)
+	if !known {
+		mark, mask = 0, wholeMark
 	}
+	var from struct{ Ct struct{ Key string } }
+	restores := !known && json.Unmarshal(e.Mangle.Value, &from) == nil && from.Ct.Key == "mark"
 	return Setting{
 		BackEnd: Native, IPv6: r.Family == "ip6", Chain: r.path(r.Chain),
 		Rule: fmt.Sprintf("handle %d", r.Handle), Mark: mark, Mask: mask,
-		Ours: strings.HasPrefix(r.Chain, everyDaemon), Restores: restores,
-	}, ok || restores
+		Ours: strings.HasPrefix(r.Chain, everyDaemon), Restores: restores, Unclear: !known && !restores,
+	}, true
 }
 
 // nativeMark reads the value to which a mark is set: a number, or the mark itself with bits cleared (&) or set (|).

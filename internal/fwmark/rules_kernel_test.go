@@ -484,15 +484,15 @@ func inspectMachine(t *testing.T, k *kernel) {
 	want := []Setting{
 		{b, false, chainPrefix("mine") + "1",
 			"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff",
-			8, wholeMark, true, false},
+			8, wholeMark, true, false, false},
 		{b, false, "theirs", `-p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0`,
-			0x10, 0xf0, false, false},
+			0x10, 0xf0, false, false, false},
 		{b, true, chainPrefix("other") + "1",
 			"-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff",
-			9, wholeMark, true, false},
+			9, wholeMark, true, false, false},
 	}
 	testkit.Same(t, m.Settings, want, "settings")
-	sent := []Setting{{b, false, "OUTPUT", "-j MARK --set-xmark 0x6/0xffffffff", 6, wholeMark, false, false}}
+	sent := []Setting{{b, false, "OUTPUT", "-j MARK --set-xmark 0x6/0xffffffff", 6, wholeMark, false, false, false}}
 	testkit.Same(t, m.Outgoing, sent, "of packets that are sent")
 	for _, s := range m.Settings {
 		testkit.Equal(t, f.Owns(s), s.Mark == 8, s, "owned")
