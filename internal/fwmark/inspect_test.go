@@ -75,6 +75,21 @@ func TestMarksThatNFTSets(t *testing.T) {
 {"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 13, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"map": {
   "key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": {"set": [[80, 1], [443, 1]]}}}}}]}},
+{"map": {"family": "inet", "table": "fw", "name": "named", "handle": 17, "type": "inet_service", "map": "verdict",
+ "elem": [[24, {"drop": null}], [25, {"goto": {"target": "mail"}}]]}},
+{"map": {"family": "inet", "table": "fw", "name": "other", "handle": 18, "type": "inet_service", "map": "verdict",
+ "elem": [[26, {"jump": {"target": "unused"}}]]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 19, "expr": [
+ {"vmap": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": {"set": [
+  [{"range": [1, 9]}, {"accept": null}], [8080, {"jump": {"target": "web"}}], ["*", {"drop": null}]]}}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 20, "expr": [
+ {"vmap": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": "@named"}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "web", "handle": 21, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "mail", "handle": 22, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 2}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "unused", "handle": 23, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 3}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 10, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"ct": {"key": "mark"}}}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 7, "expr": [
@@ -93,6 +108,8 @@ func TestMarksThatNFTSets(t *testing.T) {
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 5", Mark: 8, Mask: 8},
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 13", Mask: wholeMark, Unclear: true},
 		{BackEnd: Native, Chain: "inet fw more", Rule: "handle 7", Mark: 2048, Mask: ^uint32(0xff)},
+		{BackEnd: Native, Chain: "inet fw web", Rule: "handle 21", Mark: 1, Mask: wholeMark},
+		{BackEnd: Native, Chain: "inet fw mail", Rule: "handle 22", Mark: 2, Mask: wholeMark},
 	}
 	testkit.Same(t, m.Settings, want)
 	sent := []Setting{

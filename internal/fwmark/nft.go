@@ -19,37 +19,42 @@ func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) 
 	}
 }
 
-// nftObject is a chain, or a rule in a chain.
+// nftObject is a chain, a rule in a chain, or a map.
 type nftObject struct {
 	Family, Table string
-	Name, Hook    string // of a chain
+	Name, Hook    string // of a chain; a map has a name, too
+	Elem          json.RawMessage
 	Chain         string // the fields below are of a rule
 	Handle        int
 	Expr          []nftExpression
 }
 
-// path names a chain in the object's table.
-func (r nftObject) path(chain string) string { return r.Family + " " + r.Table + " " + chain }
+// path names a chain or a map in the object's table.
+func (r nftObject) path(name string) string { return r.Family + " " + r.Table + " " + name }
 
 // nftExpression is a part of a rule. It has only the fields of jumps, of matches, and of statements that set a mark.
 type nftExpression struct {
-	Jump, Goto struct{ Target string }
-	Match      struct{ Left json.RawMessage }
-	Mangle     struct {
+	nftVerdict
+	VMap   struct{ Data json.RawMessage }
+	Match  struct{ Left json.RawMessage }
+	Mangle struct {
 		Key   struct{ Meta struct{ Key string } }
 		Value json.RawMessage
 	}
 }
 
+// nftVerdict is a verdict. It has only the fields of jumps.
+type nftVerdict struct{ Jump, Goto struct{ Target string } }
+
 func (m *Machine) parseNFT(out []byte) error {
 	var ruleset struct {
-		Objects []struct{ Chain, Rule nftObject } `json:"nftables"`
+		Objects []struct{ Chain, Rule, Map nftObject } `json:"nftables"`
 	}
 	if err := json.Unmarshal(out, &ruleset); err != nil {
 		return err
 	}
 	var in, sent []string // the chains for incoming packets, and for packets that this machine sends
-	rules := map[string][]nftObject{}
+	rules, maps := map[string][]nftObject{}, map[string]json.RawMessage{}
 	for _, o := range ruleset.Objects { // each chain is in one of them at most
 		c, r := o.Chain, o.Rule
 		switch c.Hook {
@@ -59,12 +64,13 @@ func (m *Machine) parseNFT(out []byte) error {
 			sent = append(sent, c.path(c.Name))
 		}
 		rules[r.path(r.Chain)] = append(rules[r.path(r.Chain)], r)
+		maps[o.Map.path("@"+o.Map.Name)] = o.Map.Elem
 		if r.Family != "ip" && slices.ContainsFunc(r.Expr, nftExpression.looksBack) {
 			m.Filters = append(m.Filters, "nft insert rule "+r.path(r.Chain)+" ip6 saddr %s accept")
 		}
 	}
-	m.Settings = append(m.Settings, nativeSettings(in, rules)...)
-	m.Outgoing = append(m.Outgoing, nativeSettings(sent, rules)...)
+	m.Settings = append(m.Settings, nativeSettings(in, rules, maps)...)
+	m.Outgoing = append(m.Outgoing, nativeSettings(sent, rules, maps)...)
 	return nil
 }
 
@@ -77,13 +83,16 @@ func (e nftExpression) looksBack() bool {
 
 // nativeSettings returns the rules that set marks, for the given chains and all chains to which they jump. It omits
 // MARK targets of iptables, because iptables lists them itself.
-func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
+func nativeSettings(chains []string, rules map[string][]nftObject, maps map[string]json.RawMessage) (list []Setting) {
+	known := map[string]bool{}
 	for i := 0; i < len(chains); i++ {
+		if known[chains[i]] {
+			continue
+		}
+		known[chains[i]] = true
 		for _, r := range rules[chains[i]] {
 			for _, e := range r.Expr {
-				if next := r.path(e.Jump.Target + e.Goto.Target); !slices.Contains(chains, next) {
-					chains = append(chains, next) // of a rule without a jump: a chain without rules
-				}
+				chains = append(chains, r.next(e, maps)...)
 				if s, ok := r.setting(e); ok {
 					list = append(list, s)
 				}
@@ -91,6 +100,24 @@ func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setti
 		}
 	}
 	return list
+}
+
+// next returns the chains to which one of the rule's expressions may jump, itself or by a map.
+func (r nftObject) next(e nftExpression, maps map[string]json.RawMessage) (chains []string) {
+	var (
+		name   string // @NAME
+		inRule struct{ Set json.RawMessage }
+		pairs  [][]nftVerdict
+	)
+	_ = json.Unmarshal(e.VMap.Data, &name)
+	_ = json.Unmarshal(e.VMap.Data, &inRule)                              // one of them fits
+	_ = json.Unmarshal(append(inRule.Set, maps[r.path(name)]...), &pairs) // it skips the keys
+	for _, v := range append(slices.Concat(pairs...), e.nftVerdict) {
+		if to := v.Jump.Target + v.Goto.Target; to != "" {
+			chains = append(chains, r.path(to))
+		}
+	}
+	return chains
 }
 
 // setting returns the effect of one of the rule's expressions on the mark.
