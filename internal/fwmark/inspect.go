@@ -42,12 +42,12 @@ func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.mayGive(mark, ipv6) })
 }
 
-// Setting is a rule that sets the mark of packets. It is in the chain PREROUTING or OUTPUT of the mangle table, in a
-// chain that can be reached from there, or in a chain of nft at the same hooks.
+// Setting is a rule that sets the mark of packets. It is in the chain PREROUTING or OUTPUT of the table mangle or raw,
+// in a chain that can be reached from there, or in a chain of nft at the same hooks.
 type Setting struct {
 	BackEnd    BackEnd
 	IPv6       bool   // with Native: in an ip6 table
-	Chain      string // with Native: family, table and chain
+	Chain      string // with its table unless that is mangle; with Native: family, table and chain
 	Rule       string // as its program prints it; with Native: its handle
 	Mark, Mask uint32 // the bits in Mask are set as in Mark; other bits stay
 	Ours       bool   // in a chain of this or another daemon, see Firewall.Owns
@@ -173,33 +173,46 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	if err != nil {
 		return
 	}
-	table, err := listPresent(ctx, path, b, mangle, ipv6)
-	if err != nil {
-		m.unread(name, err)
-		return
-	}
-	if ipv6 {
-		raw, _ := listPresent(ctx, path, b, "raw", ipv6)
-		m.Filters = slices.Concat(m.Filters, raw.filters(name+" -t raw"), table.filters(name+" -t mangle"))
-	}
-	m.Settings = append(m.Settings, table.settings(prerouting, b, ipv6)...)
-	m.Outgoing = append(m.Outgoing, table.settings("OUTPUT", b, ipv6)...)
-	for _, rules := range table {
-		if b != m.BackEnd && len(rules) > 0 {
+	for _, table := range []string{mangle, raw} {
+		rules, err := listPresent(ctx, path, b, table, ipv6)
+		if err != nil {
+			m.unread(name, err)
+			return
+		}
+		if ipv6 {
+			m.Filters = append(m.Filters, rules.filters(name+" -t "+table)...)
+		}
+		m.Settings = append(m.Settings, rules.settings(prerouting, table, b, ipv6)...)
+		m.Outgoing = append(m.Outgoing, rules.settings("OUTPUT", table, b, ipv6)...)
+		if table == mangle && b != m.BackEnd && rules.hasRules() {
 			m.Other = b
 		}
 	}
 }
 
-// settings returns the rules that set marks, for a chain and all chains that can be reached from it.
-func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
+func (l listing) hasRules() bool {
+	for _, rules := range l {
+		if len(rules) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// settings returns the rules of a table that set marks, for a chain and all chains that can be reached from it.
+func (l listing) settings(from, table string, b BackEnd, ipv6 bool) (list []Setting) {
 	for _, chain := range l.reachable(from) {
 		for _, rule := range l[chain] {
-			if s, ok := markOf(rule); ok {
-				s.BackEnd, s.IPv6, s.Chain, s.Rule = b, ipv6, chain, rule
-				s.Ours = strings.HasPrefix(chain, everyDaemon)
-				list = append(list, s)
+			s, ok := markOf(rule)
+			if !ok {
+				continue
 			}
+			s.BackEnd, s.IPv6, s.Chain, s.Rule = b, ipv6, chain, rule
+			s.Ours = strings.HasPrefix(chain, everyDaemon)
+			if table != mangle {
+				s.Chain += " of " + table
+			}
+			list = append(list, s)
 		}
 	}
 	return list

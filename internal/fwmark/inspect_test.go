@@ -167,7 +167,7 @@ func TestWhatARuleDoesToMarks(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/fwmark/sets.txt", 3) {
 		rule, reaches := row[0], row[2] == "yes"
 		table := parseListing("-P OUTPUT ACCEPT\n-N a\n-A OUTPUT -j a\n-A a " + rule + "\n")
-		found := table.settings("OUTPUT", Legacy, false)
+		found := table.settings("OUTPUT", mangle, Legacy, false)
 		if row[1] == "" && len(found) == 0 {
 			continue
 		}

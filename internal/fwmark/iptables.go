@@ -53,6 +53,7 @@ const (
 
 const (
 	mangle   = "mangle"
+	raw      = "raw"
 	lockWait = 5 // seconds to wait for the lock of iptables (-w), within patience
 )
 

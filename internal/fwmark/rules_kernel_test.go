@@ -90,6 +90,7 @@ func (k *kernel) flush() {
 	for _, program := range []string{k.ipv4, k.ipv6} {
 		exec.Command(program, "-t", mangle, "-F").Run()
 		exec.Command(program, "-t", mangle, "-X").Run()
+		exec.Command(program, "-t", raw, "-F").Run()
 	}
 }
 
@@ -475,7 +476,8 @@ func inspectMachine(t *testing.T, k *kernel) {
 		%[1]s -t mangle -A PREROUTING -i lo -j theirs
 		%[1]s -t mangle -A theirs -p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0
 		%[1]s -t mangle -A unused -j MARK --set-mark 5
-		%[1]s -t mangle -A OUTPUT -j MARK --set-mark 6`, k.ipv4)
+		%[1]s -t mangle -A OUTPUT -j MARK --set-mark 6
+		%[1]s -t raw -A PREROUTING -j MARK --set-mark 7`, k.ipv4)
 	sh(t, "ip rule add fwmark 0x8/0xff table 100; ip -6 rule add fwmark 3 table 101")
 	t.Cleanup(func() { sh(t, "ip rule del fwmark 0x8/0xff table 100; ip -6 rule del fwmark 3 table 101") })
 
@@ -487,6 +489,8 @@ func inspectMachine(t *testing.T, k *kernel) {
 			8, wholeMark, true, false, false},
 		{b, false, "theirs", `-p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0`,
 			0x10, 0xf0, false, false, false},
+		{b, false, "PREROUTING of raw", "-j MARK --set-xmark 0x7/0xffffffff",
+			7, wholeMark, false, false, false},
 		{b, true, chainPrefix("other") + "1",
 			"-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff",
 			9, wholeMark, true, false, false},
