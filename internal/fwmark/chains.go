@@ -184,9 +184,8 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns a chain, such as PREROUTING, and all chains that can be reached from it.
-func (l listing) reachable(from string) []string {
-	chains := []string{from}
+// reachable returns some chains, such as PREROUTING, and all chains that can be reached from them.
+func (l listing) reachable(chains ...string) []string {
 	for i := 0; i < len(chains); i++ {
 		for _, rule := range l[chains[i]] {
 			to := target(rule)

@@ -27,7 +27,7 @@ var backEnds = []BackEnd{Legacy, NFT}
 // Machine lists the rules on this machine that set or use firewall marks.
 type Machine struct {
 	BackEnd  BackEnd   // the back end of iptables; empty: not installed
-	Settings []Setting // rules for incoming packets
+	Settings []Setting // rules for incoming packets, before IPVS gets them
 	Outgoing []Setting // rules for packets that this machine sends
 	Routing  []RoutingRule
 	Filters  []string // commands that let an address, %s, pass a reverse path filter for IPv6
@@ -42,8 +42,8 @@ func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.mayGive(mark, ipv6) })
 }
 
-// Setting is a rule that sets the mark of packets. It is in the chain PREROUTING or OUTPUT of the table mangle or raw,
-// in a chain that can be reached from there, or in a chain of nft at the same hooks.
+// Setting is a rule that sets the mark of packets. It is in the chain PREROUTING, INPUT or OUTPUT of the table mangle
+// or raw, in a chain that can be reached from there, or in a chain of nft at the same hooks.
 type Setting struct {
 	BackEnd    BackEnd
 	IPv6       bool   // with Native: in an ip6 table
@@ -182,8 +182,8 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 		if ipv6 {
 			m.Filters = append(m.Filters, rules.filters(name+" -t "+table)...)
 		}
-		m.Settings = append(m.Settings, rules.settings(prerouting, table, b, ipv6)...)
-		m.Outgoing = append(m.Outgoing, rules.settings("OUTPUT", table, b, ipv6)...)
+		m.Settings = append(m.Settings, rules.settings(table, b, ipv6, prerouting, "INPUT")...)
+		m.Outgoing = append(m.Outgoing, rules.settings(table, b, ipv6, "OUTPUT")...)
 		if table == mangle && b != m.BackEnd && rules.hasRules() {
 			m.Other = b
 		}
@@ -199,9 +199,9 @@ func (l listing) hasRules() bool {
 	return false
 }
 
-// settings returns the rules of a table that set marks, for a chain and all chains that can be reached from it.
-func (l listing) settings(from, table string, b BackEnd, ipv6 bool) (list []Setting) {
-	for _, chain := range l.reachable(from) {
+// settings returns the rules of a table that set marks, for some chains and all chains that can be reached from them.
+func (l listing) settings(table string, b BackEnd, ipv6 bool, from ...string) (list []Setting) {
+	for _, chain := range l.reachable(from...) {
 		for _, rule := range l[chain] {
 			s, ok := markOf(rule)
 			if !ok {

@@ -88,6 +88,9 @@ func TestMarksThatNFTSets(t *testing.T) {
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "mail", "handle": 22, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 2}}]}},
+{"chain": {"family": "inet", "table": "fw", "name": "in", "handle": 24, "type": "filter", "hook": "input", "prio": 0}},
+{"rule": {"family": "inet", "table": "fw", "chain": "in", "handle": 25, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 4}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "unused", "handle": 23, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 3}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 10, "expr": [
@@ -107,6 +110,7 @@ func TestMarksThatNFTSets(t *testing.T) {
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 4", Mark: 7, Mask: wholeMark},
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 5", Mark: 8, Mask: 8},
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 13", Mask: wholeMark, Unclear: true},
+		{BackEnd: Native, Chain: "inet fw in", Rule: "handle 25", Mark: 4, Mask: wholeMark},
 		{BackEnd: Native, Chain: "inet fw more", Rule: "handle 7", Mark: 2048, Mask: ^uint32(0xff)},
 		{BackEnd: Native, Chain: "inet fw web", Rule: "handle 21", Mark: 1, Mask: wholeMark},
 		{BackEnd: Native, Chain: "inet fw mail", Rule: "handle 22", Mark: 2, Mask: wholeMark},
@@ -167,7 +171,7 @@ func TestWhatARuleDoesToMarks(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/fwmark/sets.txt", 3) {
 		rule, reaches := row[0], row[2] == "yes"
 		table := parseListing("-P OUTPUT ACCEPT\n-N a\n-A OUTPUT -j a\n-A a " + rule + "\n")
-		found := table.settings("OUTPUT", mangle, Legacy, false)
+		found := table.settings(mangle, Legacy, false, "OUTPUT")
 		if row[1] == "" && len(found) == 0 {
 			continue
 		}

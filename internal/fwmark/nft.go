@@ -58,7 +58,7 @@ func (m *Machine) parseNFT(out []byte) error {
 	for _, o := range ruleset.Objects { // each chain is in one of them at most
 		c, r := o.Chain, o.Rule
 		switch c.Hook {
-		case "prerouting", "ingress":
+		case "prerouting", "ingress", "input":
 			in = append(in, c.path(c.Name))
 		case "output":
 			sent = append(sent, c.path(c.Name))

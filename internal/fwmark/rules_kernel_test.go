@@ -477,6 +477,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 		%[1]s -t mangle -A theirs -p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0
 		%[1]s -t mangle -A unused -j MARK --set-mark 5
 		%[1]s -t mangle -A OUTPUT -j MARK --set-mark 6
+		%[1]s -t mangle -A INPUT -j MARK --set-mark 4
 		%[1]s -t raw -A PREROUTING -j MARK --set-mark 7`, k.ipv4)
 	sh(t, "ip rule add fwmark 0x8/0xff table 100; ip -6 rule add fwmark 3 table 101")
 	t.Cleanup(func() { sh(t, "ip rule del fwmark 0x8/0xff table 100; ip -6 rule del fwmark 3 table 101") })
@@ -484,6 +485,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 	m := Inspect(t.Context())
 	b := BackEnd(k.ipv4)
 	want := []Setting{
+		{b, false, "INPUT", "-j MARK --set-xmark 0x4/0xffffffff", 4, wholeMark, false, false, false},
 		{b, false, chainPrefix("mine") + "1",
 			"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff",
 			8, wholeMark, true, false, false},
