@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -18,6 +19,7 @@ import (
 // limited size.
 type Machine struct {
 	services atomic.Pointer[[]*plan.Service]
+	narrow   networks
 	root     string // of /proc; "" except in tests
 	last     facts
 	dropped  int // packets since the boot
@@ -35,48 +37,95 @@ var watched = map[string]judge.Trouble{
 
 // NewMachine returns a Machine that examines what these services need.
 func NewMachine(services []*plan.Service) *Machine {
-	m := &Machine{}
+	m := &Machine{narrow: networks{}}
 	m.Follow(services)
 	return m
 }
 
 // Follow makes later looks examine what these services need, and no longer what the previous ones needed.
-func (m *Machine) Follow(services []*plan.Service) {
-	list := examples(services)
-	m.services.Store(&list)
-}
+func (m *Machine) Follow(services []*plan.Service) { m.services.Store(&services) }
 
 // maxExamples limits how many servers a look examines.
-const maxExamples = 64
+const maxExamples = 256
 
-// examples returns the services, reduced to one server for each network and forwarding method. Packets to the other
-// servers are forwarded in the same way.
-func examples(services []*plan.Service) (list []*plan.Service) {
-	type way struct {
-		netip.Prefix
-		lvs.Forward
-	}
-	seen := map[way]bool{}
+// way is what decides how packets to a server, and the answers to its checks, are forwarded.
+type way struct {
+	network netip.Prefix
+	lvs.Forward
+	here, fallback     bool   // it is this machine, a fallback server
+	announced, checked bool   // its virtual address; checked: with checkvip
+	device             string // the one with the address of checkvip; "" if there is none
+}
+
+// examples returns the services, reduced to one server for each way.
+func examples(services []*plan.Service, devices []device, narrow networks) (list []*plan.Service) {
+	own, seen := ownersOf(devices), map[way]bool{}
 	for _, s := range services {
 		one := *s
-		one.Entries = slices.DeleteFunc(slices.Clone(s.Entries), func(m *plan.Entry) bool {
-			addr, bits := addressOf(m), 24
-			if addr.Is6() {
-				bits = 64
+		one.Entries = nil
+		vip := s.Config.CheckVIP
+		w := way{announced: isAnnounced(s), checked: vip.IsValid(), device: own[vip]}
+		for _, m := range s.Entries {
+			addr := addressOf(m)
+			w.network, w.Forward = narrow.of(addr), m.Dest.Forward
+			w.here, w.fallback = own[addr] != "", m.Fallback
+			if !seen[w] && len(seen) < maxExamples {
+				seen[w] = true
+				one.Entries = append(one.Entries, m)
 			}
-			network, _ := addr.Prefix(bits) // they fit
-			of := way{network, m.Dest.Forward}
-			known := seen[of] || len(seen) == maxExamples
-			if !known {
-				seen[of] = true
-			}
-			return known
-		})
+		}
 		if len(one.Entries) > 0 {
 			list = append(list, &one)
 		}
 	}
 	return list
+}
+
+// ownersOf returns the first device that has each of this machine's addresses.
+func ownersOf(devices []device) map[netip.Addr]string {
+	owners := map[netip.Addr]string{}
+	for _, d := range devices {
+		for _, p := range d.prefixes {
+			owners[p.Addr()] = cmp.Or(owners[p.Addr()], d.Name)
+		}
+	}
+	return owners
+}
+
+// networks are those of devices that are narrower than usual, each below the usual network that it is in.
+type networks map[netip.Prefix][]netip.Prefix
+
+// usual returns the network in which packets to an address usually take one route.
+func usual(addr netip.Addr) netip.Prefix {
+	bits := 24
+	if addr.Is6() {
+		bits = 64
+	}
+	network, _ := addr.Prefix(bits) // they fit
+	return network
+}
+
+// add adds the networks of devices. It keeps earlier ones, because a device that is gone is a finding.
+func (n networks) add(devices []device) {
+	for _, d := range devices {
+		for _, p := range d.prefixes {
+			p, in := p.Masked(), usual(p.Addr())
+			if !p.IsSingleIP() && p.Bits() > in.Bits() && !slices.Contains(n[in], p) {
+				n[in] = append(n[in], p)
+			}
+		}
+	}
+}
+
+// of returns the narrowest network of an address.
+func (n networks) of(addr netip.Addr) netip.Prefix {
+	narrowest := usual(addr)
+	for _, p := range n[narrowest] {
+		if p.Contains(addr) && p.Bits() > narrowest.Bits() {
+			narrowest = p
+		}
+	}
+	return narrowest
 }
 
 // Look returns what this machine lacks now. It returns only the first finding of each kind, as a condition. The command
@@ -104,11 +153,13 @@ func conditions(f facts) (list []view.Condition) {
 
 // read gathers the facts that a look needs.
 func (m *Machine) read(now time.Time) facts {
-	f := facts{services: *m.services.Load(), root: m.root, routes: map[routeQuery]route{},
+	f := facts{root: m.root, routes: map[routeQuery]route{},
 		settings: map[string]string{}, devices: m.last.devices, routers: m.last.routers}
 	if devices, err := devicesHere(); err == nil {
 		f.devices = devices
 	}
+	m.narrow.add(f.devices)
+	f.services = examples(*m.services.Load(), f.devices, m.narrow)
 	f.findRoutes()
 	f.keepRoutes(m.last.routes)
 	if len(f.routers) == 0 && slices.ContainsFunc(f.services, isAnnounced) {
