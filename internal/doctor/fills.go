@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"bufio"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -49,16 +51,32 @@ func (e *examination) fills() {
 
 // readGauges reads the gauges and the drops. The settings must have been read before.
 func (f *facts) readGauges() {
-	table, rows := f.proc("ip_vs"), 0
-	_, size, _ := strings.Cut(table, "(size=")
-	fmt.Sscanf(size, "%d", &rows) // 0 without IPVS
+	rows, used := f.connectionTable()
 	f.gauges = []gauge{
 		{"conntrack-full", f.number(connections), f.number(trackable), trackable},
 		{"neighbours-full", f.entries("arp_cache"), f.number(neighbours4), neighbours4},
 		{"neighbours-full", f.entries("ndisc_cache"), f.number(neighbours6), neighbours6},
-		{"connection-table", sum(table, "->", 4, 10) + sum(table, "->", 5, 10), roomy * rows, ""},
+		{"connection-table", used, roomy * rows, ""},
 	}
-	f.drops.packets = sum(f.proc("softnet_stat"), "", 1, 16)
+	f.drops.packets = sum(f.proc("softnet_stat"), "", 16, 1)
+}
+
+// connectionTable returns the number of rows of IPVS's connection table, and of connections in it. Both are 0 without
+// IPVS. It reads line by line, because the list of all servers may be long.
+func (f *facts) connectionTable() (rows, used int) {
+	file, err := os.Open(f.root + "/proc/net/ip_vs")
+	if err != nil {
+		return 0, 0
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Scan()
+	_, size, _ := strings.Cut(lines.Text(), "(size=")
+	fmt.Sscanf(size, "%d", &rows)
+	for lines.Scan() {
+		used += sum(lines.Text(), "->", 10, 4, 5)
+	}
+	return rows, used
 }
 
 // number returns a setting as a number, or 0 if it is missing.
@@ -80,12 +98,15 @@ func (f *facts) entries(cache string) (n int) {
 	return n
 }
 
-// sum adds up the numbers in column at, counted from 0, of all lines whose first word starts with the text begin.
-func sum(text, begin string, at, base int) (all int) {
+// sum adds up the numbers in some columns, counted from 0, of all lines whose first word starts with the text begin.
+func sum(text, begin string, base int, columns ...int) (all int) {
 	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) > at && strings.HasPrefix(words[0], begin) {
-			n, _ := strconv.ParseUint(words[at], base, 32)
-			all += int(n)
+		words := strings.Fields(line)
+		for _, at := range columns {
+			if len(words) > at && strings.HasPrefix(words[0], begin) {
+				n, _ := strconv.ParseUint(words[at], base, 32)
+				all += int(n)
+			}
 		}
 	}
 	return all

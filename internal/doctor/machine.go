@@ -15,8 +15,7 @@ import (
 )
 
 // Machine finds what prevents this machine from forwarding packets as a plan requires. A look runs no programs and
-// sends nothing to the network. It asks the kernel for devices and routes, and reads some files in /proc, each up to a
-// limited size.
+// sends nothing to the network. It asks the kernel for devices and routes, and reads some files in /proc.
 type Machine struct {
 	services atomic.Pointer[[]*plan.Service]
 	narrow   networks

@@ -68,8 +68,8 @@ const (
 	ipvs = "IP Virtual Server version 1.2.1 (size=4)\nProt LocalAddress:Port Scheduler Flags\n" +
 		"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n" +
 		"TCP  C000020A:0050 wrr persistent 300 FFFFFFFF\n" +
-		"  -> C0000215:0050      Masq    1      20         9         \n" +
-		"  -> C0000216:0050      Masq    1      0          1         \n"
+		"  -> C0000215:0050      Masq    1      20         9         \n"
+	lastServer = "  -> C0000216:0050      Masq    1      0          1         \n"
 )
 
 // What a look reads, in a folder in place of /proc.
@@ -78,7 +78,8 @@ func TestALookReadsProc(t *testing.T) {
 		"sys/net/netfilter/nf_conntrack_count": "95\n", "sys/net/netfilter/nf_conntrack_max": "100\n",
 		"sys/net/ipv4/neigh/default/gc_thresh3": "1024\n", "sys/net/ipv6/neigh/default/gc_thresh3": "1024\n",
 		"net/stat/arp_cache": arpCache, "net/stat/ndisc_cache": strings.ReplaceAll(arpCache, "3a0", "003"),
-		"net/ip_vs": ipvs, "net/softnet_stat": "000000ff 00000002 00000000\n000000ff 00000003 00000000\n",
+		"net/ip_vs":        ipvs + strings.Repeat("  ->\n", maxList/5) + lastServer,
+		"net/softnet_stat": "000000ff 00000002 00000000\n000000ff 00000003 00000000\n",
 	}
 	m := NewMachine(servicesOf(t, "virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n  checktype = on\n"))
 	m.root = proc(t, files)
