@@ -83,9 +83,7 @@ func TestReadingConnectionsEnds(t *testing.T) {
 	enough := errors.New("enough")
 	_, err := readConnections(t.Context(), &manyConnections{left: math.MaxInt},
 		func(Connection) error { return enough })
-	if err != enough {
-		t.Errorf("when the caller has enough: %v", err)
-	}
+	testkit.Equal(t, err, enough, "when the caller has enough")
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = readConnections(ctx, &manyConnections{left: math.MaxInt},
 		func(Connection) error { cancel(); return nil })

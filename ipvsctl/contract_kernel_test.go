@@ -100,9 +100,7 @@ func TestKernelAgreesWithIpvsadm(t *testing.T) {
 			}
 			namespace(t)
 			table := apply(t, openKernel(t), parseOps(t, append(slices.Clip(c.before), c.op)...)...)
-			if got, want := withoutThresholds(lvs.Format(table)), ipvsadm(t); got != want {
-				t.Errorf("got\n%sipvsadm says\n%s", got, want)
-			}
+			testkit.Equal(t, withoutThresholds(lvs.Format(table)), ipvsadm(t), "as ipvsadm shows it")
 		})
 	}
 }

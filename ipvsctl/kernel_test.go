@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -199,12 +198,8 @@ func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 					t.Errorf("%s: %v, want %v", ops[i], results[i], want)
 				}
 			}
-			if want := slices.Contains(answers[:], syscall.EEXIST); (again == 1) != want {
-				t.Errorf("sent again: %d", again)
-			}
-			if want := slices.Contains(answers[:], syscall.ENOENT); (k.conn == nil) != want {
-				t.Errorf("the line is dropped: %v", k.conn == nil)
-			}
+			testkit.Equal(t, again == 1, slices.Contains(answers[:], syscall.EEXIST), "sent again:", again)
+			testkit.Equal(t, k.conn == nil, slices.Contains(answers[:], syscall.ENOENT), "the line dropped")
 		})
 	}
 }
@@ -361,9 +356,7 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 		t.Fatalf("%v, %v", got, err)
 	}
 	for key, service := range want {
-		if fmt.Sprint(got[key].Dests) != fmt.Sprint(service.Dests) {
-			t.Errorf("%s: %v, want %v", key, got[key].Dests, service.Dests)
-		}
+		testkit.Equal(t, fmt.Sprint(got[key].Dests), fmt.Sprint(service.Dests), key)
 	}
 	key := parseOp(t, "-D -f 1").Key
 	all, err := k.Services(t.Context(), key)
@@ -375,9 +368,7 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")] != second {
 		t.Errorf("%v, %v", counters, err)
 	}
-	if read := got[key].Counters; !maps.Equal(read, counters) {
-		t.Errorf("read with the table: %v, alone: %v", read, counters)
-	}
+	testkit.Same(t, got[key].Counters, counters, "read with the table, and alone")
 }
 
 func TestATableThatCantBeReadIsAnError(t *testing.T) {
@@ -464,9 +455,7 @@ func TestWithoutIPVSTheModuleIsLoadedOnce(t *testing.T) {
 	}
 	c := lineTo(t, refusing(syscall.EPERM))
 	modprobe(t, "exit 0")
-	if err := findFamily(t.Context(), c.genl); err != syscall.EPERM {
-		t.Errorf("%v", err)
-	}
+	testkit.Equal(t, findFamily(t.Context(), c.genl), error(syscall.EPERM))
 	t.Setenv("PATH", t.TempDir())
 	if err := loadModule(t.Context()); err == nil {
 		t.Error("no modprobe and no error")

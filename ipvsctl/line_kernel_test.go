@@ -126,7 +126,5 @@ func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
 		apply(t, k)
 		k.Close()
 	}
-	if after := testkit.Descriptors(); after != before {
-		t.Errorf("%d files are open, %d were", after, before)
-	}
+	testkit.Equal(t, testkit.Descriptors(), before, "files are open")
 }

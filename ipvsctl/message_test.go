@@ -64,9 +64,7 @@ func TestDestinationMessage(t *testing.T) {
 		"0600 0e00 17c0 0000", // tunnel port, network order
 		"0600 0f00 0100 0000", // tunnel flags
 	}, "")
-	if got, want := hex.EncodeToString(destAttr(dest).Serialize()), strings.ReplaceAll(want, " ", ""); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, hex.EncodeToString(destAttr(dest).Serialize()), strings.ReplaceAll(want, " ", ""))
 }
 
 func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
@@ -93,9 +91,7 @@ func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
 
 func TestAttributesWithoutAValueAreAttributes(t *testing.T) {
 	for kind, value := range readAttrs([]byte("\x04\x00\x01\x00\x05\x00\x02\x00x\x00\x00\x00\x04\x00\x03\x00")) {
-		if want := map[int]int{2: 1}[kind]; len(value) != want {
-			t.Errorf("attribute %d has %d bytes, want %d", kind, len(value), want)
-		}
+		testkit.Equal(t, len(value), map[int]int{2: 1}[kind], "bytes of attribute", kind)
 		testkit.Equal(t, value != nil, slices.Contains([]int{1, 2, 3}, kind), "attribute", kind)
 	}
 }
@@ -103,9 +99,7 @@ func TestAttributesWithoutAValueAreAttributes(t *testing.T) {
 func TestAttributesThatNobodyReadsAreLeftOut(t *testing.T) {
 	list := readAttrs(
 		[]byte("\x05\x00\xff\x3fx\x00\x00\x00\x05\x00\x10\x00x\x00\x00\x00\x05\x00\x0f\x00y\x00\x00\x00"))
-	if string(list[15]) != "y" {
-		t.Errorf("%q, want y as attribute 15 alone", list)
-	}
+	testkit.Equal(t, string(list[15]), "y", "attribute 15 of", list)
 }
 
 // Kernels before 3.18 do not report the family of a destination: it is that of the service.
@@ -135,7 +129,5 @@ func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
 }
 
 func TestMaskIsSwappedBetweenOrders(t *testing.T) {
-	if got := swapMask(swapMask(0xffffff00)); got != 0xffffff00 {
-		t.Errorf("%#x", got)
-	}
+	testkit.Equal(t, swapMask(swapMask(0xffffff00)), 0xffffff00)
 }

@@ -63,8 +63,6 @@ func TestOriginOfValues(t *testing.T) {
 		`"real":{"defaults":null,"file":"ld.cf","line":6},` +
 		`"scheduler":{"defaults":"a","file":"ld.cf","line":3},` +
 		`"use":{"defaults":null,"file":"ld.cf","line":5}}`
-	if string(got) != want {
-		t.Errorf("%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, string(got), want)
 	testkit.Equal(t, cfg.Taken(cfg.Virtuals[0]), "block a: scheduler (line 3)")
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // hides is what brief findings leave out: the number of findings that are neither shown nor counted, or a kind of
@@ -57,9 +59,7 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 		"with gate clients reach the server at port 1, not 80; only masq changes the port; and 798 more: " +
 			"lines 3, 7, 8, …\n": 1,
 	} {
-		if n := strings.Count(text, what); n != times {
-			t.Errorf("%d times %q, want %d:\n%s", n, what, times, text)
-		}
+		testkit.Equal(t, strings.Count(text, what), times, "times", what, text)
 	}
 	logged := 0
 	for _, d := range found.ForLog() {
@@ -67,9 +67,7 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 			logged++
 		}
 	}
-	if logged != 400 {
-		t.Errorf("%d lines of the log are those of the Perl ldirectord, want 400", logged)
-	}
+	testkit.Equal(t, logged, 400, "lines of the log are those of the Perl ldirectord")
 }
 
 // The log gets errors and warnings, but no notes.
@@ -101,9 +99,7 @@ func TestWhatIsAlike(t *testing.T) {
 	for i := range two {
 		two[i].Kind = []string{"a", "b"}[i%2]
 	}
-	if brief := two.Brief(); len(brief) != 2 {
-		t.Errorf("of two kinds %d lines: %v", len(brief), brief)
-	}
+	testkit.Equal(t, len(two.Brief()), 2, "lines of two kinds")
 }
 
 // alikeBut are findings that differ in one word of their text.

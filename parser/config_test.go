@@ -80,9 +80,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 	if v.has("request") {
 		t.Error("request has a position, though it was not written")
 	}
-	if cfg.Global.CheckInterval != 4 {
-		t.Error("the last line of two did not count")
-	}
+	testkit.Equal(t, cfg.Global.CheckInterval, 4, "the last line of two counts")
 }
 
 // A file is tried once, by the name without the comment after it: for writing or, if it is of TLS, for reading.

@@ -111,9 +111,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			if wants := row[1] != ""; (again.Why != "") != wants || wants && again.Addr != before {
 				t.Errorf("%s while it runs: %v", row[0], again)
 			}
-			if same := lookUp(answer.Unmap()); (same.Why != "") != anywhere {
-				t.Errorf("%s, which it was read with: %v", row[0], same)
-			}
+			testkit.Equal(t, lookUp(answer.Unmap()).Why != "", anywhere, row[0], "which it was read with")
 			return cfg.Names[0]
 		}
 		why := ""

@@ -82,9 +82,7 @@ func TestNoFileLooksJoined(t *testing.T) {
 func TestIncludes(t *testing.T) {
 	got := fmt.Sprint(Includes([]byte("\ufeffinclude=bom\na=b\ninclude = conf.d/*.cf # all\n  include=\"x y\"\n" +
 		"include=*/a\ninclude=[\ninclude\n#include=z\n")))
-	if got != "[bom conf.d/*.cf x y]" {
-		t.Error(got)
-	}
+	testkit.Equal(t, got, "[bom conf.d/*.cf x y]")
 }
 
 // farmInParts is a farm with each virtual service in a part.

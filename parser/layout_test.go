@@ -89,9 +89,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 		_, found := parseText(t, asWritten.Replace(row[1]))
 		var lines []string
 		for _, d := range found {
-			if d.Kind != layout {
-				t.Errorf("%s: %s", row[0], d)
-			}
+			testkit.Equal(t, d.Kind, layout, row[0], d)
 			lines = append(lines, fmt.Sprint(d.Pos.Line))
 		}
 		testkit.Equal(t, strings.Join(lines, " "), row[2], row[0], "warnings in lines")

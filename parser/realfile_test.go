@@ -94,9 +94,7 @@ func TestNoListLeadsToItsVirtualAddress(t *testing.T) {
 		if err == nil {
 			err = lists["/a"].Check(list)
 		}
-		if got := fmt.Sprint(err); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
+		testkit.Equal(t, fmt.Sprint(err), want, text)
 	}
 }
 
@@ -120,9 +118,7 @@ func TestTheAddressesOfAName(t *testing.T) {
 	}
 	want := "10.2.0.1:81 masq 5 c0 true|10.2.0.2:81 masq 5 c0 true|10.2.0.1:82 gate 1 0 false|10.2.0.2:82 ipip 1 " +
 		"0 false|[fe00::2]:80 gate 1 9 false"
-	if strings.Join(got, "|") != want {
-		t.Errorf("%s\nwant %s", strings.Join(got, "|"), want)
-	}
+	testkit.Equal(t, strings.Join(got, "|"), want)
 	for _, text := range []string{"10.2.0.2 of web (IPv4) is also in line 6, which counts",
 		"web (IPv6): no answer"} {
 		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Text == text }) {

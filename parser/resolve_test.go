@@ -76,13 +76,9 @@ func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
 		if cfg == nil {
 			t.Fatal(found)
 		}
-		if len(s.asked) != 21 {
-			t.Errorf("%d names were asked for, want 20 hosts and a port", len(s.asked))
-		}
+		testkit.Equal(t, len(s.asked), 21, "names that were asked for: 20 hosts and a port")
 		for name, times := range s.asked {
-			if times != 1 {
-				t.Errorf("%s was asked for %d times", name, times)
-			}
+			testkit.Equal(t, times, 1, "times", name, "was asked for")
 		}
 		testkit.Equal(t, cfg.Virtuals[1].Reals[19].Addr, netip.MustParseAddrPort("192.0.2.7:80"),
 			"the last server")

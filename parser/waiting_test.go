@@ -149,8 +149,6 @@ func TestServersThatStay(t *testing.T) {
 		{"it is missing at the next reload", read(listed, missing(Options{Before: mistyped})), "[]"},
 		{"the first reading", read(one+"mistyped:80"+two+"dead:81 masq\n", Options{}), "[]"},
 	} {
-		if got := fmt.Sprint(staying(c.cfg)); got != c.want {
-			t.Errorf("%s: %s stay, want %s", c.what, got, c.want)
-		}
+		testkit.Equal(t, fmt.Sprint(staying(c.cfg)), c.want, c.what)
 	}
 }

@@ -239,9 +239,7 @@ func TestOnlyTheRightReplyCounts(t *testing.T) {
 		h.enter(e, func() {})
 		h.add(e)
 		m := h.messages[0].Buffers[0]
-		if checksum(m) != 0 {
-			t.Error("the checksum of a message with its checksum is not 0")
-		}
+		testkit.Equal(t, checksum(m), 0, "the checksum of a message with its checksum")
 		m = append(append([]byte{0x46}, make([]byte, 23)...), m...) // an IP header with an option
 		m[headerAt] = 0
 		return m
@@ -271,13 +269,9 @@ func TestOnlyTheRightReplyCounts(t *testing.T) {
 		}
 	}
 	h.receive(to, good, time.Now())
-	if counts != 1 {
-		t.Error("the right reply does not count")
-	}
+	testkit.Equal(t, counts, 1, "the right reply counts")
 	h.receive(to, good, time.Now())
-	if counts != 1 {
-		t.Error("a duplicate counts")
-	}
+	testkit.Equal(t, counts, 1, "with a duplicate")
 	late := reply()
 	if !p.Forget(e) || p.Forget(e) {
 		t.Error("an echo is not forgotten once")
@@ -285,7 +279,5 @@ func TestOnlyTheRightReplyCounts(t *testing.T) {
 	h.receive(to, late, time.Now())
 	reply()
 	h.receive(to, late, time.Now())
-	if counts != 1 {
-		t.Error("a late reply counts")
-	}
+	testkit.Equal(t, counts, 1, "with a late reply")
 }

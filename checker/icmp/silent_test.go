@@ -122,10 +122,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 				})
 			}
 			wait.Wait()
-			if int(down.Load()) != c.dead {
-				t.Errorf("of %d dead servers %d are down, %d our own shortage", c.dead, down.Load(),
-					ours.Load())
-			}
+			testkit.Equal(t, int(down.Load()), c.dead, "servers are down; our own shortage:", ours.Load())
 		})
 	}
 }

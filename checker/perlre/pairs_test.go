@@ -77,10 +77,7 @@ func (p *perlProcess) compares(t *testing.T, random *rand.Rand, counts map[strin
 		}
 		if both := eachEngine(t, pattern, text); both != "" {
 			counts["linear"]++
-			if both != want+want {
-				t.Errorf("%q on %q: Go and regexp2 %s, perl %s (%s)", pattern, text, both, want,
-					notations(pattern))
-			}
+			testkit.Equal(t, both, want+want, "Go and regexp2", pattern, text, notations(pattern))
 		}
 	}
 }

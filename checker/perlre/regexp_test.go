@@ -90,9 +90,7 @@ func TestReceiveDecidesAsRecorded(t *testing.T) {
 func TestRecordIsWhatPerlSays(t *testing.T) {
 	perl := startPerl(t)
 	for _, c := range receiveCases(t) {
-		if got := perl.answer(c.pattern, c.text); got != c.perl {
-			t.Errorf("%q on %q: perl %s, recorded %s", c.pattern, c.text, got, c.perl)
-		}
+		testkit.Equal(t, perl.answer(c.pattern, c.text), c.perl, c.pattern, "on", c.text, "by perl")
 	}
 }
 

@@ -94,9 +94,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 			if late++; late == agents {
 				cancel()
 			}
-			if r.Detail != "timeout in the line" {
-				t.Errorf("%+v", r)
-			}
+			testkit.Equal(t, r.Detail, "timeout in the line")
 		})
 	}()
 	for look := time.NewTicker(tooLate / 8); ; {
@@ -149,9 +147,7 @@ func FuzzAgent(f *testing.F) {
 		case !report.Silent && r.OK != (report.State != health.Down):
 			t.Errorf("%q: %+v", text, r)
 		}
-		if word := r.Report.Admin.String(); !strings.Contains(strings.ToLower(line), word) {
-			t.Errorf("%q tells %s", text, word)
-		}
+		testkit.Contains(t, strings.ToLower(line), r.Report.Admin.String(), text, "tells")
 	})
 }
 

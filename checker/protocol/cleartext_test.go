@@ -37,9 +37,7 @@ func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) 
 		if asked == "" { // the check has ended
 			return
 		}
-		if len(asked) != 1 {
-			t.Errorf("%s: the key is not asked for: %q", plugin, asked)
-		}
+		testkit.Equal(t, len(asked), 1, plugin, "the key is asked for", asked)
 		say("\x01" + toPEM("PUBLIC KEY", der))
 		got := myHear(c)
 		if got == "" {

@@ -33,9 +33,7 @@ func TestConnect(t *testing.T) {
 				spec := connectSpec(s.addr)
 				spec.Protocol = protocol
 				passes(t, spec)
-				if n := <-said; n != 0 {
-					t.Errorf("%s: something was sent", protocol)
-				}
+				testkit.Equal(t, <-said, 0, protocol, "bytes sent")
 			}
 		})
 	}
@@ -167,9 +165,7 @@ func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(testkit.FreeAddr(t)),
 		httpSpec(s.addr, "other")} {
 		build(t, spec, nil).Check(ctx)
-		if n := ctx.waiting.Load(); n != 0 {
-			t.Errorf("%s of %v: %d functions are left", spec.Kind(), spec.Target, n)
-		}
+		testkit.Equal(t, ctx.waiting.Load(), 0, spec.Kind(), spec.Target, "functions are left")
 	}
 }
 
@@ -177,8 +173,6 @@ func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 func TestAWarningLastsThroughTheConnectsOfCombined(t *testing.T) {
 	c := &combined{full: always{OK: true, Warning: "ends in 3 days"}, connect: always{OK: true}, connects: 1}
 	for range 4 {
-		if r := c.Check(t.Context()); r.Warning != "ends in 3 days" {
-			t.Errorf("%+v", r)
-		}
+		testkit.Equal(t, c.Check(t.Context()).Warning, "ends in 3 days")
 	}
 }

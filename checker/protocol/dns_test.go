@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"ldirectord/checker/wire"
+	"ldirectord/internal/testkit"
 )
 
 // zone is a fake name server's answer: records, or a response code.
@@ -135,8 +136,6 @@ func TestDNSRecordsOfOtherTypesGetNoText(t *testing.T) {
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
 		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSType: kind}, &Env{})
-		if c := made.(*dnsCheck); dns.TypeToString[c.asked.Qtype] != kind {
-			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.asked.Qtype])
-		}
+		testkit.Equal(t, dns.TypeToString[made.(*dnsCheck).asked.Qtype], kind, "it asks for")
 	}
 }

@@ -173,15 +173,11 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 		c := build(t, spec, e)
 		testkit.Equal(t, checker.ProgramsOf(c), 1, "programs at once")
 		wait.Go(func() {
-			if r := c.Check(context.Background()); r.Detail != "exit status 1" {
-				t.Errorf("%+v", r)
-			}
+			testkit.Equal(t, c.Check(context.Background()).Detail, "exit status 1")
 		})
 	}
 	wait.Wait()
-	if len(e.Children.slots) != 0 {
-		t.Error("a turn was not given back")
-	}
+	testkit.Equal(t, len(e.Children.slots), 0, "turns that were not given back")
 }
 
 // Each of several servers that hang has a turn, and is down, also with a short limit of its own.
@@ -273,15 +269,11 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 				t.Errorf("%s is %s", name, value)
 			}
 		case "Limits":
-			if value != strings.TrimSpace(string(plain)) {
-				t.Errorf("%s; another child: %s", value, plain)
-			}
+			testkit.Equal(t, value, strings.TrimSpace(string(plain)), "as for another child")
 		default:
 			continue
 		}
 		told++
 	}
-	if told != 3 {
-		t.Errorf("%d of 3 lines were found in\n%s", told, text)
-	}
+	testkit.Equal(t, told, 3, "lines were found in", text)
 }

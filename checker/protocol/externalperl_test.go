@@ -111,13 +111,9 @@ func TestPerlChecksAreIsolated(t *testing.T) {
 		if r.Detail != want+line && r.Detail != want && r.Detail != want+": " {
 			t.Errorf("%s: %+v, want %s%s", do, r, want, line)
 		}
-		if again := f.check("a", "b", "1"); again.Detail != first.Detail {
-			t.Errorf("after %s: %q, want %q", do, again.Detail, first.Detail)
-		}
+		testkit.Equal(t, f.check("a", "b", "1").Detail, first.Detail, "after", do)
 	}
-	if f.pid() != pid {
-		t.Error("the perl was started again")
-	}
+	testkit.Equal(t, f.pid(), pid, "the same perl")
 }
 
 // A process makes several checks of its virtual service, and none of another one. After a check that failed, or left
@@ -184,9 +180,7 @@ func TestPerlChecksAtATimeShareAProcess(t *testing.T) {
 	f = newPerlFile(t, `open my $came, ">", "`+dir+`/$ARGV[2]"; # and waits for all others
 		for my $n (0 .. 3) { select undef, undef, undef, 0.01 while !-e "`+dir+`/$n" }
 		print $$`)
-	if all := processes(f); len(all) != 4 {
-		t.Errorf("%q", all)
-	}
+	testkit.Equal(t, len(processes(f)), 4, "processes")
 }
 
 // A file that keeps data of its first check for later ones, or that does something at its end, has a process for each

@@ -301,9 +301,7 @@ func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
 				t.Fatalf("%+v", r)
 			}
 		}
-		if got := int(resumed.Load()); got != want {
-			t.Errorf("%d of %d checks resumed a session, want %d", got, n, want)
-		}
+		testkit.Equal(t, int(resumed.Load()), want, "checks resumed a session, of", n)
 	}
 	check(10, 9)
 	check(20, 18)
@@ -336,8 +334,6 @@ func TestCheckDoesNotDisturbTheNext(t *testing.T) {
 	})
 	c := build(t, httpSpec(s.addr, "^ok$"), nil)
 	for i, want := range []bool{false, true, false, true} {
-		if r := c.Check(t.Context()); r.OK != want {
-			t.Errorf("check %d: %+v", i, r)
-		}
+		testkit.Equal(t, c.Check(t.Context()).OK, want, "check", i)
 	}
 }

@@ -194,9 +194,7 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	if late > every/10 {
 		t.Errorf("a check was late by %v", late)
 	}
-	if len(seen) != len(timed) {
-		t.Errorf("%d of %d were checked", len(seen), len(timed))
-	}
+	testkit.Equal(t, len(seen), len(timed), "were checked")
 	if peak > 120<<20 {
 		t.Errorf("%d MiB were in use", peak>>20)
 	}

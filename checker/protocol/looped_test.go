@@ -71,9 +71,7 @@ func TestTheLoopTakesAnswersInPieces(t *testing.T) {
 			if r := (looped{build(t, httpSpec(s.addr, "OK-perf"), nil)}).Check(t.Context()); !r.OK {
 				t.Errorf("%+v", r)
 			}
-			if asked := s.asked(); len(asked) != 1 {
-				t.Errorf("the server was asked %d times", len(asked))
-			}
+			testkit.Equal(t, len(s.asked()), 1, "times the server was asked")
 		})
 	}
 }

@@ -78,9 +78,7 @@ func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
 		spec.NegotiateTimeout = timeout
 		limits, _ := full(2 * timeout)
 		r := build(t, spec, &Env{Matching: limits}).Check(t.Context())
-		if n := len(limits.bodies); n != largeBodies-1 {
-			t.Errorf("%d slots are taken, not %d", n, largeBodies-1)
-		}
+		testkit.Equal(t, len(limits.bodies), largeBodies-1, "slots are taken")
 		return r, r.OK
 	}, func(r Result) { t.Errorf("%+v", r) })
 }

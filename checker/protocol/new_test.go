@@ -79,7 +79,5 @@ func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 	e := &Env{}
 	s := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "a+b")
 	one, two := checker.Bare(build(t, s, e)).(*httpCheck), checker.Bare(build(t, s, e)).(*httpCheck)
-	if one.receive != two.receive {
-		t.Error("two matchers for one pattern")
-	}
+	testkit.Equal(t, one.receive, two.receive, "one matcher for one pattern")
 }

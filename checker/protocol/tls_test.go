@@ -222,9 +222,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 			testkit.OK(t, os.Chtimes(filepath.Join(dir, name), when, when))
 		}
 		sum := sumOf(spec)
-		if again := sumOf(spec); again != sum {
-			t.Errorf("%s: another one each time", what)
-		}
+		testkit.Equal(t, sumOf(spec), sum, what, "the same each time")
 		if was, ok := seen[sum]; ok {
 			t.Errorf("%s: the same as %s", what, was)
 		}

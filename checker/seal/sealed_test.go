@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 // careless is a protocol that panics.
@@ -50,9 +51,7 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 				strings.Contains(r.Warning, "testing") || strings.Contains(r.Warning, "runtime.") {
 				t.Errorf("the place is %s", r.Warning)
 			}
-			if again := check.Check(t.Context()); again.Warning != r.Warning {
-				t.Errorf("told again, as %s", again.Warning)
-			}
+			testkit.Equal(t, check.Check(t.Context()).Warning, r.Warning, "told once more")
 		})
 	}
 }
@@ -63,7 +62,5 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 		return known.of(checker.Spec{Account: settings.Account{Passwd: "s3cret99"},
 			Target: netip.MustParseAddrPort(target)})
 	}
-	if of("192.0.2.1:80") != of("192.0.2.2:80") {
-		t.Error("equal secrets are made twice")
-	}
+	testkit.Equal(t, of("192.0.2.1:80"), of("192.0.2.2:80"), "equal secrets are made once")
 }

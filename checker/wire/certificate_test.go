@@ -26,9 +26,7 @@ func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
 	} {
 		c := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"www.example.org"},
 			NotAfter: now.Add(left)}
-		if got := expiry(CertificateText(c), c.NotAfter, now, 14); got != want {
-			t.Errorf("%v: %q, want %q", left, got, want)
-		}
+		testkit.Equal(t, expiry(CertificateText(c), c.NotAfter, now, 14), want, left)
 	}
 }
 

@@ -44,9 +44,7 @@ func TestAPortWithoutAnAnswerIsLeftAlone(t *testing.T) {
 	defer syscall.Close(fd)
 	takes := func(when string, want bool) {
 		t.Helper()
-		if v.takes(fd, to) != want {
-			t.Errorf("%s: %v", when, !want)
-		}
+		testkit.Equal(t, v.takes(fd, to), want, when)
 	}
 	takes("at once", false)
 	v.Ports.since = time.Now().Add(-halfOpen)
@@ -76,13 +74,9 @@ func TestAStartBeginsConnections(t *testing.T) {
 		started := 0
 		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Start: starter(&started, refuses)}
 		tcp, err := StartTCP(to, &v)
-		if (err == nil) != (refuses == nil) {
-			t.Errorf("TCP: %v", err)
-		}
+		testkit.Equal(t, err == nil, refuses == nil, "TCP:", err)
 		udp, notUDP := OpenUDP(WithVia(t.Context(), v), to)
-		if (notUDP == nil) != (refuses == nil) {
-			t.Errorf("UDP: %v", notUDP)
-		}
+		testkit.Equal(t, notUDP == nil, refuses == nil, "UDP:", notUDP)
 		if refuses == nil {
 			syscall.Close(tcp)
 			udp.Close()
@@ -94,9 +88,7 @@ func TestAStartBeginsConnections(t *testing.T) {
 				c.Close()
 			}
 		}
-		if started != 2 {
-			t.Errorf("%d connections", started)
-		}
+		testkit.Equal(t, started, 2, "connections")
 	}
 }
 

@@ -94,9 +94,7 @@ func TestWhatIsAskedAndToldIsWhole(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	d = &dialer{}
-	if a := d.failure(longError{}); len(a.Text) != oracle.MaxText {
-		t.Errorf("%d bytes", len(a.Text))
-	}
+	testkit.Equal(t, len(d.failure(longError{}).Text), oracle.MaxText, "bytes")
 }
 
 type longError struct{}

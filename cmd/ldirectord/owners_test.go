@@ -142,7 +142,5 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 		}
 		example.WriteString(line)
 	}
-	if !strings.Contains(doc, example.String()) {
-		t.Errorf("connections prints\n%s", example.String())
-	}
+	testkit.Contains(t, doc, example.String(), "the example of connections:")
 }

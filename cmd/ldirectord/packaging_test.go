@@ -29,9 +29,7 @@ func TestTheUnitsDifferOnlyInTheFile(t *testing.T) {
 	many = strings.NewReplacer(" %i.cf ", " ", "/%i.cf", "/ldirectord.cf", " for %i.cf", "").Replace(many)
 	_, one, _ = strings.Cut(one, "\n") // the first line is a comment, which differs
 	_, many, _ = strings.Cut(many, "\n")
-	if one != many {
-		t.Errorf("the unit and its template differ:\n%s\n%s", one, many)
-	}
+	testkit.Equal(t, one, many, "the unit and its template")
 }
 
 // Each restriction of the unit is lifted by the drop-in for programs that need more.
@@ -307,8 +305,6 @@ func TestThePackageKnowsWhatItWrites(t *testing.T) {
 		"logrotate.d/ldirectord": "logrotate",
 	} {
 		line := fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(packaged(t, source))), file)
-		if !strings.Contains(known, line) {
-			t.Errorf("packaging/deb/written lacks the line %s", line)
-		}
+		testkit.Contains(t, known, line, "packaging/deb/written:")
 	}
 }

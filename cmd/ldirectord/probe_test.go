@@ -41,9 +41,7 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	manual := testkit.Read(t, "../../docs/status.md")
 	_, example, _ := strings.Cut(manual, "192.0.2.22:80 -v\n")
 	example, _, _ = strings.Cut(example, "\n\n")
-	if got, want := asExample(got), asExample(example); got != want {
-		t.Errorf("the program prints\n%s\nand the manual has\n%s", got, want)
-	}
+	testkit.Equal(t, asExample(got), asExample(example), "the example of the manual")
 }
 
 // runProgram runs the program and returns what it prints.
@@ -68,8 +66,6 @@ func TestProbeOfARedirectToAnotherPort(t *testing.T) {
 		testkit.Write(t, config, "virtual = 192.0.2.10:80\n\treal = "+plain.Listener.Addr().String()+
 			" masq\n\tservice = http\n\thttpstatus = 404\n"+https+"\treal = "+
 			secure.Listener.Addr().String()+" masq\n\tchecktype = on\n")
-		if got := runProgram(t, 0, config, "probe"); !strings.Contains(got, "404 Not Found") {
-			t.Errorf("%s: %s", https, got)
-		}
+		testkit.Contains(t, runProgram(t, 0, config, "probe"), "404 Not Found", https)
 	}
 }

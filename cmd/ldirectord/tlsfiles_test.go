@@ -125,8 +125,6 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 		"%[1]s/cert.pem or %[1]s/key.pem", d.dir)
 	for text, want := range map[string]int{changed: 2, "does not match public key": 1,
 		" - reread new configuration": 1, "Deleted real server": 0} {
-		if got := strings.Count(log, text); got != want {
-			t.Errorf("%q is %d times in the log, want %d:\n%s", text, got, want, log)
-		}
+		testkit.Equal(t, strings.Count(log, text), want, "times", text, "in the log:", log)
 	}
 }

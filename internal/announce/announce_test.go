@@ -279,9 +279,7 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 		if p.Device == "" {
 			text += "-"
 		}
-		if has := slices.Contains(f.local, p.Addr); has != p.Local {
-			t.Errorf("%s has a local route: %t, and it is said: %t", p.Addr, has, p.Local)
-		}
+		testkit.Equal(t, slices.Contains(f.local, p.Addr), p.Local, p.Addr, "has a local route")
 		if left := strings.HasSuffix(fmt.Sprint(p.Trouble), "left alone"); left != (p.Foreign != "") {
 			t.Errorf("%s is foreign on %q: %v", p.Addr, p.Foreign, p.Trouble)
 		}

@@ -138,9 +138,7 @@ func (m *machine) found() string {
 
 func (m *machine) expect(what, got, want string) {
 	m.Helper()
-	if got != want {
-		m.Errorf("%s:\n got %s\nwant %s", what, got, want)
-	}
+	testkit.Equal(m, got, want, what)
 }
 
 const (
@@ -349,9 +347,7 @@ func TestKernelHundred(t *testing.T) {
 		m.sync(a, false, words...)
 		t.Logf("100 addresses to %s: %v", to, time.Since(began))
 		list, _ := netListed(m, to)
-		if want := map[bool]int{true: 0, false: 100}[to == "-"]; list != want {
-			t.Errorf("%s: %d addresses, want %d", to, list, want)
-		}
+		testkit.Equal(t, list, map[bool]int{true: 0, false: 100}[to == "-"], "addresses", to)
 	}
 }
 

@@ -37,9 +37,7 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 		t.Helper()
 		asked = nil
 		a.follow(u, c, now)
-		if (len(asked) > 0) != asks {
-			t.Errorf("%s: %d tapes were requested", what, len(asked))
-		}
+		testkit.Equal(t, len(asked) > 0, asks, what, "tapes were requested")
 		if got := a.kept[task].Text; len(got) > maxConversation || !strings.Contains(got, text) ||
 			(got == "") != (text == "") {
 			t.Errorf("%s: %d bytes: %.80q", what, len(got), got)

@@ -34,9 +34,7 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 		late = true
 		ahead = d.followClock(ahead, boot)
 		late = false
-		if last := d.followClock(ahead, boot); last != ahead {
-			t.Errorf("it was put by %v", last-ahead)
-		}
+		testkit.Equal(t, d.followClock(ahead, boot), ahead, "put by")
 		testkit.OK(t, d.journal.Close(context.Background()))
 		want := []string{"The clock was set forward by 3h0m1s", "The clock was set back by 1h30m0s"}
 		testkit.Same(t, reported, want)

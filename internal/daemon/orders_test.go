@@ -200,9 +200,7 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 					testkit.Write(t, file, text+"# new\n")
 					spoil(f)
 					take(ctx, f)
-					if f.current != d.Loaded {
-						t.Error("another configuration is in force")
-					}
+					testkit.Equal(t, f.current, d.Loaded, "the configuration in force")
 					end()
 					log := filepath.Join(dir, "log")
 					testkit.Contains(t, testkit.Read(t, log), "a fault in ldirectord: ")

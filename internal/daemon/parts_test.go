@@ -40,14 +40,10 @@ func TestVanishedParts(t *testing.T) {
 	}{{4, 4, false}, {4, 3, false}, {4, 2, true}, {4, 0, true}, {3, 0, false}, {5, 3, false}, {5, 2, true},
 		{0, 0, false}} {
 		f := &configFile{d: &daemon{}, current: &Loaded{Config: config(row.had, 5)}}
-		if why := f.vanished(config(row.stay, 0)); (why != "") != row.refused {
-			t.Errorf("%d of %d stay: %q", row.stay, row.had, why)
-		}
+		testkit.Equal(t, f.vanished(config(row.stay, 0)) != "", row.refused, row.stay, "of", row.had, "stay")
 		emptied := config(0, 5)
 		emptied.Parts = []string{"a.cf"}
-		if why := f.vanished(emptied); (why != "") != (row.had > 0) {
-			t.Errorf("the part of %d is there, and empty: %q", row.had, why)
-		}
+		testkit.Equal(t, f.vanished(emptied) != "", row.had > 0, "the part of", row.had, "is there, and empty")
 	}
 }
 

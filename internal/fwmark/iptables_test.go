@@ -45,9 +45,7 @@ func TestCommandsOfIptables(t *testing.T) {
 -t mangle -F LDIRECTORD-x-1 --wait 5
 -t mangle -X LDIRECTORD-x-1 --wait 5
 `
-	if string(got) != want {
-		t.Errorf("ran\n%s\nwant\n%s", got, want)
-	}
+	testkit.Equal(t, string(got), want, "ran")
 }
 
 func TestMissingProgramMattersOnlyWithRules(t *testing.T) {

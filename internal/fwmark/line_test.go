@@ -70,9 +70,7 @@ func TestForeignRulesAreNotTakenForOurs(t *testing.T) {
 		`-d 192.0.2.10/32 -m comment --comment "-p tcp" -j MARK --set-xmark 0x8/0xffffffff`,
 		"-d 192.0.2.10/32 -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff",
 	} {
-		if got := normal(foreign); got != foreign {
-			t.Errorf("%s\nis taken for %s", foreign, got)
-		}
+		testkit.Equal(t, normal(foreign), foreign, "a rule of others")
 	}
 }
 
@@ -100,9 +98,7 @@ func FuzzNormal(f *testing.F) {
 	f.Add("-p sctp --dport 1:65535 -j MARK --set-mark 0x1")
 	f.Fuzz(func(t *testing.T, text string) {
 		once := normal(text)
-		if twice := normal(once); twice != once {
-			t.Errorf("%q becomes %q, then %q", text, once, twice)
-		}
+		testkit.Equal(t, normal(once), once, text, "once more")
 		markOf(text)
 	})
 }

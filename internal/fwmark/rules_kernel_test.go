@@ -441,9 +441,8 @@ func realDamage(t *testing.T, k *kernel) {
 				t.Errorf("%s %s: not repaired: %q", program, c.do, found)
 			}
 		}
-		if left := sh(t, "%s -t mangle -S", program); strings.Count(left, everyDaemon) != 4 {
-			t.Errorf("more than a chain, a jump and two rules:\n%s", left)
-		}
+		left := sh(t, "%s -t mangle -S", program)
+		testkit.Equal(t, strings.Count(left, everyDaemon), 4, "a chain, a jump and two rules", left)
 	}
 }
 
@@ -505,9 +504,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 	}
 	routing := []RoutingRule{{false, 32765, 8, 0xff, "100"}, {true, 32765, 3, wholeMark, "101"}}
 	testkit.Same(t, m.Routing, routing, "routing")
-	if (m.Other == b) != (m.BackEnd != b) {
-		t.Errorf("iptables is %s, the rules are in %s: other is %v", m.BackEnd, b, m.Other)
-	}
+	testkit.Equal(t, m.Other == b, m.BackEnd != b, "iptables is", m.BackEnd, "the rules are in", b)
 	if b == Legacy {
 		return // there the nft that can't be read is reported
 	}

@@ -143,9 +143,7 @@ func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
 	steps := table.steps
 	mustSync(t, one, first)
 	mustSync(t, two, second)
-	if table.steps != steps {
-		t.Error("they fight for the first place")
-	}
+	testkit.Equal(t, table.steps, steps, "they don't fight for the first place")
 	mustSync(t, one, nil)
 	table.mustHave(t, "two", second)
 }
@@ -192,9 +190,7 @@ func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 	want := rules(t, "8 192.0.2.10 tcp 443")
 	_, err := f.Sync(t.Context(), want)
 	testkit.FailsWith(t, err, "a rule of chain OUTPUT leads to it")
-	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 443}); got != 8 {
-		t.Errorf("the wanted rules are not there: mark %d", got)
-	}
+	testkit.Equal(t, table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 443}), 8, "by the wanted rules")
 	table.chains["OUTPUT"] = nil
 	mustSync(t, f, want)
 	table.mustHave(t, daemon, want)

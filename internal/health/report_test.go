@@ -69,9 +69,7 @@ func TestASilentServerThatNeverAnswered(t *testing.T) {
 
 func TestWordsFromARecordCountUntilTheNext(t *testing.T) {
 	now := Tells(Words{Admin: Drain, Less: 40}).Next(Report{Wordless: true}, Rule{Fall: 3, Rise: 1})
-	if now.Words != (Words{Admin: Drain, Less: 40}) {
-		t.Errorf("%+v", now)
-	}
+	testkit.Equal(t, now.Words, Words{Admin: Drain, Less: 40})
 	if now = now.Next(Report{Admin: Ready}, Rule{Fall: 3, Rise: 1}); now.Words != (Words{Less: 40}) {
 		t.Errorf("after ready: %+v", now)
 	}

@@ -66,9 +66,7 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 				testkit.OK(t, put(path, limit))
 			}
 			start := time.Now()
-			if now := i.Find(); now.Pid != 0 {
-				t.Errorf("the pid is %d", now.Pid)
-			}
+			testkit.Equal(t, i.Find().Pid, 0, "the pid")
 			testkit.Same(t, i.State(), State{}, "the state")
 			if _, err := runfile.Read(f.Drain); err == nil {
 				t.Error("the orders to drain were read")
@@ -89,9 +87,7 @@ func TestTheRunFolderMustBeSafe(t *testing.T) {
 		testkit.OK(t, os.Chmod(dir, mode))
 		i := daemonOf(dir, "/ld.cf")
 		h, err := i.Acquire(soon(t), "")
-		if (err == nil) != want {
-			t.Errorf("%v: %v", mode, err)
-		}
+		testkit.Equal(t, err == nil, want, mode, err)
 		if err != nil && !strings.Contains(err.Error(),
 			"users other than its owner can write to the run folder") {
 			t.Errorf("%v: %v", mode, err)

@@ -57,9 +57,7 @@ func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
 		p := testkit.Must(processOf(other.Process.Pid))(t)
 		forge(t, i, "ldirectord.cf", State{Format: format, Daemon: i.Daemon, Process: p, Phase: Running})
-		if found := i.Find(); (found.Pid == p.Pid) != want {
-			t.Errorf("a process of user %d: found %+v", uid, found)
-		}
+		testkit.Equal(t, i.Find().Pid == p.Pid, want, "a process of user", uid)
 	}
 }
 

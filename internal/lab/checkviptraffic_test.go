@@ -67,10 +67,7 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 					begin) < 5*time.Second; time.Sleep(100 * time.Millisecond) {
 				counted, stats = l.connectionsOf(service)
 			}
-			if counted != requests {
-				t.Errorf("%s (%s): %d requests, and the kernel counted %d connections\n%s", service,
-					choices[port], requests, counted, stats)
-			}
+			testkit.Equal(t, counted, requests, "connections counted", service, choices[port], stats)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const hashed = `virtual = 198.51.100.10:5001
@@ -115,10 +117,7 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 			}
 			carried[netip.MustParseAddrPort(client).Addr()] = len(got)
 			for _, port := range to {
-				if told[port] != got[port] {
-					t.Errorf("%s to %s: told %q, the kernel chose %q", client, port, told[port],
-						got[port])
-				}
+				testkit.Equal(t, told[port], got[port], client, "to", port)
 				if chosen[port] == nil {
 					chosen[port] = map[string]bool{}
 				}

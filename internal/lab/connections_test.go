@@ -101,9 +101,7 @@ tcp:[2001:db8:1::10]:7000 template up`
 		t.Errorf("connections shows\n%s\nipvsadm -Ln --persistent-conn\n%s", got, want)
 	}
 	for virtual, want := range map[string]int{"3": 2, "198.51.100.10:7000": 3, "198.51.100.10:7009": 0} {
-		if got := l.connectionsJSON(path, virtual); len(got.Connections) != want {
-			t.Errorf("%s: %d entries, want %d", virtual, len(got.Connections), want)
-		}
+		testkit.Equal(t, len(l.connectionsJSON(path, virtual).Connections), want, virtual, "entries")
 	}
 }
 
@@ -145,9 +143,7 @@ virtual = 198.51.100.10:5060
 	l.does(path, "drain", templates[0].Server)
 	l.until(5*time.Second, "-r "+templates[0].Server+" -m -w 0")
 	for _, c := range l.connectionsJSON(path).Connections {
-		if c.ServerState != "drained" {
-			t.Errorf("%+v does not show that its server is drained", c)
-		}
+		testkit.Equal(t, c.ServerState, "drained", c)
 	}
 }
 

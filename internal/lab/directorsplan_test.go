@@ -2,7 +2,6 @@ package lab
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -291,9 +290,7 @@ func (f *fleet) sameOrder() {
 		if n == 0 {
 			first = order
 		}
-		if !reflect.DeepEqual(first, order) {
-			f.t.Errorf("director %d has the order %v, the first one %v", n+1, order, first)
-		}
+		testkit.Same(f.t, order, first, "the orders of director", n+1, "as the first one has them")
 	}
 }
 

@@ -3,14 +3,14 @@ package lab
 import (
 	"os/exec"
 	"strings"
+
+	"ldirectord/internal/testkit"
 )
 
 func (l *lab) says(out string, wanted ...string) {
 	l.t.Helper()
 	for _, text := range wanted {
-		if !strings.Contains(out, text) {
-			l.t.Errorf("not said: %s\nin\n%s", text, out)
-		}
+		testkit.Contains(l.t, out, text)
 	}
 }
 

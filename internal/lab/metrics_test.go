@@ -90,8 +90,6 @@ func (l *lab) statsAsMetrics() (lines []string) {
 			lines = append(lines, "ldirectord_server_"+fmt.Sprintf(name, labels)+" "+words[2+i])
 		}
 	}
-	if len(lines) != 10 {
-		l.t.Errorf("ipvsadm shows %q", lines)
-	}
+	testkit.Equal(l.t, len(lines), 10, "lines of ipvsadm", lines)
 	return lines
 }

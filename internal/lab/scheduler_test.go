@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // schedulers are the schedulers of Linux with their flags, as the table shows them.
@@ -48,11 +50,7 @@ func TestKernelSchedulers(t *testing.T) {
 	for _, text := range refused { // logged after the changes that succeeded
 		l.saysWithin(5*time.Second, text)
 	}
-	if log := l.logText(); strings.Count(log, "failed") != len(refused) {
-		t.Errorf("the log must have %d failures:\n%s", len(refused), log)
-	}
+	testkit.Equal(t, strings.Count(l.logText(), "failed"), len(refused), "failures in the log")
 	l.does(path, "stop")
-	if table := l.table(); table != "" {
-		t.Errorf("stop leaves\n%s", table)
-	}
+	testkit.Equal(t, l.table(), "", "stop leaves")
 }

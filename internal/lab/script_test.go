@@ -140,9 +140,7 @@ func (s *scene) tells(out string) {
 func (s *scene) has(is bool, text string, parts []string) {
 	s.t.Helper()
 	for _, part := range parts {
-		if strings.Contains(text, part) != is {
-			s.t.Errorf("there is %q: %v, want %v\n%s", part, !is, is, text)
-		}
+		testkit.Equal(s.t, strings.Contains(text, part), is, "there is", part, text)
 	}
 }
 

@@ -276,9 +276,7 @@ func names(answers map[string]int) []string { return slices.Sorted(maps.Keys(ans
 // answeredBy checks that each of these servers answered, and no other one.
 func answeredBy(t *testing.T, answers map[string]int, want ...string) {
 	t.Helper()
-	if got := names(answers); !slices.Equal(got, want) {
-		t.Errorf("answers of %v, want %q", answers, want)
-	}
+	testkit.Same(t, names(answers), want, "answers of", answers)
 }
 
 // sticks checks that every client got answers of one server only, and all clients together those of all three.
@@ -286,9 +284,7 @@ func sticks(t *testing.T, answers []map[string]int) {
 	t.Helper()
 	all := map[string]int{}
 	for n, a := range answers {
-		if len(a) != 1 {
-			t.Errorf("client %d: answers of %v, want one server's alone", n+1, a)
-		}
+		testkit.Equal(t, len(a), 1, "servers answer client", n+1, a)
 		maps.Copy(all, a)
 	}
 	answeredBy(t, all, "rs1", "rs2", "rs3")

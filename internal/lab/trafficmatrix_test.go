@@ -51,9 +51,7 @@ func TestKernelTraffic(t *testing.T) {
 	}
 
 	m.lab.realServerScript(addresses, "stop", 1, 2, 3)
-	if now := m.lab.settings(); now != was {
-		t.Errorf("stop of realserver-script left\n%s\nbefore start it was\n%s", now, was)
-	}
+	testkit.Equal(t, m.lab.settings(), was, "stop of realserver-script leaves the settings")
 	fmt.Print(m.table())
 	if !slices.Contains(ran, false) {
 		m.compare(t, "../../testdata/traffic.md")
@@ -135,7 +133,5 @@ func (m *matrix) cell(r trafficRow) string {
 func (m *matrix) compare(t *testing.T, file string) {
 	t.Helper()
 	text := testkit.Read(t, file)
-	if !strings.Contains(text, m.table()) {
-		t.Errorf("%s does not have this table", file)
-	}
+	testkit.Contains(t, text, m.table(), file)
 }

@@ -268,9 +268,7 @@ func (m *matrix) persistenceEdited(t *testing.T) {
 		if got, want := lasting(shown), l.lasting(); got != want || strings.Count(got, "\n") < manyClients {
 			t.Errorf("connections shows\n%s\nipvsadm\n%s", got, want)
 		}
-		if got, want := persistent(shown), l.persistent(); got != want {
-			t.Errorf("connections shows\n%s\nipvsadm\n%s", got, want)
-		}
+		testkit.Equal(t, persistent(shown), l.persistent(), "connections shows what ipvsadm does")
 	})
 	m.row(t, "the persistence time is edited, and no client is cut or moves", dr4, "address", func(t *testing.T) {
 		l, clients := l.with(t), m.clients(manyClients)

@@ -16,8 +16,6 @@ func TestWhichServersAWordMeans(t *testing.T) {
 		"": true, "tcp:[2001:db8::1]:80": true, "[2001:db8::1]:80": true, "[2001:DB8::0:1]:80": true,
 		"[2001:db8::1]": false, "[2001": false, "fwm6:5": false,
 	} {
-		if got := IsNamed("tcp:[2001:db8::1]:80", word); got != want {
-			t.Errorf("%q means the virtual service: %t", word, got)
-		}
+		testkit.Equal(t, IsNamed("tcp:[2001:db8::1]:80", word), want, word, "means the virtual service")
 	}
 }

@@ -42,9 +42,7 @@ func TestMaskedClient(t *testing.T) {
 		"2001:db8::77":  {64, "2001:db8::"},
 		"2001:db8::78":  {EachClient(true), "2001:db8::78"},
 	} {
-		if got := (Settings{Netmask: want.mask}).Masked(
-			netip.MustParseAddr(client)); got.String() != want.masked {
-			t.Errorf("%s with %x: %s, want %s", client, want.mask, got, want.masked)
-		}
+		got := Settings{Netmask: want.mask}.Masked(netip.MustParseAddr(client))
+		testkit.Equal(t, got.String(), want.masked, client, "with", want.mask)
 	}
 }

@@ -70,9 +70,7 @@ func TestMaintenanceByAFileEnds(t *testing.T) {
 		until := time.Now().Add(time.Minute).Truncate(time.Second)
 		text := "until=" + until.Format(time.RFC3339) + "\nwhy=new disk\n"
 		testkit.Write(t, filepath.Join(w.dir, "10.2.0.1"), text)
-		if r := <-readings; r.Out[web1] != "10.2.0.1: new disk; until "+until.Format(time.DateTime) {
-			t.Errorf("out: %v", r)
-		}
+		testkit.Equal(t, (<-readings).Out[web1], "10.2.0.1: new disk; until "+until.Format(time.DateTime))
 		r := <-readings
 		if late := time.Since(until); len(r.Out) != 0 || late < 0 || late > pollInterval {
 			t.Errorf("%v after the end: %v", late, r)

@@ -36,9 +36,7 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	running.Close()
 	h.Close(t.Context())
 	got, _ := os.ReadFile(out)
-	if s := string(got); s != "first\nlast\n" {
-		t.Errorf("ran %q, want the running one and then only the latest", s)
-	}
+	testkit.Equal(t, string(got), "first\nlast\n", "ran the running one and then only the latest")
 }
 
 func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
@@ -262,9 +260,7 @@ func TestAHookMayLeaveAProgramRunning(t *testing.T) {
 	if err := exec.Command("/bin/sh", "-c", "kill $(cat "+pid+")").Run(); err != nil {
 		t.Errorf("ending what it left: %v", err)
 	}
-	if len(got) != 0 {
-		t.Errorf("got %+v", got)
-	}
+	testkit.Equal(t, len(got), 0, got)
 }
 
 func TestTheEndOfAHookIsReported(t *testing.T) {

@@ -88,9 +88,7 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 			m.Record(bad, "id", true, want)
 			m.Record(good, "id", true, want)
 			synctest.Wait()
-			if text := read(good); !strings.Contains(text, want) {
-				t.Errorf("%q lacks %s", text, want)
-			}
+			testkit.Contains(t, read(good), want)
 		}
 		if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
 			t.Errorf("reported %v, want one failure", kinds)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
@@ -40,9 +42,7 @@ func TestAQueueEndsAfterWhatWasThere(t *testing.T) {
 		for i := range 3 {
 			q.put(i)
 			synctest.Wait()
-			if len(got) != i+1 {
-				t.Errorf("after %d items %v", i+1, got)
-			}
+			testkit.Equal(t, len(got), i+1, "items", got)
 		}
 		q.put(3)
 		if err := q.end(t.Context()); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {

@@ -435,9 +435,7 @@ func TestServiceNames(t *testing.T) {
 		"/?q=web2.example":           "web2.example 10.0.0.2:80 tcp:192.0.2.2:80 down",
 		"/?virtual=tcp:192.0.2.1:80&real=10.0.0.1:80": "10.0.0.1:80 of Shop &lt;1&gt;",
 	} {
-		if text := read(t, r, url); !strings.Contains(text, want) {
-			t.Errorf("%s has no %q:\n%s", url, want, text)
-		}
+		testkit.Contains(t, read(t, r, url), want, url)
 	}
 	if text := read(t, r, "/?q=shop"); strings.Contains(text, "10.0.0.2") {
 		t.Error(text)

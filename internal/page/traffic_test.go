@@ -3,11 +3,11 @@ package page
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func counted(connections ...uint64) map[lvs.Backend]lvs.Counters {
@@ -28,9 +28,7 @@ func TestTraffic(t *testing.T) {
 	for _, all := range [][]uint64{{1000}, {1010, 500}, {1010, 520}, {1015}, {5}, {6, 500}} {
 		look(counted(all...))
 	}
-	if got, want := now.of("tcp:192.0.2.1:80"), []uint32{0, 10, 20, 5, 0, 1}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
+	testkit.Same(t, now.of("tcp:192.0.2.1:80"), []uint32{0, 10, 20, 5, 0, 1})
 	for n := range uint64(looks) {
 		look(counted(6 + n))
 	}
@@ -39,13 +37,11 @@ func TestTraffic(t *testing.T) {
 		t.Errorf("after ten minutes: %v", line)
 	}
 	at = at.Add(2 * Interval) // two looks failed
-	if look(counted(65 + 10)); !slices.Equal(now.of("tcp:192.0.2.1:80")[looks-4:], []uint32{1, 3, 3, 4}) {
-		t.Errorf("after looks that failed: %v", now.of("tcp:192.0.2.1:80"))
-	}
+	look(counted(65 + 10))
+	testkit.Same(t, now.of("tcp:192.0.2.1:80")[looks-4:], []uint32{1, 3, 3, 4}, "after looks that failed")
 	at = at.Add(time.Hour) // without the page
-	if look(counted(1000)); !slices.Equal(now.of("tcp:192.0.2.1:80"), []uint32{0}) {
-		t.Errorf("an hour later: %v", now.of("tcp:192.0.2.1:80"))
-	}
+	look(counted(1000))
+	testkit.Same(t, now.of("tcp:192.0.2.1:80"), []uint32{0}, "an hour later")
 	if look(nil); now.of("tcp:192.0.2.1:80") != nil {
 		t.Error("a virtual service that left is still there")
 	}
@@ -59,9 +55,7 @@ func TestDrawn(t *testing.T) {
 		`0.0/s <svg viewBox="-1 -1 61 18" preserveAspectRatio="none" role="img" aria-label="0 new ` +
 			`connections in 10s"><polyline points="59,16"/></svg>`: {0},
 	} {
-		if got := string(drawn(line)); got != want {
-			t.Errorf("%v: %s, want %s", line, got, want)
-		}
+		testkit.Equal(t, string(drawn(line)), want, line)
 	}
 }
 

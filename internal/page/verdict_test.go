@@ -72,11 +72,7 @@ func TestWhys(t *testing.T) {
 	v := &status.Virtual{Servers: []status.Server{server("maintenance", "new disk"), server("up", ""),
 		server("down", "refused"),
 		server("down", "status 500"), server("down", "refused")}}
-	if got, want := whys(v), "2 × down: refused; down: status 500; maintenance: new disk"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, whys(v), "2 × down: refused; down: status 500; maintenance: new disk")
 	v.Servers = append(v.Servers, server("down", "timeout"))
-	if got, want := whys(v), "2 × down: refused; down: status 500; down: timeout; 1 other reason"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	testkit.Equal(t, whys(v), "2 × down: refused; down: status 500; down: timeout; 1 other reason")
 }

@@ -56,9 +56,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 				t.Fatal(found)
 			}
 			testkit.Equal(t, lvs.Format(p.Preview(nil, nil)), "-A "+strings.TrimSpace(want)+"\n")
-			if key := p.Keys()[0]; p.Services[0].Config.ID != key.ID() {
-				t.Errorf("%v is named %s, want %s", key, key.ID(), p.Services[0].Config.ID)
-			}
+			testkit.Equal(t, p.Services[0].Config.ID, p.Keys()[0].ID(), "the name of", p.Keys()[0])
 		})
 	}
 }
@@ -75,9 +73,7 @@ func TestAPreviewFollowsOrders(t *testing.T) {
 	testkit.Equal(t, lvs.Format(p.Preview(given, nil)),
 		"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n"+
 			"-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n")
-	if got := lvs.Format(p.Preview(nil, nil)); strings.Count(got, "-w 5\n") != 4 {
-		t.Errorf("a preview changes the plan: %s", got)
-	}
+	testkit.Equal(t, strings.Count(lvs.Format(p.Preview(nil, nil)), "-w 5\n"), 4, "after a preview")
 }
 
 // In a preview with slowstart, a server that would come into a serving section has its first weight.

@@ -68,8 +68,6 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 		lines("virtual = 3", "real = 10.2.0.1:80 gate", "checktype = connect"), neverChecked)
 	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1,
 		"tcp:3": 0} {
-		if got := p.ServicesOf(word); len(got) != want {
-			t.Errorf("%q: %d virtual services, want %d", word, len(got), want)
-		}
+		testkit.Equal(t, len(p.ServicesOf(word)), want, "virtual services of", word)
 	}
 }

@@ -212,9 +212,7 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 		}
 		for what, s := range map[string]Sightings{"failures": r.Failures, "recoveries": r.Recoveries} {
 			seen := s.Together + s.Shadow.First + s.Live.First
-			if want := map[string]int{"failures": 27, "recoveries": 27}[what]; seen != want {
-				t.Errorf("%s: %+v, want %d", what, s, want)
-			}
+			testkit.Equal(t, seen, map[string]int{"failures": 27, "recoveries": 27}[what], what)
 			if s.Shadow.First == 0 || s.Live.First == 0 || s.Shadow.Most > 8 || s.Live.Most > 8 {
 				t.Errorf("%s: which was first, and by how much: %+v", what, s)
 			}
@@ -230,11 +228,9 @@ func TestTheSumOfWhoWasFirst(t *testing.T) {
 	}
 	s.lead(Live, 4*time.Second)
 	var text strings.Builder
-	if s.print(&text,
-		"Failures"); text.String() != "Failures: together: 0; shadow first: 3, by 3s, at most 6s; live "+
-		"first: 1, by 4s, at most 4s\n" {
-		t.Error(text.String())
-	}
+	s.print(&text, "Failures")
+	testkit.Equal(t, text.String(), "Failures: together: 0; shadow first: 3, by 3s, at most 6s; live "+
+		"first: 1, by 4s, at most 4s\n")
 }
 
 // A table that can't be read is reported once. The comparison continues when it can be read.

@@ -200,9 +200,7 @@ func TestServicesComeAndGo(t *testing.T) {
 		testkit.Equal(t, inTable(t, table), "4c000002\n"+want, when, "the table")
 	}
 	f.Set(t.Context(), []checker.Through{gate, tunnel, other}, []lvs.Key{{Mark: ipvsctl.FirstPrivate + 3}})
-	if len(f.saved) != 3 {
-		t.Errorf("written down before they are made: %v", f.saved)
-	}
+	testkit.Equal(t, len(f.saved), 3, "written down before they are made", f.saved)
 	expect("nobody checks yet", "")
 	for _, w := range []checker.Through{gate, tunnel, other} {
 		testkit.Equal(t, f.use(t, w), "", w)
@@ -291,9 +289,7 @@ func TestTheNextDaemon(t *testing.T) {
 	next.set(t, b)
 	testkit.Equal(t, next.use(t, b), "", "adopted")
 	testkit.Equal(t, inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n", "the table")
-	if len(next.saved) != 1 {
-		t.Errorf("written down: %v", next.saved)
-	}
+	testkit.Equal(t, len(next.saved), 1, "written down", next.saved)
 	next.Close(t.Context())
 	if got, want := inTable(t, table), "4c000003 127.0.0.99:0 0\n"; got != want || len(next.saved) != 0 {
 		t.Errorf("at the end the table has\n%swant\n%s; written down is %v", got, want, next.saved)

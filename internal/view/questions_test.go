@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
@@ -23,9 +24,7 @@ func TestWhatAnOperatorMeans(t *testing.T) {
 		{"", "10.2.0.1"}: 2, {"", "10.2.0.1:80"}: 1, {"3", "10.2.0.1"}: 1, {"tcp:10.1.0.1:80", ""}: 2,
 		{"fwm:3", "10.2.0.11"}: 0, {"", "web"}: 0, {"fwm:3", ""}: 1,
 	} {
-		if got := now.Backends(words[0], words[1]); len(got) != want {
-			t.Errorf("%q: %v, want %d servers", words, got, want)
-		}
+		testkit.Equal(t, len(now.Backends(words[0], words[1])), want, "servers", words)
 	}
 }
 

@@ -34,9 +34,8 @@ func TestWhatStaysInTheTable(t *testing.T) {
 			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80"): {Kind: orders.Kind(row[3])}}, nil)
 		}
 		testkit.Equal(t, tableOf(w), row[4]+", ", row[0])
-		if w.End(); len(w.Table()) != 0 {
-			t.Errorf("%s: after the end there is %v", row[0], w.Table())
-		}
+		w.End()
+		testkit.Equal(t, len(w.Table()), 0, row[0], "after the end", w.Table())
 	}
 }
 

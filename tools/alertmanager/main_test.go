@@ -221,13 +221,9 @@ func TestASlowAlertmanagerDelaysNoOtherService(t *testing.T) {
 	}
 	answer <- true
 	answer <- true
-	if third := <-asked; third != "a" {
-		t.Errorf("at last for %s", third)
-	}
+	testkit.Equal(t, <-asked, "a", "at last for")
 	answer <- true
 	for range 3 {
-		if code := <-ended; code != http.StatusOK {
-			t.Errorf("status %d", code)
-		}
+		testkit.Equal(t, <-ended, http.StatusOK, "the status")
 	}
 }

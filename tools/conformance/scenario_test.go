@@ -50,13 +50,9 @@ func TestDifferencesAreDocumented(t *testing.T) {
 			continue
 		}
 		rows--
-		if !strings.Contains(text, "\n| `"+sc.name+"` |") {
-			t.Errorf("deviations.md does not have %s: %s", sc.name, sc.differs)
-		}
+		testkit.Contains(t, text, "\n| `"+sc.name+"` |", "deviations.md:", sc.differs)
 	}
-	if rows != 0 {
-		t.Errorf("deviations.md has %d rows of scenarios that do not differ", rows)
-	}
+	testkit.Equal(t, rows, 0, "rows of deviations.md are of scenarios that do not differ")
 }
 
 func TestWhatABinaryMustShow(t *testing.T) {

@@ -33,9 +33,7 @@ func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 		if arch != runtime.GOARCH {
 			continue // a build for another architecture takes minutes
 		}
-		if want := ofBinaries(t); !slices.Equal(got, want) {
-			t.Errorf("modules\n%q\nthe binaries have\n%q", got, want)
-		}
+		testkit.Same(t, got, ofBinaries(t), "modules, and those of the binaries")
 	}
 }
 
@@ -79,9 +77,7 @@ func TestALicenceIsKnownByItsText(t *testing.T) {
 		{"NOTICE", "Apache License\n   Version 2.0, January 2004\n", ""},
 	} {
 		m := module{path: "example.org/m", version: "v1", files: []file{{c.file, c.text}}}
-		if got := m.name(); got != c.want {
-			t.Errorf("%s %.40q: %q, want %q", c.file, c.text, got, c.want)
-		}
+		testkit.Equal(t, m.name(), c.want, c.file, c.text)
 		if err := check([]module{m}); (err == nil) != (c.want != "") {
 			t.Errorf("%s %.40q: %v", c.file, c.text, err)
 		}
@@ -97,9 +93,7 @@ func TestEveryTextIsPassedOn(t *testing.T) {
 	whole := plain(modules)
 	for _, m := range modules {
 		for _, f := range m.files {
-			if !strings.Contains(whole, f.text) {
-				t.Errorf("%s: its %s is missing", m.path, f.name)
-			}
+			testkit.Contains(t, whole, f.text, m.path, f.name)
 		}
 	}
 }
@@ -112,8 +106,6 @@ func TestGosLicenceIsACopy(t *testing.T) {
 		if err != nil {
 			t.Skip("this Go brings no licence along: ", err)
 		}
-		if tidy(string(text)) != f.text {
-			t.Errorf("Go's %s is another", f.name)
-		}
+		testkit.Equal(t, tidy(string(text)), f.text, "Go's", f.name)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // What heartbeat asks of a script in resource.d: the arguments of haresources, and then what to do. It
@@ -37,9 +39,7 @@ func TestManagerHeartbeatAsksTheProgram(t *testing.T) {
 			t.Errorf("%s: exit status %d, %q; want %d, %q", step.args, status, said, step.status, step.said)
 		}
 	}
-	if table := m.table(); table != "" {
-		t.Errorf("it left\n%s", table)
-	}
+	testkit.Equal(t, m.table(), "", "it left")
 }
 
 // The line as the Perl program's users have it, address first, with two directors in it.

@@ -54,9 +54,7 @@ func TestRealEximDelivers(t *testing.T) {
 						"] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\n",
 					"\nDaemon-Status: running\n",
 				} {
-					if !strings.Contains(mail, line) {
-						t.Errorf("to %s: no line %q in\n%s", to, line, mail)
-					}
+					testkit.Contains(t, mail, line, "to", to)
 				}
 			}
 		})

@@ -34,9 +34,7 @@ func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 		t.Fatalf("again %v, error %v", again, err)
 	}
 	got, _ := os.ReadFile(out)
-	if want := "-t\n" + l.text(); string(got) != want {
-		t.Errorf("the program got %q, want %q", got, want)
-	}
+	testkit.Equal(t, string(got), "-t\n"+l.text(), "the program got")
 	if !strings.HasPrefix(l.text(), "To: root, admin@example.net\n") {
 		t.Errorf("the mail is %q, want one without our From line", l.text())
 	}
@@ -49,9 +47,7 @@ func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
 		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)),
 			l)
 		testkit.FailsWith(t, err, "out of luck", "exit", code)
-		if (len(again) == 0) != final {
-			t.Errorf("exit %d: to be tried again: %q", code, again)
-		}
+		testkit.Equal(t, len(again) == 0, final, "exit", code, "to be tried again:", again)
 	}
 }
 

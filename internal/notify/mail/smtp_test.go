@@ -247,9 +247,7 @@ func TestSMTPEndsWithItsContext(t *testing.T) {
 		if _, err := sendSMTP(ctx, s.dial, testLetter("a@example.net")); err == nil {
 			t.Error("no error")
 		}
-		if took := time.Since(start); took != time.Second {
-			t.Errorf("took %v, want 1s", took)
-		}
+		testkit.Equal(t, time.Since(start), time.Second, "took")
 	})
 }
 
@@ -272,7 +270,5 @@ func TestSMTPOverLoopback(t *testing.T) {
 		t.Fatalf("again %v, error %v", again, err)
 	}
 	<-served
-	if len(s.mails) != 1 {
-		t.Errorf("the server took %q", s.mails)
-	}
+	testkit.Equal(t, len(s.mails), 1, "mails that the server took")
 }
