@@ -39,11 +39,7 @@ func namespace(t testing.TB) {
 
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return testkit.Run(t, exec.CommandContext(t.Context(), name, args...))
 }
 
 func openKernel(t testing.TB) *kernel {

@@ -187,10 +187,7 @@ directory `+dir+`/db
 		"dn: dc=example,dc=test\nobjectClass: dcObject\nobjectClass: organization\no: ex\ndc: example\n\n"+
 			"dn: cn=alias,dc=example,dc=test\nobjectClass: alias\nobjectClass: extensibleObject\n"+
 			"cn: alias\naliasedObjectName: dc=example,dc=test\n")
-	if said, err := exec.CommandContext(t.Context(), slapadd, "-f", config, "-l",
-		tree).CombinedOutput(); err != nil {
-		t.Fatalf("slapadd: %v: %s", err, said)
-	}
+	testkit.Run(t, exec.CommandContext(t.Context(), slapadd, "-f", config, "-l", tree))
 	port, secure := freePort(t), freePort(t)
 	good = goodLDAP
 	good.Target = loopback(port)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker/settings"
+	"ldirectord/internal/testkit"
 )
 
 var goodMySQL = Spec{
@@ -129,9 +130,7 @@ func startMariaDB(t *testing.T) (good Spec, pid int) {
 		"--innodb-log-file-size=4M"}
 	cmd := exec.CommandContext(t.Context(), install,
 		append(small, "--skip-test-db", "--auth-root-authentication-method=normal")...)
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", install, err, said)
-	}
+	testkit.Run(t, cmd)
 	start := writeFile(t, dir, "init.sql", `CREATE DATABASE chk;
 CREATE USER 'check'@'%' IDENTIFIED BY 'secret';
 CREATE USER 'secure'@'%' IDENTIFIED BY 'secret' REQUIRE SSL;

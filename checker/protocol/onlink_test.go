@@ -29,9 +29,7 @@ func TestKernelOnLink(t *testing.T) {
 		"neighbour add 10.9.0.254 lladdr 02:00:00:00:00:01 dev d0",
 		"neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 dev d0",
 	} {
-		if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v\n%s", line, err, out)
-		}
+		testkit.Run(t, exec.Command("ip", strings.Fields(line)...))
 	}
 	for _, c := range []struct {
 		to      string

@@ -340,7 +340,5 @@ func asPostgres(t *testing.T, input, path string, args ...string) {
 	cmd.Stdin = strings.NewReader(input)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t, "postgres")}
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", path, err, said)
-	}
+	testkit.Run(t, cmd)
 }

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // innd answers at the port itself, and passes readers to another program. It doesn't start without a history file.
@@ -64,7 +66,5 @@ func makeHistory(t *testing.T, env []string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/usr/lib/news/bin/makehistory", "-O", "-I")
 	realServer{env: env, user: "news"}.as(t, cmd)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("makehistory: %v\n%s", err, out)
-	}
+	testkit.Run(t, cmd)
 }

@@ -22,10 +22,7 @@ func TestRealOpenSSL(t *testing.T) {
 		key, cert := dir+"/"+name+".key", dir+"/"+name+".pem"
 		request := []string{"req", "-x509", "-nodes", "-days", "3", "-subj", "/CN=" + name, "-keyout", key,
 			"-out", cert}
-		if said, err := exec.CommandContext(t.Context(), openssl,
-			append(request, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("openssl req: %v: %s", err, said)
-		}
+		testkit.Run(t, exec.CommandContext(t.Context(), openssl, append(request, args...)...))
 		return []string{"-cert", cert, "-key", key}
 	}
 	pairs := map[string][]string{

@@ -59,8 +59,5 @@ func TestRealServerScriptIsCleanUnderShellcheck(t *testing.T) {
 	if _, err := exec.LookPath("shellcheck"); err != nil {
 		t.Skip("shellcheck is not installed")
 	}
-	if out, err := exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016",
-		hostileScript(t)).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
+	testkit.Run(t, exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016", hostileScript(t)))
 }

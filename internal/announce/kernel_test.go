@@ -53,11 +53,7 @@ func newMachine(t *testing.T) *machine {
 func (m *machine) must(commands string) (out string) {
 	m.Helper()
 	for command := range strings.SplitSeq(commands, ";") {
-		text, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
-		if err != nil {
-			m.Fatalf("ip %s: %v: %s", command, err, text)
-		}
-		out += string(text)
+		out += testkit.Run(m, exec.Command("ip", strings.Fields(command)...))
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,16 +48,8 @@ func withResolvConf(t *testing.T, text string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "resolv.conf")
 	testkit.Write(t, path, text)
-	script := []string{"-m", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, path}
-	if out, err := exec.Command("unshare", append(script, "true")...).CombinedOutput(); err != nil {
-		t.Skipf("no mount namespace here: %v: %s", err, out)
-	}
-	again := exec.Command("unshare",
-		append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$", "-test.v")...)
-	again.Env = append(os.Environ(), searches+"=yes")
-	out, err := again.CombinedOutput()
-	t.Logf("%s", out)
-	testkit.OK(t, err)
+	const bound = `mount --bind "$0" /etc/resolv.conf && exec "$@"`
+	testkit.Again(t, searches+"=yes", "unshare", "-m", "sh", "-c", bound, path)
 }
 
 // Answers over TCP are judged as those over UDP, whatever the parts in which they are read.

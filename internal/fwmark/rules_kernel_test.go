@@ -96,12 +96,7 @@ func (k *kernel) flush() {
 
 func sh(t testing.TB, format string, args ...any) string {
 	t.Helper()
-	script := fmt.Sprintf(format, args...)
-	out, err := exec.Command("sh", "-ec", script).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", script, err, out)
-	}
-	return string(out)
+	return testkit.Run(t, exec.Command("sh", "-ec", fmt.Sprintf(format, args...)))
 }
 
 // count appends rules that count the packets to a destination by their mark, after our rules have set it.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -70,16 +69,8 @@ func TestOthersWhoseFilesAreLost(t *testing.T) {
 func TestPrivateMarksOfBothFolders(t *testing.T) {
 	if os.Getenv("OWN_RUN") == "" {
 		const own = `mount -t tmpfs none /run && mkdir /run/ldirectord && exec "$@"`
-		script := []string{"-m", "sh", "-c", own, "sh"}
-		if out, err := exec.Command("unshare", append(script, "true")...).CombinedOutput(); err != nil {
-			t.Skipf("no mount namespace here: %v: %s", err, out)
-		}
-		again := exec.Command("unshare",
-			append(script, testkit.Must(os.Executable())(t), "-test.run=^"+t.Name()+"$")...)
 		outside := pretend(t, "ldirectord", "x.cf", "start").Process.Pid
-		again.Env = append(os.Environ(), fmt.Sprint("OWN_RUN=", outside))
-		out, err := again.CombinedOutput()
-		testkit.OK(t, err, string(out))
+		testkit.Again(t, fmt.Sprint("OWN_RUN=", outside), "unshare", "-m", "sh", "-c", own, "sh")
 		return
 	}
 	self := testkit.Must(processOf(os.Getpid()))(t)

@@ -127,10 +127,7 @@ func (l *lab) join(ns, bridge, address string) {
 
 func (l *lab) sh(format string, args ...any) {
 	l.t.Helper()
-	script := fmt.Sprintf(format, args...)
-	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
-		l.t.Fatalf("%s: %v: %s", script, err, out)
-	}
+	testkit.Run(l.t, exec.Command("sh", "-ec", fmt.Sprintf(format, args...)))
 }
 
 // in runs f on a thread in a namespace. Sockets that f opens belong to that namespace.

@@ -46,9 +46,7 @@ func (l *lab) inside(ns string, words ...string) *exec.Cmd {
 // runIn runs a command in a namespace, which succeeds. It returns the output.
 func (l *lab) runIn(ns string, words ...string) string {
 	l.t.Helper()
-	out, err := l.inside(ns, words...).CombinedOutput()
-	testkit.OK(l.t, err, ns, words, string(out))
-	return string(out)
+	return testkit.Run(l.t, l.inside(ns, words...))
 }
 
 // run runs the program in the director, and checks its exit status. It returns the output.

@@ -85,11 +85,7 @@ func (l *lab) asRoot(ns, before, script string) string {
 		cd %[5]s
 		%[3]s
 		%[4]s`, etc, bin, before, script, l.dir)
-	out, err := exec.Command("ip", "netns", "exec", l.prefix+ns, "sh", "-exc", script).CombinedOutput()
-	if err != nil {
-		l.t.Fatalf("%s: %v:\n%s", ns, err, out)
-	}
-	return string(out)
+	return testkit.Run(l.t, exec.Command("ip", "netns", "exec", l.prefix+ns, "sh", "-exc", script))
 }
 
 // page answers every request with a text.

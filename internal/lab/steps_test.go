@@ -111,9 +111,7 @@ var steps = map[string]func(s *scene, args []string){
 	"in": func(s *scene, args []string) {
 		cmd := s.inside(args[0], args[1:]...)
 		cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "LDIRECTORD="+program(s.t))
-		out, err := cmd.CombinedOutput()
-		testkit.OK(s.t, err, args, string(out))
-		s.tells(string(out))
+		s.tells(testkit.Run(s.t, cmd))
 	},
 	"prints": func(s *scene, args []string) { s.has(s.is, unfold(s.said), s.lines(args)) },
 	"mark": func(s *scene, _ []string) {

@@ -304,15 +304,11 @@ func (l *lab) untilServers(n int, gone ...string) {
 func (l *lab) settings() (all string) {
 	l.t.Helper()
 	for n := 1; n <= 3; n++ {
-		out, err := exec.Command("ip", "netns", "exec", fmt.Sprintf("%srs%d", l.prefix, n), "sh", "-ec",
+		all += testkit.Run(l.t, exec.Command("ip", "netns", "exec", fmt.Sprint(l.prefix, "rs", n), "sh", "-ec",
 			`{ ip -o addr | sed 's/ *valid_lft.*//'
 			ip -o link | sed 's/ qdisc.*//'
 			ip route show table all | sort; } | grep -v fe80
-			cd /proc/sys/net/ipv4/conf && grep . all/arp_* */rp_filter`).CombinedOutput()
-		if err != nil {
-			l.t.Fatalf("%v: %s", err, out)
-		}
-		all += string(out)
+			cd /proc/sys/net/ipv4/conf && grep . all/arp_* */rp_filter`))
 	}
 	return all
 }

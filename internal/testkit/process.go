@@ -26,6 +26,27 @@ func Program(t testing.TB, name, debianPackage string) string {
 	return ""
 }
 
+// Run runs a program, which succeeds, and returns what it prints.
+func Run(t testing.TB, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	OK(t, err, cmd.Args, string(out))
+	return string(out)
+}
+
+// Again plays the test again, in a process that a program starts from its arguments and one more variable of the
+// environment. It skips the test where that program can't start any.
+func Again(t testing.TB, variable, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, append(args, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("%s %q can't run here: %v: %s", name, args, err, out)
+	}
+	self := Must(os.Executable())(t)
+	cmd := exec.Command(name, append(args, self, "-test.run=^"+t.Name()+"$", "-test.v")...)
+	cmd.Env = append(os.Environ(), variable)
+	t.Log(Run(t, cmd))
+}
+
 // Leaks fails the test if goroutines or descriptors are left at its end. It must be called first, so that its cleanup
 // runs last.
 func Leaks(t testing.TB) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -29,6 +30,7 @@ func TestWhatTheKitReports(t *testing.T) {
 		},
 		"opening x file does not exist\n": func(t testing.TB) { OK(t, fs.ErrNotExist, "opening", "x") },
 		"x file does not exist\n":         func(t testing.TB) { Must(1, fs.ErrNotExist)(t, "x") },
+		"[false]  exit status 1\n":        func(t testing.TB) { Run(t, exec.Command("false")) },
 		"got 1 want 2\n":                  func(t testing.TB) { Equal(t, 1, 2) },
 		"the log got \"a\" want \n1\n2\n": func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
 		"names got [\"a b\"] want [\"a\" \"b\"]\n": func(t testing.TB) {
@@ -57,6 +59,7 @@ func TestWhatTheKitReports(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	Write(t, path, "text\n")
 	Equal(t, Read(t, path), "text\n")
+	Equal(t, Run(t, exec.Command("echo", "said")), "said\n")
 }
 
 func TestDescriptorsAreGivenBackWhenATestEnds(t *testing.T) {

@@ -149,11 +149,8 @@ func (l *line) startBridge() {
 func (l *line) tell(order string) {
 	ctx, cancel := context.WithTimeout(context.Background(), realLimit)
 	defer cancel()
-	said, err := exec.CommandContext(ctx, os.Getenv("LDIRECTORD"), "--rundir", l.dir, "--ipvs", "memory",
-		l.dir+"/www.cf", order).CombinedOutput()
-	if err != nil {
-		l.t.Fatalf("%s: %v\n%s", order, err, said)
-	}
+	testkit.Run(l.t, exec.CommandContext(ctx, os.Getenv("LDIRECTORD"), "--rundir", l.dir, "--ipvs", "memory",
+		l.dir+"/www.cf", order))
 }
 
 // say sets what the server at an address answers from now on.

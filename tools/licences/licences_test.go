@@ -43,9 +43,7 @@ func ofBinaries(t *testing.T) (modules []string) {
 	build := exec.Command("go", append([]string{"build", "-trimpath", "-o", dir}, programs...)...)
 	build.Dir = product
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	testkit.Run(t, build)
 	for _, program := range programs {
 		out := testkit.Must(exec.Command("go", "version", "-m",
 			filepath.Join(dir, filepath.Base(program))).Output())(t)

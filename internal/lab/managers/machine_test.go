@@ -101,9 +101,7 @@ func (m *machine) put(path, text string) {
 	defer cancel()
 	cmd := m.command(ctx, "sh", "-ec", fmt.Sprintf("mkdir -p %s; cat >%s", filepath.Dir(path), path))
 	cmd.Stdin = strings.NewReader(text)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		m.t.Fatalf("%s: writing %s: %v: %s", m.name, path, err, out)
-	}
+	testkit.Run(m.t, cmd)
 }
 
 // table is the kernel's table on the machine, in the form of ipvsadm -Sn.
@@ -191,14 +189,9 @@ func exists(path string) bool {
 // sh runs a script outside the machines that has to succeed.
 func sh(t *testing.T, format string, args ...any) string {
 	t.Helper()
-	script := fmt.Sprintf(format, args...)
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "sh", "-ec", script).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v: %s", script, err, out)
-	}
-	return string(out)
+	return testkit.Run(t, exec.CommandContext(ctx, "sh", "-ec", fmt.Sprintf(format, args...)))
 }
 
 // await waits until something is so.
