@@ -15,8 +15,7 @@ import (
 // For every input there is no panic, there is a configuration or an error, positions are inside of the file, messages
 // are printable, and a file that Strict accepts means the same without Strict.
 func FuzzParse(f *testing.F) {
-	files := testkit.Must(filepath.Glob(filepath.Join(testdata, "*.cf")))(f)
-	for _, file := range files {
+	for _, file := range testkit.Files(f, filepath.Join(testdata, "*.cf")) {
 		src := testkit.Must(os.ReadFile(file))(f)
 		f.Add(src)
 	}

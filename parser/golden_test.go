@@ -13,11 +13,7 @@ import (
 // Each NAME.cf of the test data has the diagnostics in NAME.err, and with Strict those in NAME.strict.err if there is
 // one.
 func TestDiagnosticsText(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testdata, "*.cf"))
-	if err != nil || len(files) == 0 {
-		t.Fatal("no test files", err)
-	}
-	for _, file := range files {
+	for _, file := range testkit.Files(t, filepath.Join(testdata, "*.cf")) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			src := testkit.Must(os.ReadFile(file))(t)
 			name := strings.TrimSuffix(file, ".cf")

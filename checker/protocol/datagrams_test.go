@@ -11,7 +11,7 @@ import (
 
 // The files of testdata/checker/datagrams are as those of dialogues, with answers in place of steps.
 func TestDatagrams(t *testing.T) {
-	for _, path := range testkit.Must(filepath.Glob("../../testdata/checker/datagrams/*.txt"))(t) {
+	for _, path := range testkit.Files(t, "../../testdata/checker/datagrams/*.txt") {
 		file := filepath.Base(path)
 		t.Run(file, func(t *testing.T) {
 			d := newDialogues(t, path)

@@ -94,7 +94,7 @@ const dialogueFolder = "../../testdata/checker/dialogues/"
 
 func TestDialogues(t *testing.T) {
 	needsOracle(t)
-	for _, path := range testkit.Must(filepath.Glob(dialogueFolder + "*.txt"))(t) {
+	for _, path := range testkit.Files(t, dialogueFolder+"*.txt") {
 		t.Run(filepath.Base(path), func(t *testing.T) { checkDialogues(t, path) })
 	}
 }

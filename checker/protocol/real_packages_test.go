@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,9 +13,8 @@ import (
 // The list of packages to install has every package that a test with real programs needs. Scripts need further ones.
 func TestPackagesOfRealServersAreListed(t *testing.T) {
 	list := testkit.Read(t, "../../testdata/servers/packages")
-	files := testkit.Must(filepath.Glob("../../[^.]*/*/*_test.go"))(t)
 	listed, calls := strings.Fields(list), 0
-	for _, file := range files {
+	for _, file := range testkit.Files(t, "../../[^.]*/*/*_test.go") {
 		source := testkit.Must(os.ReadFile(file))(t)
 		for _, call := range regexp.MustCompile(`needProgram\(t, [^,()]+, "([^"]+)"\)`).FindAllSubmatch(source,
 			-1) {

@@ -133,8 +133,7 @@ func freeze(t *testing.T, pid int) {
 // isFrozen reports whether every thread of a process group has stopped (proc_pid_stat(5)).
 func isFrozen(t *testing.T, group int) bool {
 	t.Helper()
-	threads := testkit.Must(filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat"))(t)
-	for _, path := range threads {
+	for _, path := range testkit.Files(t, "/proc/[0-9]*/task/[0-9]*/stat") {
 		stat, err := os.ReadFile(path)
 		if err != nil {
 			continue // the thread has ended

@@ -56,8 +56,7 @@ func TestKeepalivedTakesTheExamples(t *testing.T) {
 	if _, err := exec.LookPath("keepalived"); err != nil {
 		t.Skip("keepalived is not installed")
 	}
-	files, _ := filepath.Glob("testdata/*.conf")
-	for _, file := range files {
+	for _, file := range testkit.Files(t, "testdata/*.conf") {
 		if filepath.Base(file) == "odd.conf" {
 			continue
 		}

@@ -4,15 +4,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // Each script of examples/tests passes with the file of its name.
 func TestScriptsOfTheExamples(t *testing.T) {
-	scripts, _ := filepath.Glob("../../examples/tests/*.script")
-	if len(scripts) == 0 {
-		t.Fatal("there is none")
-	}
-	for _, script := range scripts {
+	for _, script := range testkit.Files(t, "../../examples/tests/*.script") {
 		file := filepath.Join("../../examples", strings.TrimSuffix(filepath.Base(script), ".script")+".cf")
 		var out, errs strings.Builder
 		args := []string{"ldirectord", "--rundir", t.TempDir(), file, "test", script}

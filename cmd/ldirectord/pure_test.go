@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,11 +23,7 @@ func TestWhatDecidesIsPure(t *testing.T) {
 			"slices", "strings", "time", "ldirectord/"}, append(ofTime, "Minute", "Hour", "Microsecond",
 			"Millisecond")},
 	} {
-		files, err := filepath.Glob("../../internal/" + dir + "/*.go")
-		if err != nil || len(files) == 0 {
-			t.Fatal(err, files)
-		}
-		for _, file := range files {
+		for _, file := range testkit.Files(t, "../../internal/"+dir+"/*.go") {
 			if strings.HasSuffix(file, "_test.go") {
 				continue
 			}

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,9 +30,8 @@ func TestDocsKnowTheConditions(t *testing.T) {
 // What the rules tell is of a kind that package notify has.
 func TestNoticesAreOfKnownKinds(t *testing.T) {
 	known := testkit.Read(t, "../notify/event.go")
-	files, _ := filepath.Glob("../judge/*.go")
 	found := 0
-	for _, file := range files {
+	for _, file := range testkit.Files(t, "../judge/*.go") {
 		text := testkit.Read(t, file)
 		for _, event := range regexp.MustCompile(`Notice\{"([a-z-]+)"`).FindAllStringSubmatch(text, -1) {
 			found++

@@ -31,7 +31,7 @@ import (
 // one more real server, "web 1 without 2" one less, "web 1 /gate/masq" another word; a name is that of a part at the
 // beginning of the file; ". watch = yes" is a line of the section before, and anything else is a line.
 func TestStories(t *testing.T) {
-	for _, file := range testkit.Must(filepath.Glob("../../testdata/core/stories/*.txt"))(t) {
+	for _, file := range testkit.Files(t, "../../testdata/core/stories/*.txt") {
 		head, rest, _ := strings.Cut(testkit.Read(t, file), "\n= ")
 		parts := map[string]string{}
 		for part := range strings.SplitSeq(head, "\npart ") {

@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -122,7 +121,7 @@ func (noPackage) Import(string) (*types.Package, error) { return nil, errors.New
 
 // sources are the files of the package, without tests.
 func sources(t *testing.T) (*token.FileSet, []*ast.File) {
-	names := testkit.Must(filepath.Glob("*.go"))(t)
+	names := testkit.Files(t, "*.go")
 	fset := token.NewFileSet()
 	var files []*ast.File
 	for _, name := range names {

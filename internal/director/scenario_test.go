@@ -103,11 +103,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/scenario/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
+	for _, file := range testkit.Files(t, "../../testdata/scenario/*.txt") {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			text := testkit.Read(t, file)
 			if uses(text, os.Getenv("WITHOUT")) {

@@ -6,7 +6,6 @@ import (
 	goparser "go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -97,8 +96,7 @@ func TestTheListOfRules(t *testing.T) {
 func commentsOfRules(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	files, _ := filepath.Glob("../judge/*.go")
-	for _, file := range files {
+	for _, file := range testkit.Files(t, "../judge/*.go") {
 		parsed := testkit.Must(goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments))(t)
 		for _, decl := range parsed.Decls {
 			one, is := decl.(*ast.GenDecl)

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,9 +29,7 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 		}
 		listed[what] = false
 	}
-	documents, _ := filepath.Glob("../../docs/*.md")
-	measured, _ := filepath.Glob("../../docs/measured/*.md")
-	documents = append(documents, measured...)
+	documents := append(testkit.Files(t, "../../docs/*.md"), testkit.Files(t, "../../docs/measured/*.md")...)
 	for _, path := range append(documents, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md") {
 		text := testkit.Read(t, path)
 		for _, m := range commandLine.FindAllStringSubmatch(text, -1) {

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -339,11 +338,7 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 // it.
 func running(t *testing.T, group int) bool {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no processes in /proc: %v", err)
-	}
-	for _, file := range files {
+	for _, file := range testkit.Files(t, "/proc/[0-9]*/stat") {
 		text, _ := os.ReadFile(file) // proc(5): PID (NAME) STATE PARENT GROUP …
 		after := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 		if len(after) > 2 && after[2] == strconv.Itoa(group) && !strings.Contains("ZX", after[0]) {

@@ -165,8 +165,7 @@ func TestNoMatch(t *testing.T) {
 }
 
 func FuzzConvert(f *testing.F) {
-	examples, _ := filepath.Glob("../../cmd/ldirectord-import/testdata/*.conf")
-	for _, example := range examples {
+	for _, example := range testkit.Files(f, "../../cmd/ldirectord-import/testdata/*.conf") {
 		text := testkit.Read(f, example)
 		f.Add(text)
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -77,11 +76,7 @@ func marksOverKills(t *testing.T, kills int) {
 func awaitIPTables(t *testing.T) {
 	t.Helper()
 	testkit.Until(t, 2*ofIPTables, func() bool {
-		files, err := filepath.Glob("/proc/[0-9]*/comm")
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no processes in /proc: %v", err)
-		}
-		return !slices.ContainsFunc(files, func(file string) bool {
+		return !slices.ContainsFunc(testkit.Files(t, "/proc/[0-9]*/comm"), func(file string) bool {
 			name, _ := os.ReadFile(file) // the process may have ended
 			return strings.HasPrefix(string(name), "iptables") ||
 				strings.HasPrefix(string(name), "ip6tables")

@@ -42,7 +42,7 @@ func nightRows(t *testing.T) (rows []nightRow) {
 // that has its words.
 func TestNightRowsArePlayed(t *testing.T) {
 	scripts := ""
-	for _, file := range testkit.Must(filepath.Glob("testdata/night/*.txtar"))(t) {
+	for _, file := range testkit.Files(t, "testdata/night/*.txtar") {
 		scripts += testkit.Read(t, file)
 	}
 	elsewhere := map[string]string{}

@@ -62,7 +62,7 @@ func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 func (l *lab) play(names string) {
 	l.t.Helper()
 	params := testscript.Params{
-		Files: testkit.Must(filepath.Glob("testdata/" + names + ".txtar"))(l.t),
+		Files: testkit.Files(l.t, "testdata/"+names+".txtar"),
 		Setup: l.newScene,
 		Condition: func(what string) (bool, error) {
 			return map[string]bool{"uml": ownKernel(), "long": os.Getenv("LONG_TESTS") != "",

@@ -4,6 +4,7 @@ package testkit
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -79,6 +80,16 @@ func quoted(value any) string {
 func Read(t testing.TB, path string) string {
 	t.Helper()
 	return string(Must(os.ReadFile(path))(t))
+}
+
+// Files are those that match a pattern, of which there must be some.
+func Files(t testing.TB, pattern string) []string {
+	t.Helper()
+	files := Must(filepath.Glob(pattern))(t)
+	if len(files) == 0 {
+		t.Fatal("no file matches", pattern)
+	}
+	return files
 }
 
 // Table reads a table of text: a row a line, its cells divided by " |". Blanks around a cell don't count, and cells at

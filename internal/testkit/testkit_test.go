@@ -31,6 +31,7 @@ func TestWhatTheKitReports(t *testing.T) {
 		"opening x file does not exist\n": func(t testing.TB) { OK(t, fs.ErrNotExist, "opening", "x") },
 		"x file does not exist\n":         func(t testing.TB) { Must(1, fs.ErrNotExist)(t, "x") },
 		"[false]  exit status 1\n":        func(t testing.TB) { Run(t, exec.Command("false")) },
+		"no file matches /none/*\n":       func(t testing.TB) { Files(t, "/none/*") },
 		"got 1 want 2\n":                  func(t testing.TB) { Equal(t, 1, 2) },
 		"the log got \"a\" want \n1\n2\n": func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
 		"names got [\"a b\"] want [\"a\" \"b\"]\n": func(t testing.TB) {
@@ -59,6 +60,7 @@ func TestWhatTheKitReports(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	Write(t, path, "text\n")
 	Equal(t, Read(t, path), "text\n")
+	Same(t, Files(t, path), []string{path})
 	Equal(t, Run(t, exec.Command("echo", "said")), "said\n")
 }
 
