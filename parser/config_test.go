@@ -197,23 +197,6 @@ func TestServicesHaveTheirUsualPort(t *testing.T) {
 	}
 }
 
-// Operators use the examples of the repository as templates.
-func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
-	files := append(testkit.Files(t, "../examples/*.cf"), "../examples/bgp/ldirectord.cf")
-	for _, file := range files {
-		src := testkit.Must(os.ReadFile(file))(t)
-		o := options(t)
-		o.DirExist, o.TryFile = nil, nil
-		_, found := parse(t.Context(), file, src, o)
-		for _, d := range found {
-			t.Log(d)
-		}
-		if found.HasErrors() {
-			t.Errorf("%s is refused", file)
-		}
-	}
-}
-
 // What a file may have is limited: a packet may have to pass all rules of marks, and a small file can't make a large
 // configuration of its blocks.
 func TestFilesAreBounded(t *testing.T) {
