@@ -38,7 +38,7 @@ func newGroup(t *testing.T, also string) *group {
 			g.secure = w
 		}
 	}
-	g.path = g.config(`checkinterval = 1
+	g.config(`checkinterval = 1
 checktimeout = 2
 negotiatetimeout = 2
 virtual = 3
@@ -51,7 +51,7 @@ virtual = 3
         request = "check"
         receive = "OK"
 ` + also)
-	g.does(g.path, "start")
+	g.does("start")
 	g.until(bound, "-f 3 -r 192.0.2.21:80", "-f 3 -r 192.0.2.22:80", "-f 3 -r 192.0.2.23:80")
 	g.within(3*time.Second, "--dports 80,443")
 	g.http, g.https = g.crowd("http", "80"), g.crowd("https", "443")
@@ -101,7 +101,7 @@ func (g *group) play() string {
 		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http",
 			lost, of, late, plainLost, plainOf)
 	}
-	g.does(g.path, "stop")
+	g.does("stop")
 	return fmt.Sprintf("%d of %d | %d of %d | %s | %s", lost, of, plainLost, plainOf, out, in)
 }
 

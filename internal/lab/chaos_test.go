@@ -57,7 +57,6 @@ func TestKernelLongChaos(t *testing.T) {
 type chaos struct {
 	*lab
 	rand        *rand.Rand
-	path        string
 	maintenance string // folder
 	webs        map[string]*web
 	health      map[string]bool
@@ -103,7 +102,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		}
 	})
 	c.write()
-	c.does(c.path, "start")
+	c.does("start")
 	for time.Since(c.begun) < length {
 		c.pause()
 		c.event()
@@ -111,7 +110,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 	c.becomes(chaosQuiet)
 	c.intrude()
 	c.becomes(repairTime)
-	c.does(c.path, "stop")
+	c.does("stop")
 }
 
 func (c *chaos) pause() { time.Sleep(time.Duration(c.rand.Int64N(int64(chaosGap)))) }
@@ -207,7 +206,7 @@ func (c *chaos) edit() {
 		c.signal(syscall.SIGHUP)
 	default:
 		c.say("edit, reload")
-		c.does(c.path, "reload")
+		c.does("reload")
 	}
 }
 
@@ -235,7 +234,7 @@ func (c *chaos) order() {
 	}
 	c.say("set %s of %s %s", name, v.vip, what)
 	v.ordered[name] = strings.TrimPrefix(what, "ready")
-	c.does(append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
+	c.does(append([]string{"set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
 }
 
 // byHand changes the table as an operator may do.
@@ -279,19 +278,19 @@ func (c *chaos) killDaemon() {
 	}
 	c.pause()
 	c.say("start")
-	c.does(c.path, "start")
+	c.does("start")
 }
 
 func (c *chaos) restartDaemon() {
 	if c.coin() {
 		c.say("restart")
-		c.does(c.path, "restart")
+		c.does("restart")
 		return
 	}
 	c.say("stop, start")
-	c.does(c.path, "stop")
+	c.does("stop")
 	c.pause()
-	c.does(c.path, "start")
+	c.does("start")
 }
 
 func (c *chaos) suspendDaemon() {
@@ -329,7 +328,7 @@ func (c *chaos) draw(v *chaosService) {
 	}
 }
 
-func (c *chaos) write() { c.path = c.config(c.text()) }
+func (c *chaos) write() { c.config(c.text()) }
 
 func (c *chaos) text() string {
 	yes := map[bool]string{true: "yes", false: "no"}

@@ -132,7 +132,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		virtual := " " + net.JoinHostPort(r.vip, port) + " -r "
 		l.await(limit, func() bool { return strings.Count(l.table(), virtual) == want }, "want", want, l.table)
 	}
-	l.does(path, "start")
+	l.does("start")
 	serving(portsServers, 60*time.Second)
 	time.Sleep(2 * time.Second) // the log may be written after the table
 	before, began := len(l.logText()), time.Now()
@@ -183,19 +183,19 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a flush", lasts/8)
 	l.config("# reloaded\n" + r.config(l, "", port))
-	l.does(path, "reload")
+	l.does("reload")
 	calm("after a reload", lasts/8)
 	l.kill()
-	l.does(path, "start")
+	l.does("start")
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a kill", lasts/8)
-	l.does(path, "restart")
+	l.does("restart")
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a restart", lasts/8)
 
 	other := l.file("other.cf", r.config(l, "7", port))
-	l.does(other, "start")
-	defer l.does(other, "stop")
+	l.run(exitOK, other, "start")
+	defer l.run(exitOK, other, "stop")
 	calm("beside another daemon", lasts/4)
 	stop := make(chan bool)
 	made, failed := 0, 0
@@ -220,7 +220,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	t.Logf("%d of %d requests of that client got no answer", failed, made)
 	l.sh("ip -n %srs1 addr add %s", l.prefix, r.onServer())
 	serving(portsServers, 30*time.Second)
-	l.does(path, "stop")
+	l.does("stop")
 }
 
 // asks makes a request of a client with the source address of the checks, and reports whether it is answered.

@@ -24,10 +24,10 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	for i := range servers {
 		config += fmt.Sprintf("        real = 10.3.%d.%d:7000 gate\n", (i+1)/256, (i+1)%256)
 	}
-	path := l.config(config)
+	l.config(config)
 	began := time.Now()
-	l.does(path, "start")
-	defer l.does(path, "stop")
+	l.does("start")
+	defer l.does("stop")
 	for strings.Count(l.table(), ":7000 -g -w 1") < servers {
 		if time.Since(began)-l.idle.since(began) > 2*time.Minute {
 			t.Fatalf("%d servers are up\n%s", strings.Count(l.table(), ":7000 -g -w 1"), l.logText())
@@ -57,7 +57,7 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	// On a busy machine a check may wait for the table too long. Then it is void, as it should be.
 	t.Logf("%d checks were void, while the machine was away for %v", strings.Count(said, "not checked through"),
 		l.idle.since(began))
-	l.does(path, "stop")
+	l.does("stop")
 	l.privateIs("")
 }
 

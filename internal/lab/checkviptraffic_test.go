@@ -38,8 +38,8 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 			l.echo(ns, ":"+port)
 		}
 	}
-	l.does(path, "start")
-	defer l.does(path, "stop")
+	l.does("start")
+	defer l.does("stop")
 	testkit.Until(t, 15*time.Second, func() bool { return strings.Count(l.table(), " -w 1") >= 3*2*len(choices) },
 		l.table)
 

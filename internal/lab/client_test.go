@@ -79,9 +79,7 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 		ip -n %[1]sdir route add 203.0.113.0/24 via 198.51.100.100
 		ip -n %[1]sclient route add local 2001:db8:2::/64 dev lo
 		ip -n %[1]sdir route add 2001:db8:2::/64 via 2001:db8:1::100`, l.prefix)
-	path := l.config("checkinterval = 60\nquiescent = yes\n" + hashed)
-	l.does(path, "start")
-	t.Cleanup(func() { l.does(path, "stop") })
+	l.starts("checkinterval = 60\nquiescent = yes\n" + hashed)
 	l.until(5*time.Second, "-u 198.51.100.10:5006 -r 192.0.2.23:5000",
 		"-u [2001:db8:1::10]:5005 -r [2001:db8::22]:5000",
 		"-u 198.51.100.10:5004 -r 192.0.2.21:5000 -m -w 1 -x 1")
@@ -98,7 +96,7 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 			fmt.Sprintf("[2001:db8:2::%x]:4000", 1+97*i):        {"5005"},
 		} {
 			told := map[string]string{}
-			for _, n := range l.client(path, client).Next {
+			for _, n := range l.client(client).Next {
 				told[n.Virtual[strings.LastIndex(n.Virtual, ":")+1:]] = n.Server
 				if n.Server == "" && !strings.HasPrefix(n.Because, "refused") {
 					t.Errorf("%s: %+v", client, n)
@@ -112,7 +110,7 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 				l.datagram(client, vip+port)
 			}
 			got := map[string]string{}
-			for _, c := range l.client(path, client).Connections {
+			for _, c := range l.client(client).Connections {
 				got[c.To[strings.LastIndex(c.To, ":")+1:]] = c.Server
 			}
 			carried[netip.MustParseAddrPort(client).Addr()] = len(got)
@@ -135,10 +133,10 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 		t.Errorf("the servers of each port: %v", chosen)
 	}
 	kinds := map[string]int{}
-	for _, c := range l.client(path, "203.0.113.1").Connections {
+	for _, c := range l.client("203.0.113.1").Connections {
 		kinds[c.Kind]++
 	}
-	for _, n := range l.client(path, "203.0.113.2", "198.51.100.10:5006").Next { // of the same netmask
+	for _, n := range l.client("203.0.113.2", "198.51.100.10:5006").Next { // of the same netmask
 		if n.Because != "its template" || len(kinds) != 2 {
 			t.Errorf("%+v, entries %v", n, kinds)
 		}
@@ -150,7 +148,7 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 	for _, client := range busiest[:2] {
 		want += fmt.Sprintf(" %v %d several", client, carried[client])
 	}
-	top := l.does(path, "connections", "--top", "-n", "2")
+	top := l.does("connections", "--top", "-n", "2")
 	l.says(strings.Join(strings.Fields(top), " "), want)
 }
 
@@ -179,9 +177,9 @@ type clientShown struct {
 }
 
 // client is the output of connections --client.
-func (l *lab) client(path, client string, virtual ...string) (shown clientShown) {
+func (l *lab) client(client string, virtual ...string) (shown clientShown) {
 	l.t.Helper()
-	out, err := l.command(append([]string{path, "connections", "--json", "--client", client},
+	out, err := l.command(append([]string{l.path(), "connections", "--json", "--client", client},
 		virtual...)...).Output()
 	if err := cmp.Or(err, json.Unmarshal(out, &shown)); err != nil {
 		l.t.Fatalf("%v in\n%s", err, out)

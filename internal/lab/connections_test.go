@@ -27,7 +27,7 @@ func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
 	l.echo("rs1", ":7000")
 	l.echo("rs2", ":7000")
 	l.echo("rs2", ":7001") // a persistent mark keeps the client's port, whatever port the real line has
-	path := l.config(`checkinterval = 60
+	l.starts(`checkinterval = 60
 virtual = 198.51.100.10:7000
         real = 192.0.2.21:7000 masq
         real = 192.0.2.22:7000 masq
@@ -47,8 +47,6 @@ virtual = 198.51.100.10:7009
         real = 192.0.2.21:7000 masq
         checktype = on
 `)
-	l.does(path, "start")
-	t.Cleanup(func() { l.does(path, "stop") })
 	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000",
 		":7009 -r 192.0.2.21:7000")
 	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001",
@@ -62,7 +60,7 @@ virtual = 198.51.100.10:7009
 			t.Fatalf("%s does not answer", addr)
 		}
 	}
-	shown := l.connectionsJSON(path)
+	shown := l.connectionsJSON()
 	var ours, kinds []string
 	for _, c := range shown.Connections {
 		client, to := c.Client, c.To
@@ -101,7 +99,7 @@ tcp:[2001:db8:1::10]:7000 template up`
 		t.Errorf("connections shows\n%s\nipvsadm -Ln --persistent-conn\n%s", got, want)
 	}
 	for virtual, want := range map[string]int{"3": 2, "198.51.100.10:7000": 3, "198.51.100.10:7009": 0} {
-		testkit.Equal(t, len(l.connectionsJSON(path, virtual).Connections), want, virtual, "entries")
+		testkit.Equal(t, len(l.connectionsJSON(virtual).Connections), want, virtual, "entries")
 	}
 }
 
@@ -109,7 +107,7 @@ tcp:[2001:db8:1::10]:7000 template up`
 // from the daemon, not from the table.
 func TestKernelConnectionsShowDialoguesAndWhatTheDaemonKnows(t *testing.T) {
 	l := newLabOf(t, 2)
-	path := l.config(`checkinterval = 60
+	l.starts(`checkinterval = 60
 quiescent = no
 virtual = 198.51.100.10:5060
         real = 192.0.2.21:5060 masq
@@ -120,14 +118,12 @@ virtual = 198.51.100.10:5060
         pename = sip
         checktype = on
 `)
-	l.does(path, "start")
-	t.Cleanup(func() { l.does(path, "stop") })
 	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060",
 		"-r 192.0.2.22:5060")
 	for range 3 { // each from another port
 		l.invite("198.51.100.10:5060", "dialogue-1@client")
 	}
-	shown := l.connectionsJSON(path)
+	shown := l.connectionsJSON()
 	servers := map[string]bool{}
 	var templates []connectionShown
 	for _, c := range shown.Connections {
@@ -140,9 +136,9 @@ virtual = 198.51.100.10:5060
 		len(servers) != 1 {
 		t.Errorf("connections of one dialogue are not together: %+v", shown.Connections)
 	}
-	l.does(path, "drain", templates[0].Server)
+	l.does("drain", templates[0].Server)
 	l.until(5*time.Second, "-r "+templates[0].Server+" -m -w 0")
-	for _, c := range l.connectionsJSON(path).Connections {
+	for _, c := range l.connectionsJSON().Connections {
 		testkit.Equal(t, c.ServerState, "drained", c)
 	}
 }
@@ -177,9 +173,9 @@ type connectionShown struct {
 	EngineData  string `json:"engine_data"`
 }
 
-func (l *lab) connectionsJSON(path string, virtual ...string) (shown connectionsShown) {
+func (l *lab) connectionsJSON(virtual ...string) (shown connectionsShown) {
 	l.t.Helper()
-	args := append([]string{path, "connections"}, virtual...)
+	args := append([]string{l.path(), "connections"}, virtual...)
 	out := testkit.Must(l.command(append(args, "--json")...).Output())(l.t, "connections")
 	if err := json.Unmarshal(out, &shown); err != nil || shown.Unreadable != 0 {
 		l.t.Fatalf("%v, %d lines unreadable:\n%s", err, shown.Unreadable, out)

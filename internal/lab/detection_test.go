@@ -31,7 +31,7 @@ func detects(t *testing.T, interval, timeout, limit time.Duration, settings stri
 	l.sh(`ip -n %[1]srs2 route add local 10.3.0.0/24 dev lo
 		ip -n %[1]sdir route add 10.3.0.0/24 via 192.0.2.22
 		ip -n %[1]sdir route add 10.3.1.0/24 via 192.0.2.23`, l.prefix)
-	path := l.config(fmt.Sprintf(`checkinterval = %v
+	l.config(fmt.Sprintf(`checkinterval = %v
 checktimeout = %v
 negotiatetimeout = %[2]v
 %s
@@ -45,7 +45,7 @@ virtual = %[4]s:81
         request = "check"
         receive = "OK"
 `, interval, timeout, settings, natVIP, address("rs1"), crowd(others)))
-	l.does(path, "start")
+	l.does("start")
 	l.until(limit, entry("rs1"), fmt.Sprintf("10.3.0.%d:80", others*9/10))
 	for i := range 6 {
 		fail, heal := (*web).stop, (*web).start
@@ -59,7 +59,7 @@ virtual = %[4]s:81
 		back := l.until(interval+timeout, entry("rs1"))
 		t.Logf("out after %.1f s of %.1f s, back after %.1f s", took.Seconds(), limit.Seconds(), back.Seconds())
 	}
-	l.does(path, "stop")
+	l.does("stop")
 }
 
 // crowd lists real servers, of which a tenth can't be reached.

@@ -13,7 +13,7 @@ import (
 // docs/directors.md.
 func TestDirectors(t *testing.T) {
 	f := newFleet(t, bird)
-	testkit.Contains(t, f.directors[0].does("../../examples/bgp/ldirectord.cf", "check"), "no errors",
+	testkit.Contains(t, f.directors[0].run(exitOK, "../../examples/bgp/ldirectord.cf", "check"), "no errors",
 		"the example is not good")
 	f.start(fleetConfig)
 	f.plays(fleetRow{name: "nothing happens", bounds: nothing, happens: func() {}})
@@ -41,21 +41,21 @@ func (f *fleet) daemonsComeAndGo() {
 	f.plays(fleetRow{name: "a daemon is killed, and started again", bounds: nothing, happens: func() {
 		d.kill()
 		time.Sleep(2 * time.Second)
-		d.does(d.path(), "start")
+		d.does("start")
 	}, ends: f.announcedBy(1, announceOn)})
-	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.does(d.path(), "restart") },
+	f.plays(fleetRow{name: "a daemon restarts", bounds: planned, happens: func() { d.does("restart") },
 		ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon is upgraded", bounds: planned, happens: func() {
 		d.replaceProgram()
-		d.does(d.path(), "restart")
+		d.does("restart")
 	}, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a daemon reloads", bounds: planned, happens: func() {
 		d.config(fleetConfig + "virtual = 192.0.2.10:82\n        real = 203.0.113.21:80 gate\n" +
 			"        checktype = on\n")
-		d.does(d.path(), "reload")
+		d.does("reload")
 	}, ends: f.announcedBy(1, announceOn), restore: func() {
 		d.config(fleetConfig)
-		d.does(d.path(), "reload")
+		d.does("reload")
 	}})
 }
 
@@ -133,18 +133,18 @@ func (f *fleet) ordersAreObeyed() {
 	is := func(runs, announced bool) func() { return func() { f.is(d, runs, announced) } }
 	f.plays(fleetRow{name: "a director is withdrawn, then stopped", bounds: planned, before: is(true, true),
 		happens: func() {
-			d.does(d.path(), "withdraw")
+			d.does("withdraw")
 			time.Sleep(time.Second)
-			d.does(d.path(), "stop")
+			d.does("stop")
 		}, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "its daemon starts, still withdrawn", bounds: nothing, before: is(false, false),
-		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, "")})
+		happens: func() { d.does("start") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "it is announced again, cold", bounds: planned, before: is(true, false),
-		happens: func() { d.does(d.path(), "announce") }, ends: f.announcedBy(1, announceOn)})
+		happens: func() { d.does("announce") }, ends: f.announcedBy(1, announceOn)})
 	f.plays(fleetRow{name: "a director is stopped without more", bounds: planned, before: is(true, true),
-		happens: func() { d.does(d.path(), "stop") }, ends: f.announcedBy(1, "")})
+		happens: func() { d.does("stop") }, ends: f.announcedBy(1, "")})
 	f.plays(fleetRow{name: "a director is added, cold", bounds: planned, before: is(false, true),
-		happens: func() { d.does(d.path(), "start") }, ends: f.announcedBy(1, announceOn)})
+		happens: func() { d.does("start") }, ends: f.announcedBy(1, announceOn)})
 	f.whole()
 	f.withdraws(2, vipOfMark)
 	f.withdraws(3, vip6)
@@ -154,15 +154,15 @@ func (f *fleet) ordersAreObeyed() {
 func (f *fleet) is(d *lab, runs, announced bool) {
 	f.t.Helper()
 	if d.pid() == 0 {
-		d.does(d.path(), "start")
+		d.does("start")
 	}
 	order := "withdraw"
 	if announced {
 		order = "announce"
 	}
-	d.does(d.path(), order)
+	d.does(order)
 	if !runs {
-		d.does(d.path(), "stop")
+		d.does("stop")
 	}
 	if runs && announced {
 		f.whole()
@@ -176,9 +176,9 @@ func (f *fleet) withdraws(director int, address string) {
 	d := f.directors[director-1]
 	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned,
 		happens: func() {
-			d.does(d.path(), "withdraw", address)
+			d.does("withdraw", address)
 			f.ready(directorCount-1, address)
-			d.does(d.path(), "announce", address)
+			d.does("announce", address)
 			f.ready(directorCount, address)
 		}})
 }
@@ -257,9 +257,9 @@ func (f *fleet) start(config string) {
 	for _, d := range f.directors {
 		d.config(config)
 		if d.pid() == 0 {
-			d.does(d.path(), "start")
+			d.does("start")
 		} else {
-			d.does(d.path(), "reload")
+			d.does("reload")
 		}
 	}
 	f.whole()

@@ -366,22 +366,22 @@ func (f *failures) twice(play func(last bool) bool) { _ = play(false) || play(tr
 
 func (f *failures) stopAndStart(r *row) {
 	start := time.Now()
-	f.does(f.path(), "stop")
+	f.does("stop")
 	r.note("stop took %s s", seconds(time.Since(start)))
 	start = time.Now()
-	f.does(f.path(), "start")
+	f.does("start")
 	r.note("start returned after %s s", seconds(time.Since(start)))
 }
 
 func (f *failures) killAndStart(*row) {
 	f.kill()
 	time.Sleep(500 * time.Millisecond)
-	f.does(f.path(), "start")
+	f.does("start")
 }
 
 func (f *failures) restartCommand(r *row) {
 	start := time.Now()
-	f.does(f.path(), "restart")
+	f.does("restart")
 	r.note("restart took %s s", seconds(time.Since(start)))
 }
 

@@ -120,8 +120,8 @@ func TestKernelLongHonest(t *testing.T) {
 		rest, more, _ := strings.Cut(after, "\n")
 		config = before + strings.Join(lines, rest+"\n") + rest + "\n" + more
 	}
-	path := l.config(config)
-	l.does(path, "start")
+	l.config(config)
+	l.does("start")
 	for _, ns := range l.names {
 		l.until(10*time.Second, "-r "+observedAt(ns)+" -m -w 1")
 	}
@@ -157,7 +157,7 @@ func TestKernelLongHonest(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	l.sh("ip -n %srs1 route del default", l.prefix)
 	l.saysWithin(15*time.Second, "Suspected: 192.0.2.21:7000 (tcp:198.51.100.10:7000): ")
-	l.does(path, "stop")
+	l.does("stop")
 }
 
 func newHonestLab(t *testing.T) *honestLab {

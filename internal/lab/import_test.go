@@ -70,9 +70,9 @@ func TestKernelImport(t *testing.T) {
 
 // tableOf is the table that the program makes of a configuration.
 func (l *lab) tableOf(config string) string {
-	path := l.config(config)
-	l.run(exitOK, path, "start")
-	defer l.run(exitOK, path, "stop")
+	l.config(config)
+	l.does("start")
+	defer l.does("stop")
 	l.until(10*time.Second, "-A ")
 	return l.table()
 }

@@ -26,7 +26,7 @@ func TestKernelLongRemovals(t *testing.T) {
 	onlyLong(t)
 	l := newLeavingLab(t)
 	l.pool(drainTime, "rs1", "rs2")
-	l.does(l.path, "start")
+	l.does("start")
 	l.untilLeft(5*time.Second, leavingPorts, "rs1", "rs2")
 	l.wholePool()
 	l.withKernelSettings()
@@ -37,7 +37,6 @@ func TestKernelLongRemovals(t *testing.T) {
 // leavingLab is the lab of those rows. Each kind of client has its own virtual service.
 type leavingLab struct {
 	*lab
-	path  string
 	hosts string // the path of the machine's hosts file
 }
 
@@ -94,7 +93,7 @@ func (l *leavingLab) pool(drains time.Duration, servers ...string) {
 			text += "\tchecktype = connect\n"
 		}
 	}
-	l.path = l.config(text)
+	l.config(text)
 }
 
 // untilLeft waits until the virtual services at these ports have these servers and no others.
@@ -338,7 +337,7 @@ func (l *leavingLab) wholePool() {
 	time.Sleep(2 * time.Second)
 	l.kill()
 	ahead := l.clockAhead(time.Hour)
-	l.does(l.path, "start")
+	l.does("start")
 	l.t.Logf("those that keep connections: out after %v",
 		l.untilLeft(drainTime, []string{keepAlivePort}, "rs3", "rs4"))
 	ahead()
@@ -355,7 +354,7 @@ func (l *leavingLab) wholePool() {
 	if !talks(c.endless) {
 		l.t.Error("the connection that never ends was cut before the time was over")
 	}
-	testkit.Contains(l.t, l.does(l.path, "status", "-v"), ": draining, 1 connection, ", "status")
+	testkit.Contains(l.t, l.does("status", "-v"), ": draining, 1 connection, ", "status")
 	l.untilLeft(drainTime+2*time.Second-(time.Since(left)-l.idle.since(left)), leavingPorts, "rs3", "rs4")
 	over := time.Now()
 	if over.Sub(began) < drainTime || over.Sub(left)-l.idle.since(left) > drainTime+2*time.Second {
@@ -433,11 +432,11 @@ func (l *leavingLab) atOnce() {
 // namesMove: a name of the file gets another address while clients keep connections, then one without a server, then
 // the other address again.
 func (l *leavingLab) namesMove() {
-	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\n"+
+	l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\n"+
 		"virtual = %s:%s\n\tscheduler = rr\n"+
 		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n",
 		drainTime/time.Second, drVIP, keepAlivePort))
-	l.does(l.path, "reload")
+	l.does("reload")
 	l.untilLeft(2*drainTime, []string{keepAlivePort}, "rs1", "rs2")
 	kept := &leavingClients{}
 	for range 6 {

@@ -49,7 +49,7 @@ func TestKernelLongOnFail(t *testing.T) {
 	} {
 		o.row(f)
 	}
-	o.does(o.path, "stop")
+	o.does("stop")
 }
 
 // onFailFault is a fault of the server, and what its clients must see.
@@ -70,7 +70,6 @@ type seen struct {
 // onFailLab has one server, in a process of its own, and three virtual services for each forwarding method.
 type onFailLab struct {
 	*watchLab
-	path string
 }
 
 var onFailLanes = []lane{dr4, tun4, nat4}
@@ -86,9 +85,8 @@ func newOnFailLab(t *testing.T) *onFailLab {
 				w.real(1), port, w.forward)
 		}
 	}
-	o.path = o.config(text)
-	o.realServerScript(o.path, "start", 1)
-	o.does(o.path, "start")
+	o.realServerScript(o.config(text), "start", 1)
+	o.does("start")
 	o.serving()
 	return o
 }

@@ -33,8 +33,8 @@ func marksOverKills(t *testing.T, kills int) {
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	lines := markLines(random)
-	cf := l.markConfig(lines)
-	l.run(exitOK, cf, "start")
+	l.markConfig(lines)
+	l.does("start")
 	l.wantExactly(lines)
 	l.countMarks()
 	sent := l.sendWithoutPause()
@@ -53,7 +53,7 @@ func marksOverKills(t *testing.T, kills int) {
 			lines = markLines(random)
 			l.markConfig(lines)
 		}
-		l.run(exitOK, cf, "start")
+		l.does("start")
 		l.wantExactly(lines)
 	}
 	n := sent()
@@ -67,7 +67,7 @@ func marksOverKills(t *testing.T, kills int) {
 	if strings.Contains(l.logText(), "Mark rules can't be set") {
 		t.Errorf("the daemon logs an error:\n%s", l.logText())
 	}
-	l.run(exitOK, cf, "stop")
+	l.does("stop")
 	l.wantMarks("no LDIRECTORD")
 }
 

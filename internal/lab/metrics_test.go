@@ -17,7 +17,7 @@ func TestKernelMetricsCountAsIpvsadmDoes(t *testing.T) {
 	for _, ns := range []string{"rs1", "rs2"} {
 		l.echo(ns, ":7000")
 	}
-	path := l.config(`checkinterval = 1
+	l.config(`checkinterval = 1
 listen = 127.0.0.1:9797
 virtual = 198.51.100.10:7000
         real = 192.0.2.21:7000 masq
@@ -26,7 +26,7 @@ virtual = 198.51.100.10:7000
         scheduler = rr
         checktype = connect
 `)
-	l.does(path, "start")
+	l.does("start")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
 	for range 5 {
 		l.dialThrough("192.0.2.21:7000").Close()
@@ -53,8 +53,8 @@ virtual = 198.51.100.10:7000
 	if missing != "" {
 		t.Errorf("ipvsadm shows\n%sand the metrics are\n%s", missing, l.metrics())
 	}
-	testkit.Contains(t, l.does(path, "status", "--json"), `"bytes_out"`, "the status")
-	l.does(path, "stop")
+	testkit.Contains(t, l.does("status", "--json"), `"bytes_out"`, "the status")
+	l.does("stop")
 }
 
 // metrics is the answer to a scrape of the director at 127.0.0.1:9797.

@@ -17,7 +17,7 @@ func TestKernelClimbsOverCrashes(t *testing.T) {
 	for _, ns := range []string{"rs1", "rs2"} {
 		l.echo(ns, ":7000")
 	}
-	path := l.config(`checkinterval = 1
+	l.config(`checkinterval = 1
 slowstart = 2
 virtual = 198.51.100.10:7000
         real = 192.0.2.21:7000 masq 1000
@@ -26,7 +26,7 @@ virtual = 198.51.100.10:7000
         scheduler = wlc
         checktype = connect
 `)
-	l.does(path, "start")
+	l.does("start")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1000", "-r 192.0.2.22:7000 -m -w 1000", "no 192.0.2.23")
 	opened := time.Now()
 	listener := l.echoing("rs3", ":7000")
@@ -40,7 +40,7 @@ virtual = 198.51.100.10:7000
 		steps, last = steps+1, weight
 		if weight < whole {
 			l.kill()
-			l.does(path, "start")
+			l.does("start")
 		}
 	}
 	if time.Since(opened) < ramp {
@@ -55,11 +55,11 @@ virtual = 198.51.100.10:7000
 	l.climbsFrom(0)
 	l.kill()
 	l.sh("ip netns exec %sdir ipvsadm -e -t 198.51.100.10:7000 -r 192.0.2.23:7000 -m -w 2000", l.prefix)
-	l.does(path, "start")
+	l.does("start")
 	l.saysWithin(5*time.Second, "Changed externally: 192.0.2.23:7000 (198.51.100.10:7000) has weight 2000; kept "+
 		"until")
 	l.until(0, "-r 192.0.2.23:7000 -m -w 2000")
-	l.does(path, "stop")
+	l.does("stop")
 }
 
 // climbsFrom waits until the weight of rs3 differs from the last one, and returns it.

@@ -80,7 +80,7 @@ func (s *scene) night() {
 	text := testkit.Read(s.t, "testdata/night/night.cf")
 	testkit.Write(s.t, s.dir+"/night.cf", text)
 	s.config(text)
-	s.does(s.path(), "start")
+	s.does("start")
 	s.until(20*time.Second, entry("rs1")+" -m -w 1", entry("rs2")+" -m -w 1")
 }
 

@@ -123,8 +123,8 @@ const (
 func TestKernelLongObserve(t *testing.T) {
 	onlyLong(t)
 	l := newGrayLab(t)
-	path := l.config(observeConfig)
-	l.does(path, "start")
+	l.config(observeConfig)
+	l.does("start")
 	l.serve()
 	end := l.comeAndGo(natVIP + ":7000")
 	defer end()
@@ -145,7 +145,7 @@ func TestKernelLongObserve(t *testing.T) {
 			}
 			l.saysSince(from, limit, "Suspected: "+what)
 			t.Logf("%s: suspected after %v", row.fault, time.Since(began).Round(100*time.Millisecond))
-			l.says(unfold(l.does(path, "why", observedAt(ns))), " connections in ",
+			l.says(unfold(l.does("why", observedAt(ns))), " connections in ",
 				", 0 packets back; its checks pass",
 				"it is in the table with weight 1")
 		case byChecks:
@@ -179,7 +179,7 @@ func TestKernelLongObserve(t *testing.T) {
 			t.Errorf("%s: checks changed the table:\n%s", row.fault, lines)
 		}
 	}
-	l.does(path, "stop")
+	l.does("stop")
 }
 
 // With observe = out the suspected server gets weight 0, and no other one does. It comes back by holddown. While its
@@ -188,8 +188,8 @@ func TestKernelLongObserveOut(t *testing.T) {
 	onlyLong(t)
 	l := newGrayLab(t)
 	leaves := "observe = out\n        keepserving = 1\n        holddown = 5,10"
-	path := l.config(strings.Replace(observeConfig, "observe = yes", leaves, 1))
-	l.does(path, "start")
+	l.config(strings.Replace(observeConfig, "observe = yes", leaves, 1))
+	l.does("start")
 	in, out, others := "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1"
 	l.until(5*time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
 	end := l.comeAndGo(natVIP + ":7000")
@@ -208,13 +208,13 @@ func TestKernelLongObserveOut(t *testing.T) {
 	l.sh("ip netns exec %srs1 ip route add default via 192.0.2.1", l.prefix)
 	time.Sleep(12 * time.Second)
 	l.until(time.Second, out, others)
-	l.says(unfold(l.does(path, "why", observedAt("rs1"))),
+	l.says(unfold(l.does("why", observedAt("rs1"))),
 		"held down until an order (set … ready): its clients got no answers, 3 times in a row")
-	l.does(path, "set", observedAt("rs1"), "ready")
+	l.does("set", observedAt("rs1"), "ready")
 	l.until(5*time.Second, in, others)
 	time.Sleep(8 * time.Second)
 	l.until(time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
-	l.does(path, "stop")
+	l.does("stop")
 }
 
 // observedAt is the address at which the server of a namespace listens.

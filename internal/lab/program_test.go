@@ -60,10 +60,19 @@ func (l *lab) run(want int, args ...string) string {
 	return string(out)
 }
 
-// does runs the program, which succeeds.
+// does runs the program with the director's configuration, and succeeds.
 func (l *lab) does(args ...string) string {
 	l.t.Helper()
-	return l.run(0, args...)
+	return l.run(exitOK, append([]string{l.path()}, args...)...)
+}
+
+// starts runs the daemon with a configuration until the end of the test.
+func (l *lab) starts(config string) (path string) {
+	l.t.Helper()
+	path = l.config(config)
+	l.does("start")
+	l.t.Cleanup(func() { l.does("stop") })
+	return path
 }
 
 // pid is the process of the daemon; 0 if none is running.

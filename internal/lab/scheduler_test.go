@@ -29,8 +29,8 @@ func TestKernelSchedulers(t *testing.T) {
 			fmt.Fprintf(&config, "    schedflags = %s\n", s.flags)
 		}
 	}
-	path := l.config(config.String())
-	checked := l.does(path, "check")
+	l.config(config.String())
+	checked := l.does("check")
 	var lines []string
 	var refused []string
 	for i, s := range schedulers {
@@ -45,12 +45,12 @@ func TestKernelSchedulers(t *testing.T) {
 		}
 		lines = append(lines, line+"\n")
 	}
-	l.does(path, "start")
+	l.does("start")
 	l.until(5*time.Second, lines...)
 	for _, text := range refused { // logged after the changes that succeeded
 		l.saysWithin(5*time.Second, text)
 	}
 	testkit.Equal(t, strings.Count(l.logText(), "failed"), len(refused), "failures in the log")
-	l.does(path, "stop")
+	l.does("stop")
 	testkit.Equal(t, l.table(), "", "stop leaves")
 }

@@ -59,10 +59,7 @@ func (m *matrix) forwarding(t *testing.T) {
 // A persistent client goes to the fallback server at each port of its mark, and doesn't stay there.
 func (m *matrix) sorryServer(t *testing.T) {
 	l := m.lab.with(t)
-	var webs []*web
-	for _, ns := range three {
-		webs = append(webs, l.webOn(ns, "80", "443"))
-	}
+	webs := l.webs("80", "443")
 	l.webOn("dir", "80", "443")
 	l.start(l.example("fallback.cf"))
 	l.untilServers(3, "-r 127.0.0.1")

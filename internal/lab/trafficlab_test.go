@@ -162,10 +162,7 @@ const quick = "checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nfailur
 func (l *lab) start(config string) (path string) {
 	l.t.Helper()
 	os.Remove(l.log) // so that the log is of this test only
-	path = l.config(quick + config)
-	l.does(path, "start")
-	l.t.Cleanup(func() { l.does(path, "stop") })
-	return path
+	return l.starts(quick + config)
 }
 
 // ownTimes are the lines of an example that the lab replaces by shorter times.
@@ -175,7 +172,7 @@ var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetim
 // example is a file of examples/ with the lab's times. It is checked first.
 func (l *lab) example(name string) string {
 	l.t.Helper()
-	l.does("../../examples/"+name, "check")
+	l.run(exitOK, "../../examples/"+name, "check")
 	text := testkit.Read(l.t, "../../examples/"+name)
 	return ownTimes.ReplaceAllString(text, "")
 }

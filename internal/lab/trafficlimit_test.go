@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func (m *matrix) limits(t *testing.T) {
 			for _, ns := range []string{"rs1", "rs2"} {
 				l.web(ns)
 			}
-			path := l.start(`virtual = 192.0.2.10:80
+			l.start(`virtual = 192.0.2.10:80
         real = 192.0.2.21:80 gate u:4
         real = 192.0.2.22:80 gate
         service = http
@@ -34,7 +35,7 @@ func (m *matrix) limits(t *testing.T) {
 			client := m.clients(1)[0]
 			held := map[string][]net.Conn{}
 			for range 10 {
-				server, conn := l.stays(client)
+				server, conn := l.stays(dr4, dr4.client(client))
 				held[server] = append(held[server], conn)
 			}
 			if len(held["rs1"]) != 4 || len(held["rs2"]) != 6 {
@@ -43,13 +44,13 @@ func (m *matrix) limits(t *testing.T) {
 			}
 			l.saysWithin(10*time.Second,
 				"Full: 192.0.2.21:80 (tcp:192.0.2.10:80): 4 connections, upper limit 4")
-			l.says(unfold(l.does(path, "status", "-v")),
+			l.says(unfold(l.does("status", "-v")),
 				"full: 4 connections, upper limit 4: no new clients until it has fewer than 3")
-			l.says(unfold(l.does(path, "why", "192.0.2.21:80")), "full: 4 connections")
+			l.says(unfold(l.does("why", "192.0.2.21:80")), "full: 4 connections")
 			answeredBy(t, l.getEach(dr4, []int{client}, 6, dr4.url("http", "80"))[0], "rs2")
 
-			l.does(path, "drain", "192.0.2.22")
-			defer l.does(path, "undrain", "192.0.2.22") // otherwise the next daemon finds the order
+			l.does("drain", "192.0.2.22")
+			defer l.does("undrain", "192.0.2.22") // otherwise the next daemon finds the order
 			l.saysWithin(10*time.Second,
 				"All servers in service are full: tcp:192.0.2.10:80: new clients are refused")
 			for range 2 {
@@ -57,13 +58,13 @@ func (m *matrix) limits(t *testing.T) {
 					"connection refused",
 					"while every server is full a client gets")
 			}
-			l.says(l.does(path, "status", "-v"), "all servers in service are full: new clients are refused")
+			l.says(l.does("status", "-v"), "all servers in service are full: new clients are refused")
 
 			leave(held["rs1"][0]) // the limit is over with fewer than three
 			l.untilConnections("192.0.2.21:80", 3)
 			testkit.Contains(t, l.get(dr4.client(client), dr4.url("http", "80")), "connection refused",
 				"with three of four connections a client gets")
-			l.says(l.does(path, "status", "-v"), "all servers in service are full")
+			l.says(l.does("status", "-v"), "all servers in service are full")
 			leave(held["rs1"][1])
 			l.saysWithin(10*time.Second, "No longer full: 192.0.2.21:80")
 			answeredBy(t, l.getEach(dr4, []int{client}, 1, dr4.url("http", "80"))[0], "rs1")
@@ -100,9 +101,9 @@ func (l *lab) carried() map[string]lvs.Counters {
 func unfold(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // stays opens a connection that its server keeps open. It returns the server, too.
-func (l *lab) stays(client int) (server string, conn net.Conn) {
+func (l *lab) stays(w lane, client netip.Addr) (server string, conn net.Conn) {
 	l.t.Helper()
-	conn = l.dial(dr4.client(client), "tcp", drVIP+":80")
+	conn = l.dial(client, "tcp", net.JoinHostPort(w.vip, "80"))
 	conn.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
 	answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)

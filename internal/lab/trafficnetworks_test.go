@@ -10,9 +10,7 @@ import (
 func (m *matrix) otherNetworks(t *testing.T) {
 	const what = "the virtual address is in another network than the servers"
 	l := m.lab.with(t)
-	for _, ns := range three {
-		l.webOn(ns, "80")
-	}
+	l.webs("80")
 	for at, addresses := range map[string][]string{
 		"dir on lo": {"203.0.113.10", "203.0.113.11", "203.0.113.12"},
 		"rs1 on lo": {"203.0.113.10"}, "rs2 on lo": {"203.0.113.10"}, "rs3 on lo": {"203.0.113.10"},

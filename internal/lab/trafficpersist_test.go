@@ -29,9 +29,7 @@ VIRTUAL = MARK
 // With one mark and the scheduler sh, http and https of a client go to one server.
 func (m *matrix) httpAndHTTPSBySH(t *testing.T) {
 	l := m.lab.with(t)
-	rs1 := l.webOn("rs1", "80", "443")
-	l.webOn("rs2", "80", "443")
-	l.webOn("rs3", "80", "443")
+	rs1 := l.webs("80", "443")[0]
 	l.start(l.example("http-https-sh.cf") + sections(httpAndHTTPS+"        scheduler = sh\n", lanes[1:]...))
 	l.untilServers(3*len(lanes), "-w 0")
 	clients := m.clients(manyClients)
@@ -58,9 +56,7 @@ func (m *matrix) httpAndHTTPSBySH(t *testing.T) {
 // With wrr and persistence they do so, too. The client's first connection decides.
 func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range three {
-		l.webOn(ns, "80", "443")
-	}
+	l.webs("80", "443")
 	l.start("quiescent = no\n" + sections(httpAndHTTPS+"        scheduler = wrr\n        persistent = 600\n",
 		lanes...))
 	l.untilServers(3*len(lanes), "-w 0")
@@ -113,9 +109,7 @@ VIRTUAL = ADDRESS:8080
 // PPC: a client stays with one server at each port, whatever it does at other ports.
 func (m *matrix) perClientAndPort(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range three {
-		l.webOn(ns, "80", "8080")
-	}
+	l.webs("80", "8080")
 	l.start("quiescent = no\n" + sections(perPort, lanes...))
 	l.untilServers(6*len(lanes), "-w 0")
 	for _, w := range lanes {
@@ -176,9 +170,7 @@ VIRTUAL = ADDRESS:80
 // Granularity: all clients in a network of eight count as one.
 func (m *matrix) perNetwork(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range three {
-		l.web(ns)
-	}
+	l.webs("80")
 	l.start("quiescent = no\n" +
 		strings.ReplaceAll(sections(perNetwork, dr4), "NETMASK", "255.255.255.248") +
 		strings.ReplaceAll(sections(perNetwork, dr6), "NETMASK", "125"))
@@ -211,9 +203,7 @@ VIRTUAL = ADDRESS:80
 // Persistence ends a time after the client's last connection.
 func (m *matrix) persistenceEnds(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range three {
-		l.web(ns)
-	}
+	l.webs("80")
 	l.start("quiescent = no\n" + sections(forTwoSeconds, dr4, dr6))
 	l.untilServers(6, "-w 0")
 	for _, w := range []lane{dr4, dr6} {
@@ -253,18 +243,16 @@ func (l *lab) untilForgotten(client netip.Addr) {
 // A reload changes the time of persistence in place. No connection is cut, and no client moves.
 func (m *matrix) persistenceEdited(t *testing.T) {
 	l := m.lab.with(t)
-	for _, ns := range three {
-		l.web(ns)
-	}
+	l.webs("80")
 	config := "quiescent = no\n" + sections(strings.Replace(forTwoSeconds, "persistent = 2", "persistent = 300", 1),
 		dr4)
-	path := l.start(config)
+	l.start(config)
 	l.untilServers(3, "-w 0")
 	m.row(t, "connections shows what ipvsadm -Lnc and --persistent-conn show", dr4, "address", func(t *testing.T) {
 		l, clients := l.with(t), m.clients(manyClients)
 		l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		l.holdFrom(dr4.client(clients[0]), "192.0.2.10:80")
-		shown := l.connectionsJSON(path, "192.0.2.10:80")
+		shown := l.connectionsJSON("192.0.2.10:80")
 		if got, want := lasting(shown), l.lasting(); got != want || strings.Count(got, "\n") < manyClients {
 			t.Errorf("connections shows\n%s\nipvsadm\n%s", got, want)
 		}
@@ -275,7 +263,7 @@ func (m *matrix) persistenceEdited(t *testing.T) {
 		before := l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		held := l.holdFrom(dr4.client(clients[0]), "192.0.2.10:80")
 		l.config(strings.Replace(config, "persistent = 300", "persistent = 600", 1))
-		l.does(path, "reload")
+		l.does("reload")
 		l.until(5*time.Second, "-A -t 192.0.2.10:80 -s rr -p 600")
 		after := l.getEach(dr4, clients, 1, dr4.url("http", "80"))
 		if !slices.EqualFunc(before, after, maps.Equal) {

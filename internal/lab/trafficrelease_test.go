@@ -25,7 +25,7 @@ func (m *matrix) rollingRelease(t *testing.T) {
 		webs[ns].server.SetKeepAlivesEnabled(true)
 	}
 	config := l.example("rolling-release.cf")
-	path := l.start(config)
+	l.start(config)
 	l.untilServers(3, "-w 0")
 	m.row(t, "a rolling release: long connections end, new ones go elsewhere, none fails", dr4, "address",
 		func(t *testing.T) {
@@ -34,8 +34,8 @@ func (m *matrix) rollingRelease(t *testing.T) {
 			for _, rs := range []string{"rs1", "rs2"} {
 				server := "192.0.2.2" + rs[2:]
 				l.release(webs[rs], loads, m.clients(1)[0],
-					func() { l.does(path, "drain", server) },
-					func() { l.does(path, "undrain", server) })
+					func() { l.does("drain", server) },
+					func() { l.does("undrain", server) })
 			}
 			requests, connections, failures := loads.end()
 			t.Logf("%d requests over %d connections", requests, connections)

@@ -1,17 +1,13 @@
 package lab
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
-
-	"ldirectord/internal/testkit"
 )
 
 // All servers change from ipip to gate while clients have open connections. These continue. Each server changes when
@@ -33,8 +29,8 @@ func (m *matrix) reroute(t *testing.T) {
 				l.start(config)
 				l.untilServers(3, "-w 0")
 				old := l.oldConnections(w, w.client(m.clients(1)[0]))
-				path := l.config(quick + strings.ReplaceAll(config, " ipip", " gate"))
-				l.does(path, "reload")
+				l.config(quick + strings.ReplaceAll(config, " ipip", " gate"))
+				l.does("reload")
 				for n := 1; n <= 3; n++ {
 					var serving []string // two servers serve while one waits for its connections
 					for k, ns := range three {
@@ -69,11 +65,7 @@ func (l *lab) oldConnections(w lane, client netip.Addr) map[string]net.Conn {
 	l.t.Helper()
 	conns := map[string]net.Conn{}
 	for range 30 {
-		conn := l.dial(client, "tcp", net.JoinHostPort(w.vip, "80"))
-		conn.SetDeadline(time.Now().Add(time.Minute))
-		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-		answer := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(l.t)
-		server := answer.Header.Get("Server")
+		server, conn := l.stays(w, client)
 		if conns[server] != nil {
 			conn.Close()
 			continue

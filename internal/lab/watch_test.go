@@ -36,8 +36,8 @@ func TestKernelLongWatch(t *testing.T) {
 	onlyLong(t)
 	const atOnce = 20 * time.Millisecond
 	w := newWatchLab(newNetwork(t, 5), 5)
-	path := w.watching("")
-	w.does(path, "start")
+	w.watching("")
+	w.does("start")
 	w.back()
 	for _, fault := range []watchFault{
 		{"killed", w.signal(syscall.SIGKILL), w.serve, atOnce, watchInterval, false},
@@ -62,7 +62,7 @@ func TestKernelLongWatch(t *testing.T) {
 	}
 	time.Sleep(5 * time.Second) // an end from now on is again the first in a row
 	w.rebooted()
-	w.does(path, "stop")
+	w.does("stop")
 }
 
 // watching writes the file, with more global directives.
@@ -156,7 +156,8 @@ func (w *watchLab) each(f watchFault) (took, trifles []time.Duration) {
 // fastinterval each is out after tenths of a second, and back with the next check of checkinterval.
 func (w *watchLab) rebooted() {
 	const counted = "failurecount = 3\n"
-	w.does(w.watching(counted+"fastinterval = 1\n"), "reload")
+	w.watching(counted + "fastinterval = 1\n")
+	w.does("reload")
 	ridden := 0
 	for _, ns := range w.names {
 		before := len(w.logText())
@@ -175,7 +176,8 @@ func (w *watchLab) rebooted() {
 	if w.t.Logf("rebooted, fastinterval = 1: %d of %d ridden over", ridden, len(w.names)); ridden == 0 {
 		w.t.Error("rebooted: no server was back in time: the row says nothing")
 	}
-	w.does(w.watching(counted), "reload")
+	w.watching(counted)
+	w.does("reload")
 	var out, in []time.Duration
 	for _, ns := range w.names {
 		begin := time.Now()

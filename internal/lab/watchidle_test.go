@@ -31,7 +31,7 @@ func TestKernelLongWatchIdle(t *testing.T) {
 	}
 	path := l.config("checkinterval = 10\nchecktimeout = 5\nwatch = yes\nvirtual = " + natVIP +
 		":80\n\tchecktype = connect\n" + reals.String())
-	l.does("--ipvs", "memory", path, "start")
+	l.run(exitOK, "--ipvs", "memory", path, "start")
 	l.saysWithin(20*time.Second, fmt.Sprintf("Added real server: 127.1.%d.%d:8080", (servers-1)/250,
 		(servers-1)%250+1))
 	for begin := time.Now(); kept.Load() < servers*9/10; time.Sleep(100 * time.Millisecond) {
@@ -52,7 +52,7 @@ func TestKernelLongWatchIdle(t *testing.T) {
 	if n < int64(lasts/time.Second) {
 		t.Errorf("only %d connections were ended: the row says nothing", n)
 	}
-	l.does("--ipvs", "memory", path, "stop")
+	l.run(exitOK, "--ipvs", "memory", path, "stop")
 }
 
 // endsAtRandom closes a connection after 6 to 120 s, unless the daemon does. If connections ended within 5 s, the

@@ -35,7 +35,7 @@ func TestKernelLongWatchTraffic(t *testing.T) {
 					rate)
 			}
 			failed = append(failed, lost)
-			m.does(m.path, "stop")
+			m.does("stop")
 		})
 	}
 	if len(failed) == 2 && (failed[0] < deaths || failed[1] > failed[0]/4) {
@@ -48,7 +48,6 @@ const manyServers = 100
 
 type manyLab struct {
 	*lab
-	path    string
 	servers []*mortal
 }
 
@@ -73,9 +72,9 @@ func newManyServers(t *testing.T, watch string) *manyLab {
 	if watch != "no" {
 		global += "watch = " + watch + "\n"
 	}
-	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" +
+	m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" +
 		reals.String())
-	m.does(m.path, "start")
+	m.does("start")
 	m.until(20*time.Second, fmt.Sprintf("-r 192.0.2.%d:80", 101), fmt.Sprintf("-r 192.0.2.%d:80", 100+manyServers))
 	time.Sleep(2 * time.Second) // until all are watched
 	return m

@@ -52,6 +52,14 @@ func (l *lab) webOn(ns string, ports ...string) *web {
 	return w
 }
 
+// webs are such servers on all three machines.
+func (l *lab) webs(ports ...string) (all []*web) {
+	for _, ns := range three {
+		all = append(all, l.webOn(ns, ports...))
+	}
+	return all
+}
+
 func (w *web) start() {
 	w.server, w.finish = &http.Server{Handler: w, ErrorLog: log.New(io.Discard, "", 0)}, make(chan struct{})
 	w.server.SetKeepAlivesEnabled(w.keepAlive)

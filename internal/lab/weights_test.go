@@ -35,7 +35,6 @@ func TestKernelLongWeights(t *testing.T) {
 // weightsLab is the lab with servers whose weights change, and the results.
 type weightsLab struct {
 	*lab
-	path string
 	webs map[string]*web
 	all  []string // names of the servers
 	rows []string
@@ -60,15 +59,15 @@ func (w *weightsLab) serve(weight int, settings string) {
 		fmt.Fprintf(&reals, "        real = %s masq %d\n", address(name), weight)
 		wanted = append(wanted, fmt.Sprintf("%s -m -w %d", entry(name), weight))
 	}
-	w.path = w.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nvirtual = %s:80\n"+
+	w.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nvirtual = %s:80\n"+
 		"%s%s"+
 		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n", natVIP,
 		reals.String(), settings))
 	if w.pid() == 0 {
-		w.does(w.path, "start")
-		w.t.Cleanup(func() { w.does(w.path, "stop") })
+		w.does("start")
+		w.t.Cleanup(func() { w.does("stop") })
 	} else {
-		w.does(w.path, "reload")
+		w.does("reload")
 	}
 	w.until(2*bound, wanted...)
 }

@@ -33,19 +33,13 @@ func measure(t *testing.T, p program, r row, window time.Duration) (s sample, ok
 	}
 	g := startTarget(t, r.kind)
 	defer g.stop()
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	begin := time.Now()
-	testkit.OK(t, cmd.Start())
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
+	said, ended := starts(t, cmd)
 	s.first, ok = firstPass(t, g, r.servers, begin, ended)
 	if ok {
 		time.Sleep(r.every)
 		s.steady(t, g, r, cmd.Process.Pid, window)
 	}
-	cmd.Process.Signal(syscall.SIGTERM)
 	end(cmd, ended)
 	log, _ := os.ReadFile(filepath.Join(folder, "log"))
 	switch failure := p.failed.Find(append(said.Bytes(), log...)); {
@@ -55,6 +49,17 @@ func measure(t *testing.T, p program, r row, window time.Duration) (s sample, ok
 		t.Errorf("%s, %v: a check failed: %s", p.name, r, failure)
 	}
 	return s, ok
+}
+
+// starts runs a program as a process group. It returns what it prints, and a channel that is closed at its end.
+func starts(t *testing.T, cmd *exec.Cmd) (said *bytes.Buffer, ended chan struct{}) {
+	t.Helper()
+	said, ended = &bytes.Buffer{}, make(chan struct{})
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	testkit.OK(t, cmd.Start())
+	go func() { cmd.Wait(); close(ended) }()
+	return said, ended
 }
 
 // firstPass waits until every server was checked.
@@ -88,8 +93,9 @@ func (s *sample) steady(t *testing.T, g *target, r row, pid int, window time.Dur
 	s.rate = made / float64(r.servers*int(intervals))
 }
 
-// end waits for a program that was asked to end, and kills its process group when that takes long.
+// end ends a program, and kills its process group when that takes long.
 func end(cmd *exec.Cmd, ended chan struct{}) {
+	cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-ended:
 	case <-time.After(5 * time.Second):

@@ -1,13 +1,11 @@
 package peers
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -75,14 +73,9 @@ func measureWatch(t *testing.T, r row, watch string, window time.Duration) (c wa
 	defer g.stop()
 	slabs, sockets := socketSlabs(t), connections(t)
 	cmd := watching(t, r, t.TempDir(), watch)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	begin := time.Now()
-	testkit.OK(t, cmd.Start())
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	defer func() { cmd.Process.Signal(syscall.SIGTERM); end(cmd, ended) }()
+	said, ended := starts(t, cmd)
+	defer end(cmd, ended)
 	if _, ok := firstPass(t, g, r.servers, begin, ended); !ok {
 		t.Fatalf("%v, watch = %s: no first pass: %s", r, watch, said.Bytes())
 	}
