@@ -199,9 +199,7 @@ func writeFile(t *testing.T, dir, name, text string) string {
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	for range 100 {
-		l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-		port := l.Addr().(*net.TCPAddr).AddrPort().Port()
-		l.Close()
+		port := testkit.FreeAddr(t).Port()
 		if isFree("tcp", port) && isFree("udp", port) {
 			return port
 		}

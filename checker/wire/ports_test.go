@@ -17,18 +17,12 @@ import (
 // The port of a connection without an answer is left alone towards the same address, for a minute at least. A socket
 // that gets it is closed, and another one made.
 func TestAPortWithoutAnAnswerIsLeftAlone(t *testing.T) {
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
-	to := netip.MustParseAddrPort(l.Addr().String())
+	to := testkit.AddrOf(testkit.Listen(t))
 	v := &Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Ports: &Ports{}}
 	all := map[uint16]bool{}
 	open := func() (fd int) {
 		t.Helper()
-		fd, err := StartTCP(to, v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return fd
+		return testkit.Must(StartTCP(to, v))(t)
 	}
 	for range 300 {
 		fd := open()
@@ -67,9 +61,8 @@ func starter(started *int, refuses error) func(send func() error) error {
 
 // A Start sends what begins a connection, and may refuse it. Before datagrams it is a connection of TCP.
 func TestAStartBeginsConnections(t *testing.T) {
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
-	to := netip.MustParseAddrPort(l.Addr().String())
+	l := testkit.Listen(t)
+	to := testkit.AddrOf(l)
 	for _, refuses := range []error{nil, io.ErrClosedPipe} {
 		started := 0
 		v := Via{Path: settings.Path{OnLink: true}, To: to.Addr(), Start: starter(&started, refuses)}
@@ -94,9 +87,7 @@ func TestAStartBeginsConnections(t *testing.T) {
 
 // A connection that leads elsewhere by a port that is known to do so is no answer: another port is tried.
 func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
-	to := netip.MustParseAddrPort(l.Addr().String())
+	to := testkit.AddrOf(testkit.Listen(t))
 	for _, row := range []struct {
 		known bool
 		want  int

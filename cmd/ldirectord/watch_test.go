@@ -213,10 +213,8 @@ func watched(t *testing.T) (*runningDaemon, net.Listener) {
 	fmt.Fprintf(&config, "checkinterval = 1\nvirtual = 10.1.0.1:7000\n\tchecktype = connect\n")
 	var last net.Listener
 	for range 2 {
-		l := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
-		t.Cleanup(func() { l.Close() })
-		fmt.Fprintf(&config, "\treal = %s masq\n", l.Addr())
-		last = l
+		last = testkit.Listen(t)
+		fmt.Fprintf(&config, "\treal = %s masq\n", last.Addr())
 	}
 	d := launched(t, "start", config.String())
 	within(t, "two servers up", func() bool {

@@ -68,8 +68,7 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 // An address that is taken is no failure any more when the file no longer has it.
 func TestAnAddressThatIsGivenUpIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		taken := testkit.Must(net.Listen("tcp4", "127.0.0.1:0"))(t)
-		defer taken.Close()
+		taken := testkit.Listen(t)
 		d := counted()
 		defer d.journal.Close(context.WithoutCancel(t.Context()))
 		m := &metricsServer{d: d, end: func() {}}

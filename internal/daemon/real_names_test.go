@@ -134,9 +134,7 @@ func lookedUp(t *testing.T, limit time.Duration) string {
 func startKnot(t *testing.T, program string) (*os.Process, int, string) {
 	t.Helper()
 	dir := t.TempDir()
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := int(testkit.FreeAddr(t).Port())
 	for name, text := range map[string]string{
 		"zone": `$ORIGIN example.test.
 $TTL 0

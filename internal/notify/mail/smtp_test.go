@@ -253,8 +253,7 @@ func TestSMTPEndsWithItsContext(t *testing.T) {
 
 // The server refuses a name without a domain.
 func TestSMTPOverLoopback(t *testing.T) {
-	l := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer l.Close()
+	l := testkit.Listen(t)
 	bare, _, _ := strings.Cut(hostName(), ".")
 	refused := map[string]string{"EHLO " + bare: "504 a full name is needed", "HELO " + bare: "504 as above"}
 	s, served := &smtpScript{reply: refused}, make(chan struct{})

@@ -105,24 +105,15 @@ func TestWhatAReceiverSaysIsNotShown(t *testing.T) {
 		"HTTP/1.1 500 %s\r\n\r\n", "HTTP/1.1 101 %s\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
 	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			defer l.Close()
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			defer c.Close()
+		l := testkit.Listen(t)
+		testkit.Serve(t, l, func(c net.Conn) {
 			output := make([]byte, 4096)
 			n, _ := c.Read(output)
 			line, _, _ := strings.Cut(string(output[:n]), "\r\n")
 			fmt.Fprintf(c, answer, strings.ReplaceAll(line, " ", "_")+"_bWU6czNjcmV0LTE=")
-		}()
+		})
 		to := strings.Replace(target, "hooks.example", l.Addr().String(), 1)
-		err = post(t.Context(), newClient(), to, []byte("{}"))
+		err := post(t.Context(), newClient(), to, []byte("{}"))
 		if err == nil && !strings.Contains(answer, "chunked") && !strings.Contains(answer, "%s: x") {
 			t.Errorf("%q is taken", answer)
 		}
