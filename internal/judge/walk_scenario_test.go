@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
@@ -84,34 +85,77 @@ func (p *play) server(i int) string {
 
 func (p *play) named(server int) bool { return p.sl.has([...]capability{moved_, found_}[server]) }
 
+// playedFile is the configuration of a world. It has what one of some capabilities brings.
+const playedFile = `
+| checkinterval = 10
+{{- if not (has "window" "observe")}}
+| failurecount = 2
+| risecount = 2
+{{- end}}
+| quiescent = {{if has "quiescent"}}yes{{else}}no{{end}}
+| repair = {{if has "repair"}}yes{{else}}no{{end}}
+{{- if has "guard"}}
+| keepserving = 50%
+{{- end}}{{if has "holddown"}}
+| holddown = 1000,2000
+{{- end}}{{if has "pace"}}
+| pace = 1/1000
+{{- end}}{{if has "comeback"}}
+| comeback = order
+{{- end}}{{if has "paceout"}}
+| paceout = 1/1000
+{{- end}}{{if has "onfail"}}
+| onfail = 2000
+{{- end}}{{if has "cut"}}
+| onfail = cut
+{{- end}}{{if has "leavers"}}
+| draintime = 2000
+{{- end}}{{if has "slowstart"}}
+| slowstart = 3000
+{{- end}}{{if has "window"}}
+| window = 2/3
+{{- end}}{{if has "maintenance"}}
+| maintenancedir = MAINTENANCE
+{{- end}}{{if has "moved" "found"}}
+| resolve = 3600
+{{- end}}
+| virtual = {{.Virtual}}
+{{- range .Reals}}
+|         {{.}}
+{{- end}}
+|         service = http
+|         checktype = {{if has "off"}}off{{else}}negotiate{{end}}
+{{- if has "fallback"}}
+|         fallback = {{.Fallback}}
+{{- end}}{{if .Twice}}
+|         alsocheck = http 81
+{{- end}}{{if has "brake"}}
+|         checkvip = yes
+{{- end}}`
+
 // file is the name of a world's configuration.
 func (p *play) file(w *world) string {
-	lines := []string{"| checkinterval = 10"}
-	for _, row := range []struct {
-		has  bool
-		line string
-	}{
-		{!w.has(windows | observed_), "failurecount = 2"}, {!w.has(windows | observed_), "risecount = 2"},
-		{w.has(quiescent), "quiescent = yes"}, {!w.has(quiescent), "quiescent = no"},
-		{w.has(repair), "repair = yes"}, {!w.has(repair), "repair = no"},
-		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"},
-		{w.has(paced), "pace = 1/1000"}, {w.has(byOrdered), "comeback = order"},
-		{w.has(pacedOut), "paceout = 1/1000"}, {w.has(timed), "onfail = 2000"}, {w.has(cuts), "onfail = cut"},
-		{w.has(departures), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"},
-		{w.has(windows), "window = 2/3"},
-		{w.has(maintained), "maintenancedir = MAINTENANCE"}, {w.has(moved_ | found_), "resolve = 3600"},
-		{true, "virtual = " + playedVirtual},
-		{w.lines[0].in, p.real(w, 0)}, {w.lines[1].in, p.real(w, 1)},
-		{true, "        service = http"},
-		{w.has(off_), "        checktype = off"}, {!w.has(off_), "        checktype = negotiate"},
-		{w.has(fallback_), fmt.Sprint("        fallback = ", addrs[sorry], " ", p.forward(false))},
-		{p.sl.checks > 1, "        alsocheck = http 81"}, {w.has(brake), "        checkvip = yes"},
-	} {
-		if row.has {
-			lines = append(lines, "| "+row.line)
+	values := struct {
+		Virtual, Fallback string
+		Reals             []string
+		Twice             bool
+	}{Virtual: playedVirtual, Fallback: fmt.Sprint(addrs[sorry], " ", p.forward(false)), Twice: p.sl.checks > 1}
+	for i := range w.lines {
+		if w.lines[i].in {
+			values.Reals = append(values.Reals, p.real(w, i))
 		}
 	}
-	text := strings.Join(lines, "\n")
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool {
+			return w.has(1 << slices.Index(capabilityNames[:], name))
+		})
+	}
+	var b strings.Builder
+	file := template.Must(template.New("").Funcs(template.FuncMap{"has": has}).Parse(playedFile))
+	if err := file.Execute(&b, values); err != nil {
+		panic(err)
+	}
+	text := strings.TrimSpace(b.String())
 	at := slices.Index(p.files, text)
 	if at < 0 {
 		at = len(p.files)
@@ -123,7 +167,7 @@ func (p *play) file(w *world) string {
 
 func (p *play) real(w *world, i int) string {
 	l := &w.lines[i]
-	return fmt.Sprintf("        %s = %s %s %d %q \"ok\"", [...]string{"real", "backup"}[bit(l.backup)], p.server(i),
+	return fmt.Sprintf("%s = %s %s %d %q \"ok\"", [...]string{"real", "backup"}[bit(l.backup)], p.server(i),
 		p.forward(l.gate), l.weight,
 		[...]string{"one", "two"}[p.checks[i]])
 }
