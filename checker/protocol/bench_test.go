@@ -57,9 +57,7 @@ func BenchmarkHTTPS(b *testing.B) {
 		func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "OK-perf")
 		})
-	spec := httpSpec(addr, "OK-perf")
-	spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
-	benchmark(b, build(b, spec, nil))
+	benchmark(b, build(b, httpsSpec(addr, "OK-perf"), nil))
 }
 
 func BenchmarkPing(b *testing.B) {

@@ -74,14 +74,10 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 	named := httpSpec(s.addr, "")
 	named.URL = "http://www.example.test/"
 	h := build(t, named, nil)
-	var before syscall.Rlimit
-	testkit.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
-	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: before.Max}))
-	expect(t, c.Check(t.Context()), "shortage: connect: too many open files")
-	expect(t, h.Check(t.Context()), "shortage: look-up of www.example.test failed: too many open files")
-
-	testkit.OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before))
+	testkit.WithoutDescriptors(t, func() {
+		expect(t, c.Check(t.Context()), "shortage: connect: too many open files")
+		expect(t, h.Check(t.Context()), "shortage: look-up of www.example.test failed: too many open files")
+	})
 	resolver := net.DefaultResolver
 	defer func() { net.DefaultResolver = resolver }()
 	net.DefaultResolver = &net.Resolver{Dial: func(context.Context, string, string) (net.Conn, error) {

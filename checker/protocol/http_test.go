@@ -39,6 +39,13 @@ func httpSpec(to netip.AddrPort, receive string) Spec {
 	}
 }
 
+// httpsSpec is such a check over TLS.
+func httpsSpec(to netip.AddrPort, receive string) Spec {
+	s := httpSpec(to, receive)
+	s.Service, s.URL = "https", "https://"+to.String()+"/"
+	return s
+}
+
 const okHead = "HTTP/1.1 200 OK\r\n"
 
 func TestHTTPAnswers(t *testing.T) {
@@ -290,9 +297,7 @@ func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
 			}
 			w.WriteHeader(int(200 + 300*broken.Load()))
 		})
-	spec := httpSpec(addr, "")
-	spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
-	c := build(t, spec, nil)
+	c := build(t, httpsSpec(addr, ""), nil)
 	check := func(n, want int) {
 		t.Helper()
 		resumed.Store(0)

@@ -64,24 +64,14 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 		io.WriteString(w, "All good")
 	}
 	starts := map[string]netip.AddrPort{"http": serveHTTP(t, nil, first), "https": serveHTTP(t, asks, first)}
-	for name, c := range map[string]struct {
-		from, to, path string
-		secrets        bool
-	}{
-		"same server":          {"http", "/here", "/here", true},
-		"same server, by TLS":  {"https", "/here-too", "/here-too", true},
-		"another port":         {"http", fmt.Sprintf("http://%s/port", plain), "/port", false},
-		"another port, by TLS": {"https", fmt.Sprintf("https://%s/tls-port", secure), "/tls-port", false},
-		"from TLS to none":     {"https", fmt.Sprintf("http://%s/clear", plain), "/clear", false},
-		"another server": {"http", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere",
-			false},
-		"another server, by TLS": {"https", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere",
-			false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			to.Store(&c.to)
-			s := httpSpec(starts[c.from], "All good")
-			s.Service, s.URL = c.from, fmt.Sprintf("%s://%s/index.html", c.from, starts[c.from])
+	at := strings.NewReplacer("{plain}", plain.String(), "{secure}", secure.String(), "{elsewhere}",
+		elsewhere.addr.String())
+	for _, row := range testkit.Table(t, "../../testdata/checker/leadsaway.txt", 5) {
+		t.Run(row[0], func(t *testing.T) {
+			from, leads := row[1], at.Replace(row[2])
+			to.Store(&leads)
+			s := httpSpec(starts[from], "All good")
+			s.Service, s.URL = from, fmt.Sprintf("%s://%s/index.html", from, starts[from])
 			s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
 			s.TLSCert, s.TLSKey = cert, key
 			if r := checked(t, s); !r.OK {
@@ -89,12 +79,12 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 			}
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			for path, secrets := range map[string]bool{"/index.html": true, c.path: c.secrets} {
+			for path, secrets := range map[string]bool{"/index.html": true, row[3]: row[4] != ""} {
 				h := v.seen[path]
 				if (h.Get("Authorization") != "") != secrets || (h.Get("X-Token") != "") != secrets {
 					t.Errorf("%s was told %v", path, h)
 				}
-				testkit.Equal(t, v.cert[path], secrets && c.from == "https", path,
+				testkit.Equal(t, v.cert[path], secrets && from == "https", path,
 					"was shown our certificate")
 			}
 		})
@@ -130,8 +120,7 @@ func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 		s.request(over)
 		fmt.Fprintf(over, "HTTP/1.1 302 Found\r\nLocation: http://%s/\r\n\r\n", s.addr)
 	})
-	s := httpSpec(server.addr, "All good")
-	s.Service, s.URL = "https", "https://"+server.addr.String()+"/"
+	s := httpsSpec(server.addr, "All good")
 	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
 	if r := checked(t, s); !r.OK {
 		t.Fatalf("%+v", r)
@@ -183,8 +172,8 @@ func TestWarningsOfHTTPSStandTogether(t *testing.T) {
 	addr := serveHTTP(t, ending, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, fmt.Sprintf("http://%s/there", other.addr), http.StatusFound)
 	})
-	s := httpSpec(addr, "All good")
-	s.Service, s.URL, s.TLSExpiryWarn = "https", "https://"+addr.String()+"/", 30
+	s := httpsSpec(addr, "All good")
+	s.TLSExpiryWarn = 30
 	want := fmt.Sprintf("up: 200 OK; warning: redirect to http://%s/there leads away from the server being "+
 		"checked; certificate of 127.0.0.1 expires on %s",
 		other.addr, wire.Day(time.Now().Add(80*time.Hour)))

@@ -150,6 +150,6 @@ INSERT INTO chk.t VALUES (1);
 		fmt.Sprintf("--port=%d", good.Target.Port()),
 		"--bind-address=127.0.0.1,::1", "--init-file="+start, "--performance-schema=OFF", "--skip-log-bin",
 		"--skip-name-resolve", "--ssl-cert="+cert, "--ssl-key="+key)
-	pid = realServer{path: mariadbd, args: args, ready: answers(build(t, good, nil))}.start(t)
+	pid = realServer{path: mariadbd, args: args}.answering(t, good)
 	return good, pid
 }

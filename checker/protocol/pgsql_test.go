@@ -308,14 +308,14 @@ host    all check,prepared all scram-sha-256
 	good.TLSCA = cert
 	good.Target = loopback(freePort(t))
 	pid = realServer{
-		path: postgres, user: "postgres", ready: answers(build(t, good, nil)),
+		path: postgres, user: "postgres",
 		args: []string{
 			"-D", data, "-p", fmt.Sprint(good.Target.Port()), "-c", "listen_addresses=127.0.0.1,::1",
 			"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "autovacuum=off", "-c",
 			"shared_buffers=1MB",
 			"-c", "ssl=on", "-c", "ssl_cert_file=" + cert, "-c", "ssl_key_file=" + key,
 		},
-	}.start(t)
+	}.answering(t, good)
 	return good, pid
 }
 

@@ -119,9 +119,7 @@ func TestRealBeanstalkd(t *testing.T) {
 	good, pid := playReady(t, "11300", `got "draining: false"`, func(port uint16) realServer {
 		return realServer{path: path, args: []string{"-l", "127.0.0.1", "-p", fmt.Sprint(port)}}
 	})
-	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil { // drain, see beanstalkd(1)
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Kill(pid, syscall.SIGUSR1)) // drain, see beanstalkd(1)
 	draining := good
 	soon(&draining)
 	expect(t, checked(t, draining), "down: step 2: timeout waiting for /^draining: false$/: got *")

@@ -80,8 +80,7 @@ zone "2.0.192.in-addr.arpa" { type master; file "%[4]s"; };
 // checkRealDNS checks a name server that serves both zones.
 func checkRealDNS(t *testing.T, port uint16, s realServer) {
 	good := asking(t, "dns", loopback(port), `protocol=udp; request=/www.example.test; receive=^192\.0\.2\.10$`)
-	s.ready = answers(build(t, good, nil))
-	pid := s.start(t)
+	pid := s.answering(t, good)
 	checkReal(t, "name server", good)
 	freeze(t, pid)
 	checkReal(t, "name server frozen", good)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 func TestRealVsftpd(t *testing.T) {
@@ -13,9 +15,7 @@ func TestRealVsftpd(t *testing.T) {
 	writeFile(t, dir, "pub/status", "all well\n")
 	writeFile(t, dir, "empty/none", "")
 	pub := filepath.Join(dir, "pub")
-	if err := os.Chmod(pub, 0o555); err != nil { // an anonymous root must not be writable
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.Chmod(pub, 0o555)) // an anonymous root must not be writable
 	cert, key := writeCertificate(t, dir)
 	config := func(address string) string {
 		return writeFile(t, dir, "vsftpd.conf", fmt.Sprintf(`background=NO
@@ -34,15 +34,14 @@ secure_chroot_dir=%s
 	t.Run("IPv6", func(t *testing.T) {
 		good := good
 		good.Target = loopback6(port)
-		s := realServer{path: path, args: []string{config("listen_ipv6=YES\nlisten_address6=::1")},
-			ready: answers(build(t, good, nil))}
-		s.start(t)
+		s := realServer{path: path, args: []string{config("listen_ipv6=YES\nlisten_address6=::1")}}
+		s.answering(t, good)
 		expect(t, checked(t, good), "up: /status: 9 bytes")
 	})
 	t.Run("active mode", func(t *testing.T) {
-		s := realServer{path: path, ready: answers(build(t, good, nil)),
+		s := realServer{path: path,
 			args: []string{config("listen=YES\nlisten_address=127.0.0.1\npasv_enable=NO")}}
-		s.start(t)
+		s.answering(t, good)
 		expect(t, checked(t, good), "up: /status: 9 bytes")
 	})
 	t.Run("AUTH TLS", func(t *testing.T) {
@@ -55,8 +54,7 @@ secure_chroot_dir=%s
 		s.start(t)
 		checkReal(t, "vsftpd with TLS", upgrade)
 	})
-	pid := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")},
-		ready: answers(build(t, good, nil))}.start(t)
+	pid := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")}}.answering(t, good)
 	checkReal(t, "vsftpd", good)
 	checkPlugin(t, good, "check_ftp", "-H {address} -p {port}", "FTP OK")
 	checkStopped(t, pid, good, "down: timeout waiting for the greeting")

@@ -59,8 +59,7 @@ http {
 `, dir, port, secure, cert, key, a.file, gone))
 	good := httpSpec(loopback(port), "All good")
 	good.NegotiateTimeout = inTime
-	pid := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config},
-		ready: answers(build(t, good, nil))}.start(t)
+	pid := realServer{path: path, args: []string{"-e", "stderr", "-p", dir, "-c", config}}.answering(t, good)
 	words := []string{"{port}", fmt.Sprint(port), "{secure}", fmt.Sprint(secure), "{gone}", fmt.Sprint(gone),
 		"{ca}", cert, "{other}", a.file, "{cert}", ownCert, "{key}", ownKey}
 	checkReal(t, "nginx", good, words...)
@@ -87,8 +86,7 @@ func TestRealTinyproxy(t *testing.T) {
 		s.start(t)
 		checkReal(t, "tinyproxy with log-ins", good)
 	})
-	pid := realServer{path: path, args: []string{"-d", "-c", config("")},
-		ready: answers(build(t, good, nil))}.start(t)
+	pid := realServer{path: path, args: []string{"-d", "-c", config("")}}.answering(t, good)
 	checkReal(t, "tinyproxy", good, "{gone}", fmt.Sprint(gone))
 	checkStopped(t, pid, good, "down: no answer in 150ms")
 }

@@ -53,8 +53,7 @@ wireformat: true
 	makeHistory(t, env)
 	pid := realServer{path: path,
 		args: []string{"-d", "-f", "-P", fmt.Sprint(port), "-4", "127.0.0.1", "-6", "::1"},
-		env:  env, user: "news",
-		ready: answers(build(t, good, nil))}.start(t)
+		env:  env, user: "news"}.answering(t, good)
 	checkReal(t, "innd", good)
 	checkPlugin(t, good, "check_nntp", "-H {address} -p {port}", "NNTP OK")
 	checkStopped(t, pid, good, "down: timeout waiting for the greeting")

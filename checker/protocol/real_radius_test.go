@@ -66,8 +66,7 @@ server default {
 `, dir, users, port))
 	good := asking(t, "radius", loopback(port), "protocol=udp; login=monitor; passwd=password; secret=shared")
 	pid := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D",
-		"/usr/share/freeradius"},
-		ready: answers(build(t, good, nil))}.start(t)
+		"/usr/share/freeradius"}}.answering(t, good)
 	checkReal(t, "freeradius", good)
 	freeze(t, pid)
 	checkReal(t, "freeradius frozen", good)

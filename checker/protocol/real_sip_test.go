@@ -38,8 +38,7 @@ request_route {
 `, port))
 	good := asking(t, "sip", loopback(port), "protocol=udp; login=monitor@example.net")
 	pid := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P",
-		filepath.Join(dir, "pid"), "-f", config},
-		ready: answers(build(t, good, nil))}.start(t)
+		filepath.Join(dir, "pid"), "-f", config}}.answering(t, good)
 	checkReal(t, "kamailio", good)
 	freeze(t, pid)
 	checkReal(t, "kamailio frozen", good)

@@ -50,8 +50,7 @@ received:
 `, dir, port, submission, busy, cert, key))
 	testkit.OK(t, os.Chmod(dir, 0o755))
 	good := asking(t, "smtp", loopback(port), "")
-	pid := realServer{path: path, args: []string{"-bdf", "-C", config},
-		ready: answers(build(t, good, nil))}.start(t)
+	pid := realServer{path: path, args: []string{"-bdf", "-C", config}}.answering(t, good)
 	checkReal(t, "exim", good, "{submission}", fmt.Sprint(submission), "{ca}", cert)
 	checkPlugin(t, good, "check_smtp", "-H {address} -p {port}", "SMTP OK")
 	checkPlugin(t, good, "check_tcp", `-H {address} -p {port} -e "220 mx.example.test ESMTP"`, "TCP OK")

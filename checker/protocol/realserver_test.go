@@ -251,15 +251,18 @@ func accepts(ports ...uint16) func(context.Context) error {
 	}
 }
 
-// answers reports a server as ready when a check succeeds.
-func answers(c Checker) func(context.Context) error {
-	return func(ctx context.Context) error {
+// answering is start for a server that is ready when this check of it succeeds.
+func (s realServer) answering(t *testing.T, good Spec) (pid int) {
+	t.Helper()
+	c := build(t, good, nil)
+	s.ready = func(ctx context.Context) error {
 		r := c.Check(ctx)
 		if !r.OK {
 			return wire.NewFault(nil, "%s", r.Detail)
 		}
 		return nil
 	}
+	return s.start(t)
 }
 
 // certificate is a self-signed certificate for localhost and its key, as PEM. It is made once.

@@ -41,7 +41,7 @@ func TestRealRedis(t *testing.T) {
 			"masterauth secret\nuser check on >other ~* +ping\n%s\n",
 			s.Target.Port(), dir, strings.Join(lines, "\n"))
 		file := writeFile(t, dir, fmt.Sprintf("redis-%d.conf", s.Target.Port()), config)
-		return s, realServer{path: path, args: []string{file}, ready: answers(build(t, s, nil))}.start(t)
+		return s, realServer{path: path, args: []string{file}}.answering(t, s)
 	}
 	good, pid := start()
 	replica, _ := start(fmt.Sprintf("replicaof 127.0.0.1 %d", good.Target.Port()))
