@@ -21,6 +21,15 @@ type course struct {
 	limit  time.Duration // of a gap; 0 is none
 }
 
+// plays returns what plays a course in each way.
+func (c *cluster) plays(t *testing.T, client *meter, result *gaps, play func(*course)) func(way string) {
+	return func(way string) {
+		t.Run(way, func(t *testing.T) {
+			play(&course{cluster: c, t: t, way: way, client: client, result: result})
+		})
+	}
+}
+
 // begin waits until a director serves.
 func (o *course) begin() (active, other *machine) {
 	o.t.Helper()

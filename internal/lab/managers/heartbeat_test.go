@@ -72,11 +72,7 @@ func TestManagerHeartbeat(t *testing.T) {
 	c := newCluster(t, "/var/log/ha-log", "/var/log/ldirectord.log")
 	client := newMeter(t)
 	result := newGaps("standby", "dead")
-	run := func(way string) {
-		t.Run(way, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way, client: client, result: result}).heartbeat()
-		})
-	}
+	run := c.plays(t, client, result, (*course).heartbeat)
 	result.measure(t, "heartbeat", run)
 	result.compare(c, run)
 	t.Logf("\n%s", result)

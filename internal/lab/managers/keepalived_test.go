@@ -32,12 +32,10 @@ func TestManagerKeepalived(t *testing.T) {
 		"cold":      {file: "cold.conf", passed: 3, limit: coldGap},
 		"reference": {file: "standby.conf", edit: startAndStop, passed: 3},
 	}
-	run := func(way string) {
-		t.Run(way, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way, client: client, result: result,
-				limit: ways[way].limit}).keepalived(ways[way])
-		})
-	}
+	run := c.plays(t, client, result, func(o *course) {
+		o.limit = ways[o.way].limit
+		o.keepalived(ways[o.way])
+	})
 	result.measure(t, "standby", run)
 	if os.Getenv("LONG_TESTS") != "" { // on a slow machine the order to leave is always lost: see ignores
 		result.measure(t, "cold", run)

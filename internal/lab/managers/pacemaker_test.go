@@ -17,11 +17,7 @@ func TestManagerPacemaker(t *testing.T) {
 		crm_attribute -n no-quorum-policy -v ignore`)
 	client := newMeter(t)
 	result := newGaps("standby", "dead")
-	run := func(way string) {
-		t.Run(way, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way, client: client, result: result}).pacemaker()
-		})
-	}
+	run := c.plays(t, client, result, (*course).pacemaker)
 	for way, text := range agents(t) {
 		c.both(func(m *machine) { m.installAgent(text) })
 		result.measure(t, way, run)
