@@ -172,6 +172,7 @@ func (s *server) startStream(handle func(net.Conn, *server) error) error {
 			go func() {
 				defer conn.Close()
 				defer context.AfterFunc(ctx, func() { conn.Close() })()
+				conn.SetDeadline(time.Now().Add(clientTime))
 				handle(conn, s) // a client that goes away is not an error
 			}()
 		}

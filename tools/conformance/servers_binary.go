@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 	"layeh.com/radius"
@@ -60,7 +59,6 @@ func reversed(address string) string {
 }
 
 func dnsStream(conn net.Conn, s *server) error {
-	conn.SetDeadline(time.Now().Add(clientTime))
 	var length uint16
 	if err := binary.Read(conn, binary.BigEndian, &length); err != nil {
 		return err
@@ -92,7 +90,6 @@ func sipAnswer(request []byte, s *server) []byte {
 }
 
 func sipStream(conn net.Conn, s *server) error {
-	conn.SetDeadline(time.Now().Add(clientTime))
 	var request []byte
 	for part := make([]byte, 4096); !bytes.Contains(request, []byte("\r\n\r\n")); {
 		n, err := conn.Read(part)

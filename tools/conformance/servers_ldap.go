@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net"
-	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 )
@@ -19,7 +18,6 @@ const (
 // serveLDAP answers binds and base searches. Settings: user and pass (else anybody may bind), dn (of the entry
 // found; empty: none). It logs binds and searches.
 func serveLDAP(conn net.Conn, s *server) error {
-	conn.SetDeadline(time.Now().Add(clientTime))
 	for {
 		message, err := ber.ReadPacket(conn)
 		if err != nil {

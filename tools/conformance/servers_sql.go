@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -63,7 +62,6 @@ func (c *mysqlSession) refuse(code uint16, state, text string) error {
 }
 
 func serveMySQL(conn net.Conn, s *server) error {
-	conn.SetDeadline(time.Now().Add(clientTime))
 	c := &mysqlSession{Conn: conn}
 	if err := c.send(mysqlGreeting()); err != nil {
 		return err
@@ -132,7 +130,6 @@ func mysqlGreeting() []byte {
 }
 
 func servePgSQL(conn net.Conn, s *server) error {
-	conn.SetDeadline(time.Now().Add(clientTime))
 	client := pgproto3.NewBackend(conn, conn)
 	start, err := pgStart(conn, client)
 	if err != nil {

@@ -20,7 +20,6 @@ const clientTime = 10 * time.Second
 // serveHTTP settings: status, body, location, needhost (another Host gets 404), path:/x=STATUS,BODY, delay,
 // silent, drip (the body comes a byte in this time). It logs METHOD TARGET HOST.
 func serveHTTP(conn net.Conn, s *server) error {
-	conn.SetDeadline(time.Now().Add(clientTime))
 	request, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
 		return err
@@ -63,8 +62,8 @@ func unescaped(text, lineEnd string) string { return strings.ReplaceAll(text, `\
 // serveTCP settings: mode=accept (close at once), silent, answer (reply= after the first bytes), whole (reply=
 // after the end of the request), echo; banner. It logs what came, quoted.
 func serveTCP(conn net.Conn, s *server) error {
-	if s.get("mode", "accept") != "echo" {
-		conn.SetDeadline(time.Now().Add(clientTime))
+	if s.get("mode", "accept") == "echo" {
+		conn.SetDeadline(time.Time{})
 	}
 	io.WriteString(conn, unescaped(s.get("banner", ""), "\r\n"))
 	var got []byte
@@ -108,7 +107,6 @@ type session struct {
 // dialogue is a protocol of lines: next gives the answer to one, and reports whether it was the last.
 func dialogue(next func(*session, []string) (answer string, last bool)) func(net.Conn, *server) error {
 	return func(conn net.Conn, s *server) error {
-		conn.SetDeadline(time.Now().Add(clientTime))
 		d := &session{conn: conn, server: s}
 		defer d.closePassive()
 		if s.get("silent", "") != "" {
