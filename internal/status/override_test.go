@@ -2,7 +2,6 @@ package status
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -60,18 +59,14 @@ func TestEveryOverrideShows(t *testing.T) {
 				},
 			},
 		})
-		ctx, end := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- d.Run(ctx, planOf(t, []byte(overridden))) }()
+		ctx, stop := running(t, d, []byte(overridden))
 		time.Sleep(10 * time.Second)
 		hand(lvs.DelDest, web, "192.0.2.25:80", 0)
 		hand(lvs.AddDest, web, "192.0.2.99:80", 3)
 		hand(lvs.EditDest, other, "127.0.0.1:80", 5)
 		time.Sleep(10 * time.Second)
 		forms(t, "overridden", testkit.Must(d.Snapshot(ctx))(t), process())
-		end()
-		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
-			t.Error(err)
-		}
+		stop()
+		testkit.OK(t, journal.Close(context.Background()))
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/director"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 )
 
@@ -20,9 +21,7 @@ func TestScrapingWhileReloading(t *testing.T) {
 	journal := notify.NewJournal()
 	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil),
 		World: core.World{Tell: []core.Receiver{core.Words(journal.Emit)}}})
-	ctx, end := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx, planOf(t, services(0))) }()
+	ctx, stop := running(t, d, services(0))
 	var scrapers sync.WaitGroup
 	reloaded := make(chan struct{})
 	for range 4 {
@@ -41,16 +40,12 @@ func TestScrapingWhileReloading(t *testing.T) {
 		})
 	}
 	for i := range 20 {
-		if err := d.Reload(ctx, planOf(t, services(i))); err != nil {
-			t.Error(err)
-		}
+		testkit.OK(t, d.Reload(ctx, planOf(t, services(i))))
 	}
 	close(reloaded)
 	scrapers.Wait()
-	end()
-	if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
-		t.Error(err)
-	}
+	stop()
+	testkit.OK(t, journal.Close(context.Background()))
 }
 
 func scrape(ctx context.Context, d *director.Director) error {

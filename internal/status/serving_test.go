@@ -1,7 +1,6 @@
 package status
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,12 +48,8 @@ func tell(t *testing.T, all io.Writer, config string, given orders.All, standby 
 	synctest.Test(t, func(t *testing.T) {
 		table := ipvsctl.NewMemory(nil)
 		d := director.New(director.Deps{Table: table, World: core.World{Orders: given, Standby: standby}})
-		ctx, end := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- d.Run(ctx, planOf(t,
-				[]byte("checkinterval = 1\nvirtual = 192.0.2.10:80\n\tchecktype = connect\n\t"+config)))
-		}()
+		ctx, stop := running(t, d,
+			[]byte("checkinterval = 1\nvirtual = 192.0.2.10:80\n\tchecktype = connect\n\t"+config))
 		time.Sleep(10 * time.Second)
 		now, err := d.Snapshot(ctx)
 		past, err2 := d.Why(ctx, "", "")
@@ -68,8 +63,7 @@ func tell(t *testing.T, all io.Writer, config string, given orders.All, standby 
 			explained(t, NewWhy(past, now.Time, nil)), object(t, report.Virtuals[0]),
 			strings.Join(told.FindAllString(metricsOf(t, now), -1), "\n"), report.Virtuals[0].Trouble(),
 			lvs.Format(have))
-		end()
-		testkit.OK(t, <-ended)
+		stop()
 		time.Sleep(time.Minute) // checks in flight end
 	})
 }

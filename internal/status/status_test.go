@@ -128,29 +128,33 @@ func observed(t *testing.T) (now *view.Snapshot) {
 					Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
 			},
 		})
-		p := planOf(t, source)
-		ctx, end := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- d.Run(ctx, p) }()
-		looked := d.Looked(ctx, []view.Condition{
+		ctx, stop := running(t, d, source)
+		testkit.OK(t, d.Looked(ctx, []view.Condition{
 			{Kind: "server-card", Trouble: Broken, Text: "the network interface eth1, " +
 				"which leads to servers, is not up; to fix it: ip link set eth1 up"},
 			{Kind: "conntrack-full", Trouble: Doubt, Text: "conntrack has 250000 connections " +
 				"of at most 262144; when it is full, it drops the packets of new ones; " +
 				"to fix it: sysctl -w net.netfilter.nf_conntrack_max=524288"},
-		})
-		if looked != nil {
-			t.Error(looked)
-		}
+		}))
 		time.Sleep(10 * time.Minute)
 		now = testkit.Must(d.Snapshot(ctx))(t)
-		end()
-		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
-			t.Error(err)
-		}
+		stop()
+		testkit.OK(t, journal.Close(context.Background()))
 		time.Sleep(time.Minute) // so that look-ups of names have ended
 	})
 	return now
+}
+
+// running is a director with a configuration. The returned function ends it.
+func running(t *testing.T, d *director.Director, source []byte) (ctx context.Context, stop func()) {
+	t.Helper()
+	ctx, end := context.WithCancel(t.Context())
+	p, ended := planOf(t, source), make(chan error, 1)
+	go func() { ended <- d.Run(ctx, p) }()
+	return ctx, func() {
+		end()
+		testkit.OK(t, <-ended)
+	}
 }
 
 func planOf(t testing.TB, source []byte) *plan.Plan {

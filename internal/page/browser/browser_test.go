@@ -210,12 +210,20 @@ func (b *tab) want(expression string, want any) {
 	}
 }
 
+// opened is a farm, and a tab with its page.
+func opened(t *testing.T) (*farm, *tab) {
+	t.Helper()
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is up.")
+	return f, b
+}
+
 // A server fails and comes back. The page shows this without being loaded again, marks the row and announces the
 // change.
 func TestChangesAreShownAndSaid(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.", `data-is="6 of 6 up"`)
+	f, b := opened(t)
+	b.await(`data-is="6 of 6 up"`)
 	b.value("window.stays = true")
 	b.do(chromedp.Focus(`a[href*="192.0.2.11"]`, chromedp.ByQuery))
 	f.say("127.1.2.22", "starting up")
@@ -231,9 +239,7 @@ func TestChangesAreShownAndSaid(t *testing.T) {
 
 // Words in the filter's field take effect at once, also on healthy servers, and are kept in the address.
 func TestFilter(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.")
+	f, b := opened(t)
 	b.do(chromedp.SendKeys("input[name=q]", "127.1.3", chromedp.ByQuery))
 	text := b.await("Servers found <small>3</small>", "127.1.3.2:", "No virtual service matches.")
 	if strings.Contains(text, ">127.1.2.21") {
@@ -276,9 +282,7 @@ func TestWordsOfServersDoNothing(t *testing.T) {
 }
 
 func TestPauseAndADaemonThatEnded(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.")
+	f, b := opened(t)
 	b.do(chromedp.Click("#pause", chromedp.ByQuery))
 	f.say("127.1.2.22", "starting up")
 	before := b.value(`document.querySelector(".time").textContent`)
@@ -294,9 +298,7 @@ func TestPauseAndADaemonThatEnded(t *testing.T) {
 
 // The rows stay as they are while text is marked. The page and its title say so, and what is wrong meanwhile.
 func TestMarkedText(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.")
+	f, b := opened(t)
 	b.do(chromedp.Evaluate(`getSelection().selectAllChildren(document.querySelector("main"))`, nil))
 	f.say("127.1.2.22", "starting up")
 	b.await("Not updated while text is marked", `class="stale-main"`, "<title>1 virtual service in trouble")
@@ -307,9 +309,7 @@ func TestMarkedText(t *testing.T) {
 
 // In the background only the title follows, every 30 seconds; here these are one. Then the tab is in front again.
 func TestTheTitleInTheBackground(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.")
+	f, b := opened(t)
 	b.value(`const timer = setTimeout, turn = is => {
 		Object.defineProperty(document, "hidden", {value: is, configurable: true});
 		document.dispatchEvent(new Event("visibilitychange"));
@@ -345,9 +345,7 @@ func TestWithoutScript(t *testing.T) {
 
 // Servers that are down for the same reason are one row. It can be opened, and stays open when the page is updated.
 func TestARowThatOpens(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.")
+	f, b := opened(t)
 	for i := range 6 {
 		f.say(fmt.Sprintf("127.1.2.%d", 21+i), "starting up")
 	}
@@ -368,9 +366,7 @@ func TestARowThatOpens(t *testing.T) {
 
 // The filter's field is wide enough at every width of the window.
 func TestTheFilterIsWideEnough(t *testing.T) {
-	f := newFarm(t)
-	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is up.")
+	_, b := opened(t)
 	for _, width := range []int64{320, 360, 390, 420, 460, 500, 560, 600, 640, 641, 700, 768, 900, 1024, 1280} {
 		b.do(emulation.SetDeviceMetricsOverride(width, 800, 1, width < 600))
 		if got := b.value(`document.querySelector("input[name=q]").offsetWidth`).(float64); got < 150 {
