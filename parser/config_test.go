@@ -17,7 +17,7 @@ import (
 
 func mustParse(t *testing.T, src string) *Config {
 	t.Helper()
-	cfg, found := parse(t.Context(), "test.cf", []byte(src), options(t))
+	cfg, found := parseWith(t, src, options(t))
 	if cfg == nil {
 		t.Fatalf("%s\n%v", src, found.Errors())
 	}
@@ -74,7 +74,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 	v := cfg.Virtuals[0]
 	for want, at := range map[string]Position{"2 15": cfg.Global.At["checkinterval"], "3 11": v.At["virtual"],
 		"4 9": v.Reals[0].At, "5 11": v.Fallback.At, "6 13": v.At["receive"]} {
-		testkit.Equal(t, fmt.Sprint(at), "{test.cf "+want+"}")
+		testkit.Equal(t, fmt.Sprint(at), "{ld.cf "+want+"}")
 	}
 	if v.has("request") {
 		t.Error("request has a position, though it was not written")
@@ -87,8 +87,8 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	var written, read []string
 	o := Options{TryFile: func(path string) error { written = append(written, path); return nil },
 		TryRead: func(path string) error { read = append(read, path); return nil }}
-	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"+
-		"\ttlsca=\"/a#b\" # c\n\ttlscert=/d\n\ttlskey=/e \n"), o)
+	parseWith(t, "logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"+
+		"\ttlsca=\"/a#b\" # c\n\ttlscert=/d\n\ttlskey=/e \n", o)
 	testkit.Same(t, written, []string{"/a", "c"})
 	testkit.Same(t, read, []string{"/a#b", "/d", "/e"})
 	if cfg, _ := parseText(t, "virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"); cfg == nil {

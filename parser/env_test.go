@@ -98,7 +98,12 @@ func options(t testing.TB) Options {
 // parseText parses a text without options.
 func parseText(t *testing.T, text string) (*Config, Diagnostics) {
 	t.Helper()
-	return parse(t.Context(), "ld.cf", []byte(text), Options{})
+	return parseWith(t, text, Options{})
+}
+
+func parseWith(t *testing.T, text string, o Options) (*Config, Diagnostics) {
+	t.Helper()
+	return parse(t.Context(), "ld.cf", []byte(text), o)
 }
 
 // parse is Parse, but returns no configuration if there are errors.

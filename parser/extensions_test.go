@@ -53,7 +53,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 func TestNoWordOnLayoutsBehindAnExtension(t *testing.T) {
 	const src = "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=simpletcp\n\twindow=1/2 # a\n" +
 		"\tsend=\"#\" # b\r\n\tstarttls=yes \n"
-	_, found := parse(t.Context(), "", []byte(src), Options{Strict: true})
+	_, found := parseWith(t, src, Options{Strict: true})
 	if found.HasErrors() {
 		t.Error(found)
 	}

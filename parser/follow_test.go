@@ -49,7 +49,7 @@ virtual = 1
 	mark = 192.0.2.3 tcp 80
 	real = 192.0.2.11:80 masq
 `
-	cfg, found := parse(t.Context(), "", []byte("resolve = 30\n"+src),
+	cfg, found := parseWith(t, "resolve = 30\n"+src,
 		Options{Resolver: book, Last: last, Wait: true})
 	if cfg == nil {
 		t.Fatal(found)
@@ -71,7 +71,7 @@ virtual = 1
 		"web true 192.0.2.11 [] ",
 	}
 	testkit.Same(t, got, want)
-	cfg, _ = parse(t.Context(), "", []byte(src), Options{Resolver: book, Last: last, Wait: true})
+	cfg, _ = parseWith(t, src, Options{Resolver: book, Last: last, Wait: true})
 	for _, n := range cfg.Names {
 		if n.Followed || n.Earlier != nil || n.Host == "several" && n.Addr != book["several"][0] ||
 			n.Host == "own" && n.Addr != book["own"][0] || n.Host == "lost" &&
@@ -97,7 +97,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		o := Options{Resolver: answers{"web": {answer}}, Own: isOwn, Wait: true}
 		read := func(last ...netip.Addr) resolve.Name {
 			o.Last = func(resolve.Key) []netip.Addr { return last }
-			cfg, found := parse(t.Context(), "", []byte("resolve=1\n"+src), o)
+			cfg, found := parseWith(t, "resolve=1\n"+src, o)
 			if cfg == nil || len(cfg.Names) != 1 {
 				t.Fatal(row[0], found)
 			}
@@ -135,7 +135,7 @@ func TestAnswersThatNoServerHas(t *testing.T) {
 		"virtual=192.0.2.1:80\n\treal=web:80 gate\n":        "0.0.0.0",
 		"virtual6=[2001:db8::1]:80\n\treal6=web6:80 gate\n": "::",
 	} {
-		_, found := parse(t.Context(), "x", []byte(src), o)
+		_, found := parseWith(t, src, o)
 		if len(found) != 1 || found[0].Kind != nameInVain ||
 			!strings.Contains(found[0].Text, " has no address; its servers wait for one: the answer ") ||
 			!strings.HasSuffix(found[0].Text, answer+" is refused because it is not the address of a "+

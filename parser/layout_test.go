@@ -68,13 +68,13 @@ func TestLayoutDoesNotChangeTheMeaning(t *testing.T) {
 		if c.brief || strings.ContainsAny(c.source, "#\r\f\ufeff") {
 			continue // the layout is what this case tests
 		}
-		cfg, _ := parse(t.Context(), "", []byte(c.source), o)
+		cfg, _ := parseWith(t, c.source, o)
 		if cfg == nil {
 			continue
 		}
 		want := asJSON(t, cfg)
 		for name, relayout := range relayouts {
-			again, found := parse(t.Context(), "", []byte(relayout(c.source)), o)
+			again, found := parseWith(t, relayout(c.source), o)
 			if again == nil {
 				t.Errorf("%s with %s: %s", c.name, name, found.Errors()[0])
 			} else if got := asJSON(t, again); !reflect.DeepEqual(got, want) {

@@ -10,7 +10,7 @@ func TestTheDefaultLogFile(t *testing.T) {
 		{"logfile = \"/var/log/x\"\n", "/var/log/ldirectord/ldirectord.log", "/var/log/x"},
 		{"logfile = \"local0\"\n", "/var/log/ldirectord/ldirectord.log", "local0"},
 	} {
-		cfg, found := parse(t.Context(), "ld.cf", []byte(c.source), Options{LogFile: c.given})
+		cfg, found := parseWith(t, c.source, Options{LogFile: c.given})
 		if cfg == nil || cfg.Global.LogFile != c.want {
 			t.Errorf("%q with %q: %+v, %v; want %s", c.source, c.given, cfg, found, c.want)
 		}

@@ -12,7 +12,7 @@ import (
 func parseOne(t *testing.T, header, line string) (*Virtual, *Diagnostic) {
 	t.Helper()
 	src := header + "\n\t" + line + "\n\tservice=http\n"
-	cfg, found := parse(t.Context(), "", []byte(src), options(t))
+	cfg, found := parseWith(t, src, options(t))
 	if cfg == nil {
 		return nil, &found.Errors()[0]
 	}

@@ -29,7 +29,7 @@ func (s *slow) parse(t *testing.T, src string, want time.Duration) (*Config, Dia
 	t.Helper()
 	s.asked = map[string]int{}
 	start := time.Now()
-	cfg, found := parse(t.Context(), "", []byte(src), Options{Resolver: s})
+	cfg, found := parseWith(t, src, Options{Resolver: s})
 	testkit.Equal(t, time.Since(start), want, "it took")
 	return cfg, found
 }
@@ -114,7 +114,7 @@ func TestBoundsAreThoseOfOneConfiguration(t *testing.T) {
 		fmt.Fprintf(&src, "\treal=10.%d.0.0->10.%d.255.255:80 masq\n", i, i)
 	}
 	o := Options{Resolver: answers{"web": {netip.MustParseAddr("192.0.2.7")}}}
-	cfg, found := parse(t.Context(), "", []byte(src.String()), o)
+	cfg, found := parseWith(t, src.String(), o)
 	if cfg == nil || len(cfg.Virtuals[0].Reals) != 1+3*maxRange {
 		t.Errorf("got %v", found.Errors())
 	}
@@ -182,11 +182,11 @@ func TestLookUpAgain(t *testing.T) {
 func TestLastAddressesCountInTheirFamily(t *testing.T) {
 	last := func(resolve.Key) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
 	o := Options{Resolver: answers{}, Last: last}
-	cfg, _ := parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\treal=web masq\n\treal=web:80 masq\n"), o)
+	cfg, _ := parseWith(t, "virtual=192.0.2.1:80\n\treal=web masq\n\treal=web:80 masq\n", o)
 	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last(resolve.Key{})[0] {
 		t.Errorf("got %+v", cfg)
 	}
-	if cfg, _ = parse(t.Context(), "", []byte("virtual6=[::1]:80\n\treal6=web masq\n"), o); cfg != nil {
+	if cfg, _ = parseWith(t, "virtual6=[::1]:80\n\treal6=web masq\n", o); cfg != nil {
 		t.Error("an IPv4 address was used for IPv6")
 	}
 }

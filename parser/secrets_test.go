@@ -23,7 +23,7 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 	src += "virtual = 10.1.0.1:81\n service = http\n" +
 		" real = 10.2.0.1:80 gate \"http://me:s3cret@10.2.0.1/page\", \"OK\"\n" +
 		"virtual = 10.1.0.1:21\n real = 10.2.0.1:21 gate\n"
-	cfg, found := parse(t.Context(), "f", []byte(src), options(t))
+	cfg, found := parseWith(t, src, options(t))
 	if cfg == nil {
 		t.Fatal(found)
 	}

@@ -42,7 +42,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 	}
 	testkit.Stories(t, "../testdata/parser/waiting.txt", 5, func(t *testing.T, row []string) {
 		o := Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: strings.Contains(row[2], "wait")}
-		cfg, found := parse(t.Context(), "ld.cf", []byte(rowOf(row[1])), o)
+		cfg, found := parseWith(t, rowOf(row[1]), o)
 		testkit.Equal(t, found.OnlyLookups(), strings.Contains(row[2], "lookups"), "refused for look-ups alone")
 		if cfg == nil {
 			errs := strings.Join(each(found.Errors(), Diagnostic.String), "; ")
@@ -84,7 +84,7 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 			book[fmt.Sprint("here", i)] = fmt.Sprintf("192.0.2.%d", i%250)
 		}
 		start := time.Now()
-		cfg, found := parse(t.Context(), "", []byte(src.String()), Options{Resolver: book, Wait: true})
+		cfg, found := parseWith(t, src.String(), Options{Resolver: book, Wait: true})
 		if cfg == nil {
 			t.Fatal(found)
 		}
@@ -104,7 +104,7 @@ func TestServersThatStay(t *testing.T) {
 	book := answers{"here": {netip.MustParseAddr("192.0.2.7")}}
 	read := func(src string, o Options) *Config {
 		o.Resolver, o.Wait = book, true
-		cfg, found := parse(t.Context(), "", []byte(src), o)
+		cfg, found := parseWith(t, src, o)
 		if cfg == nil {
 			t.Fatal(found)
 		}
