@@ -114,7 +114,7 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 // free. A state whose process has another start time is no daemon's.
 func TestAStateIsNotBelieved(t *testing.T) {
 	for _, edit := range []string{`{"Start": 1}`, `{"Pid": 1073741824}`} {
-		i := daemonOf(t.TempDir(), "/x.cf")
+		i := aDaemon(t)
 		s, _ := serving(t, i.Daemon, "x.cf")
 		testkit.OK(t, json.Unmarshal([]byte(edit), &s))
 		forge(t, i, "x.cf", s)
@@ -139,7 +139,7 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 
 // Every user may read the state. Only its owner may open the lock, because opening is enough to hold it.
 func TestWhoMayReadWhat(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	h := acquire(t, i)
 	testkit.OK(t, h.WritePid())
 	for path, want := range map[string]os.FileMode{
@@ -187,7 +187,7 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 
 // A daemon that is ending is waited for, however long it takes.
 func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	s, old := serving(t, i.Daemon, "x.cf")
 	s.Phase = Ending
 	release := forge(t, i, "x.cf", s)
@@ -268,7 +268,7 @@ func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 
 // When a virtual service has moved to the daemon of another file, our daemon does not remove it any more.
 func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	i.Table = "memory:file"
 	for _, row := range [][]string{{"y.cf", i.Table, "10.1.0.1:80"}, {"z.cf", "memory:other", "10.1.0.2:80"}} {
 		s, _ := serving(t, Daemon{"/" + row[0], row[1], NetNS()}, row[0])
@@ -281,7 +281,7 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 
 // A daemon that holds the lock is found by that alone.
 func TestADaemonWithoutRecordAndSocketIsFound(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	lock := testkit.Must(takeLock(i.Files().Lock))(t)
 	other := testkit.Must(os.Open(i.Files().Lock))(t) // who only has it open holds nothing
 	pretendAs(t, uint32(os.Geteuid()), []*os.File{other}, "/usr/sbin/ldirectord", "x.cf", "start")

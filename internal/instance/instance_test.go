@@ -26,6 +26,9 @@ func daemonOf(dir, file string, names ...string) Instance {
 	return New(dir, Daemon{Path: file, Table: "memory", NetNS: NetNS()}, names...)
 }
 
+// aDaemon is that of a file, in a folder of its own.
+func aDaemon(t *testing.T) Instance { return daemonOf(t.TempDir(), "/x.cf") }
+
 // soon ends before the test would time out.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

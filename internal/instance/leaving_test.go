@@ -27,7 +27,7 @@ func endsIn(t *testing.T, l *Lock, phase Phase, change func(*State)) State {
 // is kept by a clock that can't be set.
 func TestWhoLeavesOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
-		i := daemonOf(t.TempDir(), "/x.cf")
+		i := aDaemon(t)
 		first := acquire(t, i)
 		testkit.Same(t, first.Before.Departing, []judge.Record{}, "at the first start")
 		who := judge.Record{
@@ -58,7 +58,7 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 // The next daemon also knows the state of moving weights, by the same clock. After a boot this is discarded.
 func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
-		i := daemonOf(t.TempDir(), "/x.cf")
+		i := aDaemon(t)
 		first := acquire(t, i)
 		since := time.Now().Add(-18 * time.Second)
 		moves := judge.Record{

@@ -18,7 +18,7 @@ import (
 
 // The folder is locked by one process at a time, and others wait for it.
 func TestLockFolderWaits(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	first := testkit.Must(i.LockFolder(soon(t)))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -32,7 +32,7 @@ func TestLockFolderWaits(t *testing.T) {
 
 // Files that were lost are written again, so that the daemon is found and no second one starts.
 func TestRestore(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	l := acquire(t, i)
 	testkit.OK(t, l.Update(func(s *State) { s.Execute = []string{"y.cf"} }))
 	for _, lost := range [][]string{{l.State, l.Lock}, {l.State}, {l.Lock}, nil} {
@@ -49,7 +49,7 @@ func TestRestore(t *testing.T) {
 }
 
 func TestRestoreSaysWhatFails(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	l := acquire(t, i)
 	testkit.OK(t, os.Chmod(string(i.folder), 0o777))
 	testkit.OK(t, l.Update(func(s *State) { s.Phase = Ending })) // which needs no folder lock
@@ -60,7 +60,7 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 
 // The state has all that commands and the next daemon need.
 func TestWhatIsRecorded(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	l := acquire(t, i)
 	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
 	testkit.OK(t, l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }))
@@ -81,7 +81,7 @@ func TestANameThatIsTaken(t *testing.T) {
 // On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it
 // can.
 func TestADaemonThatCannotWriteStarts(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	files := i.files("x.cf")
 	for _, path := range []string{files.State, files.Pid} {
 		testkit.OK(t, os.MkdirAll(path+"/x", 0o700)) // a file can't replace a folder
@@ -110,7 +110,7 @@ func TestADaemonThatCannotWriteStarts(t *testing.T) {
 
 // A daemon that runs will stay. One that was killed, or told to end, will not.
 func TestStays(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	s, daemon := serving(t, i.Daemon, "x.cf")
 	forge(t, i, "x.cf", s)
 	testkit.Equal(t, i.Stays(s.Process), true, "a daemon that runs")

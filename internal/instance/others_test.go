@@ -19,7 +19,7 @@ import (
 // A daemon is alive if its lock is held, whatever its pid is. A record that was written twice within the same moment
 // is read again.
 func TestOthersLiveByTheirLock(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	i.Table = "memory:file"
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
 	y := State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Phase: Running}
@@ -46,7 +46,7 @@ func TestOthersLiveByTheirLock(t *testing.T) {
 
 // A daemon counts as running while its files are lost, or no file can be opened.
 func TestOthersWhoseFilesAreLost(t *testing.T) {
-	i := daemonOf(t.TempDir(), "/x.cf")
+	i := aDaemon(t)
 	i.Table = "memory:file"
 	self := testkit.Must(processOf(os.Getpid()))(t)
 	forge(t, i, "y.cf", State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Process: self})

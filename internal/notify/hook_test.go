@@ -16,13 +16,16 @@ import (
 	"ldirectord/internal/testkit"
 )
 
+// runs runs a line of the shell, for one lane and key.
+func (h *Hooks) runs(line string) { h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)}) }
+
 func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	dir := t.TempDir()
 	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
 	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	h := NewHooks(NewJournal())
 	run := func(format string, args ...any) {
-		h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf(format, args...))})
+		h.runs(fmt.Sprintf(format, args...))
 	}
 	const first = "cat %s; echo first >>%s"
 	run(first, gate, out)
@@ -35,8 +38,7 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	}
 	running.Close()
 	h.Close(t.Context())
-	got, _ := os.ReadFile(out)
-	testkit.Equal(t, string(got), "first\nlast\n", "ran the running one and then only the latest")
+	testkit.Equal(t, testkit.Read(t, out), "first\nlast\n", "ran the running one and then only the latest")
 }
 
 func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
@@ -55,9 +57,7 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	line("a", "a2\n")
 	testkit.Write(t, gate, "")
 	h.Close(t.Context())
-	if got, _ := os.ReadFile(out); string(got) != "a2\nb1\n" {
-		t.Errorf("got %q", got)
-	}
+	testkit.Equal(t, testkit.Read(t, out), "a2\nb1\n")
 }
 
 func TestCommandsOfServicesTakeTurns(t *testing.T) {
@@ -210,7 +210,7 @@ func TestAHookThatDidNotRunIsNotRepeated(t *testing.T) {
 	h, start := NewHooks(NewJournal()), Hook{Lane: "v", Key: "v", Argv: Shell("start")}
 	l := &lane{runs: start, waits: map[string]Hook{}, wake: NewWake()}
 	h.lanes["v"] = l
-	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("stop")})
+	h.runs("stop")
 	testkit.Equal(t, h.retries(l, start, new(1)), false)
 	h.Run(start)
 	testkit.Equal(t, len(l.waits), 1)
@@ -223,10 +223,8 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
 	testkit.OK(t, syscall.Mkfifo(gate, 0o600))
 	line := "echo >" + gate + "; exec sleep 300"
-	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)})
-	if _, err := os.ReadFile(gate); err != nil { // waits until the hook runs
-		t.Fatal(err)
-	}
+	h.runs(line)
+	testkit.Read(t, gate) // waits until the hook runs
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h.Close(ctx)
@@ -239,7 +237,7 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 
 func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
 	h := NewHooks(NewJournal())
-	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("sleep 300 & sleep 300")})
+	h.runs("sleep 300 & sleep 300")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
@@ -254,12 +252,10 @@ func TestAHookMayLeaveAProgramRunning(t *testing.T) {
 	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
 	pid := filepath.Join(t.TempDir(), "pid")
-	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("sleep 300 & echo $! >" + pid)})
+	h.runs("sleep 300 & echo $! >" + pid)
 	h.Close(t.Context())
 	j.Close(t.Context())
-	if err := exec.Command("/bin/sh", "-c", "kill $(cat "+pid+")").Run(); err != nil {
-		t.Errorf("ending what it left: %v", err)
-	}
+	testkit.Run(t, exec.Command("/bin/sh", "-c", "kill $(cat "+pid+")"))
 	testkit.Equal(t, len(got), 0, got)
 }
 
