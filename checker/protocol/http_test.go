@@ -49,14 +49,12 @@ func httpsSpec(to netip.AddrPort, receive string) Spec {
 const okHead = "HTTP/1.1 200 OK\r\n"
 
 func TestHTTPAnswers(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../testdata/checker/http.txt", 6) {
-		t.Run(row[0], func(t *testing.T) {
-			testkit.Leaks(t)
-			s := httpSpec(serve(t, saying(inFull(unquoted(t, row[4])))).addr, row[3])
-			s.HTTPStatus, s.ReceiveHeader = settings.HTTPStatuses(row[1]), row[2]
-			expect(t, checked(t, s), row[5])
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/http.txt", 6, func(t *testing.T, row []string) {
+		testkit.Leaks(t)
+		s := httpSpec(serve(t, saying(inFull(unquoted(t, row[4])))).addr, row[3])
+		s.HTTPStatus, s.ReceiveHeader = settings.HTTPStatuses(row[1]), row[2]
+		expect(t, checked(t, s), row[5])
+	})
 }
 
 // manyTimes is a text with how often it is there: {x*3000}.
@@ -94,17 +92,15 @@ func TestHTTPChecksThatReachNoServer(t *testing.T) {
 
 func TestHTTPRequests(t *testing.T) {
 	s := serve(t, saying(okHead+"Content-Length: 0\r\n\r\n"))
-	for _, row := range testkit.Table(t, "../../testdata/checker/requests.txt", 3) {
-		t.Run(row[0], func(t *testing.T) {
-			spec := httpSpec(s.addr, "")
-			apply(t, &spec, row[1])
-			expect(t, checked(t, spec), "up: 200 OK")
-			asked := s.asked()
-			if got, want := asked[len(asked)-1], unquoted(t, row[2]); !strings.HasPrefix(got, want) {
-				t.Errorf("asked %q, want %q", got, want)
-			}
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/requests.txt", 3, func(t *testing.T, row []string) {
+		spec := httpSpec(s.addr, "")
+		apply(t, &spec, row[1])
+		expect(t, checked(t, spec), "up: 200 OK")
+		asked := s.asked()
+		if got, want := asked[len(asked)-1], unquoted(t, row[2]); !strings.HasPrefix(got, want) {
+			t.Errorf("asked %q, want %q", got, want)
+		}
+	})
 }
 
 func TestHTTPHeadHasNoBodyToMatch(t *testing.T) {
@@ -277,15 +273,13 @@ func TestHTTPS(t *testing.T) {
 		"TLS 1.2": upTo(t, tls.VersionTLS12),
 		"RSA key exchange": {Certificates: []tls.Certificate{selfSignedRSA(t)}, MaxVersion: tls.VersionTLS12,
 			CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}}
-	for _, row := range testkit.Table(t, "../../testdata/checker/https.txt", 4) {
-		t.Run(row[0], func(t *testing.T) {
-			testkit.Leaks(t)
-			spec := httpSpec(serveHTTP(t, configs[row[1]], handler), row[3])
-			apply(t, &spec, "service=https; url=https://{target}/; "+
-				strings.ReplaceAll(row[2], "{port}", port(spec.Target)))
-			passes(t, spec)
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/https.txt", 4, func(t *testing.T, row []string) {
+		testkit.Leaks(t)
+		spec := httpSpec(serveHTTP(t, configs[row[1]], handler), row[3])
+		apply(t, &spec, "service=https; url=https://{target}/; "+
+			strings.ReplaceAll(row[2], "{port}", port(spec.Target)))
+		passes(t, spec)
+	})
 }
 
 func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {

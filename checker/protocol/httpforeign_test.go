@@ -18,20 +18,18 @@ func TestAForeignServerIsNotQuoted(t *testing.T) {
 	})
 	a := newAuthority(t)
 	secure := serveTLS(t, "127.0.0.2", a.serves(t, token+".example.org")).Target
-	for _, row := range testkit.Table(t, "../../testdata/checker/foreign.txt", 4) {
-		t.Run(row[0], func(t *testing.T) {
-			answer := strings.ReplaceAll(bare(t, row[1]), "{secure}", secure.String())
-			there := "http://" + serveOn(t, "127.0.0.2:0", saying(answer)).addr.String() + "/latest"
-			s := httpSpec(serve(t, saying("HTTP/1.1 302 Found\r\nLocation: "+there+"\r\n\r\n")).addr,
-				"All good")
-			s.TLSVerify, s.TLSCA = true, a.file
-			r := checked(t, s)
-			want := strings.ReplaceAll(row[2], "{there}", there)
-			expect(t, r, want+"; warning: redirect to "+there+" leads away from the server being checked")
-			testkit.Equal(t, r.Body, row[3])
-			if strings.Contains(fmt.Sprintf("%+v", r), token) {
-				t.Errorf("the foreign server is quoted: %+v", r)
-			}
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/foreign.txt", 4, func(t *testing.T, row []string) {
+		answer := strings.ReplaceAll(bare(t, row[1]), "{secure}", secure.String())
+		there := "http://" + serveOn(t, "127.0.0.2:0", saying(answer)).addr.String() + "/latest"
+		s := httpSpec(serve(t, saying("HTTP/1.1 302 Found\r\nLocation: "+there+"\r\n\r\n")).addr,
+			"All good")
+		s.TLSVerify, s.TLSCA = true, a.file
+		r := checked(t, s)
+		want := strings.ReplaceAll(row[2], "{there}", there)
+		expect(t, r, want+"; warning: redirect to "+there+" leads away from the server being checked")
+		testkit.Equal(t, r.Body, row[3])
+		if strings.Contains(fmt.Sprintf("%+v", r), token) {
+			t.Errorf("the foreign server is quoted: %+v", r)
+		}
+	})
 }

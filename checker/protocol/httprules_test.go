@@ -66,29 +66,27 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 	starts := map[string]netip.AddrPort{"http": serveHTTP(t, nil, first), "https": serveHTTP(t, asks, first)}
 	at := strings.NewReplacer("{plain}", plain.String(), "{secure}", secure.String(), "{elsewhere}",
 		elsewhere.addr.String())
-	for _, row := range testkit.Table(t, "../../testdata/checker/leadsaway.txt", 5) {
-		t.Run(row[0], func(t *testing.T) {
-			from, leads := row[1], at.Replace(row[2])
-			to.Store(&leads)
-			s := httpSpec(starts[from], "All good")
-			s.Service, s.URL = from, fmt.Sprintf("%s://%s/index.html", from, starts[from])
-			s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
-			s.TLSCert, s.TLSKey = cert, key
-			if r := checked(t, s); !r.OK {
-				t.Fatalf("%+v", r)
+	testkit.Rows(t, "../../testdata/checker/leadsaway.txt", 5, func(t *testing.T, row []string) {
+		from, leads := row[1], at.Replace(row[2])
+		to.Store(&leads)
+		s := httpSpec(starts[from], "All good")
+		s.Service, s.URL = from, fmt.Sprintf("%s://%s/index.html", from, starts[from])
+		s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
+		s.TLSCert, s.TLSKey = cert, key
+		if r := checked(t, s); !r.OK {
+			t.Fatalf("%+v", r)
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for path, secrets := range map[string]bool{"/index.html": true, row[3]: row[4] != ""} {
+			h := v.seen[path]
+			if (h.Get("Authorization") != "") != secrets || (h.Get("X-Token") != "") != secrets {
+				t.Errorf("%s was told %v", path, h)
 			}
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			for path, secrets := range map[string]bool{"/index.html": true, row[3]: row[4] != ""} {
-				h := v.seen[path]
-				if (h.Get("Authorization") != "") != secrets || (h.Get("X-Token") != "") != secrets {
-					t.Errorf("%s was told %v", path, h)
-				}
-				testkit.Equal(t, v.cert[path], secrets && from == "https", path,
-					"was shown our certificate")
-			}
-		})
-	}
+			testkit.Equal(t, v.cert[path], secrets && from == "https", path,
+				"was shown our certificate")
+		}
+	})
 }
 
 // peeked is a connection whose first bytes were already read into a buffer.

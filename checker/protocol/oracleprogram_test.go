@@ -31,13 +31,11 @@ const talked = `printf '\0\0' >&3; head -c 8 <&3 >/dev/null; `
 
 // Without an answer of the program the server keeps its state, whatever the program did.
 func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
-	for _, row := range testkit.Table(t, "../../testdata/checker/oracleprogram.txt", 3) {
-		t.Run(row[0], func(t *testing.T) {
-			testkit.Leaks(t)
-			script := strings.ReplaceAll(row[1], "{talked}", talked)
-			expect(t, fakeOracle(t, script, patient), "shortage: "+row[2])
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/oracleprogram.txt", 3, func(t *testing.T, row []string) {
+		testkit.Leaks(t)
+		script := strings.ReplaceAll(row[1], "{talked}", talked)
+		expect(t, fakeOracle(t, script, patient), "shortage: "+row[2])
+	})
 }
 
 // A program that hangs is killed with all that it started. A server that was silent meanwhile is not at fault: it may

@@ -33,27 +33,25 @@ func TestRealOpenSSL(t *testing.T) {
 		"large": pair("large", "-newkey", "rsa:8200", "-pkeyopt", "rsa_keygen_primes:5"),
 		"sha1":  pair("sha1", "-newkey", "rsa:1024", "-sha1"),
 	}
-	for _, row := range testkit.Table(t, "../../testdata/checker/openssl.txt", 5) {
-		t.Run(row[0], func(t *testing.T) {
-			testkit.Leaks(t)
-			port := freePort(t)
-			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)},
-				pairs[row[1]]...)
-			args = append(args, strings.Fields(row[2])...)
-			realServer{path: openssl, args: args, ready: accepts(port)}.start(t)
-			good := asking(t, "tls", loopback(port), "")
-			if row[4] != "" { // before the other check: a certificate that was read is cached
-				expect(t, checked(t, good), "down: TLS handshake: "+row[4])
-			}
-			t.Setenv("GODEBUG", oldServers)
-			expect(t, checked(t, good), "up: "+row[3]+", certificate of *")
-			if row[1] == "small" {
-				good.TLSVerify, good.TLSCA, good.Host = true, pairs["small"][1], "small"
-				expect(t, checked(t, good),
-					"down: certificate refused: an RSA key has fewer than 1024 bits")
-			}
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/openssl.txt", 5, func(t *testing.T, row []string) {
+		testkit.Leaks(t)
+		port := freePort(t)
+		args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)},
+			pairs[row[1]]...)
+		args = append(args, strings.Fields(row[2])...)
+		realServer{path: openssl, args: args, ready: accepts(port)}.start(t)
+		good := asking(t, "tls", loopback(port), "")
+		if row[4] != "" { // before the other check: a certificate that was read is cached
+			expect(t, checked(t, good), "down: TLS handshake: "+row[4])
+		}
+		t.Setenv("GODEBUG", oldServers)
+		expect(t, checked(t, good), "up: "+row[3]+", certificate of *")
+		if row[1] == "small" {
+			good.TLSVerify, good.TLSCA, good.Host = true, pairs["small"][1], "small"
+			expect(t, checked(t, good),
+				"down: certificate refused: an RSA key has fewer than 1024 bits")
+		}
+	})
 }
 
 // A web server with a client's certificate for one path asks for it after the request, by another handshake.

@@ -13,16 +13,14 @@ func TestSameNotesWhatItFinds(t *testing.T) {
 	const head = okHead + "X-Version: 7\r\n\r\n"
 	far := strings.Repeat("x", maxKept)
 	in := strings.NewReplacer("{far}", far, "{near}", far[len(head+"ok version"):])
-	for _, row := range testkit.Table(t, "../../testdata/checker/same.txt", 5) {
-		t.Run(row[0], func(t *testing.T) {
-			answer := in.Replace(bare(t, row[2]))
-			s := httpSpec(serve(t, saying(head+answer)).addr, "ok")
-			s.Same, s.HTTPUser, s.HTTPPasswd = row[1], "me", "longer-than-sixteen"
-			if r := checked(t, s); r.OK != (row[3] == "up") || r.Shows != row[4] {
-				t.Errorf("%v %q, want %q", r.OK, r.Shows, row[4])
-			}
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/same.txt", 5, func(t *testing.T, row []string) {
+		answer := in.Replace(bare(t, row[2]))
+		s := httpSpec(serve(t, saying(head+answer)).addr, "ok")
+		s.Same, s.HTTPUser, s.HTTPPasswd = row[1], "me", "longer-than-sixteen"
+		if r := checked(t, s); r.OK != (row[3] == "up") || r.Shows != row[4] {
+			t.Errorf("%v %q, want %q", r.OK, r.Shows, row[4])
+		}
+	})
 }
 
 func TestSameOfDialogues(t *testing.T) {

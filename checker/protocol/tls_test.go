@@ -46,21 +46,19 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 		"old": oldTLS(t), "self-signed": serverTLS(t), "other": newAuthority(t).serves(t, "127.0.0.1"),
 		"ended": {Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", -time.Hour)}},
 	}
-	for _, row := range testkit.Table(t, "../../testdata/checker/certificates.txt", 4) {
-		t.Run(row[0], func(t *testing.T) {
-			server := certificates[row[1]]
-			if server == nil {
-				server = a.serves(t, bare(t, row[1]))
-			}
-			host := "127.0.0.1"
-			if row[1] == "::1" {
-				host = "::1"
-			}
-			s := serveTLS(t, host, server)
-			apply(t, &s, words.Replace(row[2]))
-			expect(t, checked(t, s), words.Replace(row[3]))
-		})
-	}
+	testkit.Rows(t, "../../testdata/checker/certificates.txt", 4, func(t *testing.T, row []string) {
+		server := certificates[row[1]]
+		if server == nil {
+			server = a.serves(t, bare(t, row[1]))
+		}
+		host := "127.0.0.1"
+		if row[1] == "::1" {
+			host = "::1"
+		}
+		s := serveTLS(t, host, server)
+		apply(t, &s, words.Replace(row[2]))
+		expect(t, checked(t, s), words.Replace(row[3]))
+	})
 }
 
 func TestTLSShowsItsCertificate(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
-	now := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+	now := testkit.Time("2026-11-20T09:00:00Z")
 	const oneDay = 24 * time.Hour
 	for left, want := range map[time.Duration]string{
 		15 * oneDay:             "",

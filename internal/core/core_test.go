@@ -13,12 +13,13 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
 // newYear is when worlds begin.
-var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+var newYear = testkit.Time("2026-01-01T00:00:00Z")
 
 // memory is a table, usually in memory, that answers at once.
 type memory struct{ ipvsctl.Client }

@@ -142,7 +142,7 @@ func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 // A line of JSON has no header, wherever it is written, and only the fields that have a value.
 func TestTheLogAsJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	at := time.Date(2026, 11, 21, 12, 0, 0, 500, time.UTC)
+	at := testkit.Time("2026-11-21T12:00:00.0000005Z")
 	var stream strings.Builder
 	for _, l := range []*logSink{
 		newLogSink(Options{Name: "ld.cf", JSONLog: true}, parser.Global{LogFile: path}),

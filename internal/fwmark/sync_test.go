@@ -156,20 +156,18 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 	printedAs := strings.NewReplacer("CHAIN", chainPrefix(daemon), "FIRST", printed(first),
 		"SECOND", printed(second), "; ", "\n")
 	written := strings.NewReplacer("CHAIN", chainPrefix(daemon), "FIRST", first, "SECOND", second)
-	for _, row := range testkit.Table(t, "../../testdata/fwmark/damage.txt", 3) {
-		t.Run(row[0], func(t *testing.T) {
-			table := newFake()
-			f := firewall(table)
-			mustSync(t, f, want)
-			table.chains = parseListing("-P PREROUTING ACCEPT\n-P OUTPUT ACCEPT\n" +
-				printedAs.Replace(row[1]))
-			testkit.Same(t, mustSync(t, f, want), cellLines(written.Replace(row[2])), "reported")
-			table.mustHave(t, daemon, want)
-			if found := mustSync(t, f, want); found != nil {
-				t.Errorf("reported again: %q", found)
-			}
-		})
-	}
+	testkit.Rows(t, "../../testdata/fwmark/damage.txt", 3, func(t *testing.T, row []string) {
+		table := newFake()
+		f := firewall(table)
+		mustSync(t, f, want)
+		table.chains = parseListing("-P PREROUTING ACCEPT\n-P OUTPUT ACCEPT\n" +
+			printedAs.Replace(row[1]))
+		testkit.Same(t, mustSync(t, f, want), cellLines(written.Replace(row[2])), "reported")
+		table.mustHave(t, daemon, want)
+		if found := mustSync(t, f, want); found != nil {
+			t.Errorf("reported again: %q", found)
+		}
+	})
 }
 
 // cellLines are the lines of a cell.

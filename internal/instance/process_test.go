@@ -104,18 +104,16 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 // CONFIG in the command line it is found for the default file.
 func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 	dir := t.TempDir()
-	for _, row := range testkit.Table(t, "testdata/perl.txt", 6) {
-		t.Run(row[0], func(t *testing.T) {
-			names := strings.Fields(row[3])
-			i := New(t.TempDir(), Daemon{Path: dir + "/x.cf", Table: row[4], NetNS: NetNS()}, names...)
-			line := strings.ReplaceAll(row[1], "DIR", dir)
-			perl := pretend(t, "/usr/bin/perl", strings.Fields(line)...)
-			putPid(t, i.files(row[2]).Pid, perl.Process.Pid)
-			found, want := i.Find(), row[5] == "found"
-			testkit.Equal(t, found.Pid, map[bool]int{true: perl.Process.Pid}[want], "found")
-			testkit.Equal(t, found.Stale, !want && row[2] == names[0], "stale")
-		})
-	}
+	testkit.Rows(t, "testdata/perl.txt", 6, func(t *testing.T, row []string) {
+		names := strings.Fields(row[3])
+		i := New(t.TempDir(), Daemon{Path: dir + "/x.cf", Table: row[4], NetNS: NetNS()}, names...)
+		line := strings.ReplaceAll(row[1], "DIR", dir)
+		perl := pretend(t, "/usr/bin/perl", strings.Fields(line)...)
+		putPid(t, i.files(row[2]).Pid, perl.Process.Pid)
+		found, want := i.Find(), row[5] == "found"
+		testkit.Equal(t, found.Pid, map[bool]int{true: perl.Process.Pid}[want], "found")
+		testkit.Equal(t, found.Stale, !want && row[2] == names[0], "stale")
+	})
 }
 
 // A Perl ldirectord with another file uses the name: its pid file is not overwritten.

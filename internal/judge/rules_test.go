@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
@@ -15,7 +14,7 @@ import (
 
 // Each rule alone. Unless a row differs, servers 1 and 2 of weight 4 pass and are in the table.
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+var noon = testkit.Time("2026-11-22T12:00:00Z")
 
 // fallbackAt is a section's only fallback server.
 func fallbackAt(n byte) []*Member {

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/internal/health"
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 // A world is one section with all that its decisions depend on: the known facts, the real table, the configuration
@@ -16,7 +17,7 @@ import (
 
 const tick = time.Second
 
-var instant = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+var instant = testkit.Time("2026-11-22T00:00:00Z")
 
 // The addresses that a table may have.
 const (

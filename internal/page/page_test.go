@@ -26,7 +26,7 @@ import (
 func init() { time.Local = time.FixedZone("CET", 3600) } // where the director is
 
 // start is the time of all reports of the tests.
-var start = time.Date(2026, 11, 21, 3, 12, 45, 0, time.UTC)
+var start = testkit.Time("2026-11-21T03:12:45Z")
 
 func newReport(virtuals ...status.Virtual) *status.Report {
 	for i := range virtuals {

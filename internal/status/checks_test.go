@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
 func TestEachCheckOfAServerShows(t *testing.T) {
-	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	began := testkit.Time("2000-01-01T00:00:00Z")
 	refused := checker.Result{Cause: checker.Refused, Detail: "connect: refused"}
 	now := &view.Snapshot{Time: began, Virtuals: []view.Virtual{
 		{ID: "fwm:3", Scheduler: "wrr", Servers: []view.Server{{

@@ -12,7 +12,7 @@ import (
 // What is on disk and not in force: the file, or lists, since when, and what a reload would do. The metric follows.
 func TestWhatIsNotInForce(t *testing.T) {
 	inUTC(t)
-	now := time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC)
+	now := testkit.Time("2026-11-27T04:00:00Z")
 	for _, row := range testkit.Table(t, testdata+"inforce.txt", 3) {
 		r := &Report{Time: now, Checks: &Checks{}}
 		testkit.OK(t, json.Unmarshal([]byte(row[1]), &r.Reloads), row[0])

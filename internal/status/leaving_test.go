@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
 func TestServersThatLeave(t *testing.T) {
-	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	began := testkit.Time("2000-01-01T00:00:00Z")
 	now := &view.Snapshot{Time: began, Virtuals: []view.Virtual{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
 		Leaving: []view.Departure{

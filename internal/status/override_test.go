@@ -46,7 +46,7 @@ func TestEveryOverrideShows(t *testing.T) {
 		hand(lvs.AddService, web, "0.0.0.0:0", 0)
 		hand(lvs.AddDest, web, "192.0.2.25:80", 0)
 		journal := notify.NewJournal()
-		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
+		until := testkit.Time("2000-01-01T06:00:00Z")
 		d := director.New(director.Deps{
 			Table: table, World: core.World{
 				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
 )
 
@@ -72,7 +73,7 @@ func counted(n uint64) *Connections {
 }
 
 func TestTheScreen(t *testing.T) {
-	at := time.Date(2000, 1, 1, 0, 10, 1, 0, time.UTC)
+	at := testkit.Time("2000-01-01T00:10:01Z")
 	first := NewReport(observed(t), process(), carried())
 	shop := func(r *Report) []Server { return r.Virtuals[0].Servers }
 	shop(first)[0].Connections = counted(1 << 40)

@@ -29,7 +29,7 @@ func TestWhatIsSaidOfServices(t *testing.T) {
 		if row[2] != "" {
 			order := orders.Order{Kind: orders.Kind(strings.Fields(row[2])[0]), By: "root", Weight: 5}
 			if strings.HasSuffix(row[2], "an hour ago") {
-				order.Since = time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)
+				order.Since = testkit.Time("1999-12-31T23:00:00Z")
 			}
 			given = orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: order}
 		}

@@ -51,7 +51,7 @@ func answer(spec checker.Spec) checkFunc {
 		case spec.Target.Port() == 25:
 			return checker.Result{
 				OK: true, Detail: "220 mail", Warning: "the certificate expires in 5 days",
-				CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
+				CertEnd: testkit.Time("2000-01-06T00:00:00Z").Unix(),
 				Stages: wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000,
 					wire.MarkSent: 3500, wire.MarkAnswer: 4000, wire.MarkMatch: 4000},
 			}
@@ -172,7 +172,7 @@ func planOf(t testing.TB, source []byte) *plan.Plan {
 
 // process is a daemon that started when the fake time did.
 func process() Process {
-	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	began := testkit.Time("2000-01-01T00:00:00Z")
 	return Process{Events: map[string]uint64{"mail-failed": 0, "hook-failed": 2}, Report: Report{
 		Config: "/etc/ha.d/ld.cf", Pid: 4711, Version: `1.2 "beta"`, Started: began,
 		Reloads: Reloads{Succeeded: 2, Refused: 1, Last: began.Add(4 * time.Minute),

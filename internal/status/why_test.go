@@ -20,7 +20,7 @@ import (
 // removal at first, and an order was given. The second one had results that were ignored, its weight was changed by
 // hand, and keepserving held it.
 func night() *view.Snapshot {
-	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	day := testkit.Time("2026-11-21T00:00:00Z")
 	at := func(clock string) history.Moment {
 		d, err := time.ParseDuration(clock)
 		if err != nil {
@@ -125,7 +125,7 @@ func explained(t *testing.T, w *Why) string {
 // why shows what is wrong, since when, why, and what was done about it, for people and for programs.
 func TestWhy(t *testing.T) {
 	inUTC(t)
-	w := NewWhy(night(), time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), nil)
+	w := NewWhy(night(), testkit.Time("2026-11-20T22:00:00Z"), nil)
 	text := explained(t, w)
 	var program strings.Builder
 	e := json.NewEncoder(&program)
@@ -152,7 +152,7 @@ func TestWhyShowsTheLastEntries(t *testing.T) {
 
 // The text has the time of the next check, if that is known.
 func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
-	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	now := testkit.Time("2026-11-22T03:00:00Z")
 	c := Case{Virtual: "tcp:192.0.2.10:80", Server: Server{Real: "192.0.2.21:80", State: "up", Since: now}}
 	for next, want := range map[time.Time]string{{}: "", now.Add(4 * time.Second): "in 4s",
 		now.Add(time.Millisecond): "now", now.Add(-time.Minute): "now"} {

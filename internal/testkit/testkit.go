@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // OK ends the test if there is an error. The words say what was being done.
@@ -112,14 +113,20 @@ func Table(t testing.TB, path string, columns int) (rows [][]string) {
 	return rows
 }
 
-// Stories plays each row of a table: a test in a bubble of its own, which has the name of the first cell.
-func Stories(t *testing.T, path string, columns int, play func(t *testing.T, row []string)) {
+// Rows plays each row of a table: a test that has the name of the first cell.
+func Rows(t *testing.T, path string, columns int, play func(t *testing.T, row []string)) {
 	t.Helper()
 	for _, row := range Table(t, path, columns) {
-		t.Run(row[0], func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { play(t, row) })
-		})
+		t.Run(row[0], func(t *testing.T) { play(t, row) })
 	}
+}
+
+// Stories is Rows with each test in a bubble of its own.
+func Stories(t *testing.T, path string, columns int, play func(t *testing.T, row []string)) {
+	t.Helper()
+	Rows(t, path, columns, func(t *testing.T, row []string) {
+		synctest.Test(t, func(t *testing.T) { play(t, row) })
+	})
 }
 
 // Scenes plays each paragraph of a file: a test in a bubble of its own. Its first line has the test's name and further
@@ -146,6 +153,15 @@ func Scenes(t *testing.T, path string, begin func(t *testing.T, cells []string) 
 			})
 		})
 	}
+}
+
+// Time is a time in the form of RFC 3339.
+func Time(text string) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		panic(err)
+	}
+	return at
 }
 
 // Write makes a file that only this user may read.

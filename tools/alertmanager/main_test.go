@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"ldirectord/internal/testkit"
 )
@@ -18,7 +17,7 @@ import (
 // each.
 func TestStatesBecomeAlerts(t *testing.T) {
 	recorded := testkit.Read(t, "testdata/states")
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	now := testkit.Time("2026-11-21T12:00:00Z")
 	var got bytes.Buffer
 	for line := range strings.Lines(recorded) {
 		var s state

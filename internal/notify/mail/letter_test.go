@@ -50,7 +50,7 @@ func TestLetters(t *testing.T) {
 		{Kind: notify.Added, Reason: "refused"}, {Kind: notify.Drained, Before: "up", Lasted: time.Second},
 		{Kind: notify.Deleted},
 	} {
-		event.Status, event.Time = lvs.StatusRunning, time.Date(2026, 10, 7, 12, 0, 0, 0, time.UTC)
+		event.Status, event.Time = lvs.StatusRunning, testkit.Time("2026-10-07T12:00:00Z")
 		for _, rule := range []Rule{
 			{To: "a@example.net", SMTP: "mail"},
 			{To: "root, a@example.net", From: "LVS watch <lvs@example.net>", ServiceName: "Web shop",

@@ -123,7 +123,7 @@ func (s *smtpScript) say(c net.Conn, step, good string) bool {
 // testLetter is a letter to these addresses.
 func testLetter(to ...string) *letter {
 	rule := Rule{To: strings.Join(to, ", "), SMTP: "mail.example.net"}
-	e := notify.Event{Time: time.Date(2026, 10, 7, 12, 0, 0, 0, time.UTC), Status: lvs.StatusRunning}
+	e := notify.Event{Time: testkit.Time("2026-10-07T12:00:00Z"), Status: lvs.StatusRunning}
 	return newLetter(rule, e, "Deleted real server: 10.2.0.1:80 (10.1.0.1:80)")
 }
 
