@@ -73,9 +73,7 @@ func connectionsIn(t testing.TB, r io.Reader) (list []Connection, skipped int) {
 		list = append(list, c)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	return list, skipped
 }
 

@@ -122,10 +122,7 @@ func eachEngine(t *testing.T, pattern, text string) string {
 	if err != nil || r.linear == nil {
 		return ""
 	}
-	all, err := scan(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := testkit.Must(scan(pattern))(t)
 	back, err := regexp2.Compile(backtracking.Replace(all.text), regexp2.RE2)
 	if err != nil {
 		t.Errorf("%q: %v", pattern, err)

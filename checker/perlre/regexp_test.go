@@ -74,11 +74,7 @@ func receiveCases(t *testing.T) (cases []receiveCase) {
 
 func unescape(t *testing.T, s string) string {
 	t.Helper()
-	s, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return testkit.Must(strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`))(t)
 }
 
 func TestReceiveDecidesAsRecorded(t *testing.T) {

@@ -115,10 +115,7 @@ func allGone(t *testing.T, pids ...string) {
 // gone waits until a process has ended. (It may be a zombie of init's for a moment.)
 func gone(t *testing.T, pid string) bool {
 	t.Helper()
-	id, err := strconv.Atoi(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := testkit.Must(strconv.Atoi(pid))(t)
 	fd, err := unix.PidfdOpen(id, 0)
 	if err != nil {
 		return err == unix.ESRCH

@@ -136,13 +136,11 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 
 // UDP has no end of an answer: the length decides how much of it is searched.
 func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
-	m, err := new(Env).matcher("receive", "ok")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testkit.Must(new(Env).matcher("receive", "ok"))(t)
 	a := simpleAnswer{search: search{ctx: t.Context(), matcher: m}}
 	flood := []byte(strings.Repeat("status\n", 1000))
-	for err = wire.ErrNotYet; errors.Is(err, wire.ErrNotYet); {
+	err := wire.ErrNotYet
+	for errors.Is(err, wire.ErrNotYet) {
 		err = a.datagram(nil, flood)
 	}
 	if a.received > maxSimpleAnswer+len(flood) ||

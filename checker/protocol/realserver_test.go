@@ -171,9 +171,7 @@ func give(t *testing.T, dir, name string) {
 		}
 		return os.Lchown(path, uid, gid)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 }
 
 // serverDir makes a folder that other users may enter (t.TempDir is closed to them), with a path

@@ -33,13 +33,8 @@ func newAuthority(t *testing.T) *testAuthority {
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(1000 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key))(t)
+	a.cert = testkit.Must(x509.ParseCertificate(der))(t)
 	a.file = writeFile(t, a.dir, "ca.pem", toPEM("CERTIFICATE", der))
 	return a
 }

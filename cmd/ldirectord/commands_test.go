@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"ldirectord/internal/testkit"
 )
 
 // Every command takes the Perl ldirectord's options, and the options for its files, its table and its log.
@@ -80,9 +82,7 @@ func TestWhatOthersPassIsTaken(t *testing.T) {
 			}
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 	}
 	if seen["systemd"] < 7 || seen["ocf"] < 4 || seen["keepalived"] < 2 || seen["docs"] < 50 {
 		t.Errorf("too few were looked at: %v", seen)

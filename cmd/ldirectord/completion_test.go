@@ -17,10 +17,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	script, err := filepath.Abs("../../packaging/completion/ldirectord.bash")
-	if err != nil {
-		t.Fatal(err)
-	}
+	script := testkit.Must(filepath.Abs("../../packaging/completion/ldirectord.bash"))(t)
 	dir := t.TempDir()
 	config := "# real = 192.0.2.9:80 gate\nvirtual = 192.0.2.10:80\n\treal=192.0.2.21:80 gate 5\n" +
 		"    real = 192.0.2.22:80 masq\n" +

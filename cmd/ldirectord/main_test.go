@@ -44,11 +44,7 @@ func TestMain(m *testing.M) {
 // program is a path of the program: this test binary by another name.
 func program(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("ldirectord") // where testscript put it
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return testkit.Must(exec.LookPath("ldirectord"))(t) // where testscript put it
 }
 
 // Command lines are run as real processes, with the table in memory and, if TEST_NAMES names a file, with the names

@@ -99,13 +99,8 @@ func (d *runningDaemon) report() *status.Report {
 		time.Sleep(100 * time.Millisecond)
 		text, err = o.socket().Ask(d.t.Context(), "/status")
 	}
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	r, err := status.ReadReport(text)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	testkit.OK(d.t, err)
+	r := testkit.Must(status.ReadReport(text))(d.t)
 	return r
 }
 

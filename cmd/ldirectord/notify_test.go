@@ -103,10 +103,7 @@ func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end fu
 	t.Helper()
 	old := exec.CommandContext(t.Context(), "sh")
 	old.Args = []string{"ldirectord", "-c", "read end; exit 0", "--rundir=" + filepath.Dir(i.PidFile()), "start"}
-	in, err := old.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := testkit.Must(old.StdinPipe())(t)
 	testkit.OK(t, old.Start())
 	awaitExec(t, old.Process.Pid)
 	testkit.OK(t, os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644))

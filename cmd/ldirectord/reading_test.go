@@ -31,9 +31,7 @@ func opens(t *testing.T, dir string) func(name string) int {
 	t.Helper()
 	fd := testkit.Must(unix.InotifyInit1(unix.IN_NONBLOCK))(t)
 	t.Cleanup(func() { unix.Close(fd) })
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_OPEN); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, testkit.Error(unix.InotifyAddWatch(fd, dir, unix.IN_OPEN)))
 	return func(name string) (count int) {
 		events := make([]byte, 64<<10)
 		n, err := unix.Read(fd, events)

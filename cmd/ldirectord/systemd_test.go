@@ -37,15 +37,9 @@ func startManaged(t *testing.T, watchdog string) *managed {
 	testkit.Write(t, m.path("check"), "#!/bin/sh\nenv >"+m.path("environment")+"\n")
 	testkit.OK(t, os.Chmod(m.path("check"), 0o700))
 	m.configure(managedConfig)
-	var err error
-	if m.output, err = os.Create(m.path("output")); err != nil {
-		t.Fatal(err)
-	}
+	m.output = testkit.Must(os.Create(m.path("output")))(t)
 	t.Cleanup(func() { m.output.Close() })
-	m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path("notify"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m.conn = testkit.Must(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path("notify"), Net: "unixgram"}))(t)
 	t.Cleanup(func() { m.conn.Close() })
 	m.cmd = exec.Command(program(t), append(m.args, "start", "--foreground")...)
 	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path("notify"), "WATCHDOG_USEC="+watchdog)
@@ -130,9 +124,7 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 		m.receives(`^WATCHDOG=1$`)
 	}
 	testkit.OK(t, os.Remove(m.path("table")))
-	if err := syscall.Mkfifo(m.path("table"), 0o600); err != nil { // a write to it never ends
-		t.Fatal(err)
-	}
+	testkit.OK(t, syscall.Mkfifo(m.path("table"), 0o600)) // a write to it never ends
 	m.configure(managedConfig + "        scheduler = rr\n")
 	m.signal(syscall.SIGHUP)
 	m.receives(`^RELOADING=1`)

@@ -248,18 +248,13 @@ func decide(t *testing.T, p *plan.Plan, out io.Writer) {
 	if err == nil {
 		err = access.Connect(t.Context())
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	d := director.New(director.Deps{Table: access, Maintenance: noFiles})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, p) }()
 	time.Sleep(time.Second)
-	s, err := d.Snapshot(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testkit.Must(d.Snapshot(ctx))(t)
 	r := status.NewReport(s, status.Process{}, nil)
 	_ = r.WriteText(out)
 	_ = status.WriteMetrics(out, s, status.Process{})
@@ -328,9 +323,7 @@ func newGrammar(t testing.TB) *grammar {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	for _, d := range docs.Directives() {
 		if d.Section() && !slices.Contains(g.chapters, d.Chapter) {
 			g.chapters = append(g.chapters, d.Chapter)

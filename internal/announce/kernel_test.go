@@ -198,9 +198,7 @@ func TestKernelNetAdminAlone(t *testing.T) {
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		err = os.Chown(dir, nobody, nobody)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	var out strings.Builder
 	c := exec.Command("/proc/self/exe", "-test.run=^TestKernelAddresses$", "-test.v")
 	c.Env, c.Stdout, c.Stderr = append(os.Environ(), "TMPDIR="+dir, apart+"=yes"), &out, &out

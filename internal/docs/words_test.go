@@ -134,7 +134,5 @@ func eachText(t *testing.T, f func(path string, text []byte)) {
 		f(filepath.ToSlash(rel), text)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 }

@@ -103,9 +103,7 @@ func TestMarksThatNFTSets(t *testing.T) {
  {"accept": null}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 9, "expr": [
  {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 9}}]}}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	want := []Setting{
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 4", Mark: 7, Mask: wholeMark},
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 5", Mark: 8, Mask: 8},

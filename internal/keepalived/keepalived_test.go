@@ -148,14 +148,9 @@ func TestMeaning(t *testing.T) {
 func TestNoMatch(t *testing.T) {
 	check := "HTTP_GET {\nurl {\npath /\nregex 'down|out$'\nregex_no_match\n}\n}"
 	text, _, err := Convert(file(t, service("", check)), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	config, _ := parser.Parse(t.Context(), "", []byte(text), parser.Options{})
-	pattern, err := perlre.Compile(config.Virtuals[0].Receive)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pattern := testkit.Must(perlre.Compile(config.Virtuals[0].Receive))(t)
 	for page, want := range map[string]bool{"up": true, "": true, "out of order": true, "up\nor down": false,
 		"down": false, "go out": false} {
 		if got, err := pattern.Match([]byte(page), time.Minute, new(time.Duration)); got != want || err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // A thousand servers are checked through one virtual address. No server goes out after the first pass. How long that
@@ -71,8 +73,6 @@ func (l *lab) busy() time.Duration {
 		_, err = fmt.Sscan(strings.Join(strings.Fields(fields + " 0 0 0 0 0 0 0 0 0 0 0 0 0")[11:13], " "),
 			&user, &system)
 	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, err)
 	return time.Duration(user+system) * 10 * time.Millisecond
 }

@@ -155,10 +155,8 @@ func TestKernelNextServerOfAClient(t *testing.T) {
 // datagram sends one from an address of the client, and waits for no answer.
 func (l *lab) datagram(from, to string) {
 	l.t.Helper()
-	local, err := net.ResolveUDPAddr("udp", from)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	local := testkit.Must(net.ResolveUDPAddr("udp", from))(l.t)
+	var err error
 	l.in("client", func() {
 		var c net.Conn
 		if c, err = (&net.Dialer{LocalAddr: local}).Dial("udp", to); err == nil {
@@ -166,9 +164,7 @@ func (l *lab) datagram(from, to string) {
 			c.Close()
 		}
 	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, err)
 }
 
 type clientShown struct {

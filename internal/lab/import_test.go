@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // aboutTable matches the lines of a section that decide what the kernel's table has while all servers are up.
@@ -40,9 +42,7 @@ func TestKernelImport(t *testing.T) {
 		t.Skip("needs keepalived")
 	}
 	folder := t.TempDir()
-	if err := os.CopyFS(folder, os.DirFS("../../cmd/ldirectord-import/testdata")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, os.CopyFS(folder, os.DirFS("../../cmd/ldirectord-import/testdata")))
 	examples, _ := filepath.Glob(folder + "/*.conf")
 	if len(examples) != 10 {
 		t.Fatalf("%d examples", len(examples))
@@ -85,9 +85,7 @@ func (l *lab) keepalivedTable(path, want string) (got string) {
 	cmd := exec.Command("ip", "netns", "exec", l.prefix+"dir", "keepalived", "--check", "--dont-fork", "--use-file",
 		path,
 		"--config-id", "d1", "--pid", pid("keepalived"), "--checkers_pid", pid("checkers"))
-	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, cmd.Start())
 	defer func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()

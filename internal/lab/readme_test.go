@@ -73,10 +73,7 @@ func (l *lab) asRoot(ns, before, script string) string {
 	for _, dir := range []string{etc + "/upper/ha.d", etc + "/work", bin} {
 		testkit.OK(l.t, os.MkdirAll(dir, 0o755))
 	}
-	examples, err := filepath.Abs("../../examples")
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	examples := testkit.Must(filepath.Abs("../../examples"))(l.t)
 	_ = os.Symlink(program(l.t), bin+"/ldirectord")
 	_ = os.Symlink(examples, filepath.Join(l.dir, "examples"))
 	script = fmt.Sprintf(`mount -t overlay overlay -o lowerdir=/etc,upperdir=%[1]s/upper,workdir=%[1]s/work /etc

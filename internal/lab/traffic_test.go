@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 const (
@@ -245,9 +247,7 @@ func (l *lab) hold(n int) *longConnections {
 			error) {
 			return net.DialTimeout("tcp4", natVIP+":80", requestTimeout)
 		})
-		if _, err := io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n"); err != nil {
-			l.t.Fatal(err)
-		}
+		testkit.OK(l.t, testkit.Error(io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n")))
 		h.conns = append(h.conns, conn)
 		h.done.Go(func() { h.ended <- drain(conn) })
 	}

@@ -83,9 +83,7 @@ pasv_min_port=30000
 pasv_max_port=30099
 secure_chroot_dir=%s
 `, pub, empty), 0o644))
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, err)
 	server := exec.Command("ip", "netns", "exec", l.prefix+ns, path, config)
 	testkit.OK(l.t, server.Start())
 	l.t.Cleanup(func() {

@@ -330,9 +330,7 @@ type heldConnection struct {
 func (l *lab) holdFrom(client netip.Addr, to string) *heldConnection {
 	l.t.Helper()
 	conn := l.dial(client, "tcp", to)
-	if _, err := io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n"); err != nil {
-		l.t.Fatal(err)
-	}
+	testkit.OK(l.t, testkit.Error(io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n")))
 	h := &heldConnection{l.t, conn}
 	h.flows()
 	return h

@@ -158,9 +158,7 @@ func (w *watchLab) serve(ns string) {
 	if err = errors.Join(bad, err); err == nil {
 		err = cmd.Start()
 	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, err)
 	w.running[ns] = &watchedServer{cmd, orders, bufio.NewReader(out)}
 	w.awaits(ns, "listens")
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/internal/testkit"
 )
 
 // Weights that change with time, with real packets: a short ramp, and an agent without silence.
@@ -235,8 +237,6 @@ func (w *weightsLab) lasting() net.Conn {
 	conn := w.dial(netip.MustParseAddr(clientAddress), "tcp", natVIP+":80")
 	conn.SetDeadline(time.Now().Add(5 * time.Minute))
 	fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
-	if _, err := conn.Read(make([]byte, 1)); err != nil {
-		w.t.Fatal(err)
-	}
+	testkit.OK(w.t, testkit.Error(conn.Read(make([]byte, 1))))
 	return conn
 }

@@ -23,9 +23,7 @@ func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 		if err == nil {
 			err = check(modules)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.OK(t, err)
 		var got []string
 		for _, m := range modules[1:] {
 			got = append(got, m.path)

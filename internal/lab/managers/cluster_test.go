@@ -114,9 +114,7 @@ func serve(t *testing.T, name string) {
 	var web net.Listener
 	var err error
 	inside(t, name, func() { web, err = net.Listen("tcp4", ":80") })
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter,
 		_ *http.Request) {
 		fmt.Fprintf(w, "%s up\n", name)
@@ -158,9 +156,7 @@ func (c *cluster) connect(t *testing.T, other *machine) *conversation {
 	var conn net.Conn
 	var err error
 	inside(t, "client", func() { conn, err = dial("80", eventTime) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.OK(t, err)
 	t.Cleanup(func() { conn.Close() })
 	long := &conversation{conn, bufio.NewReader(conn)}
 	await(t, eventTime, "connection on "+other.name, func() bool {

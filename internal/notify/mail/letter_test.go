@@ -79,10 +79,7 @@ func TestMailIsReadableByTheStandard(t *testing.T) {
 			t.Errorf("a line has %d bytes", len(line))
 		}
 	}
-	m, err := mail.ReadMessage(strings.NewReader(l.text()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := testkit.Must(mail.ReadMessage(strings.NewReader(l.text())))(t)
 	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
 	if err != nil || subject != l.subject {
 		t.Errorf("subject %q, %v; want %q", subject, err, l.subject)
