@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func TestTimeoutsInMemory(t *testing.T) { testTimeouts(t, NewMemory(nil)) }
@@ -21,13 +22,8 @@ func testTimeouts(t *testing.T, c Client) {
 		{}, {7200, 0, 0}, {0, 60, 0}, {0, 0, 30}, {7200, 60, 30}, {1, 2, 3},
 		{lvs.MaxIdle, lvs.MaxIdle, lvs.MaxIdle}, {},
 	} {
-		was, err := c.Timeouts(t.Context(), order)
-		if err != nil || was != want {
-			t.Errorf("before %v: %v, %v; want %v", order, was, err, want)
-		}
+		testkit.Equal(t, testkit.Must(c.Timeouts(t.Context(), order))(t), want, "before", order)
 		want = order.Over(want)
 	}
-	if was, err := c.Timeouts(t.Context(), lvs.Timeouts{}); err != nil || was != want {
-		t.Errorf("at the end: %v, %v; want %v", was, err, want)
-	}
+	testkit.Equal(t, testkit.Must(c.Timeouts(t.Context(), lvs.Timeouts{}))(t), want, "at the end")
 }

@@ -282,17 +282,13 @@ func TestAnswersToOthersAreNotOurs(t *testing.T) {
 	})
 	c.genl.seq = 7
 	var got []string
-	err := c.genl.ask(30, 1, 0, func(a attrs) error { got = append(got, string(a[1])); return nil })
-	if err != nil || !slices.Equal(got, []string{"ours"}) {
-		t.Errorf("%q, %v", got, err)
-	}
+	testkit.OK(t, c.genl.ask(30, 1, 0, func(a attrs) error { got = append(got, string(a[1])); return nil }))
+	testkit.Same(t, got, []string{"ours"})
 }
 
 func TestNothingToAskIsNoRequest(t *testing.T) {
 	c := lineTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })
-	if ended, err := c.genl.exchange(nil); ended != nil || err != nil {
-		t.Errorf("%v, %v", ended, err)
-	}
+	testkit.Same(t, testkit.Must(c.genl.exchange(nil))(t), []error(nil))
 }
 
 // A request ends with its context, and is not sent after that.
@@ -314,9 +310,8 @@ func TestARequestEndsWithItsContext(t *testing.T) {
 
 func TestCloseDropsTheLine(t *testing.T) {
 	k := kernelTo(t, lastAcked)
-	if err := errors.Join(k.Close(), k.Close()); err != nil || k.conn != nil {
-		t.Errorf("%v, %v", k.conn, err)
-	}
+	testkit.OK(t, errors.Join(k.Close(), k.Close()))
+	testkit.Equal(t, k.conn, nil)
 }
 
 // kernelOf answers requests as a kernel with this table does.

@@ -25,9 +25,8 @@ func TestDestinationsSurviveTheirMessage(t *testing.T) {
 		message := destAttr(want).Serialize()
 		for _, serviceIPv6 := range []bool{false, true} {
 			got, _, err := parseDest(readAttrs(message)[cmdAttrDest], serviceIPv6)
-			if got != want || err != nil {
-				t.Errorf("got %v, %v, want %v", got, err, want)
-			}
+			testkit.OK(t, err)
+			testkit.Equal(t, got, want)
 		}
 	}
 }
@@ -35,10 +34,8 @@ func TestDestinationsSurviveTheirMessage(t *testing.T) {
 func TestServicesSurviveTheirMessage(t *testing.T) {
 	for _, line := range []string{"-D -t 10.1.0.1:80", "-D -u [fd00:1::1]:53", "-D -f 7", "-D -f 7 -6"} {
 		want := parseOp(t, line).Key
-		got, err := parseService(readAttrs(keyAttr(want).Serialize())[cmdAttrService])
-		if got.Key != want || err != nil {
-			t.Errorf("got %v, %v, want %v", got.Key, err, want)
-		}
+		got := testkit.Must(parseService(readAttrs(keyAttr(want).Serialize())[cmdAttrService]))(t)
+		testkit.Equal(t, got.Key, want)
 	}
 }
 
@@ -122,10 +119,8 @@ func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
 	message := keyAttr(parseOp(t, "-D -f 7").Key)
 	message.AddRtAttr(svcAttrFlags, []byte{byte(lvs.Persistent | flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
-	service, err := parseService(readAttrs(message.Serialize())[cmdAttrService])
-	if err != nil || service.Settings.Flags != lvs.Persistent {
-		t.Errorf("%v, %v", service, err)
-	}
+	service := testkit.Must(parseService(readAttrs(message.Serialize())[cmdAttrService]))(t)
+	testkit.Equal(t, service.Settings.Flags, lvs.Persistent)
 }
 
 func TestMaskIsSwappedBetweenOrders(t *testing.T) {

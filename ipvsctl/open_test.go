@@ -20,9 +20,7 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 			table.Machine {
 			t.Errorf("%s has more than a table of its own: %+v", name, table)
 		}
-		if all, err := table.Read(t.Context()); err != nil || len(all) > 0 {
-			t.Errorf("%s: %v, %v", name, all, err)
-		}
+		testkit.Equal(t, len(testkit.Must(table.Read(t.Context()))(t)), 0, name)
 	}
 	table, err := Open(Kernel)
 	if err != nil || table.Live == nil || table.Connections == nil || !table.Machine {

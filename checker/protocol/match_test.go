@@ -53,9 +53,7 @@ func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			if ok, err := m.match(t.Context(), page); !ok || err != nil {
-				t.Errorf("%v, %v", ok, err)
-			}
+			testkit.Equal(t, testkit.Must(m.match(t.Context(), page))(t), true)
 		})
 	}
 	all.Wait()
@@ -157,11 +155,9 @@ func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
 	r.reset(havingSaid(strings.NewReader(head)))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	a, err := r.answer()
+	a := testkit.Must(r.answer())(t)
 	runtime.ReadMemStats(&after)
-	if err != nil || a.length != 2 {
-		t.Errorf("%+v, %v", a, err)
-	}
+	testkit.Equal(t, a.length, 2)
 	if made := after.TotalAlloc - before.TotalAlloc; made > 1<<20 {
 		t.Errorf("%d bytes for a header of %d", made, len(head))
 	}

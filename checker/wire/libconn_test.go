@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -57,8 +58,8 @@ func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
 
 func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 	for says, want := range map[string]struct{ read, err string }{
-		"p3abcp0p1d": {"p3abcp0p1d", ""},
-		"p3ab":       {"p3ab", ""},
+		"p3abcp0p1d": {"p3abcp0p1d", "<nil>"},
+		"p3ab":       {"p3ab", "<nil>"},
 		"p3abcp":     {"p3abc", "unexpected EOF"},
 		"p1axx":      {"p1a", `odd: got "xx"`},
 		"p99":        {"", "the answer is too long"},
@@ -66,10 +67,8 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 		var got bytes.Buffer
 		c := libConnOn(conversation{strings.NewReader(says)}, len(says)+7)
 		_, err := io.Copy(&got, c)
-		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil &&
-			err.Error() != want.err {
-			t.Errorf("%q: %q, %v", says, got.String(), err)
-		}
+		testkit.Equal(t, got.String(), want.read, says)
+		testkit.Equal(t, fmt.Sprint(err), want.err, says)
 	}
 }
 

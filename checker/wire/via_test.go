@@ -20,9 +20,7 @@ func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 	fd := testkit.Must(unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0))(t)
 	defer unix.Close(fd)
 	testkit.OK(t, ViaFrom(settings.Path{OnLink: true}, netip.MustParseAddr("2001:db8::1")).prepare(fd, true))
-	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
-		t.Errorf("%d hops, %v", hops, err)
-	}
+	testkit.Equal(t, testkit.Must(unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS))(t), 1, "hops")
 }
 
 // An origin is for every address, staying on the link and a private service for one. Of another family only the source

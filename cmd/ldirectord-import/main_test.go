@@ -99,9 +99,7 @@ func TestAFailureWritesNothing(t *testing.T) {
 	for _, path := range []string{broken, filepath.Join(dir, "none"), dir} {
 		testkit.Equal(t, run(path, "", out), failed, path, "status")
 	}
-	if text, err := os.ReadFile(out); err != nil || string(text) != "before" {
-		t.Errorf("%q, %v", text, err)
-	}
+	testkit.Equal(t, testkit.Read(t, out), "before")
 	testkit.Equal(t, run("testdata/web.conf", "", filepath.Join(dir, "none", "ldirectord.cf")), failed,
 		"a result that can't be written: status")
 }

@@ -68,9 +68,7 @@ func TestClientIsRead(t *testing.T) {
 		"2001:db8::1":      addrPort("[2001:db8::1]:0"), "[2001:db8::1]:7": addrPort("[2001:db8::1]:7"),
 		"fe80::1%eth0": addrPort("[fe80::1]:0"),
 	} {
-		if got, err := readClient(text); got != want || err != nil {
-			t.Errorf("%s: %v, %v", text, got, err)
-		}
+		testkit.Equal(t, testkit.Must(readClient(text))(t), want, text)
 	}
 	for _, text := range []string{"web1", "192.0.2.1:x", "192.0.2", "192.0.2.1:70000", "192.0.2.0/24"} {
 		if got, err := readClient(text); err == nil {

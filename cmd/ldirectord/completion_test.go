@@ -62,9 +62,6 @@ echo "${COMPREPLY[*]}"`,
 			printable.ShellWord(script), strings.Join(quoted, " "), len(list),
 			printable.ShellWord("ldirectord "+line)))
 		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || got != want {
-			t.Errorf("%q: got %q, want %q; %v", words, got, want, err)
-		}
+		testkit.Equal(t, strings.TrimSpace(testkit.Run(t, cmd)), want, words)
 	}
 }

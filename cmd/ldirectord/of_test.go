@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
@@ -52,11 +51,8 @@ func TestOddReportsAreRefused(t *testing.T) {
 }
 
 func TestDirectorsHavePorts(t *testing.T) {
-	got, err := withPorts([]string{"d1:9797", "d2", "[2001:db8::1]", "d3:80", "192.0.2.1"})
-	want := []string{"d1:9797", "d2:9797", "[2001:db8::1]:9797", "d3:80", "192.0.2.1:80"}
-	if !slices.Equal(got, want) || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
+	got := testkit.Must(withPorts([]string{"d1:9797", "d2", "[2001:db8::1]", "d3:80", "192.0.2.1"}))(t)
+	testkit.Same(t, got, []string{"d1:9797", "d2:9797", "[2001:db8::1]:9797", "d3:80", "192.0.2.1:80"})
 	for _, bad := range []string{"d1", "", ":9797", "d1:", "2001:db8::1"} {
 		if got, err := withPorts([]string{bad}); err == nil {
 			t.Errorf("%q: %q", bad, got)

@@ -65,10 +65,8 @@ func TestTheLatestRoleWins(t *testing.T) {
 		{instance.ToLeave, now + 1, instance.Standby},
 	} {
 		words := url.Values{"to": {string(o.to)}, "given": {fmt.Sprint(int64(o.given))}}
-		if err := s.Order(t.Context(), daemon.OrderTimeout, "/role", words, &answer); err != nil ||
-			answer.Role != o.want {
-			t.Errorf("%v: %v, %v", o, answer, err)
-		}
+		testkit.OK(t, s.Order(t.Context(), daemon.OrderTimeout, "/role", words, &answer))
+		testkit.Equal(t, answer.Role, o.want, o)
 	}
 	c := testkit.Must(net.Dial("unix", string(s)))(t)
 	fmt.Fprintf(c, "POST /role?to=serve HTTP/1.1\r\nHost: x\r\n\r\n")

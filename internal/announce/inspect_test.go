@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/internal/lvs"
+	"ldirectord/internal/testkit"
 )
 
 func TestInspect(t *testing.T) {
@@ -35,9 +36,8 @@ func TestInspect(t *testing.T) {
 		"invalid Prefix lvs1 device lvs1 is down: ip link set lvs1 up",
 		"invalid Prefix lvs2 device lvs2 is missing: ip link add lvs2 type dummy && ip link set lvs2 up",
 	}
-	if err != nil || !slices.Equal(got, expected) {
-		t.Errorf("got %q, %v, want %q", got, err, expected)
-	}
+	testkit.OK(t, err)
+	testkit.Same(t, got, expected)
 }
 
 // An address of the file that is on its device stays. A recorded address that the file does not have would be
@@ -64,7 +64,5 @@ func TestPreview(t *testing.T) {
 		"would take 192.0.2.17/32 from lvs1 (not in the file)",
 		"would take 2001:db8::1/128 from lvs0 (not in the file)",
 	}
-	if got, err := runs.Preview(want); err != nil || !slices.Equal(got, expected) {
-		t.Errorf("got %q, %v, want %q", got, err, expected)
-	}
+	testkit.Same(t, testkit.Must(runs.Preview(want))(t), expected)
 }

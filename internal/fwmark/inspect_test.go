@@ -2,7 +2,6 @@ package fwmark
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -127,17 +126,15 @@ func TestMarksThatNFTSets(t *testing.T) {
 
 func TestRoutingRulesWithMarks(t *testing.T) {
 	var m Machine
-	err := m.parseRouting([]byte(`[{"priority":0,"src":"all","table":"local"},
+	testkit.OK(t, m.parseRouting([]byte(`[{"priority":0,"src":"all","table":"local"},
 {"priority":32764,"src":"all","fwmark":"0x9","table":"101"},
 {"priority":32765,"src":"all","fwmark":"0x8","fwmask":"0xff","table":"100"},
-{"priority":32766,"src":"all","table":"main"}]`), false)
+{"priority":32766,"src":"all","table":"main"}]`), false))
 	want := []RoutingRule{
 		{Priority: 32764, Mark: 9, Mask: wholeMark, Table: "101"},
 		{Priority: 32765, Mark: 8, Mask: 0xff, Table: "100"},
 	}
-	if err != nil || !reflect.DeepEqual(m.Routing, want) {
-		t.Errorf("%+v, %v", m.Routing, err)
-	}
+	testkit.Same(t, m.Routing, want)
 }
 
 func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {

@@ -49,9 +49,7 @@ func TestCommandsOfIptables(t *testing.T) {
 func TestMissingProgramMattersOnlyWithRules(t *testing.T) {
 	missing := &xtables{program: "iptables-of-nowhere"}
 	f := open("x", missing, missing)
-	if found, err := f.Sync(t.Context(), nil); err != nil || found != nil {
-		t.Errorf("nothing wanted: %q, %v", found, err)
-	}
+	testkit.Same(t, testkit.Must(f.Sync(t.Context(), nil))(t), []string(nil), "nothing wanted")
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
 	testkit.Fails(t, err, "IPv4 mark rules: iptables-of-nowhere: not installed (package iptables)")
 }

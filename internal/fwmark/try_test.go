@@ -38,12 +38,8 @@ func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 			testkit.OK(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
 		}
 		fix, err := Try(t.Context(), false)
-		if want := strings.ReplaceAll(c.fix, "DIR", dir); fix != want || (err == nil) != (c.err == "") {
-			t.Errorf("%q, %v; want %q, %s", fix, err, want, c.err)
-		}
-		if err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Error(err)
-		}
+		testkit.Equal(t, fix, strings.ReplaceAll(c.fix, "DIR", dir))
+		testkit.OKOr(t, err, c.err)
 		said, _ := os.ReadFile(filepath.Join(dir, "iptables.said"))
 		gone := strings.Contains(string(said), " -X ldirectord-")
 		if c.own == works && !(gone && strings.Contains(string(said), " -N ldirectord-")) {
@@ -58,9 +54,7 @@ func TestTryBlamesNoLock(t *testing.T) {
 	for _, does := range []string{locked, "exec sleep 1"} {
 		t.Setenv("PATH", filepath.Dir(script(t, version+does))+":"+os.Getenv("PATH"))
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		if fix, err := Try(ctx, false); err != nil || fix != "" {
-			t.Errorf("%s: %q, %v", does, fix, err)
-		}
+		testkit.Equal(t, testkit.Must(Try(ctx, false))(t), "", does)
 		cancel()
 	}
 }

@@ -24,9 +24,7 @@ func TestRoleFile(t *testing.T) {
 	f := RoleFile(filepath.Join(t.TempDir(), "role"))
 	read := func(want RoleOrder) {
 		t.Helper()
-		if got, err := f.Read(); got != want || err != nil {
-			t.Errorf("%v, %v, want %v", got, err, want)
-		}
+		testkit.Equal(t, testkit.Must(f.Read())(t), want)
 	}
 	clearRole := func() {
 		t.Helper()

@@ -153,9 +153,8 @@ func TestNoMatch(t *testing.T) {
 	pattern := testkit.Must(perlre.Compile(config.Virtuals[0].Receive))(t)
 	for page, want := range map[string]bool{"up": true, "": true, "out of order": true, "up\nor down": false,
 		"down": false, "go out": false} {
-		if got, err := pattern.Match([]byte(page), time.Minute, new(time.Duration)); got != want || err != nil {
-			t.Errorf("%q: %v, %v", page, got, err)
-		}
+		got := testkit.Must(pattern.Match([]byte(page), time.Minute, new(time.Duration)))(t)
+		testkit.Equal(t, got, want, page)
 	}
 }
 

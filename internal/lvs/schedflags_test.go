@@ -21,9 +21,7 @@ func TestSchedFlagsAreReadAsIpvsadmReadsThem(t *testing.T) {
 		{"sh", "sh-port,", Sched2},
 		{"sh", ",sh-port,,sh-port", Sched2},
 	} {
-		if got, err := ParseSchedFlags(c.scheduler, c.list); got != c.want || err != nil {
-			t.Errorf("%s %q: %#x, %v; want %#x", c.scheduler, c.list, got, err, c.want)
-		}
+		testkit.Equal(t, testkit.Must(ParseSchedFlags(c.scheduler, c.list))(t), c.want, c.scheduler, c.list)
 	}
 }
 

@@ -45,9 +45,8 @@ func TestAQueueEndsAfterWhatWasThere(t *testing.T) {
 			testkit.Equal(t, len(got), i+1, "items", got)
 		}
 		q.put(3)
-		if err := q.end(t.Context()); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {
-			t.Errorf("%v: %v", err, got)
-		}
+		testkit.OK(t, q.end(t.Context()))
+		testkit.Same(t, got, []int{0, 1, 2, 3})
 	})
 }
 

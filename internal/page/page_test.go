@@ -376,14 +376,9 @@ func TestWhoMayAsk(t *testing.T) {
 func TestStatusIsTheWholeReport(t *testing.T) {
 	r := some(t)
 	got, text := ask(t, newPages(r).Status, "/status.json", nil)
-	if _, err := status.ReadReport([]byte(text)); err != nil ||
-		got.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("%v %v", err, got.Header)
-	}
-	want, err := json.Marshal(r)
-	if err != nil || strings.TrimSpace(text) != string(want) {
-		t.Errorf("%v: %s\nwant %s", err, text, want)
-	}
+	testkit.OK(t, testkit.Error(status.ReadReport([]byte(text))))
+	testkit.Equal(t, got.Header.Get("Content-Type"), "application/json")
+	testkit.Equal(t, strings.TrimSpace(text), string(testkit.Must(json.Marshal(r))(t)))
 }
 
 func TestWhyIsOfOneServer(t *testing.T) {

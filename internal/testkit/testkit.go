@@ -204,6 +204,16 @@ func FailsWith(t testing.TB, err error, part string, words ...any) {
 	}
 }
 
+// OKOr reports an error where none is wanted, and otherwise what FailsWith does.
+func OKOr(t testing.TB, err error, part string, words ...any) {
+	t.Helper()
+	if part == "" {
+		Equal(t, err, nil, words...)
+		return
+	}
+	FailsWith(t, err, part, words...)
+}
+
 // Error is the error of a call that returns a value and an error.
 func Error[T any](_ T, err error) error { return err }
 

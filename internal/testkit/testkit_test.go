@@ -28,12 +28,14 @@ func TestWhatTheKitReports(t *testing.T) {
 			FailsWith(t,
 				fs.ErrExist, "exist")
 		},
-		"opening x file does not exist\n": func(t testing.TB) { OK(t, fs.ErrNotExist, "opening", "x") },
-		"x file does not exist\n":         func(t testing.TB) { Must(1, fs.ErrNotExist)(t, "x") },
-		"[false]  exit status 1\n":        func(t testing.TB) { Run(t, exec.Command("false")) },
-		"no file matches /none/*\n":       func(t testing.TB) { Files(t, "/none/*") },
-		"got 1 want 2\n":                  func(t testing.TB) { Equal(t, 1, 2) },
-		"the log got \"a\" want \n1\n2\n": func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
+		"opening x file does not exist\n":      func(t testing.TB) { OK(t, fs.ErrNotExist, "opening", "x") },
+		"x file does not exist\n":              func(t testing.TB) { Must(1, fs.ErrNotExist)(t, "x") },
+		"[false]  exit status 1\n":             func(t testing.TB) { Run(t, exec.Command("false")) },
+		"no file matches /none/*\n":            func(t testing.TB) { Files(t, "/none/*") },
+		"got file already exists want <nil>\n": func(t testing.TB) { OKOr(t, fs.ErrExist, "") },
+		"got the error <nil> want gone\n":      func(t testing.TB) { OKOr(t, nil, "gone") },
+		"got 1 want 2\n":                       func(t testing.TB) { Equal(t, 1, 2) },
+		"the log got \"a\" want \n1\n2\n":      func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
 		"names got [\"a b\"] want [\"a\" \"b\"]\n": func(t testing.TB) {
 			Same(t, []string{"a b"},
 				[]string{"a", "b"}, "names")

@@ -44,9 +44,8 @@ func TestTheLastMark(t *testing.T) {
 		f := alone()
 		f.taken = func(m uint32) bool { return m != want }
 		sv := &service{PrivateService: wanted(way("127.0.0.2", forward))}
-		if err := f.choose(sv); err != nil || sv.Key.Mark != want {
-			t.Errorf("%v: %#x, %v", forward, sv.Key.Mark, err)
-		}
+		testkit.OK(t, f.choose(sv), forward)
+		testkit.Equal(t, sv.Key.Mark, want, forward)
 		if err := f.choose(&service{PrivateService: wanted(way("127.0.0.3", forward))}); err == nil {
 			t.Errorf("%v: a mark after the last", forward)
 		}

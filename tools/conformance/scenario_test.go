@@ -81,11 +81,8 @@ func TestMistakesInScenarios(t *testing.T) {
 }
 
 func TestWordsAreSplitAsInAShell(t *testing.T) {
-	got, err := words(`r1 http body="a  b" x='"' "" y=`)
-	want := []string{"r1", "http", "body=a  b", `x="`, "", "y="}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q, %v", got, err)
-	}
+	got := testkit.Must(words(`r1 http body="a  b" x='"' "" y=`))(t)
+	testkit.Same(t, got, []string{"r1", "http", "body=a  b", `x="`, "", "y="})
 	if _, err := words(`a "b`); err == nil {
 		t.Error("a quote that is not closed was taken")
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"testing"
+
+	"ldirectord/internal/testkit"
 )
 
 // TestKernelDemo plays the demo on the kernel's table. This machine is the client too.
@@ -18,7 +20,5 @@ func TestKernelDemo(t *testing.T) {
 	d.steps()
 	d.typeIn("quit")
 	d.end()
-	if left, err := kernelTable(d.virtual); err != nil || left != "" {
-		t.Errorf("left in the table: %q, %v", left, err)
-	}
+	testkit.Equal(t, testkit.Must(kernelTable(d.virtual))(t), "", "left in the table")
 }

@@ -177,10 +177,7 @@ func TestSetWeight(t *testing.T) {
 		{"a missing one is added", "127.0.0.1:80",
 			"\treal = 127.0.0.1:8081 masq 2\n\treal = 127.0.0.1:80 gate 7\n"},
 	} {
-		got, err := setWeight(conf, c.addr, "7")
-		if err != nil || got != c.want {
-			t.Errorf("%s: got %q, %v", c.fact, got, err)
-		}
+		testkit.Equal(t, testkit.Must(setWeight(conf, c.addr, "7"))(t), c.want, c.fact)
 	}
 	if _, err := setWeight(conf, "127.0.0.1:808", "7"); err == nil {
 		t.Error("a stranger's weight was set")

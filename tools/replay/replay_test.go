@@ -102,9 +102,7 @@ func newPlayer(t *testing.T) (player, *bytes.Buffer) {
 
 func check(t *testing.T, p player, said *bytes.Buffer, err error, want, flaky string) {
 	t.Helper()
-	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-		t.Errorf("ended with %v, want %q\n%s", err, want, said)
-	}
+	testkit.OKOr(t, err, want, said)
 	noted, _ := os.ReadFile(p.flaky)
 	if flaky == "" && len(noted) > 0 || !strings.HasPrefix(string(noted), flaky) {
 		t.Errorf("noted is %q, want %q\n%s", noted, flaky, said)
@@ -132,10 +130,7 @@ func TestSumNamesWhatFailed(t *testing.T) {
 		"skip a/c TestFour",
 		"fail a/b", "fail a/c", "fail a/d")
 	write(name+".again-1.json", "pass a/c TestThree", "pass a/c")
-	said, err := exec.Command("../../testdata/sum", name, name+"-other").CombinedOutput()
 	const want = "2 passed, 2 failed (a/b TestTwo), 1 skipped; packages that did not end well: a/d; " +
 		"unit-test-other did not run\n"
-	if err != nil || string(said) != want {
-		t.Errorf("%v: %swant %s", err, said, want)
-	}
+	testkit.Equal(t, testkit.Run(t, exec.Command("../../testdata/sum", name, name+"-other")), want)
 }

@@ -80,10 +80,8 @@ func TestMailIsReadableByTheStandard(t *testing.T) {
 		}
 	}
 	m := testkit.Must(mail.ReadMessage(strings.NewReader(l.text())))(t)
-	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
-	if err != nil || subject != l.subject {
-		t.Errorf("subject %q, %v; want %q", subject, err, l.subject)
-	}
+	subject := testkit.Must(new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")))(t)
+	testkit.Equal(t, subject, l.subject)
 	raw := m.Header.Get("X-Ldirectord-Reason")
 	if reason, err := new(mime.WordDecoder).DecodeHeader(raw); err != nil || reason != "Größe 大" || !isASCII(raw) {
 		t.Errorf("reason %q, %q, %v", raw, reason, err)
@@ -91,12 +89,8 @@ func TestMailIsReadableByTheStandard(t *testing.T) {
 	if date, err := m.Header.Date(); err != nil || !date.Equal(at) {
 		t.Errorf("date %v, %v; want %v", date, err, at)
 	}
-	if from, err := m.Header.AddressList("From"); err != nil || from[0].Name != "Wächter" {
-		t.Errorf("from %v, %v", from, err)
-	}
-	if to, err := m.Header.AddressList("To"); err != nil || to[0].Address != "a@example.net" {
-		t.Errorf("to %v, %v", to, err)
-	}
+	testkit.Equal(t, testkit.Must(m.Header.AddressList("From"))(t)[0].Name, "Wächter")
+	testkit.Equal(t, testkit.Must(m.Header.AddressList("To"))(t)[0].Address, "a@example.net")
 	if m.Header.Get("Message-Id") == "" || m.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("header %v", m.Header)
 	}

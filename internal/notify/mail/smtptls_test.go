@@ -49,10 +49,8 @@ func TestSMTPOverTLS(t *testing.T) {
 			}
 			again, err := sendSMTP(t.Context(), server.dial, l)
 			synctest.Wait()
-			if got := server.words(); got != want || (err != nil) != (row[4] != "") || err != nil &&
-				!strings.Contains(err.Error(), row[4]) {
-				t.Errorf("%q: %s, %v", row, got, err)
-			}
+			testkit.Equal(t, server.words(), want, row)
+			testkit.OKOr(t, err, row[4], row)
 			if row[4] != "" && len(again) != 1 {
 				t.Errorf("%q: it is not tried again", row)
 			}
