@@ -85,14 +85,10 @@ func TestReadingConnectionsEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = readConnections(ctx, &manyConnections{left: math.MaxInt},
 		func(Connection) error { cancel(); return nil })
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("when the context ends: %v", err)
-	}
+	testkit.Is(t, err, context.Canceled, "when the context ends")
 	_, err = readConnections(t.Context(), io.MultiReader(&manyConnections{left: 2}, brokenReader{}),
 		func(Connection) error { return nil })
-	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("when reading fails: %v", err)
-	}
+	testkit.Is(t, err, io.ErrUnexpectedEOF, "when reading fails")
 }
 
 type brokenReader struct{}

@@ -93,9 +93,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 			ops = append(ops, parseOp(t, dest))
 		}
 		for i, err := range client.Do(context.Background(), ops...) {
-			if !errors.Is(err, wrong[i]) {
-				t.Errorf("%s: got %v, want %v", ops[i], err, wrong[i])
-			}
+			testkit.Is(t, err, wrong[i], ops[i])
 		}
 		slices.SortFunc(want,
 			func(a, b string) int { return parseOp(t, a).Dest.Addr.Compare(parseOp(t, b).Dest.Addr) })
@@ -110,9 +108,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		gone := slices.Repeat(parseOps(t, "-e -f 1 -r 10.2.0.1:0 -g -w 1", "-d -f 1 -r 10.2.0.1:0",
 			"-d -f 2 -r 10.2.0.1:0"), 2*lvs.Batch)
 		for i, err := range client.Do(context.Background(), gone...) {
-			if want := []error{syscall.ENOENT, syscall.ENOENT, syscall.ESRCH}[i%3]; !errors.Is(err, want) {
-				t.Fatalf("%d: %s: got %v, want %v", i, gone[i], err, want)
-			}
+			testkit.Is(t, err, []error{syscall.ENOENT, syscall.ENOENT, syscall.ESRCH}[i%3], i, gone[i])
 		}
 	})
 	t.Run("nothing happens after the context's end", func(t *testing.T) {
@@ -166,9 +162,7 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 		op := good
 		spoil(&op)
 		m := NewMemory(tableOf(t, "-A -t 10.1.0.1:80 -s rr"))
-		if err := m.Do(context.Background(), op)[0]; !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("%s: got %v, want EINVAL", name, err)
-		}
+		testkit.Is(t, m.Do(context.Background(), op)[0], syscall.EINVAL, name)
 	}
 }
 
@@ -176,9 +170,7 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 func TestLimitsOfSettings(t *testing.T) {
 	for _, row := range testkit.Table(t, "../testdata/ipvsctl/limits.txt", 3) {
 		testkit.OK(t, Check(parseOp(t, row[1])), row[0])
-		if err := Check(parseOp(t, row[2])); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("%s: %v, want EINVAL", row[2], err)
-		}
+		testkit.Is(t, Check(parseOp(t, row[2])), syscall.EINVAL, row[2])
 	}
 }
 

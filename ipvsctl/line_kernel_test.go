@@ -75,9 +75,7 @@ func TestKernelReadEndsWithItsContext(t *testing.T) {
 	loseAnswers(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := k.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v", err)
-	}
+	testkit.Is(t, testkit.Error(k.Read(ctx)), context.DeadlineExceeded)
 }
 
 // Two goroutines that use one handle of moby/ipvs take each other's answers and wait forever.

@@ -178,26 +178,18 @@ func TestHubServesManyAtOnce(t *testing.T) {
 func TestPingEndsInTime(t *testing.T) {
 	p := newSilentPinger(t)
 	begin := time.Now()
-	if _, err := p.Ping(t.Context(), loopbacks[0], usual, short); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error(err)
-	}
+	testkit.Is(t, testkit.Error(p.Ping(t.Context(), loopbacks[0], usual, short)), os.ErrDeadlineExceeded)
 	if took := time.Since(begin); took < short || took > short+slack {
 		t.Errorf("took %v", took)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := p.Ping(waitedFor{ctx, cancel}, loopbacks[0], usual, patient); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+	testkit.Is(t, testkit.Error(p.Ping(waitedFor{ctx, cancel}, loopbacks[0], usual, patient)), context.Canceled)
 	h := p.opened[way{}].(*hub)
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
-	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], usual,
-		patient); !errors.Is(err, net.ErrClosed) {
-		t.Error(err)
-	}
+	testkit.Is(t, testkit.Error(p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], usual,
+		patient)), net.ErrClosed)
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
-	if _, err := p.Ping(t.Context(), loopbacks[0], usual, patient); !errors.Is(err, net.ErrClosed) {
-		t.Error("after it was closed: ", err)
-	}
+	testkit.Is(t, testkit.Error(p.Ping(t.Context(), loopbacks[0], usual, patient)), net.ErrClosed, "after it was closed")
 }
 
 // waitedFor is a context that reports when a ping begins to wait: then the request has been sent.

@@ -64,9 +64,7 @@ func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
 	limits.thorough.slots <- struct{}{}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := acquireSlot(ctx, limits.thorough.slots); !errors.Is(err, wire.ErrStopped) {
-		t.Errorf("%v", err)
-	}
+	testkit.Is(t, testkit.Error(acquireSlot(ctx, limits.thorough.slots)), wire.ErrStopped)
 }
 
 // A large body waits for its turn to be compared. That time is not part of the server's timeout.

@@ -2,7 +2,6 @@ package fwmark
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,10 +96,8 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 		}
 	}
 	f := open("x", table, newFake())
-	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443",
-		"8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
+	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443",
+		"8 192.0.2.1 tcp 22"))), context.Canceled)
 	table.mustHave(t, "x", nil)
 }
 
@@ -114,13 +111,9 @@ func TestHungProgramIsLeftAlone(t *testing.T) {
 		t.Cleanup(cancel)
 		return ctx
 	}
-	if err := x.run(soon(), command{option: newChain, chain: "C"}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the first: %v", err)
-	}
+	testkit.Is(t, x.run(soon(), command{option: newChain, chain: "C"}), context.DeadlineExceeded, "the first")
 	testkit.FailsWith(t, x.run(soon(), command{option: newChain, chain: "C"}), "has not ended", "the second")
-	if _, err := x.list(soon(), false); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the listing: %v", err)
-	}
+	testkit.Is(t, testkit.Error(x.list(soon(), false)), context.DeadlineExceeded, "the listing")
 	release := testkit.Must(os.OpenFile(fifo, os.O_RDWR, 0))(t)
 	defer release.Close()
 	testkit.OK(t, testkit.Error(release.WriteString("a\nb\n")))

@@ -54,9 +54,7 @@ func TestLegacyTable(t *testing.T) {
 		testkit.Equal(t, got, row[4] == "yes", row[0])
 	}
 	broken := errors.New("broken")
-	if _, err := legacyTable(failing{broken}, mangle, false); !errors.Is(err, broken) {
-		t.Errorf("%v, want what reading failed with", err)
-	}
+	testkit.Is(t, testkit.Error(legacyTable(failing{broken}, mangle, false)), broken)
 }
 
 type failing struct{ error }

@@ -335,9 +335,7 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	f := open(daemon, endless{table}, newFake())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80")); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
+	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80"))), context.Canceled)
 }
 
 // A chain that iptables made before the time limit ended it is removed.
@@ -345,9 +343,7 @@ func TestNoChainIsLeftByAnEndedProgram(t *testing.T) {
 	table := newFake()
 	ctx, cancel := context.WithCancel(t.Context())
 	f := open(daemon, late{table, cancel}, newFake())
-	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80")); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
+	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80"))), context.Canceled)
 	if !maps.EqualFunc(table.chains, newFake().chains, slices.Equal) {
 		t.Errorf("left: %s", table.chains)
 	}

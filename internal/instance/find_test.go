@@ -3,7 +3,6 @@ package instance
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -367,9 +366,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		syscall.Setfsgid(65534)
 		syscall.Setfsuid(65534)
-		if _, err := os.ReadFile(i.files("x.cf").Lock); !errors.Is(err, os.ErrPermission) {
-			t.Errorf("the lock: %v", err)
-		}
+		testkit.Is(t, testkit.Error(os.ReadFile(i.files("x.cf").Lock)), os.ErrPermission, "the lock")
 		testkit.Equal(t, i.Find().Process, s.Process)
 		testkit.Equal(t, old.Find().Pid, before.Process.Pid, "by the pid file")
 	}()

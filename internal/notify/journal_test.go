@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -72,8 +71,6 @@ func TestCloseDoesNotWaitForever(t *testing.T) {
 		j.Emit(Event{})
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if err := j.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Close: %v", err)
-		}
+		testkit.Is(t, j.Close(ctx), context.DeadlineExceeded, "Close")
 	})
 }

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -141,9 +140,7 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := m.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Close of a monitor that hangs: %v", err)
-	}
+	testkit.Is(t, m.Close(ctx), context.DeadlineExceeded, "Close of a monitor that hangs")
 	close(gate)
 	testkit.OK(t, m.Close(t.Context()))
 	last := reported.events[len(reported.events)-1]

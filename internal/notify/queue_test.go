@@ -24,9 +24,7 @@ func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
 	past, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 { // also a second time
-		if err := q.end(past); !errors.Is(err, context.Canceled) {
-			t.Errorf("end: %v", err)
-		}
+		testkit.Is(t, q.end(past), context.Canceled, "end")
 	}
 	q.put(6)
 	items, lost = q.take()

@@ -130,9 +130,7 @@ func TestADaemonThatEndsMeanwhile(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	if err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{})); !errors.Is(err, ErrEnding) {
-		t.Error(err)
-	}
+	testkit.Is(t, s.Order(t.Context(), time.Minute, "/set", nil, new(struct{})), ErrEnding)
 }
 
 func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {

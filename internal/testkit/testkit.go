@@ -2,6 +2,7 @@
 package testkit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -192,6 +193,14 @@ func lineAt(lines []string, i int) string {
 func Fails(t testing.TB, err error, want string, words ...any) {
 	t.Helper()
 	if err == nil || err.Error() != want {
+		t.Error(append(words, "got the error", err, "want", want)...)
+	}
+}
+
+// Is reports an error that is not the wanted one, or does not wrap it.
+func Is(t testing.TB, err, want error, words ...any) {
+	t.Helper()
+	if !errors.Is(err, want) {
 		t.Error(append(words, "got the error", err, "want", want)...)
 	}
 }

@@ -34,8 +34,11 @@ func TestWhatTheKitReports(t *testing.T) {
 		"no file matches /none/*\n":            func(t testing.TB) { Files(t, "/none/*") },
 		"got file already exists want <nil>\n": func(t testing.TB) { OKOr(t, fs.ErrExist, "") },
 		"got the error <nil> want gone\n":      func(t testing.TB) { OKOr(t, nil, "gone") },
-		"got 1 want 2\n":                       func(t testing.TB) { Equal(t, 1, 2) },
-		"the log got \"a\" want \n1\n2\n":      func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
+		"x got the error file already exists want file does not exist\n": func(t testing.TB) {
+			Is(t, fs.ErrExist, fs.ErrNotExist, "x")
+		},
+		"got 1 want 2\n":                  func(t testing.TB) { Equal(t, 1, 2) },
+		"the log got \"a\" want \n1\n2\n": func(t testing.TB) { Equal(t, "a", "1\n2", "the log") },
 		"names got [\"a b\"] want [\"a\" \"b\"]\n": func(t testing.TB) {
 			Same(t, []string{"a b"},
 				[]string{"a", "b"}, "names")
