@@ -189,7 +189,7 @@ func TestPingEndsInTime(t *testing.T) {
 	testkit.Is(t, testkit.Error(p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], usual,
 		patient)), net.ErrClosed)
 	testkit.Equal(t, len(h.echoes), 0, "requests are still waited for")
-	testkit.Is(t, testkit.Error(p.Ping(t.Context(), loopbacks[0], usual, patient)), net.ErrClosed, "after it was closed")
+	testkit.Is(t, testkit.Error(p.Ping(t.Context(), loopbacks[0], usual, patient)), net.ErrClosed, "afterwards")
 }
 
 // waitedFor is a context that reports when a ping begins to wait: then the request has been sent.

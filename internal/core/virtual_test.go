@@ -58,17 +58,10 @@ func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 // During a reload there are two plans, so the machine needs memory for both.
 func TestAPlanTakesLittleMemory(t *testing.T) {
 	const servers, most = 20_000, 2170 // bytes for each server
-	live := func() int64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	before := live()
+	before := testkit.InUse()
 	p := planOf(t, testkit.ManyServers(servers, 80, 5))
 	virtuals := virtualsOf(p)
-	if each := (live() - before) / servers; each > most {
+	if each := (testkit.InUse() - before) / servers; each > most {
 		t.Errorf("%d bytes for each server, at most %d: a struct of a section or a server has become larger, "+
 			"such as Virtual of parser/config.go; if its new field is worth that, raise the limit here",
 			each, most)

@@ -39,18 +39,10 @@ func TestClaimsTakeLittleMemory(t *testing.T) {
 		keys[i].Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)
 		virtuals[i] = &parser.Virtual{Key: keys[i]}
 	}
-	alive := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := alive()
+	before := testkit.InUse()
 	c := &claims{has: newKeySet(keys)}
 	c.follows(virtuals)
-	after := alive()
-	if each := (int64(after) - int64(before)) / services; each > 60 {
+	if each := (testkit.InUse() - before) / services; each > 60 {
 		t.Errorf("a virtual service takes %d bytes", each)
 	}
 	runtime.KeepAlive(virtuals)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,11 +105,7 @@ func TestQuestionsThatCopyNoServers(t *testing.T) {
 			"lacking": func() error { return testkit.Error(d.lacking(ctx)) },
 			"healthz": func() error { return d.alive(ctx) },
 		} {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			testkit.OK(t, ask())
-			runtime.ReadMemStats(&after)
-			if took := after.TotalAlloc - before.TotalAlloc; took > 500_000 {
+			if took := testkit.Taken(func() { testkit.OK(t, ask()) }); took > 500_000 {
 				t.Errorf("%s takes %d bytes", what, took)
 			}
 		}

@@ -163,7 +163,7 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 // time, as the allocator counts it.
 func TestTheMemoryOfTenThousandServers(t *testing.T) {
 	for name, c := range map[string]struct {
-		most uint64
+		most int64
 		live func(*History)
 	}{
 		"healthy": {300, func(h *History) {
@@ -181,16 +181,12 @@ func TestTheMemoryOfTenThousandServers(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
+			before := testkit.InUse()
 			all := make([]History, 10_000)
 			for i := range all {
 				c.live(&all[i])
 			}
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			each := (after.HeapAlloc - before.HeapAlloc) / uint64(len(all))
+			each := (testkit.InUse() - before) / int64(len(all))
 			if t.Logf("%d bytes a server", each); each > c.most {
 				t.Errorf("%d bytes a server, want at most %d", each, c.most)
 			}

@@ -66,18 +66,12 @@ func TestTrafficIsSmall(t *testing.T) {
 		all[lvs.At(fmt.Sprint("tcp:192.0.2.1:", i),
 			"10.0.0.1:80")] = lvs.Counters{Traffic: lvs.Traffic{Connections: i}}
 	}
-	used := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := used()
+	before := testkit.InUse()
 	var now Traffic
 	for i := range looks + 1 {
 		now.Look(start.Add(Interval*time.Duration(i)), all)
 	}
-	if took := used() - before; took > 5<<20 {
+	if took := testkit.InUse() - before; took > 5<<20 {
 		t.Errorf("%d bytes", took)
 	} else {
 		t.Logf("%d bytes", took)

@@ -72,6 +72,24 @@ func Goroutines() []string {
 	return slices.DeleteFunc(all, func(stack string) bool { return strings.Contains(stack, "regexp2/v2.runClock") })
 }
 
+// InUse is how many bytes of memory are in use.
+func InUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// Taken is how many bytes of memory are allocated meanwhile, by all goroutines.
+func Taken(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
 // Descriptors is the number of files that this process has open.
 func Descriptors() int {
 	dir, err := os.Open("/proc/self/fd")
