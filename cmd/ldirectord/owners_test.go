@@ -10,6 +10,7 @@ import (
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/plans"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -19,15 +20,8 @@ func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 // servicesOf are the virtual services of a configuration.
 func servicesOf(t *testing.T, text string) []*plan.Service {
 	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "test.cf", []byte(text), parser.Options{})
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	p, found := plan.New(cfg, func(checker.Spec) (checker.Checker, error) { return nil, nil }) // never made
-	if p == nil {
-		t.Fatal(found)
-	}
-	return p.Services
+	never := func(checker.Spec) (checker.Checker, error) { return nil, nil }
+	return plans.Of(t, text, parser.Options{}, never).Services
 }
 
 func tcp(addr string) lvs.Key {

@@ -14,6 +14,7 @@ import (
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/plans"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -119,15 +120,7 @@ func planned(t testing.TB, config string) *plan.Plan {
 // plannedWith is one with the checks that build makes.
 func plannedWith(t testing.TB, config string, build plan.Build, o parser.Options) *plan.Plan {
 	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), o)
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	p, found := plan.New(cfg, build)
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	return p
+	return plans.Of(t, config, o, build)
 }
 
 type checkFunc func() checker.Result

@@ -18,6 +18,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/plans"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -124,16 +125,8 @@ func (s server) Check(context.Context) checker.Result {
 
 func (f *farm) plan(text string) *plan.Plan {
 	f.t.Helper()
-	cfg, found := parser.Parse(f.t.Context(), "test.cf", []byte(text),
-		parser.Options{DirExist: func(string) bool { return true }})
-	if found.HasErrors() {
-		f.t.Fatal(found)
-	}
-	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return server{f, s}, nil })
-	if p == nil {
-		f.t.Fatal(found)
-	}
-	return p
+	return plans.Of(f.t, text, parser.Options{DirExist: func(string) bool { return true }},
+		func(s checker.Spec) (checker.Checker, error) { return server{f, s}, nil })
 }
 
 // live starts a daemon on the table. The returned function ends it like kill -9.

@@ -29,6 +29,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/plans"
 	"ldirectord/internal/view"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -159,15 +160,8 @@ func running(t *testing.T, d *director.Director, source []byte) (ctx context.Con
 
 func planOf(t testing.TB, source []byte) *plan.Plan {
 	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "ld.cf", source, parser.Options{})
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return answer(s), nil })
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	return p
+	return plans.Of(t, string(source), parser.Options{},
+		func(s checker.Spec) (checker.Checker, error) { return answer(s), nil })
 }
 
 // process is a daemon that started when the fake time did.

@@ -12,6 +12,7 @@ import (
 	"ldirectord/internal/orders"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/testkit/plans"
 	"ldirectord/parser"
 )
 
@@ -92,13 +93,6 @@ func tableOf(w *World) (text string) {
 
 func planOf(t *testing.T, text string) *plan.Plan {
 	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "a.cf", []byte(text), parser.Options{})
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	p, found := plan.New(cfg, func(checker.Spec) (checker.Checker, error) { return unmade{}, nil })
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	return p
+	return plans.Of(t, text, parser.Options{},
+		func(checker.Spec) (checker.Checker, error) { return unmade{}, nil })
 }
