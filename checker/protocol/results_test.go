@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/testkit"
@@ -24,32 +26,36 @@ func refusedHandshake() error {
 }
 
 func TestEachFailureHasItsCause(t *testing.T) {
-	connect := func(errno syscall.Errno) error {
-		return wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
+	is := func(err error, cause checker.Cause) {
+		t.Helper()
+		r := failed(err)
+		testkit.Equal(t, r.Cause, cause, err)
+		testkit.Equal(t, r.OK, false, err)
 	}
-	for want, errs := range map[checker.Cause][]error{
-		checker.Answer: {errors.New("status 500, want 2xx"), net.ErrClosed,
-			wire.StageFault("greeting", errors.New("not SMTP"))},
-		checker.Timeout: {wire.StageFault("connect", context.DeadlineExceeded), connect(syscall.ETIMEDOUT),
-			os.ErrDeadlineExceeded},
-		checker.Refused:     {connect(syscall.ECONNREFUSED)},
-		checker.Closed:      {connect(syscall.ECONNRESET), connect(syscall.EPIPE)},
-		checker.Unreachable: {connect(syscall.EHOSTUNREACH), connect(syscall.ENETUNREACH)},
-		checker.Lookup:      {wire.NewFault(&net.DNSError{Err: "no such host", IsNotFound: true}, "look-up")},
-		checker.TLS:         {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
-		checker.Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped,
-			connect(syscall.ENFILE), connect(syscall.ENOMEM), connect(syscall.ENOBUFS),
-			connect(syscall.EPERM), connect(syscall.EAGAIN), connect(syscall.EADDRINUSE),
-			connect(syscall.ENOSPC), wire.StageFault("connect", os.ErrNoDeadline),
-			&net.DNSError{Err: "late", IsTimeout: true}},
-		checker.Other: {connect(syscall.EACCES)},
-	} {
-		for _, err := range errs {
-			r := failed(err)
-			testkit.Equal(t, r.Cause, want, err)
-			testkit.Equal(t, r.OK, false, err)
+	errnos, causes := map[string]syscall.Errno{}, map[string]checker.Cause{}
+	for n := range syscall.Errno(200) {
+		errnos[unix.ErrnoName(n)] = n
+	}
+	for c := range checker.Causes {
+		causes[c.String()] = c
+	}
+	for _, row := range testkit.Table(t, "../../testdata/checker/causes.txt", 2) {
+		for name := range strings.FieldsSeq(row[1]) {
+			err := os.NewSyscallError("connect", errnos[name])
+			is(wire.StageFault("connect", &net.OpError{Op: "dial", Err: err}), causes[row[0]])
 		}
 	}
+	is(errors.New("status 500, want 2xx"), checker.Answer)
+	is(net.ErrClosed, checker.Answer)
+	is(wire.StageFault("greeting", errors.New("not SMTP")), checker.Answer)
+	is(wire.StageFault("connect", context.DeadlineExceeded), checker.Timeout)
+	is(os.ErrDeadlineExceeded, checker.Timeout)
+	is(wire.NewFault(&net.DNSError{Err: "no such host", IsNotFound: true}, "look-up"), checker.Lookup)
+	is(wire.NewFault(tls.RecordHeaderError{}, "no TLS"), checker.TLS)
+	is(refusedHandshake(), checker.TLS)
+	is(wire.ErrStopped, checker.Shortage)
+	is(wire.StageFault("connect", os.ErrNoDeadline), checker.Shortage)
+	is(&net.DNSError{Err: "late", IsTimeout: true}, checker.Shortage)
 }
 
 func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {

@@ -9,22 +9,12 @@ import (
 )
 
 func TestMarkOfARule(t *testing.T) {
-	for _, c := range []struct {
-		rule       string
-		mark, mask uint32
-		ok         bool
-	}{
-		{"-d 192.0.2.1/32 -j MARK --set-xmark 0x8/0xffffffff", 8, wholeMark, true},
-		{"-i eth0 -j MARK --set-xmark 0x4/0x4", 4, 4, true},
-		{"-j MARK --set-xmark 0x0/0xfffffffb", 0, 0xfffffffb, true},
-		{"-p tcp -j TPROXY --on-port 1 --on-ip 0.0.0.0 --tproxy-mark 0x1/0x1", 1, 1, true},
-		{`-m comment --comment "-j MARK --set-mark 1" -j ACCEPT`, 0, 0, false},
-		{"-j CONNMARK --set-xmark 0x8/0xffffffff", 0, 0, false},
-		{"", 0, 0, false},
-	} {
-		if s, ok := markOf(c.rule); ok != c.ok || ok && (s.Mark != c.mark || s.Mask != c.mask) {
-			t.Errorf("%s: %#x/%#x %v", c.rule, s.Mark, s.Mask, ok)
+	for _, row := range testkit.Table(t, "../../testdata/fwmark/markof.txt", 2) {
+		got := ""
+		if s, ok := markOf(row[0]); ok {
+			got = fmt.Sprintf("%#x/%#x", s.Mark, s.Mask)
 		}
+		testkit.Equal(t, got, row[1], row[0])
 	}
 }
 

@@ -10,23 +10,20 @@ import (
 )
 
 // schedulers are the schedulers of Linux with their flags, as the table shows them.
-var schedulers = []struct{ name, flags string }{
-	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""},
-	{"nq", ""},
-	{"fo", ""}, {"ovf", ""}, {"twos", ""},
-	{"sh", ""}, {"sh", "sh-fallback"}, {"sh", "sh-port"}, {"sh", "sh-fallback,sh-port"},
-	{"mh", ""}, {"mh", "mh-fallback"}, {"mh", "mh-port"}, {"mh", "mh-fallback,mh-port"},
-}
+var schedulers = strings.Fields(`rr wrr lc wlc lblc lblcr dh sed nq fo ovf twos
+	sh sh:sh-fallback sh:sh-port sh:sh-fallback,sh-port
+	mh mh:mh-fallback mh:mh-port mh:mh-fallback,mh-port`)
 
 // Each scheduler's module is loaded when a virtual service needs it, and its flags are set.
 func TestKernelSchedulers(t *testing.T) {
 	l := newLabOf(t, 0)
 	var config strings.Builder
 	for i, s := range schedulers {
+		name, flags, _ := strings.Cut(s, ":")
 		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n    real = 192.0.2.21:80 masq\n    checktype = on\n"+
-			"    scheduler = %s\n", 1001+i, s.name)
-		if s.flags != "" {
-			fmt.Fprintf(&config, "    schedflags = %s\n", s.flags)
+			"    scheduler = %s\n", 1001+i, name)
+		if flags != "" {
+			fmt.Fprintf(&config, "    schedflags = %s\n", flags)
 		}
 	}
 	l.config(config.String())
@@ -34,12 +31,13 @@ func TestKernelSchedulers(t *testing.T) {
 	var lines []string
 	var refused []string
 	for i, s := range schedulers {
-		line := fmt.Sprintf("-A -t 192.0.2.10:%d -s %s", 1001+i, s.name)
-		if s.flags != "" {
-			line += " -b " + s.flags
+		name, flags, _ := strings.Cut(s, ":")
+		line := fmt.Sprintf("-A -t 192.0.2.10:%d -s %s", 1001+i, name)
+		if flags != "" {
+			line += " -b " + flags
 		}
-		if strings.Contains(checked, "no module ip_vs_"+s.name+":") {
-			t.Logf("this kernel has no %s", s.name)
+		if strings.Contains(checked, "no module ip_vs_"+name+":") {
+			t.Logf("this kernel has no %s", name)
 			line = "no " + line
 			refused = append(refused, fmt.Sprintf("Table change failed: 192.0.2.10:%d", 1001+i))
 		}
