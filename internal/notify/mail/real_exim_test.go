@@ -37,15 +37,10 @@ func TestRealEximDelivers(t *testing.T) {
 		"sendmail": {To: "Ops <ops@example.net>, night@example.net"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, failures := e.mailer(t)
 			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+
 				name, []lvs.Status{lvs.StatusRunning}
-			setRule(m, rule)
-			m.Notify(wentDown(testReal))
-			ctx, cancel := context.WithTimeout(t.Context(), realWait)
-			defer cancel()
-			if err := m.Close(ctx); err != nil || len(failures()) > 0 {
-				t.Fatalf("%v, %v", err, failures())
+			if failures, err := e.sends(t, rule); err != nil || len(failures) > 0 {
+				t.Fatalf("%v, %v", err, failures)
 			}
 			for _, to := range []string{"ops@example.net", "night@example.net"} {
 				mail := e.await(t, "Envelope-to: "+to, "Service name: Läden "+name)
@@ -61,21 +56,29 @@ func TestRealEximDelivers(t *testing.T) {
 	}
 }
 
+// sends has the mail of a rule sent. It returns what is reported, and how the mailer ends.
+func (e *exim) sends(t *testing.T, rule Rule) (failures []string, err error) {
+	t.Helper()
+	m, reported := e.mailer(t)
+	setRule(m, rule)
+	m.Notify(wentDown(testReal))
+	ctx, cancel := context.WithTimeout(t.Context(), realWait)
+	defer cancel()
+	err = m.Close(ctx)
+	return reported(), err
+}
+
 func TestRealEximRefuses(t *testing.T) {
 	e := startExim(t)
 	for to, want := range map[string]string{
 		"nobody@example.net":   "550",
 		"tooearly@example.net": "451",
 	} {
-		m, failures := e.mailer(t)
-		setRule(m, Rule{To: to, SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
-		m.Notify(wentDown(testReal))
-		ctx, cancel := context.WithTimeout(t.Context(), realWait)
-		defer cancel()
-		if err := m.Close(ctx); err == nil {
+		got, err := e.sends(t, Rule{To: to, SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
+		if err == nil {
 			t.Errorf("%s: the mail counts as sent", to)
 		}
-		if got := failures(); len(got) != 1 || !strings.Contains(got[0], want) {
+		if len(got) != 1 || !strings.Contains(got[0], want) {
 			t.Errorf("%s: reported %q, want one failure with %s", to, got, want)
 		}
 	}
@@ -113,15 +116,10 @@ func TestRealEximDemandsTLSAndALogIn(t *testing.T) {
 		{Rule{SMTP: e.addr, TLS: "required"}, "does not offer TLS"},
 		{Rule{SMTP: e.addr, TLS: "offered", User: "lvs", Password: allowed}, "does not offer TLS"},
 	} {
-		m, failures := e.mailer(t)
 		row := c.Rule
 		row.To, row.From, row.Statuses = "ops@example.net", "lvs@example.net", []lvs.Status{lvs.StatusRunning}
 		row.SMTP = cmp.Or(row.SMTP, e.secured)
-		setRule(m, row)
-		m.Notify(wentDown(testReal))
-		ctx, cancel := context.WithTimeout(t.Context(), realWait)
-		defer cancel()
-		err, got := m.Close(ctx), failures()
+		got, err := e.sends(t, row)
 		sent := err == nil && len(got) == 0
 		if sent != (c.want == "") || !sent && (len(got) != 1 || !strings.Contains(got[0], c.want)) {
 			t.Errorf("%+v: %v, reported %q, want %q", row, err, got, c.want)
