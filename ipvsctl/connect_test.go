@@ -48,8 +48,7 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 
 func TestModprobeThatHangsIsLeftAtTheDeadline(t *testing.T) {
 	modprobe(t, "exec /bin/sleep 60")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 50*time.Millisecond)
 	testkit.Is(t, loadModule(ctx), context.DeadlineExceeded)
 }
 

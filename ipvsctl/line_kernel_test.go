@@ -73,8 +73,7 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 func TestKernelReadEndsWithItsContext(t *testing.T) {
 	k := ownKernel(t)
 	loseAnswers(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 100*time.Millisecond)
 	testkit.Is(t, testkit.Error(k.Read(ctx)), context.DeadlineExceeded)
 }
 

@@ -131,8 +131,7 @@ func TestLookUpsTogetherHaveADeadline(t *testing.T) {
 
 func TestParseEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
+		ctx := testkit.Within(t, time.Millisecond)
 		s := &slow{takes: time.Hour, asked: map[string]int{}}
 		start := time.Now()
 		if cfg, _ := parse(ctx, "", []byte(manyNames(1)), Options{Resolver: s}); cfg != nil {

@@ -81,8 +81,7 @@ func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration)
 			services = append(services, service)
 		}
 	}
-	ctx, stop := context.WithTimeout(t.Context(), last)
-	defer stop()
+	ctx := testkit.Within(t, last)
 	RunPool(ctx, timed, func(which int, r Result) {
 		made[services[which]]++
 		if !r.OK && r.Detail != wire.ErrStopped.Error() {
@@ -174,8 +173,7 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 		others = append(others, &punctual{Checker: build(t, small, &e), every: every})
 		timed = append(timed, Timed{every, others[len(others)-1]})
 	}
-	ctx, stop := context.WithTimeout(t.Context(), last)
-	defer stop()
+	ctx := testkit.Within(t, last)
 	seen, peak := map[int]bool{}, uint64(0)
 	RunPool(ctx, timed, func(which int, r Result) {
 		var m runtime.MemStats

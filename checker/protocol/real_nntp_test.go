@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"fmt"
 	"os/exec"
 	"testing"
@@ -61,8 +60,7 @@ wireformat: true
 
 func makeHistory(t *testing.T, env []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
+	ctx := testkit.Within(t, 30*time.Second)
 	cmd := exec.CommandContext(ctx, "/usr/lib/news/bin/makehistory", "-O", "-I")
 	realServer{env: env, user: "news"}.as(t, cmd)
 	testkit.Run(t, cmd)

@@ -91,8 +91,7 @@ func (s realServer) as(t *testing.T, cmd *exec.Cmd) {
 // await waits until the server is ready.
 func (s realServer) await(t *testing.T, ended <-chan struct{}) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), realStart)
-	defer cancel()
+	ctx := testkit.Within(t, realStart)
 	for {
 		err := s.ready(ctx)
 		if err == nil {

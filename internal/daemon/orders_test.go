@@ -109,8 +109,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		d, end := loadedDaemon(t, file)
 		f := newConfigFile(d)
 		write("new")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
+		ctx := testkit.Within(t, time.Minute)
 		if why := f.read(ctx, request{}); why == "" || f.current != d.Loaded {
 			t.Error("the refused configuration is in force")
 		}

@@ -58,8 +58,7 @@ func moves(t *testing.T, server *os.Process, zone string) {
 		return resolve.Source{Resolver: newSystemNames()}.LookUp(ctx, followed, cfg.OwnAddresses())
 	}
 	change := func(what string) []resolve.Name {
-		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
-		defer cancel()
+		ctx := testkit.Within(t, awaitLimit)
 		list := resolve.Await(ctx, look, followed, 0, 20*time.Millisecond, 20*time.Millisecond)
 		if len(list) == 0 {
 			t.Fatalf("%s: nothing changed", what)
@@ -87,8 +86,7 @@ func moves(t *testing.T, server *os.Process, zone string) {
 
 // answers reports whether the name server answers at once.
 func answers(t *testing.T) bool {
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 200*time.Millisecond)
 	_, err := newSystemNames().Host(ctx, "web1.example.test", false)
 	return err == nil
 }

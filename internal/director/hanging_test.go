@@ -111,8 +111,7 @@ func TestTheOutcomesOfRequests(t *testing.T) {
 			"timeouts": func(t table) judge.Outcome { _, o := t.Timeouts(limit, lvs.Timeouts{}); return o },
 		} {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, end := context.WithTimeout(t.Context(), row.ends)
-				defer end()
+				ctx := testkit.Within(t, row.ends)
 				lives, begun := 0, time.Now()
 				o := request(table{ctx, answering{answer: row.answer}, func() { lives++ }})
 				if o.Answer != row.want || (o.Err == nil) != (row.want == judge.Done) ||

@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -20,8 +19,7 @@ import (
 func TestLockFolderWaits(t *testing.T) {
 	i := aDaemon(t)
 	first := testkit.Must(i.LockFolder(soon(t)))(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 20*time.Millisecond)
 	if _, err := i.LockFolder(ctx); err == nil || !strings.HasPrefix(err.Error(), "locking "+first.Name()) {
 		t.Errorf("a second one: %v", err)
 	}

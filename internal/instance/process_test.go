@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -59,8 +58,7 @@ func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
 	p := s.process(t)
 	testkit.Equal(t, p.Lives(), true)
 	testkit.Equal(t, Process{Pid: p.Pid, Start: p.Start + 1}.Lives(), false, "one with the same number")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 30*time.Millisecond)
 	testkit.FailsWith(t, p.Await(ctx), "does not end")
 	s.in.Close()
 	testkit.OK(t, p.Await(soon(t))) // no process has waited for it, so its pid is still in use

@@ -238,8 +238,7 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
 	h := NewHooks(NewJournal())
 	h.runs("sleep 300 & sleep 300")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 50*time.Millisecond)
 	start := time.Now()
 	h.Close(ctx)
 	if took := time.Since(start); took > 10*time.Second {

@@ -69,8 +69,7 @@ func TestCloseDoesNotWaitForever(t *testing.T) {
 		defer close(gate)
 		j := NewJournal(func(Event) { <-gate })
 		j.Emit(Event{})
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
+		ctx := testkit.Within(t, 2*time.Second)
 		testkit.Is(t, j.Close(ctx), context.DeadlineExceeded, "Close")
 	})
 }

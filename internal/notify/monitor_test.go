@@ -138,8 +138,7 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 	for range maxResults + 7 {
 		m.Record(bad, "id", true, "")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, time.Millisecond)
 	testkit.Is(t, m.Close(ctx), context.DeadlineExceeded, "Close of a monitor that hangs")
 	close(gate)
 	testkit.OK(t, m.Close(t.Context()))

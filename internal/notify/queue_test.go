@@ -52,8 +52,7 @@ func TestAnEndIsNotWaitedForLongerThanAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(10, func([]int, int) { time.Sleep(time.Minute) })
 		q.put(1)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
+		ctx := testkit.Within(t, time.Second)
 		start := time.Now()
 		if err := q.end(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))

@@ -98,8 +98,7 @@ func TestAnAddressInUseStays(t *testing.T) {
 
 func TestTheSearchEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
+		ctx := testkit.Within(t, 10*time.Second)
 		if found := await(ctx, &later{}, Name{Key: Key{Host: "web1"}, Why: "no answer"}); found != nil {
 			t.Errorf("found %v", found)
 		}

@@ -232,8 +232,7 @@ func TestATableThatCannotBeRead(t *testing.T) {
 		defer f.live(config)()
 		time.Sleep(time.Second)
 		broken := &flaky{Memory: f.table}
-		ctx, end := context.WithTimeout(t.Context(), 30*time.Second)
-		defer end()
+		ctx := testkit.Within(t, 30*time.Second)
 		time.AfterFunc(5500*time.Millisecond, func() { broken.set(true) })
 		time.AfterFunc(15500*time.Millisecond, func() { broken.set(false) })
 		r, err := Run(ctx, Options{Live: broken, Plan: f.plan(config),

@@ -2,7 +2,6 @@ package status
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"reflect"
@@ -90,8 +89,7 @@ func TestRealPromtoolSeesEachAlert(t *testing.T) {
 // promtool runs Prometheus' own tool, which must find no fault.
 func promtool(t *testing.T, input []byte, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
+	ctx := testkit.Within(t, 5*time.Minute)
 	cmd := exec.CommandContext(ctx, testkit.Program(t, "promtool", "prometheus"), args...)
 	cmd.Stdin = bytes.NewReader(input)
 	if said, err := cmd.CombinedOutput(); err != nil || bytes.Contains(said, []byte("error")) {

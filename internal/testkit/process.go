@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"runtime"
@@ -109,6 +110,13 @@ func WithoutDescriptors(t testing.TB, do func()) {
 	defer func() { OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }()
 	OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
 	do()
+}
+
+// Within is a context that ends after a time, or with the test.
+func Within(t testing.TB, limit time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // Until waits until something is so, or ends the test. The words say what it waited for; those that are functions are

@@ -188,8 +188,7 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		}
 		m.Notify(wentDown(testReal))
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		defer cancel()
+		ctx := testkit.Within(t, 3*time.Second)
 		start := time.Now()
 		if err := m.Close(ctx); err == nil {
 			t.Error("Close: no error")

@@ -62,8 +62,7 @@ func (e *exim) sends(t *testing.T, rule Rule) (failures []string, err error) {
 	m, reported := e.mailer(t)
 	setRule(m, rule)
 	m.Notify(wentDown(testReal))
-	ctx, cancel := context.WithTimeout(t.Context(), realWait)
-	defer cancel()
+	ctx := testkit.Within(t, realWait)
 	err = m.Close(ctx)
 	return reported(), err
 }
@@ -94,8 +93,7 @@ func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("reporting took %v", took)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
+	ctx := testkit.Within(t, 500*time.Millisecond)
 	if err := m.Close(ctx); err == nil || time.Since(start) > 5*time.Second {
 		t.Errorf("Close: %v after %v", err, time.Since(start))
 	}

@@ -241,8 +241,7 @@ func TestSMTPSpeaksHELOToAServerThatDoesNotKnowEHLO(t *testing.T) {
 func TestSMTPEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &smtpScript{reply: map[string]string{atMAIL: silence}}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
+		ctx := testkit.Within(t, time.Second)
 		start := time.Now()
 		if _, err := sendSMTP(ctx, s.dial, testLetter("a@example.net")); err == nil {
 			t.Error("no error")

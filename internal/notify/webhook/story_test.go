@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -75,8 +74,7 @@ func (r *receiver) ask(words []string) {
 
 // end ends a poster within three seconds.
 func (r *receiver) end(p *Poster) {
-	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Second)
-	defer cancel()
+	ctx := testkit.Within(r.t, 3*time.Second)
 	began := time.Now()
 	err := p.Close(ctx)
 	r.note(&r.reports, fmt.Sprintf("ended after %v: %v", time.Since(began), err))
