@@ -45,8 +45,7 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 
 // After the context has ended, no request is sent to the kernel.
 func TestNoTableIsOpenedForWhatHasEnded(t *testing.T) {
-	ended, end := context.WithCancel(t.Context())
-	end()
+	ended := testkit.Ended(t)
 	table, _ := Open(Kernel)
 	if err := table.Connect(ended); !errors.Is(err, context.Canceled) || table.Close() != nil {
 		t.Errorf("%v", err)

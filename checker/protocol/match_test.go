@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,8 +60,7 @@ func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
 func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
 	limits := NewMatching()
 	limits.thorough.slots <- struct{}{}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
+	ctx := testkit.Ended(t)
 	testkit.Is(t, testkit.Error(acquireSlot(ctx, limits.thorough.slots)), wire.ErrStopped)
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -45,8 +44,7 @@ func TestOddReportsAreRefused(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	ended, end := context.WithCancel(t.Context())
-	end()
+	ended := testkit.Ended(t)
 	testkit.FailsWith(t, testkit.Error(reportOf(ended, "[fe80::1%lo]:1")), "context canceled")
 }
 

@@ -73,8 +73,7 @@ func TestADemotionThatIsOutrunLeavesTheSiblings(t *testing.T) {
 	o.newest.note(instance.ToServe, 2)
 	testkit.OK(t, o.setRole(t.Context(), instance.RoleOrder{Role: instance.Standby, Given: 1}, nil))
 	testkit.Equal(t, d.siblings.role, instance.Active)
-	gone, end := context.WithCancel(t.Context())
-	end()
+	gone := testkit.Ended(t)
 	testkit.FailsWith(t, o.setRole(gone, instance.RoleOrder{Role: instance.Standby, Given: 3}, nil), "did not take")
 }
 

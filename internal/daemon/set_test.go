@@ -77,8 +77,7 @@ func TestOrdersThatBeginOrEnd(t *testing.T) {
 		}
 		return all
 	}
-	gone, end := context.WithCancel(t.Context())
-	end()
+	gone := testkit.Ended(t)
 	for _, row := range testkit.Table(t, "testdata/orders.txt", 5) {
 		o := ordersWith(t, of(row[2]), of(row[3]))
 		if row[1] == "begins" {
@@ -211,8 +210,7 @@ func TestWhichServersHadNoOrder(t *testing.T) {
 func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
 	at := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
 	o := ordersWith(t, nil, orders.All{at: {Kind: orders.Drain}})
-	gone, end := context.WithCancel(t.Context())
-	end()
+	gone := testkit.Ended(t)
 	for range 2 {
 		if o.followGiven(gone) || len(o.given) != 0 {
 			t.Fatalf("the director has %v", o.given)

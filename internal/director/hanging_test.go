@@ -202,8 +202,7 @@ func TestOnlyAddressesAreFollowed(t *testing.T) {
 
 func TestARequestThatIsNotTaken(t *testing.T) {
 	d := New(Deps{}) // not running
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
+	gone := testkit.Ended(t)
 	testkit.Fails(t, testkit.Error(d.Snapshot(gone)), "the director is busy: context canceled",
 		"a snapshot gives the error")
 	if err := d.SetStandby(gone, true); !errors.Is(err, errNotTaken) || !errors.Is(err, context.Canceled) {

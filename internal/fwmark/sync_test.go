@@ -333,8 +333,7 @@ func damageAtRandom(random *rand.Rand, chains listing) {
 func TestSyncEndsWithItsContext(t *testing.T) {
 	table := newFake()
 	f := open(daemon, endless{table}, newFake())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx := testkit.Ended(t)
 	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80"))), context.Canceled)
 }
 

@@ -225,8 +225,7 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	line := "echo >" + gate + "; exec sleep 300"
 	h.runs(line)
 	testkit.Read(t, gate) // waits until the hook runs
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx := testkit.Ended(t)
 	h.Close(ctx)
 	j.Close(t.Context())
 	if want := "Command failed: " + line + ": killed, because the daemon ends"; len(got) != 1 ||

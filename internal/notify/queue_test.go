@@ -21,8 +21,7 @@ func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
 		t.Errorf("%v, %d lost, closed %v", items, lost, q.closed)
 	}
 	q.put(5)
-	past, cancel := context.WithCancel(t.Context())
-	cancel()
+	past := testkit.Ended(t)
 	for range 2 { // also a second time
 		testkit.Is(t, q.end(past), context.Canceled, "end")
 	}

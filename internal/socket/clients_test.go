@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -184,7 +183,6 @@ func TestASlotIsReservedForTheOwner(t *testing.T) {
 	testkit.Equal(t, stranger.waitFor(t.Context(), common, reserved), common, "a stranger's slot")
 	testkit.Equal(t, root.waitFor(t.Context(), common, reserved), reserved, "the owner's")
 	<-reserved
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx := testkit.Ended(t)
 	testkit.Equal(t, stranger.waitFor(ctx, common, reserved), nil, "another stranger's")
 }

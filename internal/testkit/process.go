@@ -119,6 +119,13 @@ func Within(t testing.TB, limit time.Duration) context.Context {
 	return ctx
 }
 
+// Ended is a context that has ended.
+func Ended(t testing.TB) context.Context {
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	return ctx
+}
+
 // Until waits until something is so, or ends the test. The words say what it waited for; those that are functions are
 // asked then.
 func Until(t testing.TB, limit time.Duration, so func() bool, words ...any) {
