@@ -177,7 +177,8 @@ func showSiblings(c *call, names []string) {
 	var asked []*exec.Cmd
 	names = via.Others(names, c.dirs)
 	for _, name := range names {
-		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{daemon.SiblingWord(name, c.dirs)}, words)...)
+		word := daemon.SiblingWord(name, c.dirs)
+		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{word}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())
 		asked = append(asked, cmd)
 	}
