@@ -7,11 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
+	"ldirectord/internal/viavip"
 )
 
 func newExamination(services []*plan.Service, facts facts, path string) *examination {
@@ -53,11 +51,10 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 
 // An address for which duplicate address detection failed does not count as one that the machine has.
 func TestDuplicatesAreNotCounted(t *testing.T) {
-	failed := listed("2001:db8::10/128", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED)
-	running := listed("2001:db8::11/128", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_TENTATIVE)
-	got := duplicatesIn([]netlink.Addr{running, failed})
-	testkit.Equal(t, len(got), 1, "devices")
-	testkit.Same(t, got[0], []netip.Addr{addrOf("2001:db8::10")})
+	failed, good := netip.MustParsePrefix("2001:db8::10/128"), netip.MustParsePrefix("2001:db8::11/128")
+	d := newDevice(net.Interface{}, []viavip.Address{{Prefix: good}, {Prefix: failed, Failed: true}})
+	testkit.Same(t, d.failed, []netip.Prefix{failed})
+	testkit.Same(t, d.prefixes, []netip.Prefix{good})
 }
 
 func TestWhatBothFamiliesAreAskedOnIsNamedOnce(t *testing.T) {

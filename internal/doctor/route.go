@@ -75,31 +75,23 @@ func (d device) isIn(addr netip.Addr) bool {
 
 // devicesHere reads the interfaces.
 func devicesHere() ([]device, error) {
-	interfaces, err := net.Interfaces()                   // none with an error
-	addrs6, _ := netlink.AddrList(nil, netlink.FAMILY_V6) // none on a kernel without IPv6
-	addrs, failed := viavip.Addresses(), duplicatesIn(addrs6)
+	interfaces, err := net.Interfaces() // none with an error
+	addrs := viavip.Addresses()
 	var list []device
 	for _, i := range interfaces {
-		d := device{Interface: i}
-		for _, p := range addrs[i.Index] {
-			if slices.Contains(failed[i.Index], p.Addr()) {
-				d.failed = append(d.failed, p)
-			} else {
-				d.prefixes = append(d.prefixes, p)
-			}
-		}
-		list = append(list, d)
+		list = append(list, newDevice(i, addrs[i.Index]))
 	}
 	return list, runfile.While("reading the interfaces", err)
 }
 
-// duplicatesIn returns the addresses for which duplicate address detection has failed, by device index.
-func duplicatesIn(list []netlink.Addr) map[int][]netip.Addr {
-	failed := map[int][]netip.Addr{}
-	for _, a := range list {
-		if addr, _ := netip.AddrFromSlice(a.IP); a.Flags&unix.IFA_F_DADFAILED != 0 {
-			failed[a.LinkIndex] = append(failed[a.LinkIndex], addr)
+func newDevice(i net.Interface, addrs []viavip.Address) device {
+	d := device{Interface: i}
+	for _, a := range addrs {
+		if a.Failed {
+			d.failed = append(d.failed, a.Prefix)
+		} else {
+			d.prefixes = append(d.prefixes, a.Prefix)
 		}
 	}
-	return failed
+	return d
 }

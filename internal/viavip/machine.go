@@ -41,17 +41,27 @@ func (m *machine) at(when time.Time) *machine {
 	return m
 }
 
+// Address is an address of this machine, with its network.
+type Address struct {
+	netip.Prefix
+	Failed bool // another machine has it, so the kernel does not use it (dadfailed)
+}
+
 // Addresses returns the addresses of this machine, by device index. It asks the kernel once: net.Interface.Addrs would
 // read all addresses again for each device.
-func Addresses() map[int][]netip.Prefix {
+func Addresses() map[int][]Address {
 	list, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // what could be read, as if the rest had gone
-	on := map[int][]netip.Prefix{}
+	on := map[int][]Address{}
 	for _, a := range list {
-		addr, _ := netip.AddrFromSlice(a.IP)
-		bits, _ := cmp.Or(a.Peer, a.IPNet).Mask.Size()
-		on[a.LinkIndex] = append(on[a.LinkIndex], netip.PrefixFrom(addr, bits))
+		on[a.LinkIndex] = append(on[a.LinkIndex], addressOf(a))
 	}
 	return on
+}
+
+func addressOf(a netlink.Addr) Address {
+	addr, _ := netip.AddrFromSlice(a.IP)
+	bits, _ := cmp.Or(a.Peer, a.IPNet).Mask.Size()
+	return Address{netip.PrefixFrom(addr, bits), a.Flags&unix.IFA_F_DADFAILED != 0}
 }
 
 // towards returns the kernel's route to an address. It sends nothing.

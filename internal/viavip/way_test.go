@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"ldirectord/checker"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
@@ -146,6 +149,14 @@ func TestAddresses(t *testing.T) {
 	for _, i := range testkit.Must(net.Interfaces())(t) {
 		addrs := testkit.Must(i.Addrs())(t)
 		testkit.Equal(t, fmt.Sprint(got[i.Index]), fmt.Sprint(addrs), i.Name)
+	}
+}
+
+func TestAnAddressSaysThatAnotherMachineHasIt(t *testing.T) {
+	for flags, want := range map[int]bool{unix.IFA_F_TENTATIVE: false,
+		unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED: true} {
+		a := netlink.Addr{IPNet: &net.IPNet{IP: net.IPv6loopback}, Flags: flags}
+		testkit.Equal(t, addressOf(a).Failed, want, flags)
 	}
 }
 
