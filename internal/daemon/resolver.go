@@ -57,6 +57,12 @@ func hostSources(order []byte) []string {
 	return nil
 }
 
+// serversAreAsked reports whether nsswitch.conf has name servers asked.
+func serversAreAsked() bool {
+	order, _ := os.ReadFile(nsswitch)
+	return asksServers(hostSources(order))
+}
+
 // asksServers reports whether these sources of names are name servers, too.
 func asksServers(sources []string) bool {
 	return len(sources) == 0 || slices.Contains(sources, "dns") || slices.Contains(sources, "resolve")

@@ -52,6 +52,9 @@ wrong rs1
 		}
 		return "cut 192.0.2.7 2001:db8::7 192.0.2.8"
 	})
+	if !serversAreAsked() {
+		t.Skip("nsswitch.conf names no name servers")
+	}
 	n := systemNames{func() (hosts, error) { return hostsIn(file), nil }}
 	for _, row := range testkit.Table(t, "testdata/hosts.txt", 3) {
 		got, err := n.Host(t.Context(), row[0], row[1] == "IPv6")
