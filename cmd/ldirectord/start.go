@@ -123,16 +123,20 @@ func (c *call) takeLastGood() bool {
 // daemon passed the command on. If two files name each other, each daemon would wait for the other, so the stopping one
 // is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
-	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
-	return len(c.via) > 0 && daemon.Pid != 0 && ends
+	return len(c.via) > 0 && daemon.Pid != 0 && daemon.Ends()
 }
 
 // runs reports whether a daemon is running and not about to stop. If this process itself should become the daemon, a
 // running one is an error. If the daemon is about to stop, runs waits until it has exited.
 func runs(c *call) (bool, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
+	defer cancel()
 	found := c.found()
+	if found.Unseen != nil && found.Ends() {
+		c.warn("a daemon in another PID namespace is ending; waiting for up to %v", daemon.EndTimeout)
+	}
 	if found.Pid == 0 {
-		return false, found.Unseen
+		return false, c.instance().AwaitUnseen(ctx)
 	}
 	if c.instance().Stays(found.Process) {
 		if c.Foreground || c.Debug || c.Config.Global.Supervised && found.State.Supervisor != "" {
@@ -142,8 +146,6 @@ func runs(c *call) (bool, error) {
 		}
 		return true, nil
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
-	defer cancel()
 	return false, found.Await(ctx)
 }
 

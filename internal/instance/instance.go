@@ -2,6 +2,7 @@ package instance
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,6 +53,9 @@ type Found struct {
 	Unseen  error // why the process of a running daemon can't be seen
 }
 
+// Ends reports whether the daemon has recorded that it is ending.
+func (f Found) Ends() bool { return f.State.Phase == Ending || f.State.Phase == HandedOver }
+
 // errElsewhere means that the daemon's process has no number here.
 var errElsewhere = errors.New("the daemon runs in another PID namespace: run this command there")
 
@@ -84,6 +88,19 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
+// AwaitUnseen waits while a daemon whose process can't be seen is ending, as in a former container. It returns an error
+// if such a daemon stays.
+func (i Instance) AwaitUnseen(ctx context.Context) error {
+	for {
+		switch found := i.Find(); {
+		case found.Unseen == nil || !found.Ends():
+			return found.Unseen
+		case !runfile.Pause(ctx, pollInterval):
+			return errEnding
+		}
+	}
+}
+
 // unrecorded returns the process that holds our lock but is named by no record, for example because the disk is full.
 // Such a process listens on the socket, unless the folder has become read-only. If the process runs in a container, its
 // record has another number and the same start time.
@@ -108,7 +125,7 @@ func (i Instance) unrecorded(all []record) (found Found) {
 		found.State = r.State
 	}
 	if err == nil && who.Pid == 0 {
-		found.Unseen = errElsewhere
+		found.Unseen, found.State = errElsewhere, Kept(nil).read(f.State)
 	}
 	return found
 }
