@@ -50,7 +50,9 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	}
 	now.Await(d.orders.waiting())
 	counted, _ := d.connections(ctx, now)
-	why := status.NewWhy(now, d.tally.process().Started, counted)
+	process := d.tally.process()
+	why := status.NewWhy(now, process.Started, counted)
+	why.Zone = process.Zone
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
 	}

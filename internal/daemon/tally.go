@@ -227,7 +227,7 @@ func (t *tally) process() status.Process {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.is
-	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
+	now.Events, now.Last, now.Zone = maps.Clone(now.Events), slices.Clone(now.Last), status.ZoneHere()
 	newest := map[notify.Kind]notify.Event{}
 	for f, e := range t.last {
 		isOld := f.kind == notify.HookFailed && time.Since(e.Time) >= hookFailureLasts

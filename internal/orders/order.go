@@ -62,12 +62,15 @@ func (o Order) What() string {
 }
 
 // String describes the whole order, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
-func (o Order) String() string {
+func (o Order) String() string { return o.In(time.Local) }
+
+// In describes the whole order like String, in a time zone.
+func (o Order) In(zone *time.Location) string {
 	text := o.What()
 	if o.Waits() {
-		text += " from " + o.From.Local().Format(time.DateTime)
+		text += " from " + o.From.In(zone).Format(time.DateTime)
 	}
-	text += o.Expiry()
+	text += o.expiry(zone)
 	if o.By != "" {
 		text += " by " + o.By
 	}
@@ -86,9 +89,11 @@ func (o Order) Reason() string {
 }
 
 // Expiry describes the end, in local time: " until 2026-11-21 18:00:00"; "" if it has no end.
-func (o Order) Expiry() string {
+func (o Order) Expiry() string { return o.expiry(time.Local) }
+
+func (o Order) expiry(zone *time.Location) string {
 	if end := o.End(); !end.IsZero() {
-		return " until " + end.Local().Format(time.DateTime)
+		return " until " + end.In(zone).Format(time.DateTime)
 	}
 	return ""
 }

@@ -29,11 +29,11 @@ func (r *Report) NotInForce() (file string, lists []string) {
 	what := &r.Reloads
 	switch {
 	case what.Missing:
-		file = "the file is missing; the configuration of " + clock(what.Last, r.Time) + " stays in force"
+		file = "the file is missing; the configuration of " + r.clock(what.Last) + " stays in force"
 	case !what.LastGood.IsZero():
-		file = "the last good configuration, of " + clock(what.LastGood, r.Time) + ", is in force, not the file"
+		file = "the last good configuration, of " + r.clock(what.LastGood) + ", is in force, not the file"
 	case !what.Changed.IsZero():
-		file = "the file has changed since " + clock(what.Changed, r.Time) + " and is not in force"
+		file = "the file has changed since " + r.clock(what.Changed) + " and is not in force"
 	}
 	if file != "" && !what.Missing {
 		if what.Back != "" {
@@ -45,7 +45,7 @@ func (r *Report) NotInForce() (file string, lists []string) {
 	}
 	for _, l := range what.Lists {
 		lists = append(lists, fmt.Sprintf("list %s has not been used since %s: %s", l.Path,
-			clock(l.Since, r.Time), l.Error))
+			r.clock(l.Since), l.Error))
 	}
 	return file, lists
 }
@@ -78,7 +78,7 @@ func (r *Report) Remarks() []string {
 	}
 	all = append(all, lists...)
 	if until := r.Reloads.Until; !until.IsZero() {
-		all.add("without the command confirm the former configuration comes back at %s", clock(until, r.Time))
+		all.add("without the command confirm the former configuration comes back at %s", r.clock(until))
 	}
 	for _, c := range r.Conditions {
 		all.add("this machine: %s", c.Text)
@@ -106,7 +106,8 @@ func (r *Report) Remarks() []string {
 	}
 	for _, o := range r.Orders {
 		if o.Lost {
-			all.add("an order for %s, which is not in the file: %s", o.Backend, o.Order)
+			order := o.Order.In(r.Zone.at(r.Time))
+			all.add("an order for %s, which is not in the file: %s", o.Backend, order)
 		}
 	}
 	if r.Checks.Overdue >= 1 {

@@ -80,6 +80,7 @@ type Report struct {
 	Started   time.Time `json:"started,omitzero"`
 	Up        float64   `json:"up_seconds,omitempty"` // since Started, even if the clock was set since
 	Time      time.Time `json:"time,omitzero"`
+	Zone      Zone      `json:"utc_offset,omitempty"`
 	Role      string    `json:"role,omitempty"`  // active or standby
 	Phase     string    `json:"phase,omitempty"` // starting, running, reloading, stopping
 	Sum       string    `json:"config_hash,omitempty"`

@@ -77,11 +77,12 @@ func styleOf(t Trouble) string { return [...]string{"", "\x1b[36m", "\x1b[33m", 
 
 // head returns the lines above the virtual services: the time, the title, and the remarks about the whole daemon.
 func (s *Screen) head(at time.Time) []line {
-	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
-	r, below := s.now, ""
+	r, below, clock := s.now, "", at.Format(time.TimeOnly)
 	if r != nil {
+		clock = r.Zone.clock(at, at)
 		below = fmt.Sprintf("; the lines below are %s old", Short(at.Sub(r.Time)))
 	}
+	lines := []line{{text: clock + "  " + s.Title, style: bold}}
 	if s.silent != nil {
 		lines = append(lines, line{text: fmt.Sprintf("NO ANSWER%s: %v", below, s.silent), style: alarm})
 	}

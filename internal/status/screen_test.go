@@ -24,6 +24,7 @@ var drawing = regexp.MustCompile(`\x1b\[([0-9]*)(?:;[0-9]+)?([HJKm])|(?s:.)`)
 // a full line.
 func written(t *testing.T, s *Screen, at time.Time, columns, rows int) string {
 	t.Helper()
+	inUTC(t)
 	shown, row, column := make([]string, max(rows, 1)), 0, 0
 	cut := func(i int) string {
 		return string([]rune(shown[i])[:min(column, max(columns-1, 0), len([]rune(shown[i])))])

@@ -27,6 +27,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, shortSeconds(r.Up))
 	t.printf("configuration read %s ago; %s, %d refused\n", shortSeconds(r.Reloads.Ago),
 		view.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
+	t.zone(r.Zone, r.Time)
 	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
 	t.printf("\n%s\n", r.Summary())
@@ -50,17 +51,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		if e.More > 0 {
 			text += fmt.Sprintf(" (and %d more)", e.More)
 		}
-		t.hanging(fmt.Sprintf("  %-14s", clock(e.At, r.Time)), text)
+		t.hanging(fmt.Sprintf("  %-14s", r.clock(e.At)), text)
 	}
 	return t.w.Flush()
-}
-
-// clock returns the local time at which something happened, with the day if that was not today.
-func clock(at, now time.Time) string {
-	if day := time.DateOnly; at.Local().Format(day) == now.Local().Format(day) {
-		return at.Local().Format(time.TimeOnly)
-	}
-	return at.Local().Format("Jan 02 15:04")
 }
 
 // page buffers the text. Flush returns the writer's error.

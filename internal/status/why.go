@@ -19,6 +19,7 @@ import (
 // like those of Report.
 type Why struct {
 	Time    time.Time `json:"time"`
+	Zone    Zone      `json:"utc_offset,omitempty"`
 	Started time.Time `json:"started"` // when the daemon started: nothing is known from before
 	Role    string    `json:"role"`    // active or standby
 	Servers []Case    `json:"servers"` // the requested servers; none: no server has that name
@@ -203,6 +204,7 @@ func (w *Why) WriteText(out io.Writer, all bool) error {
 	if !all {
 		w.DropConversations()
 	}
+	t.zone(w.Zone, w.Time)
 	for i := range w.Servers {
 		if i > 0 {
 			t.printf("\n")
@@ -213,9 +215,10 @@ func (w *Why) WriteText(out io.Writer, all bool) error {
 }
 
 func (t page) explain(c *Case, w *Why, all bool) {
+	zone := w.Zone.at(w.Time)
 	state := fmt.Sprintf("%s of %s: %s", c.Real, view.Label(c.Virtual, c.Title), c.State)
 	if lasts := For(&c.Server, w.Time); lasts != "" {
-		state += fmt.Sprintf(" since %s, for %s", c.Since.Local().Format(time.DateTime), lasts)
+		state += fmt.Sprintf(" since %s, for %s", c.Since.In(zone).Format(time.DateTime), lasts)
 	}
 	t.remarks(0, state)
 	t.remarks(2, ServerRemarks(&c.Server, w.Time)...)
@@ -233,20 +236,20 @@ func (t page) explain(c *Case, w *Why, all bool) {
 	for _, e := range c.History {
 		last, times := "", ""
 		if e.Times > 1 {
-			last, times = clock(e.Last, w.Time), fmt.Sprint(e.Times)
+			last, times = w.Zone.clock(e.Last, w.Time), fmt.Sprint(e.Times)
 		}
 		if stages := e.stages(); all && stages != "" {
 			e.Text += " (" + stages + ")"
 		}
-		t.hanging(fmt.Sprintf(columns, clock(e.First, w.Time), last, times), e.Text)
+		t.hanging(fmt.Sprintf(columns, w.Zone.clock(e.First, w.Time), last, times), e.Text)
 	}
 	for _, one := range c.Conversations {
 		t.printf("\n")
-		at := clock(one.Time, w.Time)
+		at := w.Zone.clock(one.Time, w.Time)
 		t.remarks(2, fmt.Sprintf("last failed conversation of %s, at %s:", one.Check, at))
 		t.printf("%s\n", one.Text)
 	}
-	t.printf("  nothing is known from before the start at %s\n", w.Started.Local().Format(time.DateTime))
+	t.printf("  nothing is known from before the start at %s\n", w.Started.In(zone).Format(time.DateTime))
 }
 
 // inTable describes the server's entry in the table.

@@ -1,0 +1,43 @@
+package status
+
+import "time"
+
+// Zone is the director's time zone as an offset from UTC, "+01:00"; "" if unknown. The director's own texts have their
+// times in it, so what a command prints around them has, too.
+type Zone string
+
+const offset = "-07:00" // the form of a Zone
+
+// ZoneHere returns the current time zone of this process.
+func ZoneHere() Zone { return zoneOf(time.Now()) }
+
+func zoneOf(t time.Time) Zone { return Zone(t.Local().Format(offset)) }
+
+// at returns the zone, or time.Local if this process is in it now, because time.Local also knows its other offsets.
+func (z Zone) at(now time.Time) *time.Location {
+	there, err := time.Parse(offset, string(z))
+	if err != nil || z == zoneOf(now) {
+		return time.Local
+	}
+	_, seconds := there.Zone()
+	return time.FixedZone("UTC"+string(z), seconds)
+}
+
+// clock returns the time at which something happened, with the day if that was not today.
+func (z Zone) clock(at, now time.Time) string {
+	zone := z.at(now)
+	at, now = at.In(zone), now.In(zone)
+	if day := time.DateOnly; at.Format(day) == now.Format(day) {
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format("Jan 02 15:04")
+}
+
+func (r *Report) clock(at time.Time) string { return r.Zone.clock(at, r.Time) }
+
+// zone writes which zone the times are in, if that is not the reader's.
+func (t page) zone(z Zone, now time.Time) {
+	if there := z.at(now); there != time.Local {
+		t.printf("times are in the director's time zone, %s\n", there)
+	}
+}
