@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/orders"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 )
@@ -27,6 +28,9 @@ func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile
 // meantime, because the context running ends later than the request's ctx. If the order stops the daemon, the answer is
 // sent first.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
+	if err := orders.Known(words, "to", "given", "via"); err != nil {
+		return nil, socket.Refused(err.Error())
+	}
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
 		return nil, socket.Refused(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change,

@@ -140,7 +140,10 @@ func (f *configFile) answerTry(ctx context.Context, words url.Values) (any, erro
 	return f.ask(ctx, f.trials, request{via: t.via, empty: words.Has("empty"), trial: t})
 }
 
-func (f *configFile) answerConfirm(ctx context.Context, _ url.Values) (any, error) {
+func (f *configFile) answerConfirm(ctx context.Context, words url.Values) (any, error) {
+	if err := orders.Known(words); err != nil {
+		return nil, socket.Refused(err.Error())
+	}
 	return f.ask(ctx, f.trials, request{})
 }
 

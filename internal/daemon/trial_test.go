@@ -68,8 +68,8 @@ func TestWhatWasTakenBack(t *testing.T) {
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "after another one")
 }
 
-// A request to read the file with an argument that means no, or that is misspelt, is refused, not carried out.
-func TestRequestsForTheFileHaveKnownWords(t *testing.T) {
+// A request with an argument that means no, or that is misspelt, is refused, not carried out.
+func TestRequestsHaveKnownWords(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // a request that is taken waits for the file
 	f := &configFile{}
@@ -78,7 +78,12 @@ func TestRequestsForTheFileHaveKnownWords(t *testing.T) {
 		_, tried := f.answerTry(ctx, words)
 		words.Del("within")
 		_, read := f.answerReload(ctx, words)
-		for _, err := range []error{tried, read} {
+		_, confirmed := f.answerConfirm(ctx, words)
+		words.Set("to", "serve")
+		_, served := new(standingOrders).answerRole(ctx, ctx, words)
+		testkit.FailsWith(t, confirmed, "is not an argument: none is allowed")
+		testkit.FailsWith(t, served, "is not an argument: to, given, via are allowed")
+		for _, err := range []error{tried, read, confirmed, served} {
 			if _, refused := err.(socket.Refused); !refused {
 				t.Errorf("%s: %v", query, err)
 			}

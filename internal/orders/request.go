@@ -116,6 +116,8 @@ func Known(words url.Values, allowed ...string) error {
 	for name, values := range words {
 		isFlag := name == "force" || name == "empty"
 		switch {
+		case len(allowed) == 0:
+			return fmt.Errorf("%q is not an argument: none is allowed", name)
 		case !slices.Contains(allowed, name):
 			return fmt.Errorf("%q is not an argument: %s are allowed", name, strings.Join(allowed, ", "))
 		case len(values) > 1 && name != "via":
