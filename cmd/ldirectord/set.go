@@ -117,6 +117,9 @@ func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	return order, err
 }
 
+// isReal reports whether this is a real server, as are those of the addresses that an order withdraws.
+func isReal(s daemon.OrderedServer) bool { return s.Real != "" }
+
 // tellOrdered prints what the order does.
 func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
@@ -126,7 +129,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 		case c.answer != nil:
 		case len(answer.Left) == 0:
 			printOrdered(c, order, s)
-		case s.Virtual == orders.EveryAddress:
+		case s.Virtual == orders.EveryAddress && slices.ContainsFunc(answer.Servers, isReal):
 			c.tell("every other address is withdrawn")
 		}
 		if s.Waits && order.Kind != orders.Ready {

@@ -65,29 +65,29 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 
 // An address that withdraw leaves alone is an error, after the wait for the others.
 func TestWithdrawBesideAForeignAddress(t *testing.T) {
+	every, one := daemon.OrderedServer{Backend: lvs.At(orders.EveryAddress, "")},
+		daemon.OrderedServer{Backend: lvs.At("192.0.2.10", "")}
 	other := daemon.OrderedServer{Backend: lvs.At("fwm:1", "192.0.2.1:80"),
 		Key: lvs.Key{Protocol: lvs.Mark, Mark: 1}}
-	for named, want := range map[string]time.Duration{orders.EveryAddress: quietTime, "192.0.2.10": 0} {
+	for _, ordered := range [][]daemon.OrderedServer{{every, other}, {every}, {one}} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder
-			raw, began, said := bufio.NewWriter(&out), time.Now(), ""
+			raw, began, said, want := bufio.NewWriter(&out), time.Now(), "", time.Duration(0)
 			table := emptying{Memory: ipvsctl.NewMemory(nil)}
 			c := &call{ctx: t.Context(), output: output{out: printable.Writer{To: raw}, raw: raw},
 				options: options{table: ipvsctl.Access{Client: table, Live: table},
 					ordering: ordering{Wait: true, Timeout: time.Minute}}}
-			answer := daemon.SetAnswer{Left: []string{"192.0.2.10 is on lvs0"},
-				Servers: []daemon.OrderedServer{{Backend: lvs.At(named, "")}}}
-			if want > 0 {
-				said = "every other address is withdrawn\n"
-				answer.Servers = append(answer.Servers, other)
+			answer := daemon.SetAnswer{Left: []string{"192.0.2.10 is on lvs0"}, Servers: ordered}
+			if len(ordered) > 1 {
+				said, want = "every other address is withdrawn\n", quietTime
 			}
 			withdraw := orders.Request{Order: orders.Order{Kind: orders.Withdraw}}
 			tellOrdered(c, withdraw, answer)
 			err := awaitOrdered(c, withdraw, answer)
 			c.flush()
-			testkit.FailsWith(t, err, "the order is recorded, but 192.0.2.10 is on lvs0", named)
-			testkit.Equal(t, out.String(), said)
-			testkit.Equal(t, time.Since(began).Round(time.Second), want, named)
+			testkit.FailsWith(t, err, "the order is recorded, but 192.0.2.10 is on lvs0", ordered)
+			testkit.Equal(t, out.String(), said, ordered)
+			testkit.Equal(t, time.Since(began).Round(time.Second), want, ordered)
 		})
 	}
 }

@@ -283,6 +283,9 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 		if left := strings.HasSuffix(fmt.Sprint(p.Trouble), "left alone"); left != (p.Foreign != "") {
 			t.Errorf("%s is foreign on %q: %v", p.Addr, p.Foreign, p.Trouble)
 		}
+		if others := strings.HasPrefix(fmt.Sprint(p.Trouble), "belongs to "); others != (p.Owner != "") {
+			t.Errorf("%s is of %q: %v", p.Addr, p.Owner, p.Trouble)
+		}
 		if p.Trouble != nil {
 			text += " (" + p.Trouble.Error() + ")"
 		}

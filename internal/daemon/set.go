@@ -234,13 +234,17 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 	return nil
 }
 
-// leftAlone returns those of the named addresses that another program put on a device.
+// leftAlone returns those of the named addresses that another daemon has, or that another program put on a device.
 func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
 	for _, one := range now.Announcements {
 		isNamed := func(at lvs.Backend) bool {
 			return at.Virtual == one.Address || at.Virtual == orders.EveryAddress
 		}
-		if one.Foreign != "" && slices.ContainsFunc(meant, isNamed) {
+		switch {
+		case !slices.ContainsFunc(meant, isNamed):
+		case one.Owner != "":
+			list = append(list, fmt.Sprintf("%s belongs to %s", one.Address, one.Owner))
+		case one.Foreign != "":
 			list = append(list, fmt.Sprintf("%s is on %s, where ldirectord did not put it", one.Address,
 				one.Foreign))
 		}
@@ -249,8 +253,8 @@ func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
 }
 
 // inTable returns the servers that an order names, followed by the servers of the announced addresses that it names.
-// Each server includes its place in the table, if it has one. A foreign address stays, so its servers are not among
-// them.
+// Each server includes its place in the table, if it has one. An address that is left alone stays, so its servers are
+// not among them.
 func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {
@@ -260,7 +264,8 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	_, every := index[lvs.Backend{Virtual: orders.EveryAddress}]
 	var announced []string // the virtual services of the named addresses
 	for _, one := range now.Announcements {
-		if _, named := index[lvs.Backend{Virtual: one.Address}]; one.Foreign == "" && (named || every) {
+		isLeft := one.Foreign != "" || one.Owner != ""
+		if _, named := index[lvs.Backend{Virtual: one.Address}]; !isLeft && (named || every) {
 			announced = append(announced, one.IDs...)
 		}
 	}
