@@ -201,6 +201,10 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	c := testkit.Must(newExternal(externalSpec(""), e))(t).(*external)
 	c.latest = short / maxTurns
 	expect(t, c.Check(t.Context()), "shortage: too many programs are running already")
+	dropped := make(chan struct{})
+	close(dropped)
+	ctx := checker.WithDropped(t.Context(), func() <-chan struct{} { return dropped })
+	expect(t, c.Check(ctx), "shortage: stopped")
 }
 
 // A program that the kernel killed because memory was short proves nothing about the server.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/checker/perlre"
 	"ldirectord/checker/wire"
 )
@@ -70,6 +71,8 @@ func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, c
 	case slots <- struct{}{}:
 		return time.Since(begin), nil
 	case <-ctx.Done():
+		return time.Since(begin), wire.ErrStopped
+	case <-checker.Dropped(ctx):
 		return time.Since(begin), wire.ErrStopped
 	case <-time.After(patience):
 		return time.Since(begin), crowded

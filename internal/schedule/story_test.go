@@ -71,9 +71,12 @@ func (s *story) check(name string, results []string) checker.Checker {
 		took, result, isSlow := strings.Cut(results[0], ":")
 		results = results[min(1, len(results)-1):]
 		s.mu.Unlock()
-		if isSlow {
+		switch {
+		case took == "turn":
+			<-checker.Dropped(ctx)
+		case isSlow:
 			until(ctx, s.duration(took))
-		} else {
+		default:
 			result = took
 		}
 		record(wire.Watching(ctx))
