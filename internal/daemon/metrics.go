@@ -69,7 +69,8 @@ func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 	}
 }
 
-// withPage adds the status page to the routes. The page is served only while statuspage allows it.
+// withPage adds the status page to the routes. The page is served only while statuspage allows it. Only the page
+// refuses host names, because Prometheus and probes may use any name of this machine.
 func (m *metricsServer) withPage(routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), socket.Limiter(maxReaders)
 	pages := &page.Pages{Report: m.d.report, Why: m.d.why, Traffic: &m.traffic,
