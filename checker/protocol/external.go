@@ -51,7 +51,7 @@ func newExternal(s Spec, e *Env) (Checker, error) {
 func newProgram(s Spec, e *Env, command ...string) *external {
 	latest := s.Timeout + subprocess.Patience + killDelay
 	return &external{argv: append(command, strings.Split(s.Args, "\x00")...), weighs: s.Weighs,
-		timeout: s.Timeout, latest: latest, children: e.Children, vmstat: "/proc/vmstat"}
+		timeout: s.Timeout, latest: latest, children: e.Children, vmstat: ownKills("/")}
 }
 
 // Check implements Checker.

@@ -233,6 +233,20 @@ func TestExternalKilledForMemoryIsOurShortage(t *testing.T) {
 	check("external-perl", `BEGIN { system "`+strings.ReplaceAll(rise, `\`, `\\`)+`"; kill 9, $$; sleep 9 }`, want)
 }
 
+// The kills of other control groups don't count, if those of our own are known.
+func TestWhoseKillsCount(t *testing.T) {
+	for _, row := range testkit.Table(t, "../../testdata/checker/kills.txt", 4) {
+		root := t.TempDir()
+		for path, text := range map[string]string{"proc/self/cgroup": row[1], row[2]: "oom 9\noom_kill 3\n",
+			"proc/vmstat": "x 1\noom_kill 7\n"} {
+			path = filepath.Join(root, path)
+			testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			testkit.Write(t, path, strings.ReplaceAll(text, " + ", "\n"))
+		}
+		testkit.Equal(t, fmt.Sprint(ownKills(root).oomKills()), row[3], row[0])
+	}
+}
+
 func TestCancelledExternalIsKilled(t *testing.T) {
 	testkit.Leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
