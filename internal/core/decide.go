@@ -46,6 +46,7 @@ func (w *writer) decide(v *virtual) judge.Decision {
 	for _, s := range v.members() {
 		w.tell.compare(v, s, v.IsOurs())
 	}
+	w.tell.remind(v)
 	if obeyed && !v.Obeys {
 		w.hold.End(lvs.Backend{Virtual: v.Config.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")

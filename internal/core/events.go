@@ -67,11 +67,7 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 		if name = s.label(); op.Dest.Addr == s.entry.Real.Addr {
 			table = name
 		}
-		worst := s.worst()
-		e.Reason = user{v, s, worst}.named(worst.reason)
-		if why := s.suspended(); why != "" {
-			e.Reason = "maintenance: " + why
-		}
+		e.Reason = v.whyDown(s)
 		addDetails(v, s, e, t.now())
 	}
 	down, listed := s != nil && s.State() == health.Down, tableName(table, name)
@@ -100,6 +96,15 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.reported.purge(), table, v.Name())
 		}
 	}
+}
+
+// whyDown returns the reason why a server is or was down, or "" if it never was.
+func (v *virtual) whyDown(s *server) string {
+	if why := s.suspended(); why != "" {
+		return "maintenance: " + why
+	}
+	worst := s.worst()
+	return user{v, s, worst}.named(worst.reason)
 }
 
 // addDetails adds the details for mails about a server. It counts the servers in service only once for events at the

@@ -108,6 +108,10 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 	}
 	gained := c.claimant.assign(p.virtuals, slices.Concat(owned, c.purges))
 	heirs := p.Succeed(usesOf(c.virtuals), c.tls, usesOf(p.virtuals))
+	after := byKey(p.virtuals)
+	for _, v := range c.virtuals {
+		c.tell.forget(v, after[v.Key()])
+	}
 	for _, v := range p.virtuals {
 		v.touch()
 		takeOver(v, before[v.Key()], refines, &c.tell)

@@ -197,28 +197,14 @@ func (t *teller) judged(x user, before health.Health, ok bool) {
 		t.report(x.v, x.s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
 			": "+detail, detail)
 	case changed && !ok:
-		found := before.State == health.Unknown && x.v.IsOurs()
-		t.failed(x, found || x.v.Owner == judge.ActiveDirector, detail)
+		t.report(x.v, x.s, notify.CheckFailed, "Check failed", ": "+detail, detail)
 	case changed && before.State == health.Down,
 		ok && before.State == health.Up && before.Streak > 0 && j.Health.Streak == 0:
-		e := x.about(notify.SoftReset, "Resetting soft failure count", "", "")
-		if x.s.State() != health.Down {
-			e.Dest = x.s.Dest.Addr.String()
-		}
-		t.emit(e)
+		t.about(x, notify.SoftReset, "Resetting soft failure count", "", "")
 	case !ok && j.Health.State == health.Up:
 		t.about(x, notify.SoftFailure, "Soft failure real server",
 			fmt.Sprintf(" failure %d/%d", j.Health.Streak, x.v.Rule.Limit()), detail)
 	}
-}
-
-// failed reports that a server is down. If no event of the table may follow, mail reminds of it nevertheless.
-func (t *teller) failed(x user, alone bool, detail string) {
-	e := eventOf(x.v, x.s, notify.CheckFailed, "Check failed: "+labelOf(x.v, x.s)+": "+detail, detail)
-	if alone {
-		e.Dest = x.s.Dest.Addr.String()
-	}
-	t.emit(e)
 }
 
 // turned handles a server that has come up or gone down.

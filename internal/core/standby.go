@@ -87,7 +87,8 @@ func (c *Core) demote() {
 		}
 		v.Left()
 		v.wakeAt(time.Time{})
-		v.writing = writing{dirty: v.dirty}
+		v.writing = writing{}
+		v.touch() // reminders end
 		v.unweigh()
 		v.recent, v.held, v.full = nil, nil, false
 		v.reported = reported{unjudgedAt: v.reported.unjudgedAt} // the last calls of its hooks are forgotten

@@ -40,40 +40,29 @@ func (t *reported) purge() string {
 
 // say reports an event of v, or of its server s if that is not nil.
 func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
-	t.emit(eventOf(v, s, kind, text, reason))
-}
-
-func eventOf(v *virtual, s *server, kind notify.Kind, text, reason string) notify.Event {
 	e := notify.Event{Kind: kind, Virtual: v.Config.ID, Text: text, Reason: reason}
 	if s != nil {
 		e.Real, e.Fallback = s.entry.Name(), s.Fallback
 	}
-	return e
+	t.emit(e)
 }
 
 // report is like say, but puts the name of the server or virtual service between what and more.
 func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
-	t.say(v, s, kind, what+": "+labelOf(v, s)+more, reason)
-}
-
-func labelOf(v *virtual, s *server) string {
-	if s == nil {
-		return v.label()
+	whose := v.label()
+	if s != nil {
+		whose = s.label() + " (" + whose + ")"
 	}
-	return s.label() + " (" + v.label() + ")"
+	t.say(v, s, kind, what+": "+whose+more, reason)
 }
 
 // about is like report, but for a check and in the words of the Perl ldirectord. It names the check if the server has
 // several.
 func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
-	t.emit(x.about(kind, what, more, reason))
-}
-
-func (x user) about(kind notify.Kind, what, more, reason string) notify.Event {
 	if x.s.first.next != nil {
 		more += ": " + x.use().Name()
 	}
-	return eventOf(x.v, x.s, kind, what+": "+x.s.label()+" ("+x.v.Config.ID+")"+more, reason)
+	t.say(x.v, x.s, kind, what+": "+x.s.label()+" ("+x.v.Config.ID+")"+more, reason)
 }
 
 // line reports an event of the director as a whole.

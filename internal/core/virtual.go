@@ -54,7 +54,9 @@ type server struct {
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
-	steps bool // only its weight changes, see judge.Section.Ramp
+	steps    bool // only its weight changes, see judge.Section.Ramp
+	told     bool // mail was told whether it is down, see remind
+	toldDown bool // and that it is
 
 	notes
 }

@@ -68,6 +68,8 @@ func newWorld(t *testing.T, before ...func(*World)) *world {
 			if h.Ended != nil {
 				w.hooks = append(w.hooks, h.Ended)
 			}
+		}), Reminders(func(e notify.Event, down bool) {
+			w.note("remind %s, %s, %t, %s.", e.Real, e.Name, down, e.Reason)
 		})},
 		Leave: func(all []judge.Record) { w.note("leavers %d", len(all)) },
 		Move:  func(all []judge.Record) { w.note("moving %d", len(all)) },

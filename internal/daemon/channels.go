@@ -36,7 +36,7 @@ func (d *daemon) openChannels() []core.Receiver {
 	d.setChannels(d.Loaded.Plan)
 	return []core.Receiver{
 		core.Words(d.journal.Emit), core.Results(monitorfile.Lines(d.monitor.Record)),
-		core.Posts(d.webhook.Post), core.Commands(d.hooks.Run),
+		core.Posts(d.webhook.Post), core.Commands(d.hooks.Run), core.Reminders(d.mailer.Down),
 	}
 }
 

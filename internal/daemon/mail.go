@@ -35,9 +35,6 @@ func mailRules(p *plan.Plan, again string) map[string]mail.Rule {
 				return secret, err
 			}
 		}
-		for _, m := range s.Reals() {
-			rule.Reals = append(rule.Reals, m.Dest.Addr.String())
-		}
 		if v.Mail.Detail {
 			rule.Why = again + " why"
 		}

@@ -127,9 +127,6 @@ type Event struct {
 	Text     string
 	Reason   string // for a person: the message of the check or the kernel
 	Key      string // identifies what fails or works again, among the failures of a kind
-	// Dest is Real as the table lists it. It is set in CheckFailed if the table may not change, because the server
-	// was not known before or the director is on standby, and in SoftReset if the server is no longer down.
-	Dest string
 
 	// The details that a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server

@@ -31,8 +31,7 @@ type Rule struct {
 	Comment     string        // comment: in the body
 	// emailalertdetail: the command that shows more about a server, without its arguments (the virtual service and
 	// the server); if "", the mail looks like that of the Perl ldirectord
-	Why   string
-	Reals []string // the real servers, as in Event.Real
+	Why string
 }
 
 // mails reports whether mail is sent about events while the daemon is in this state.
@@ -52,12 +51,12 @@ type Mailer struct {
 
 	mu    sync.Mutex // guards what follows
 	rules map[string]Rule
-	// what reminders say about real servers that are down; Time is when the last mail about the server was due
-	down    map[lvs.Backend]notify.Event
-	timer   *time.Timer
-	due     time.Time // when the timer fires; zero if nothing is due
-	closed  bool
-	standby bool // another director serves, and sends mail
+	// what reminders say about real servers that are down; Time is when the last reminder was due, or the server
+	// went down
+	down   map[lvs.Backend]notify.Event
+	timer  *time.Timer
+	due    time.Time // when the timer fires; zero if nothing is due
+	closed bool
 }
 
 // New returns a mailer without rules. It calls report for each queued mail (Mailing), when mail fails (MailFailed) and
@@ -70,21 +69,13 @@ func New(report func(notify.Event)) *Mailer {
 	return m
 }
 
-// Set replaces the rules, which are indexed by Event.Virtual. Reminders about servers that are still configured
-// continue, at the new frequency. Letters that are still unsent follow the new rules.
+// Set replaces the rules, which are indexed by Event.Virtual. Reminders continue at the new frequency, unless that is
+// 0. Letters that are still unsent follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
 	m.out.set(m.rules)
-	was := m.down
-	m.down = make(map[lvs.Backend]notify.Event, len(was))
-	for virtual, rule := range m.rules {
-		for _, real := range rule.Reals {
-			if e, is := was[lvs.At(virtual, real)]; is {
-				m.down[lvs.At(virtual, real)] = e
-			}
-		}
-	}
+	maps.DeleteFunc(m.down, func(at lvs.Backend, _ notify.Event) bool { return m.rules[at.Virtual].Freq <= 0 })
 	m.mu.Unlock()
 	m.remind()
 }
@@ -94,44 +85,29 @@ func (m *Mailer) Notify(e notify.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch e.Kind {
-	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
-		if e.Kind != notify.Added || e.Weight > 0 { // one that was found down is added with weight 0
-			delete(m.down, lvs.At(e.Virtual, e.Real))
-		}
+	case notify.Added, notify.Restored, notify.Drained, notify.Purged, notify.Quiescent, notify.Deleted,
+		notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
-	case notify.Quiescent, notify.Deleted:
-		if !e.Fallback {
-			m.remember(e, e.Real)
-		}
-		m.mail(e)
-	case notify.CheckFailed:
-		if _, known := m.down[lvs.At(e.Virtual, e.Dest)]; e.Dest != "" && !known {
-			m.remember(e, e.Dest)
-		}
-	case notify.SoftReset:
-		delete(m.down, lvs.At(e.Virtual, e.Dest))
-	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
-		m.mail(e)
-	case notify.StandingBy:
-		m.standby = true
-	case notify.Promoted:
-		m.standby = false
-		for s, was := range m.down {
-			was.Time = e.Time
-			m.down[s] = was
-			m.schedule(s)
-		}
 	case notify.Lost:
 		m.mailAll(e)
 	}
 }
 
-// remember begins the reminders of a real server that is down.
-func (m *Mailer) remember(e notify.Event, real string) {
-	s := lvs.At(e.Virtual, real)
-	m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning,
-		Virtual: e.Virtual, Real: real, Reason: e.Reason, Name: e.Name}
-	m.schedule(s)
+// Down begins the reminders of a real server if it is down, and ends them if it is not. The event has what they say. It
+// never blocks.
+func (m *Mailer) Down(e notify.Event, down bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := lvs.At(e.Virtual, e.Real)
+	if !down {
+		delete(m.down, s)
+		return
+	}
+	if _, known := m.down[s]; !known && m.rules[e.Virtual].Freq > 0 {
+		e.Status = lvs.StatusRunning
+		m.down[s] = e
+		m.schedule(s)
+	}
 }
 
 // Close tries once more to send every waiting mail, but for no longer than ctx allows. The error contains the number of
@@ -177,7 +153,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 func (m *Mailer) schedule(s lvs.Backend) {
 	freq := m.rules[s.Virtual].Freq
 	at := m.down[s].Time.Add(freq)
-	if m.closed || m.standby || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
+	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
 	}
 	m.due = at
@@ -190,10 +166,10 @@ func (m *Mailer) schedule(s lvs.Backend) {
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.due = time.Time{}
-	if m.closed || m.standby {
+	if m.closed {
 		return
 	}
+	m.due = time.Time{}
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(m.down), lvs.Backend.Compare) {
 		rule := m.rules[s.Virtual]

@@ -145,8 +145,12 @@ func wentDown(real string) notify.Event {
 		Text: "Deleted real server: " + real + " (10.1.0.1:7000)"}
 }
 
+func found(real string) notify.Event {
+	return notify.Event{Time: time.Now(), Virtual: testVirtual, Real: real}
+}
+
 func testRule() Rule {
-	return Rule{To: "admin@example.net", SMTP: "127.0.0.1", Reals: []string{testReal},
+	return Rule{To: "admin@example.net", SMTP: "127.0.0.1",
 		Statuses: []lvs.Status{lvs.StatusStarting, lvs.StatusRunning, lvs.StatusStopping, lvs.StatusReloading}}
 }
 
@@ -192,15 +196,15 @@ func TestAReminderSaysWhy(t *testing.T) {
 		rule := testRule()
 		rule.Freq, rule.Why = time.Minute, "ldirectord www.cf why"
 		setRule(m, rule)
-		e := wentDown(testReal)
-		e.Reason, e.Name, e.Before, e.Lasted, e.Servers = "refused", "web1:7000", "up", time.Hour, 2
-		m.Notify(e)
+		e := found(testReal)
+		e.Reason, e.Name = "refused", "web1:7000"
+		m.Down(e, true)
 		time.Sleep(90 * time.Second)
 		synctest.Wait()
 		const want = "Daemon-Status: running\n\nReason: refused\nTo find out more: ldirectord www.cf why " +
 			testVirtual + " web1:7000\n"
-		if len(p.got) != 2 || !strings.HasSuffix(p.got[1].body, want) {
-			t.Errorf("%d mails, the last %+v", len(p.got), p.got[len(p.got)-1])
+		if len(p.got) != 1 || !strings.HasSuffix(p.got[0].body, want) {
+			t.Errorf("%+v", p.got)
 		}
 	})
 }
@@ -208,12 +212,10 @@ func TestAReminderSaysWhy(t *testing.T) {
 // BenchmarkSet10k is a reload while the 10,000 servers of a section are down.
 func BenchmarkSet10k(b *testing.B) {
 	m, rule := New(func(notify.Event) {}), testRule()
-	for i := range 10_000 {
-		rule.Reals = append(rule.Reals, fmt.Sprint("10.2.0.1:", i))
-	}
+	rule.Freq = time.Hour
 	setRule(m, rule)
-	for _, real := range rule.Reals {
-		m.Notify(notify.Event{Time: time.Now(), Kind: notify.Deleted, Virtual: testVirtual, Real: real})
+	for i := range 10_000 {
+		m.Down(found(fmt.Sprint("10.2.0.1:", i)), true)
 	}
 	for b.Loop() {
 		setRule(m, rule)

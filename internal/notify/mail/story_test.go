@@ -31,8 +31,6 @@ func changed(t *testing.T, r Rule, changes []string) Rule {
 			r.SMTP = value
 		case "password":
 			r.Password = func() (string, error) { return value, nil }
-		case "reals":
-			r.Reals = values
 		case "statuses":
 			r.Statuses = nil
 			for _, s := range values {
@@ -48,8 +46,8 @@ func changed(t *testing.T, r Rule, changes []string) Rule {
 // happened is the event of a line: KIND STATE TEXT, of a server whose name is the last word.
 func happened(words []string) notify.Event {
 	text, real := strings.Join(words[2:], " "), words[len(words)-1]
-	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Virtual: testVirtual, Real: real, Dest: real,
-		Text: text, Status: lvs.Status(strings.Trim(words[1], "-"))}
+	return notify.Event{Time: time.Now(), Kind: notify.Kind(words[0]), Virtual: testVirtual, Real: real, Text: text,
+		Status: lvs.Status(strings.Trim(words[1], "-"))}
 }
 
 // take takes one step of a row.
@@ -57,11 +55,13 @@ func take(t *testing.T, m *Mailer, p *postbox, rules map[string]Rule, words []st
 	t.Helper()
 	switch words[0] {
 	case "down":
+		m.Down(found(words[1]), true)
 		m.Notify(happened([]string{"deleted", "running", "Deleted", words[1]}))
 	case "up":
-		e := happened([]string{"added", "running", "Added", words[1]})
-		e.Weight = 1
-		m.Notify(e)
+		m.Down(found(words[1]), false)
+		m.Notify(happened([]string{"added", "running", "Added", words[1]}))
+	case "found": // down or not, without an event of the table
+		m.Down(found(words[2]), words[1] == "down")
 	case "fallback":
 		e := happened([]string{"deleted", "running", "Deleted", words[1]})
 		e.Fallback = true
@@ -114,9 +114,7 @@ func answer(t *testing.T, p *postbox, verb, word string) {
 func TestStories(t *testing.T) {
 	testkit.Stories(t, "../../../testdata/mail/stories.txt", 4, func(t *testing.T, row []string) {
 		m, p := newTestMailer(t)
-		rule := changed(t, testRule(), strings.Fields(row[1]))
-		rule.Reals = append(rule.Reals, "A", "B")
-		rules := map[string]Rule{testVirtual: rule}
+		rules := map[string]Rule{testVirtual: changed(t, testRule(), strings.Fields(row[1]))}
 		m.Set(rules)
 		for step := range strings.SplitSeq(row[2], "; ") {
 			take(t, m, p, rules, strings.Fields(step))
