@@ -152,11 +152,14 @@ func CompanyOf(c Checker) string {
 	return ""
 }
 
-// ProgramsOf returns how many programs of checks may run at once, if the check is one that runs a program. Otherwise it
-// returns 0. It also returns 0 if there is no limit.
+// ProgramsOf returns how many programs of checks may run at once, if the next check runs a program. Otherwise, or if
+// there is no limit, it returns 0. A check that wraps another one may answer for it.
 func ProgramsOf(c Checker) int {
-	if of, ok := Bare(c).(interface{ Programs() int }); ok {
+	if of, ok := c.(interface{ Programs() int }); ok {
 		return of.Programs()
+	}
+	if w, ok := c.(interface{ First() Checker }); ok {
+		return ProgramsOf(w.First())
 	}
 	return 0
 }

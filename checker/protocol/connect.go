@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/internal/health"
 )
@@ -80,6 +81,14 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 
 // First returns the full check.
 func (c *combined) First() Checker { return c.full }
+
+// Programs returns how many programs of checks may run at once, unless the next check only connects.
+func (c *combined) Programs() int {
+	if c.left > 0 {
+		return 0
+	}
+	return checker.ProgramsOf(c.full)
+}
 
 // Check implements Checker.
 func (c *combined) Check(ctx context.Context) Result {

@@ -110,10 +110,12 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 	for i, row := range testkit.Table(t, "../../testdata/checker/combined.txt", 3) {
 		full, connect := given{results[row[0]]}, given{results[row[1]]}
 		c.full, c.connect = &full, &connect
+		programs := checker.ProgramsOf(&same{Checker: c})
 		r, is := c.Check(t.Context()), map[string]int{"full": 0, "connect": 1}[row[2]]
 		if r != results[row[is]] || len(full) != is || len(connect) != 1-is {
 			t.Errorf("step %d: %+v, want that of the %s", i, r, row[2])
 		}
+		testkit.Equal(t, programs, 1-is, "programs at once, in step", i)
 	}
 }
 
