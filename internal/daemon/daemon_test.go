@@ -24,13 +24,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A container's quota of processors counts, which Go's runtime knows.
-func TestProcessorsLimitPrograms(t *testing.T) {
+// A container's quota of processors counts, which Go's runtime knows. Of 1024 descriptors 128 are kept for others.
+func TestProcessorsAndDescriptorsLimitPrograms(t *testing.T) {
 	defer runtime.SetDefaultGOMAXPROCS()
-	runtime.GOMAXPROCS(runtime.NumCPU() + 1)
-	env := NewEnvironment(icmp.NewPinger())
-	defer env.Close()
-	testkit.Equal(t, env.children.Limit(), 32*(runtime.NumCPU()+1))
+	for processors, want := range map[int]int{1: 32, 64: (1024 - 128) / 4 / 3} {
+		runtime.GOMAXPROCS(processors)
+		testkit.WithDescriptors(t, 1024, func() {
+			env := NewEnvironment(icmp.NewPinger())
+			defer env.Close()
+			testkit.Equal(t, env.children.Limit(), want, processors)
+		})
+	}
 }
 
 // stop waits longer than a daemon may take to end: for its director, for the programs that it starts then, and for

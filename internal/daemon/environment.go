@@ -12,6 +12,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/protocol"
 	"ldirectord/internal/plan"
+	"ldirectord/internal/schedule"
 	"ldirectord/internal/viavip"
 )
 
@@ -31,7 +32,7 @@ type Environment struct {
 func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	return &Environment{
 		pinger:   pinger,
-		children: protocol.NewChildren(32 * runtime.GOMAXPROCS(0)),
+		children: protocol.NewChildren(min(32*runtime.GOMAXPROCS(0), schedule.MaxPrograms())),
 		matching: protocol.NewMatching(),
 		through:  viavip.New(),
 	}

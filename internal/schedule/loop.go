@@ -370,6 +370,10 @@ func descriptors() int {
 	return max(all-reserve, all/2, 1)
 }
 
+// MaxPrograms returns how many programs of checks may run at once. They take a quarter of the descriptors: watched
+// connections may take half, and one program follows another while other checks wait for the rest.
+func MaxPrograms() int { return max(descriptors()/4/perProgram, 1) }
+
 // suspended returns how long the machine has been suspended since boot: the difference between CLOCK_BOOTTIME and
 // CLOCK_MONOTONIC (clock_gettime(2)).
 func suspended() time.Duration {

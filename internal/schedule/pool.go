@@ -45,6 +45,9 @@ const (
 	endTimeout = 2 * time.Second
 	// reserve is how many of its descriptors the process keeps for logs, sockets, look-ups and commands.
 	reserve = 128
+	// perProgram is how many descriptors a running program takes: its output, and a pidfd of package os and of
+	// package subprocess each. That of an oracle check takes a few more.
+	perProgram = 3
 )
 
 // Task is one check, and how often it is made. It does not keep its Spec, which is larger than all other data of a
@@ -535,7 +538,9 @@ func (p *Pool) put(u Update, now moment) {
 
 // isFull reports whether checks and watched connections hold all descriptors. A program that waits for another one to
 // end holds none.
-func (p *Pool) isFull() bool { return p.held+min(p.programs, p.maxRun)+len(p.Watches.open) >= p.room }
+func (p *Pool) isFull() bool {
+	return p.held+perProgram*min(p.programs, p.maxRun)+len(p.Watches.open) >= p.room
+}
 
 // hold notes that a check holds a descriptor.
 func (p *Pool) hold(t *Task) {

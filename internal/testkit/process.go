@@ -102,13 +102,19 @@ func Descriptors() int {
 	return len(names)
 }
 
-// WithoutDescriptors calls do while this process can open no file. The limit is given back also if do ends the test.
+// WithoutDescriptors calls do while this process can open no file.
 func WithoutDescriptors(t testing.TB, do func()) {
+	t.Helper()
+	WithDescriptors(t, 0, do)
+}
+
+// WithDescriptors calls do with this limit of descriptors. The limit is given back also if do ends the test.
+func WithDescriptors(t testing.TB, most uint64, do func()) {
 	t.Helper()
 	var limit syscall.Rlimit
 	OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	defer func() { OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }()
-	OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}))
+	OK(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: most, Max: limit.Max}))
 	do()
 }
 
