@@ -4,11 +4,13 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
 )
 
-// maxTurns limits the wait for a slot, as a multiple of the time that the slowest program may take. After that time,
-// the slots of programs that hang come free, and whoever gives up then loses its place in the queue.
-const maxTurns = 10
+// maxStall limits the wait while no slot comes free. Nothing is reported before it is over.
+const maxStall = 5 * time.Minute
 
 // Children limits how many programs of checks run at once. If it is nil, there is no limit.
 type Children struct {
@@ -16,6 +18,7 @@ type Children struct {
 
 	mu      sync.Mutex
 	longest time.Duration // the time that the slowest program so far may take
+	freed   time.Time     // when a slot last came free
 }
 
 // NewChildren returns a limit of this many programs.
@@ -29,25 +32,59 @@ func (c *Children) Limit() int {
 	return cap(c.slots)
 }
 
-// acquire waits for a slot, for a program that may take this long.
+// acquire waits for a slot, for a program that may take this long. While slots come free, it keeps its place in the
+// queue: whoever gives up loses it.
 func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	if c == nil {
 		return nil
 	}
-	_, err := acquire(ctx, c.slots, maxTurns*c.slowest(latest), errCrowded)
-	return err
+	c.mu.Lock()
+	c.longest = max(c.longest, latest)
+	c.mu.Unlock()
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	stuck := make(chan struct{})
+	c.watch(waiting, time.Now(), stuck)
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-stuck:
+		return errCrowded
+	case <-ctx.Done():
+	case <-checker.Dropped(ctx):
+	}
+	return wire.ErrStopped
 }
 
-// slowest returns the time that the slowest program may take. A faster one may have to wait for it.
-func (c *Children) slowest(latest time.Duration) time.Duration {
+// watch closes stuck once no slot has come free, since then or later, for as long as the slowest program may take, but
+// for maxStall at most. It ends with waiting.
+func (c *Children) watch(waiting context.Context, then time.Time, stuck chan<- struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.longest = max(c.longest, latest)
-	return c.longest
+	if c.freed.After(then) {
+		then = c.freed
+	}
+	left := min(c.longest, maxStall) - time.Since(then)
+	switch {
+	case waiting.Err() != nil:
+	case left <= 0:
+		close(stuck)
+	default:
+		time.AfterFunc(left, func() { c.watch(waiting, then, stuck) })
+	}
 }
 
 func (c *Children) release() {
-	if c != nil {
-		releaseSlot(c.slots)
+	if c == nil {
+		return
 	}
+	c.mu.Lock()
+	c.freed = time.Now()
+	c.mu.Unlock()
+	<-c.slots
 }

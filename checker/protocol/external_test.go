@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -199,12 +200,30 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	e := &Env{Children: NewChildren(1)}
 	e.Children.slots <- struct{}{}
 	c := testkit.Must(newExternal(externalSpec(""), e))(t).(*external)
-	c.latest = short / maxTurns
+	c.latest = short
 	expect(t, c.Check(t.Context()), "shortage: too many programs are running already")
 	dropped := make(chan struct{})
 	close(dropped)
 	ctx := checker.WithDropped(t.Context(), func() <-chan struct{} { return dropped })
 	expect(t, c.Check(ctx), "shortage: stopped")
+}
+
+// Nothing is reported before a check gives up. While slots come free, it waits for longer.
+func TestAWaitForATurnEndsWhenNoneComes(t *testing.T) {
+	for freed, want := range map[time.Duration]time.Duration{0: 5 * time.Minute, 4 * time.Minute: 9 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewChildren(1)
+			testkit.OK(t, c.acquire(t.Context(), time.Hour))
+			begin := time.Now()
+			if freed > 0 {
+				go func() { testkit.OK(t, c.acquire(t.Context(), time.Minute)) }()
+				synctest.Wait()
+				time.AfterFunc(freed, c.release)
+			}
+			testkit.Is(t, c.acquire(t.Context(), time.Minute), errCrowded)
+			testkit.Equal(t, time.Since(begin), want)
+		})
+	}
 }
 
 // A program that the kernel killed because memory was short proves nothing about the server.

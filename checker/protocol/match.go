@@ -49,15 +49,9 @@ func NewMatching() *Matching {
 var errNoTurn = wire.NewFault(wire.ErrUnjudged,
 	"cannot be judged: the answer was not matched within %v: too many answers are being matched", maxSlotWait)
 
-// acquireSlot waits for a free slot to match an answer, and returns how long it waited.
+// acquireSlot waits for a free slot to match an answer, and returns how long it waited. If slots is nil, a slot is
+// always free.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
-	return acquire(ctx, slots, maxSlotWait, errNoTurn)
-}
-
-// acquire waits up to patience for a free slot, and returns how long it waited. If slots is nil, there is always a free
-// slot.
-func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration,
-	err error) {
 	if slots == nil {
 		return 0, nil
 	}
@@ -74,8 +68,8 @@ func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, c
 		return time.Since(begin), wire.ErrStopped
 	case <-checker.Dropped(ctx):
 		return time.Since(begin), wire.ErrStopped
-	case <-time.After(patience):
-		return time.Since(begin), crowded
+	case <-time.After(maxSlotWait):
+		return time.Since(begin), errNoTurn
 	}
 }
 

@@ -110,6 +110,6 @@ func TestOraclesAreBounded(t *testing.T) {
 	e.Children.slots <- struct{}{}
 	c := testkit.Must(newOracle(s, e, ""))(t).(*oracleCheck)
 	testkit.Equal(t, checker.ProgramsOf(c), 1, "programs at once")
-	c.latest = short / maxTurns
+	c.latest = short
 	expect(t, c.Check(t.Context()), "shortage: "+errCrowded.Error())
 }
