@@ -18,7 +18,7 @@ const (
 	maxDepth = 8
 )
 
-// Await waits for the result of a process. When ctx is done, it returns the cause. At the limit it returns a
+// Await waits for the result of a process. When ctx is done first, it returns the cause. At the limit it returns a
 // *TimeoutError. The time in which the process and its descendants waited for a processor does not count, up to
 // Patience. Await reads the usage of the process only if the result takes longer than lookEvery.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
@@ -29,7 +29,12 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 		case what = <-done:
 			return what, nil
 		case <-ctx.Done():
-			return what, context.Cause(ctx)
+			select {
+			case what = <-done: // its number may be another process's by now
+				return what, nil
+			default:
+				return what, context.Cause(ctx)
+			}
 		case <-time.After(rest):
 		}
 		if !looked {

@@ -152,6 +152,15 @@ func TestAProgramIsKilledWhenItsContextIsDone(t *testing.T) {
 	testkit.Equal(t, Run(ctx, c), why, "one that was done before")
 }
 
+// Its number may be another process's by then.
+func TestAProgramThatHasEndedIsNotKilled(t *testing.T) {
+	done := make(chan int, 1)
+	for range 100 {
+		done <- 1
+		testkit.Equal(t, testkit.Must(Await(testkit.Ended(t), done, 0, patient))(t), 1)
+	}
+}
+
 func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 	for script, fails := range map[string]bool{"sleep 60 & echo $!": false, "sleep 60 & echo $!; exit 1": true} {
 		c, out := shell(script)
