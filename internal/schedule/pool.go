@@ -57,7 +57,7 @@ type Task struct {
 	Checker checker.Checker
 
 	// The pool's mu guards the fields below.
-	slot           // in the queue; without a place while its check runs
+	slot           // in the queue; its index is negative only while its check runs
 	planned moment // when it is due by its schedule: never before due
 	// the maximum time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
@@ -198,7 +198,12 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		if t.in {
 			continue
 		}
-		t.in, t.planned = true, now+time.Duration(news/firstPerTick)*Tick
+		t.in = true
+		delete(p.heirs, t)
+		if t.index < 0 {
+			continue // the check that ran when it was dropped still runs: finish continues it
+		}
+		t.planned = now + time.Duration(news/firstPerTick)*Tick
 		t.calm()
 		news++
 		heap.Push(&p.queue, t)
@@ -220,6 +225,7 @@ func (p *Pool) drop(t, heir *Task) {
 	}
 	if t.index >= 0 {
 		heap.Remove(&p.queue, t.index)
+		t.index = 0
 	} else if heir != nil {
 		p.heirs[t] = heir
 	}
@@ -502,6 +508,7 @@ func (p *Pool) put(u Update, now moment) {
 		return
 	}
 	p.release(t)
+	t.index = 0
 	delete(p.waits, t)
 	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled > start || p.isLate(now, p.asleep()))
 	if t.silences = 0; !t.in {
