@@ -39,6 +39,9 @@ func (blocked) Write([]byte) (int, error) {
 // The answer of one name server counts, even if our firewall blocks another one. Package net asks up to two times in
 // each family. In each row, x is a blocked question. The last letter counts for all later questions as well.
 func TestBlockedNameServers(t *testing.T) {
+	if !nameserver.Configured(t, "nameserver 127.0.0.1\n") {
+		return
+	}
 	nameserver.Use(t, func(string) string { return "none" })
 	dial := net.DefaultResolver.Dial
 	for questions, want := range map[string]string{

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"testing"
 
@@ -93,8 +92,7 @@ func TestAHostsFileThatCantBeReadIsNotEmpty(t *testing.T) {
 // The second name server is asked in time if the first one is dead, also for a name that the hosts file has in the
 // other family.
 func TestADeadFirstNameServer(t *testing.T) {
-	if os.Getenv(searches) == "" {
-		withResolvConf(t, "nameserver 127.0.0.1\nnameserver 127.0.0.2\n")
+	if !nameserver.Configured(t, "nameserver 127.0.0.1\nnameserver 127.0.0.2\n") {
 		return
 	}
 	servers := map[string]func(context.Context, string, string) (net.Conn, error){}

@@ -3,8 +3,6 @@ package daemon
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,14 +12,10 @@ import (
 	"ldirectord/internal/testkit/nameserver"
 )
 
-// searches is set in a process that has a resolv.conf of the test.
-const searches = "DAEMON_TEST_SEARCHES"
-
 // A name is looked up in one search domain after the other, as long as it is known that the last one does not have it.
 // So is one that the hosts file has in the other family.
 func TestAnswersOfSearchDomains(t *testing.T) {
-	if os.Getenv(searches) == "" {
-		withResolvConf(t, "nameserver 127.0.0.1\nsearch a.test . b.test\noptions timeout:2 attempts:1\n")
+	if !nameserver.Configured(t, "nameserver 127.0.0.1\nsearch a.test . b.test\noptions timeout:2 attempts:1\n") {
 		return
 	}
 	n := wholeNames{systemNames{func() (hosts, error) { return hostsIn("fe00::1 web"), nil }}}
@@ -41,15 +35,6 @@ func TestAnswersOfSearchDomains(t *testing.T) {
 			testkit.OK(t, err)
 		})
 	}
-}
-
-// withResolvConf plays the test in a process of its own, whose resolv.conf has this text.
-func withResolvConf(t *testing.T, text string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "resolv.conf")
-	testkit.Write(t, path, text)
-	const bound = `mount --bind "$0" /etc/resolv.conf && exec "$@"`
-	testkit.Again(t, searches+"=yes", "unshare", "-m", "sh", "-c", bound, path)
 }
 
 // Answers over TCP are judged as those over UDP, whatever the parts in which they are read.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +73,23 @@ func Ask(t testing.TB, server string) {
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, server)
 		}}
+}
+
+// configured is set in a process that has a resolv.conf of the test.
+const configured = "NAMESERVER_TEST_CONFIGURED"
+
+// Configured plays the test again, in a process whose resolv.conf has this text, and reports whether this is that
+// process.
+func Configured(t testing.TB, text string) bool {
+	t.Helper()
+	if os.Getenv(configured) != "" {
+		return true
+	}
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	testkit.Write(t, path, text)
+	const bound = `mount --bind "$0" /etc/resolv.conf && exec "$@"`
+	testkit.Again(t, configured+"=yes", "unshare", "-r", "-m", "sh", "-c", bound, path)
+	return false
 }
 
 // answer is an answer in these words; nil for none.
