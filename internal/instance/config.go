@@ -19,14 +19,15 @@ func (d ConfigDirs) Paths(name string) []string {
 	if strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
 		d = nil // the current folder is meant
 	}
-	here, _ := filepath.Abs(cmp.Or(name, "ldirectord.cf"))
+	name = cmp.Or(name, "ldirectord.cf")
+	here, _ := filepath.Abs(name)
 	return d.paths(name, here)
 }
 
 // paths returns the paths of a name in the folders, and the path that is tried last.
 func (d ConfigDirs) paths(name, last string) (all []string) {
 	for _, dir := range d {
-		all = append(all, filepath.Join(dir, cmp.Or(name, "ldirectord.cf")))
+		all = append(all, filepath.Join(dir, name))
 	}
 	if last != "" && !slices.Contains(all, last) {
 		all = append(all, last)
@@ -40,6 +41,7 @@ func (d ConfigDirs) Find(name string) (string, error) { return d.first(name, d.P
 // FindNamed is like Find for a name in a configuration, or in the command line of a Perl ldirectord: the folders come
 // first for ./NAME, too, and a relative path begins at /, the folder of daemons.
 func (d ConfigDirs) FindNamed(name string) (string, error) {
+	name = cmp.Or(name, "ldirectord.cf")
 	return d.first(name, d.paths(name, filepath.Join("/", name)))
 }
 

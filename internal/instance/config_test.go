@@ -24,6 +24,9 @@ func TestFindingTheConfiguration(t *testing.T) {
 	testkit.Equal(t, testkit.Must(dirs.FindNamed("./a.cf"))(t), inSecond, "./a.cf in execute=")
 	_, err := dirs.FindNamed("b.cf")
 	testkit.FailsWith(t, err, "b.cf not found", "in execute=")
+	_, err = (ConfigDirs{here}).FindNamed("")
+	testkit.Equal(t, err.(Missing).Looked(),
+		"looked for "+here+"/ldirectord.cf, /ldirectord.cf; see ldirectord --help files")
 	for name, want := range map[string]string{
 		"c.cf":     "looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf",
 		"/no/c.cf": "looked for /no/c.cf",
