@@ -184,10 +184,24 @@ func showSiblings(c *call, names []string) {
 	}
 	c.runTogether(asked)
 	for i, cmd := range asked {
-		if end := cmd.ProcessState; end != nil && !end.Exited() {
-			c.warn("%s: its status did not answer within %v", names[i], siblingTimeout)
+		if why := cutOff(ctx, cmd.ProcessState); why != "" {
+			c.warn("%s: its status %s", names[i], why)
 		}
 	}
+}
+
+// cutOff says what happened to the status command of a sibling that has no exit status; "" if it has one, or if the
+// user has ended ours.
+func cutOff(ctx context.Context, end *os.ProcessState) string {
+	switch err := ctx.Err(); {
+	case end == nil || end.Exited():
+		return ""
+	case err == nil:
+		return fmt.Sprintf("ended: %v", end)
+	case err == context.DeadlineExceeded:
+		return fmt.Sprintf("did not answer within %v", siblingTimeout)
+	}
+	return ""
 }
 
 // runTogether runs commands at the same time, and then prints what each of them has said, in their order.
