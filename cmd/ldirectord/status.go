@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -175,7 +176,7 @@ func showSiblings(c *call, names []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 	defer cancel()
 	var asked []*exec.Cmd
-	names = via.Others(names, c.dirs)
+	names = c.siblings(names, via)
 	for _, name := range names {
 		word := daemon.SiblingWord(name, c.dirs)
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{word}, words)...)
@@ -202,6 +203,18 @@ func cutOff(ctx context.Context, end *os.ProcessState) string {
 		return fmt.Sprintf("did not answer within %v", siblingTimeout)
 	}
 	return ""
+}
+
+// siblings returns those of the names in execute= that were not asked yet. Those of missing files are paths: a file in
+// the current folder is not meant.
+func (c *call) siblings(names []string, via daemon.Via) (others []string) {
+	for _, name := range names {
+		if _, err := c.dirs.FindNamed(name); err != nil {
+			name = filepath.Join("/", name)
+		}
+		others = append(others, name)
+	}
+	return via.Others(others, c.dirs)
 }
 
 // runTogether runs commands at the same time, and then prints what each of them has said, in their order.
