@@ -172,11 +172,10 @@ func showSiblings(c *call, names []string) {
 		return
 	}
 	c.flush()
-	via := c.via.And(c.path)
 	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 	defer cancel()
 	var asked []*exec.Cmd
-	names = c.siblings(names, via)
+	names, via := c.siblings(names)
 	for _, name := range names {
 		word := daemon.SiblingWord(name, c.dirs)
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{word}, words)...)
@@ -205,16 +204,20 @@ func cutOff(ctx context.Context, end *os.ProcessState) string {
 	return ""
 }
 
-// siblings returns those of the names in execute= that were not asked yet. Those of missing files are paths: a file in
-// the current folder is not meant.
-func (c *call) siblings(names []string, via daemon.Via) (others []string) {
+// siblings returns those of the names in execute= that were not asked yet, and the files that they must not ask: all
+// that are asked now. Otherwise files that name each other would be asked along every path between them.
+func (c *call) siblings(names []string) (others []string, via daemon.Via) {
+	via = c.via.And(c.path)
+	asked := via
 	for _, name := range names {
-		if _, err := c.dirs.FindNamed(name); err != nil {
-			name = filepath.Join("/", name)
+		path, err := c.dirs.FindNamed(name)
+		if err != nil {
+			path = filepath.Join("/", name)
+			name = path // a file in the current folder is not meant
 		}
-		others = append(others, name)
+		others, asked = append(others, name), asked.And(path)
 	}
-	return via.Others(others, c.dirs)
+	return via.Others(others, c.dirs), asked
 }
 
 // runTogether runs commands at the same time, and then prints what each of them has said, in their order.
