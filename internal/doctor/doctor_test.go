@@ -15,6 +15,7 @@ import (
 
 	"github.com/mdlayher/ndp"
 
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
@@ -164,4 +165,25 @@ func TestServersHaveTimeForALostSegment(t *testing.T) {
 	if len(ways) == 0 || ways[0].Timeout < 3*time.Second/2 {
 		t.Errorf("asked: %+v", ways)
 	}
+}
+
+// Sections with one program cost one look, and the programs of a folder whose file server is gone one wait.
+func TestProgramsOfManySections(t *testing.T) {
+	dir, text := t.TempDir(), ""
+	for i := range 1000 {
+		path := fmt.Sprint(dir, "/", i%4)
+		testkit.OK(t, os.WriteFile(path, nil, 0o700))
+		text += fmt.Sprintf("virtual=192.0.2.1:%d\n\treal=192.0.2.2:80 gate\n\tchecktype=external%s\n"+
+			"\tcheckcommand=%s\n", i+1, []string{"", "-perl"}[i%2], path)
+	}
+	cfg := mustParse(t, text)
+	if n := testing.AllocsPerRun(1, func() { judgeExternal(cfg) }); n > 4000 {
+		t.Errorf("%v allocations", n)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		_ = runfile.Try(dir, func() error { <-end; return nil })
+		testkit.Equal(t, len(judgeExternal(cfg)), 1000)
+		close(end)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -36,36 +37,47 @@ func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 // judgeExternal warns of external checks whose program can't be run. All servers with such a check would be down.
 func judgeExternal(cfg *parser.Config) parser.Diagnostics {
 	var f findings
+	must := map[string]string{parser.External: "run", parser.ExternalPerl: "read"}
+	tried := map[[2]string]error{} // many sections have the same program
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
 			at, written := check.At["checkcommand"]
-			if !written || relativeProgram(check) != "" { // judgePaths finds these
-				continue
+			if !written || must[check.CheckType] == "" || relativeProgram(check) != "" {
+				continue // judgePaths finds relative paths
 			}
-			must, err := tryProgram(check)
-			if err != nil && strings.Contains(check.CheckCommand, " ") {
-				err = fmt.Errorf("%w; arguments belong in checkargs", err)
+			program := [2]string{check.CheckType, check.CheckCommand}
+			err, known := tried[program]
+			if !known {
+				err = tryProgram(check)
+				tried[program] = err
 			}
 			if err != nil {
-				f.addAt(at, "missing-program", must, err)
+				f.addAt(at, "missing-program", must[check.CheckType], err)
 			}
 		}
 	}
 	return f.diagnostics(cfg.Name)
 }
 
-// tryProgram returns an error if the program of an external check can't be used, and what can't be done with it.
-func tryProgram(check *parser.Virtual) (must string, err error) {
-	switch path := check.CheckCommand; check.CheckType {
-	case parser.External:
-		must, err = "run", runfile.Try(path, func() error {
+// tryProgram returns an error if the program of an external check can't be used. If its file server is gone, no other
+// program of its folder is waited for.
+func tryProgram(check *parser.Virtual) error {
+	path := check.CheckCommand
+	err := runfile.Try(filepath.Dir(path), func() error {
+		if check.CheckType == parser.External {
 			_, err := exec.LookPath(path)
 			return cmp.Or(errors.Unwrap(err), err) // its text has the path twice
-		})
-	case parser.ExternalPerl:
-		must, err = "read", runfile.TryRead(path)
+		}
+		f, err := runfile.OpenFile(path, os.O_RDONLY, 0)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	})
+	if err != nil && strings.Contains(path, " ") {
+		return fmt.Errorf("%w; arguments belong in checkargs", err)
 	}
-	return must, err
+	return err
 }
 
 func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
