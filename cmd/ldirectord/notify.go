@@ -16,6 +16,7 @@ import (
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 )
@@ -24,8 +25,8 @@ const (
 	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
 	// the time limit for the whole order, including the wait for a daemon that is stopping
 	orderTimeout = 2 * time.Minute
-	// the time limit for the start of the next daemon: the pause of a supervisor, and look-ups of names
-	nextTimeout = 10 * time.Second
+	// the time limit for the start of the next daemon: a slow file, look-ups, and the pause of a supervisor
+	nextTimeout = runfile.ReadTimeout + resolve.LookupDeadline + 5*time.Second
 
 	// tells that process to read the recorded order, because a later order may have replaced this one
 	lastOrder instance.Role = "last"

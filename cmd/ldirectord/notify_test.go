@@ -13,9 +13,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
+	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
 )
@@ -140,4 +143,18 @@ func awaitExec(t *testing.T, pid int) {
 func within(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	testkit.Until(t, awaitLimit, done, "no", what)
+}
+
+// The next daemon may wait for its supervisor, then for its file, then for names.
+func TestTheNextDaemonHasTimeToStart(t *testing.T) {
+	c := &call{options: options{RunDir: t.TempDir(), path: "/no/ld.cf"}}
+	synctest.Test(t, func(t *testing.T) {
+		c.ctx = t.Context()
+		begun := time.Now()
+		testkit.FailsWith(t, c.awaitNext("ld.service"), "start one with systemctl start ld.service")
+		const restartSec = time.Second
+		if took := time.Since(begun); took <= restartSec+runfile.ReadTimeout+resolve.LookupDeadline {
+			t.Errorf("it waited for %v", took)
+		}
+	})
 }
