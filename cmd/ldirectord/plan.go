@@ -39,13 +39,31 @@ func showPlan(c *call) error {
 	if err != nil {
 		return err
 	}
-	ops := lvs.Diff(have, c.Plan.Preview(given, have))
+	ops := c.tableChanges(given, have)
 	noteOrigins(c, ops)
 	changes := planned(ops)
 	for _, command := range commands {
 		changes = append(changes, change{Command: command})
 	}
 	return showChanges(c, changes)
+}
+
+// tableChanges returns the changes to the table. A virtual service that the running daemon has and the file no longer
+// has is removed, unless another daemon has it, too.
+func (c *call) tableChanges(given orders.All, have lvs.Table) []lvs.Op {
+	had, stays := c.instance().NotOthers(c.found().State.Virtuals), c.Plan.Keys()
+	leaves := func(k lvs.Key) bool { return slices.Contains(had, k) && !slices.Contains(stays, k) }
+	return slices.Concat(lvs.Diff(have, c.Plan.Preview(given, have)), removals(have, leaves))
+}
+
+// removals returns the removals of the table's virtual services that leave.
+func removals(have lvs.Table, leaves func(lvs.Key) bool) (ops []lvs.Op) {
+	for _, key := range have.Keys() {
+		if leaves(key) {
+			ops = append(ops, lvs.Op{Kind: lvs.DelService, Key: key})
+		}
+	}
+	return ops
 }
 
 // noteOrigins adds notes about servers whose addresses are not known yet, and about changed services that use a shared

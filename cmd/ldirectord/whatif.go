@@ -83,12 +83,8 @@ func suppose(c *call, given orders.All) error {
 		w.End()
 	}
 	now, after := w.Snapshot(), w.Table()
-	changes := planned(lvs.Diff(before, after))
-	for _, s := range services {
-		if _, stays := after[s.Key()]; !stays {
-			changes = append(changes, change{Command: lvs.Op{Kind: lvs.DelService, Key: s.Key()}.String()})
-		}
-	}
+	leaves := func(k lvs.Key) bool { return after[k].Key != k }
+	changes := planned(slices.Concat(lvs.Diff(before, after), removals(before, leaves)))
 	for i := range changes {
 		changes[i].When = "" // the changes are hypothetical
 	}

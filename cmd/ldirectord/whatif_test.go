@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"testing"
 
+	"ldirectord/checker/icmp"
+	"ldirectord/internal/daemon"
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/testkit"
 	"ldirectord/internal/view"
@@ -47,4 +51,19 @@ func TestWhatIsOutWithoutAnOrder(t *testing.T) {
 		testkit.OK(t, json.Unmarshal([]byte(text), s), text)
 		testkit.Equal(t, outBy(s), want, text)
 	}
+}
+
+// plan removes from the table what the daemon has and the file no longer has, and nothing of others.
+func TestWhatLeavesTheFileIsRemoved(t *testing.T) {
+	d := launched(t, "start", twoServers+"virtual = 10.1.0.2:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n")
+	d.replace(twoServers)
+	c := &call{options: *d.options(), ctx: t.Context(), env: daemon.NewEnvironment(icmp.NewPinger())}
+	defer c.env.Close()
+	testkit.OK(t, c.read())
+	have := c.Plan.Preview(nil, nil)
+	for _, v := range []string{"10.1.0.2:7000", "10.1.0.3:7000"} {
+		key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(v)}
+		have[key] = lvs.VirtualService{Key: key}
+	}
+	testkit.Equal(t, fmt.Sprint(c.tableChanges(nil, have)), "[-D -t 10.1.0.2:7000]")
 }
