@@ -218,7 +218,7 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 	ended := time.Now()
 	passes := func(s status.Case) (bool, string) {
 		left := unpassed(s, ended)
-		return len(left) == 0, strings.Join(left, "; ")
+		return len(left) == 0 || s.State == "off", strings.Join(left, "; ")
 	}
 	if err := r.await("has not passed its checks", passes); err != nil {
 		return true, err
@@ -227,9 +227,14 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 		return true, err
 	}
 	return false, r.await("does not serve with its full weight", func(s status.Case) (bool, string) {
-		return r.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart"), cmp.Or(s.Parts, s.Why())
+		serves := r.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart")
+		return serves || rests(s), cmp.Or(s.Parts, s.Why())
 	})
 }
+
+// rests reports whether the file keeps a server out of service: it is a backup server that waits, its weight is 0, or
+// nothing checks it.
+func rests(s status.Case) bool { return s.Backup == "waits" || s.Weight == 0 || s.State == "off" }
 
 // firstLook is how long roll waits for permission to drain a server before it prints that it is waiting.
 const firstLook = time.Second
