@@ -13,15 +13,17 @@ import (
 )
 
 // follower replaces a check that would run a program. It considers the server up while it is in service in the live
-// table.
+// table. A server of weight 0 is never in service there, and is up while it is in the table at all.
 type follower struct {
-	table *atomic.Pointer[lvs.Table]
-	at    place
+	table  *atomic.Pointer[lvs.Table]
+	at     place
+	weight uint32 // as configured
 }
 
 // Check derives the result from the live table as it was last read.
 func (f follower) Check(context.Context) checker.Result {
-	if f.at.serves(*f.table.Load()) {
+	t := *f.table.Load()
+	if f.at.serves(t) || f.weight == 0 && f.at.isIn(t) {
 		return checker.Result{OK: true, Stage: wire.AtMatch,
 			Detail: "in service in the live table, which is followed"}
 	}
@@ -29,11 +31,11 @@ func (f follower) Check(context.Context) checker.Result {
 }
 
 // follow replaces the checks of a plan that run programs.
-func (s *shadow) follow(p *plan.Plan, places map[lvs.Backend]place) {
+func (s *shadow) follow(p *plan.Plan, followers map[lvs.Backend]follower) {
 	for _, c := range p.Checks() {
 		if kind := c.Spec.Type; c.Task != nil &&
 			(kind == parser.External || kind == parser.ExternalPerl) {
-			c.Task.Checker = follower{&s.table, places[lvs.At(c.Virtual, c.Real)]}
+			c.Task.Checker = followers[lvs.At(c.Virtual, c.Real)]
 			s.report.Followed = append(s.report.Followed, c.Virtual+" "+c.Real)
 		}
 	}

@@ -151,15 +151,15 @@ func (s *shadow) look(ctx context.Context) {
 // adopt switches the shadow to a new plan.
 func (s *shadow) adopt(p *plan.Plan) {
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
-	places := map[lvs.Backend]place{}
+	followers := map[lvs.Backend]follower{}
 	for _, v := range p.Services {
 		for _, m := range v.Entries {
 			at := place{v.Key(), m.Dest.Addr}
-			places[lvs.At(v.Config.ID, m.Name())] = at
+			followers[lvs.At(v.Config.ID, m.Name())] = follower{&s.table, at, m.Dest.Weight}
 			s.fallback[at] = m.Fallback
 		}
 	}
 	if !s.Programs {
-		s.follow(p, places)
+		s.follow(p, followers)
 	}
 }
