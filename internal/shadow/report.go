@@ -19,9 +19,9 @@ type Report struct {
 	Unread   int       `json:"unread"`   // readings that failed
 	// requests that would have changed the live table; always 0, because a Reader can't make any
 	Writes   int `json:"writes"`
-	Virtuals int `json:"virtuals"` // virtual services in both tables
+	Virtuals int `json:"virtuals"` // virtual services of the file that were in both tables at any reading
 	Servers  int `json:"servers"`  // their servers in the file
-	// virtual services that are in the file but not in the live table, and so are not compared
+	// virtual services that are in the file but not in the live table, and so are not compared now
 	Absent      []string      `json:"absent,omitempty"`
 	Followed    []string      `json:"followed,omitempty"` // servers whose programs were not run
 	Failures    Sightings     `json:"failures"`
@@ -83,12 +83,15 @@ func (s *shadow) publish() error {
 	r.Until = time.Now()
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
 	for _, v := range s.Plan.Services {
-		if _, there := s.was.live[v.Key()]; !there {
+		if _, there := s.was.live[v.Key()]; there {
+			s.compared[v.Key()] = true
+		} else {
 			r.Absent = append(r.Absent, v.Config.ID)
-			continue
 		}
-		r.Virtuals++
-		r.Servers += len(v.Config.Reals)
+		if s.compared[v.Key()] {
+			r.Virtuals++
+			r.Servers += len(v.Config.Reals)
+		}
 	}
 	for _, d := range s.open {
 		r.Now = append(r.Now, *d)
@@ -117,7 +120,7 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "Readings of the live table: %d, failed: %d, requests that write: %d\n", r.Readings, r.Unread,
 		r.Writes)
 	for _, id := range r.Absent {
-		fmt.Fprintf(w, "Not in the live table, so not compared: %s\n", id)
+		fmt.Fprintf(w, "Not in the live table at the end: %s\n", id)
 	}
 	r.Failures.print(w, "Failures")
 	r.Recoveries.print(w, "Recoveries")

@@ -50,6 +50,7 @@ type shadow struct {
 	report   Report
 	open     map[place]*Difference
 	fallback map[place]bool
+	compared map[lvs.Key]bool // the virtual services that were in the live table at any reading
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
 	table    atomic.Pointer[lvs.Table]
@@ -74,7 +75,7 @@ func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, err
 // table. It returns an error if it could not begin, if the director failed, or if the last report could not be
 // published.
 func Run(ctx context.Context, o Options) (Report, error) {
-	s := &shadow{Options: o, open: map[place]*Difference{},
+	s := &shadow{Options: o, open: map[place]*Difference{}, compared: map[lvs.Key]bool{},
 		report: Report{Begun: time.Now()}}
 	table, err := s.Live.Read(ctx)
 	if err != nil {
