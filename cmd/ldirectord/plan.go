@@ -12,6 +12,7 @@ import (
 	"ldirectord/internal/fwmark"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
+	"ldirectord/internal/plan"
 	"ldirectord/ipvsctl"
 )
 
@@ -39,19 +40,20 @@ func showPlan(c *call) error {
 	if err != nil {
 		return err
 	}
-	ops := c.tableChanges(given, have)
+	had := c.instance().NotOthers(c.found().State.Virtuals)
+	ops := c.tableChanges(given, have, had)
 	noteOrigins(c, ops)
-	changes := planned(ops)
+	changes := c.planned(ops, had)
 	for _, command := range commands {
 		changes = append(changes, change{Command: command})
 	}
 	return showChanges(c, changes)
 }
 
-// tableChanges returns the changes to the table. A virtual service that the running daemon has and the file no longer
-// has is removed, unless another daemon has it, too.
-func (c *call) tableChanges(given orders.All, have lvs.Table) []lvs.Op {
-	had, stays := c.instance().NotOthers(c.found().State.Virtuals), c.Plan.Keys()
+// tableChanges returns the changes to the table. Of the virtual services that the running daemon has, those that left
+// the file are removed.
+func (c *call) tableChanges(given orders.All, have lvs.Table, had []lvs.Key) []lvs.Op {
+	stays := c.Plan.Keys()
 	leaves := func(k lvs.Key) bool { return slices.Contains(had, k) && !slices.Contains(stays, k) }
 	return slices.Concat(lvs.Diff(have, c.Plan.Preview(given, have)), removals(have, leaves))
 }
@@ -121,9 +123,12 @@ func printChanges(c *call, changes []change) {
 }
 
 // planned returns the changes to the table, and when each of them is made. If a virtual service can't be set up, it
-// leaves out the changes within that service.
-func planned(ops []lvs.Op) []change {
-	changes, missing := []change{}, map[lvs.Key]bool{}
+// leaves out the changes within that service. had lists the virtual services of the running daemon.
+func (c *call) planned(ops []lvs.Op, had []lvs.Key) []change {
+	changes, missing, services := []change{}, map[lvs.Key]bool{}, map[lvs.Key]*plan.Service{}
+	for _, s := range c.Plan.Services {
+		services[s.Key()] = s
+	}
 	for _, op := range ops {
 		if missing[op.Key] {
 			continue
@@ -135,10 +140,29 @@ func planned(ops []lvs.Op) []change {
 			one.Error = err.Error()
 		case op.Kind == lvs.AddDest:
 			one.When = "after its first successful check"
+		case op.Kind == lvs.DelDest && slices.Contains(had, op.Key) && drains(services[op.Key], op.Dest):
+			if op.Dest.Weight > 0 {
+				changes = append(changes, change{Command: toZero(op).String()})
+			}
+			one.When = fmt.Sprintf("when its connections have ended, after %gs at the latest",
+				services[op.Key].Section.DrainTime.Seconds())
 		}
 		changes = append(changes, one)
 	}
 	return changes
+}
+
+// drains reports whether a server that is removed drains first: it has left the file, and draintime is set.
+func drains(s *plan.Service, server lvs.Dest) bool {
+	isSame := func(e *plan.Entry) bool { return e.Dest.Addr == server.Addr }
+	return s.Section.DrainTime > 0 && !slices.ContainsFunc(s.Entries, isSame)
+}
+
+// toZero returns the change to weight 0 that comes before a removal.
+func toZero(removal lvs.Op) lvs.Op {
+	op := removal
+	op.Kind, op.Dest.Weight = lvs.EditDest, 0
+	return op
 }
 
 // machine reads the table that the configuration would change, and returns it with the commands for mark rules and

@@ -84,7 +84,7 @@ func suppose(c *call, given orders.All) error {
 	}
 	now, after := w.Snapshot(), w.Table()
 	leaves := func(k lvs.Key) bool { return after[k].Key != k }
-	changes := planned(slices.Concat(lvs.Diff(before, after), removals(before, leaves)))
+	changes := c.planned(slices.Concat(lvs.Diff(before, after), removals(before, leaves)), nil)
 	for i := range changes {
 		changes[i].When = "" // the changes are hypothetical
 	}

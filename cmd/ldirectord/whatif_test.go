@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/netip"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"ldirectord/checker/icmp"
@@ -60,10 +62,43 @@ func TestWhatLeavesTheFileIsRemoved(t *testing.T) {
 	c := &call{options: *d.options(), ctx: t.Context(), env: daemon.NewEnvironment(icmp.NewPinger())}
 	defer c.env.Close()
 	testkit.OK(t, c.read())
+	had := c.instance().NotOthers(c.found().State.Virtuals)
 	have := c.Plan.Preview(nil, nil)
 	for _, v := range []string{"10.1.0.2:7000", "10.1.0.3:7000"} {
 		key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(v)}
 		have[key] = lvs.VirtualService{Key: key}
 	}
-	testkit.Equal(t, fmt.Sprint(c.tableChanges(nil, have)), "[-D -t 10.1.0.2:7000]")
+	testkit.Equal(t, fmt.Sprint(c.tableChanges(nil, have, had)), "[-D -t 10.1.0.2:7000]")
+}
+
+// When each change to the table is made: what leaves the file may drain, what comes back waits for its checks.
+func TestWhenChangesAreMade(t *testing.T) {
+	web := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
+	for _, row := range testkit.Table(t, "testdata/plan.txt", 4) {
+		path := filepath.Join(t.TempDir(), "ld.cf")
+		testkit.Write(t, path, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"+
+			"\tfallback = 10.2.0.9:80 gate\n\t"+row[0]+"\n")
+		c := &call{options: options{path: path}, ctx: t.Context(), env: daemon.NewEnvironment(icmp.NewPinger())}
+		testkit.OK(t, c.read())
+		c.env.Close()
+		have := c.Plan.Preview(nil, nil)
+		service := have[web]
+		service.Dests = nil
+		for word := range strings.FieldsSeq(row[1]) {
+			addr, weight, _ := strings.Cut(word, "=")
+			service.Dests = append(service.Dests, lvs.Dest{Addr: netip.MustParseAddrPort(addr + ":80"),
+				Forward: lvs.Route, Weight: uint32(testkit.Must(strconv.Atoi(weight))(t))})
+		}
+		have[web] = service
+		var had []lvs.Key
+		if row[2] == "runs" {
+			had = c.Plan.Keys()
+		}
+		text := ""
+		for _, one := range c.planned(c.tableChanges(nil, have, had), had) {
+			text += strings.TrimSuffix("; "+one.Command+" # "+one.When, " # ")
+		}
+		short := strings.NewReplacer(" -t 10.1.0.1:80 -r", "", ":80", "")
+		testkit.Equal(t, short.Replace(strings.TrimPrefix(text, "; ")), row[3], row[0])
+	}
 }
