@@ -138,7 +138,7 @@ func (c *call) planned(ops []lvs.Op, had []lvs.Key) []change {
 		case err != nil:
 			missing[op.Key] = op.Kind == lvs.AddService
 			one.Error = err.Error()
-		case op.Kind == lvs.AddDest:
+		case op.Kind == lvs.AddDest, returns(services[op.Key], op):
 			one.When = "after its first successful check"
 		case op.Kind == lvs.DelDest && slices.Contains(had, op.Key) && drains(services[op.Key], op.Dest):
 			if op.Dest.Weight > 0 {
@@ -150,6 +150,12 @@ func (c *call) planned(ops []lvs.Op, had []lvs.Key) []change {
 		changes = append(changes, one)
 	}
 	return changes
+}
+
+// returns reports whether a change brings back a server that checks took out, and that stayed with weight 0.
+func returns(s *plan.Service, op lvs.Op) bool {
+	rises := op.Kind == lvs.EditDest && op.Old.Weight == 0 && op.Dest.Weight > 0
+	return rises && (s.Section.Quiescent || s.Section.OnFail.Stays())
 }
 
 // drains reports whether a server that is removed drains first: it has left the file, and draintime is set.
