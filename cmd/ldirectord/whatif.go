@@ -109,6 +109,7 @@ func suppose(c *call, given orders.All) error {
 // situation is the state before the supposed failure.
 type situation struct {
 	failed, fallbacks []lvs.Backend // the real servers and the fallback servers that are down
+	waiting           []lvs.Backend // the real servers that pass and wait to come back
 	orders            orders.All
 }
 
@@ -116,6 +117,9 @@ type situation struct {
 func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
 	w := whatif.New(p, services, guarded(is.orders), calm)
 	w.BreakFallbacks(is.fallbacks)
+	if len(is.waiting) > 0 {
+		w.Wait(is.waiting)
+	}
 	w.Fail(is.failed)
 	w.Order(is.orders, nil)
 	return w
@@ -153,6 +157,8 @@ func present(c *call, given orders.All) (*situation, error) {
 			switch {
 			case s.State == "down", s.State == "unknown", s.Held: // what holds it here holds it there, too
 				is.failed = append(is.failed, at)
+			case s.WaitsFor != "":
+				is.waiting = append(is.waiting, at)
 			case kind != "" && !is.orders[at].TakesOut():
 				is.orders[at] = orders.Order{Kind: kind}
 			}

@@ -137,6 +137,38 @@ func (w *World) Fail(servers []lvs.Backend) {
 	w.pass(w.calm)
 }
 
+// Wait makes these servers wait to come back: they failed, and pass again. They return only while too few others serve.
+// It marks them in the plan, and so in all simulations of the plan.
+func (w *World) Wait(servers []lvs.Backend) {
+	for _, s := range w.plan.Services {
+		for _, e := range s.Reals() {
+			if slices.Contains(servers, lvs.At(s.Config.ID, e.Name())) {
+				e.Comeback = lvs.ByOrder
+			}
+		}
+	}
+	w.Fail(servers)
+	w.Break(servers, false)
+	for range maxRounds {
+		w.check(0)
+		w.pass(time.Second)
+		if !w.anyDown(servers) {
+			break
+		}
+	}
+	w.pass(w.calm)
+}
+
+// anyDown reports whether any of these servers is down.
+func (w *World) anyDown(servers []lvs.Backend) bool {
+	for v, s := range w.Snapshot().Each() {
+		if s.State == "down" && slices.Contains(servers, lvs.At(v.ID, s.Real)) {
+			return true
+		}
+	}
+	return false
+}
+
 // anyUp reports whether any failing server is still up.
 func (w *World) anyUp() bool {
 	now := w.Snapshot()

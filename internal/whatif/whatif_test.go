@@ -54,6 +54,17 @@ func TestFallbackThatFails(t *testing.T) {
 	testkit.Equal(t, tableOf(w), "10.2.0.9:80 1, ")
 }
 
+// A server that waits to come back is out although it passes, and returns when too few others serve.
+func TestServerThatWaitsToComeBack(t *testing.T) {
+	p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n"+
+		"\tchecktype = connect\n\tholddown = 30\n\trisecount = 3\n")
+	w := New(p, p.Services, nil, Calm)
+	w.Wait([]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")})
+	testkit.Equal(t, tableOf(w), "10.2.0.2:80 1, ")
+	w.Fail([]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80")})
+	testkit.Equal(t, tableOf(w), "10.2.0.1:80 1, ")
+}
+
 // A few services of a large plan are played without the checks of the others, which would take most of the time.
 func TestOnlyTheChecksOfItsServicesArePlayed(t *testing.T) {
 	section := "virtual = 10.1.0.%d:80\n\treal = 10.2.0.%[1]d:80 gate\n\treal = 10.2.0.9:80 gate\n" +
