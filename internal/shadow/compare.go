@@ -149,9 +149,9 @@ const slack = 3 * time.Second
 // explain computes, for each virtual service, how long a difference may last according to the times in the file. A
 // change takes as many results as the thresholds require. The interval passes between two results. A daemon that checks
 // servers one after another, like the Perl ldirectord, also needs the time of all checks. Each check may take up to its
-// timeout.
+// timeout. A followed check is assumed to take that long, because only the live daemon makes it.
 func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
-	var all time.Duration
+	all := s.unmade
 	for _, v := range now.Virtuals {
 		for _, server := range v.Servers {
 			all += server.Last.Took

@@ -32,10 +32,12 @@ func (f follower) Check(context.Context) checker.Result {
 
 // follow replaces the checks of a plan that run programs.
 func (s *shadow) follow(p *plan.Plan, followers map[lvs.Backend]follower) {
+	s.unmade = 0
 	for _, c := range p.Checks() {
 		if kind := c.Spec.Type; c.Task != nil &&
 			(kind == parser.External || kind == parser.ExternalPerl) {
 			c.Task.Checker = followers[lvs.At(c.Virtual, c.Real)]
+			s.unmade += c.Spec.Timeout
 			s.report.Followed = append(s.report.Followed, c.Virtual+" "+c.Real)
 		}
 	}

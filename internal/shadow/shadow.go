@@ -51,6 +51,7 @@ type shadow struct {
 	open     map[place]*Difference
 	fallback map[place]bool
 	compared map[lvs.Key]bool // the virtual services that were in the live table at any reading
+	unmade   time.Duration    // how long the followed checks may take in the live daemon
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
 	table    atomic.Pointer[lvs.Table]

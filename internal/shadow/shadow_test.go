@@ -280,4 +280,10 @@ func TestWhatTheTimesExplain(t *testing.T) {
 	s.Programs = true
 	s.adopt(f.plan(config))
 	testkit.Equal(t, s.explain(now)[web], 2*(5+2+6)*time.Second+slack)
+	// a check that is followed takes no time here, and up to checktimeout in the live daemon
+	s = &shadow{Options: Options{Say: func(string) {}}}
+	text := strings.Replace(config, "connect", "external\n\tcheckcommand = /bin/true", 1)
+	s.adopt(f.plan(text))
+	s.adopt(f.plan(text))
+	testkit.Equal(t, s.explain(now)[web], 2*(5+2+6+2*2)*time.Second+slack)
 }
