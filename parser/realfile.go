@@ -23,10 +23,8 @@ type List struct {
 	Servers []ListedReal
 	Trouble string // why the list can't be used, and what is in force instead; "" if it is used
 	Shrunk  bool   // the trouble: it has lost more than half of its servers, or all of a family
+	Missing bool   // the trouble: no list was good yet, not even an empty one
 }
-
-// Missing reports whether the list can't be used, and no former list takes its place.
-func (l List) Missing() bool { return l.Trouble != "" && len(l.Servers) == 0 }
 
 // ListedReal is a server in a list.
 type ListedReal struct {
@@ -163,7 +161,7 @@ func (v *value) addListed(path, port, rest string) {
 	if excess != "" {
 		v.warn(suspicious, "%s; the tags of the list are ignored", excess)
 	}
-	if list.Missing() {
+	if list.Missing {
 		s.missing = append(s.missing, path)
 	}
 	if list.Trouble != "" {

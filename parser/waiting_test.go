@@ -125,9 +125,10 @@ func TestServersThatStay(t *testing.T) {
 	refined := Options{Before: brings, Refines: true}
 	const listed = "virtual=192.0.2.1:80\n\trealfile=/x masq\nvirtual=192.0.2.2:80\n\treal=192.0.2.12:80 masq\n"
 	missing := func(o Options) Options {
-		o.Lists = map[string]List{"/x": {Trouble: "no such file"}}
+		o.Lists = map[string]List{"/x": {Trouble: "no such file", Missing: true}}
 		return o
 	}
+	unread := Options{Before: before, Lists: map[string]List{"/x": {Trouble: "its last line is not complete"}}}
 	mistyped := read(listed, missing(Options{Before: before}))
 	for _, c := range []struct {
 		what string
@@ -142,6 +143,7 @@ func TestServersThatStay(t *testing.T) {
 			"[tcp:192.0.2.1:80 192.0.2.11:80]"},
 		{"it has an address", read(one+"here:80"+two+"dead:81 masq\n", refined), "[]"},
 		{"the next reload", read(one+"mistyped:80"+two+"dead:81 masq\n", Options{Before: brings}), "[]"},
+		{"a list that was empty can't be read", read(listed, unread), "[]"},
 		{"a new list is missing", mistyped, "[tcp:192.0.2.1:80 192.0.2.11:80]"},
 		{"it is still missing", read(listed, missing(Options{Before: mistyped, Refines: true})),
 			"[tcp:192.0.2.1:80 192.0.2.11:80]"},

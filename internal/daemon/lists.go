@@ -47,7 +47,7 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 	for id, use := range uses {
 		was, known := inForce[id]
 		var unread error
-		known = known && !was.Missing() // else no list was good yet
+		known = known && !was.Missing
 		if !known {
 			was.Servers, known, unread = savedList(id)
 		}
@@ -75,7 +75,8 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 		} else if unread != nil {
 			instead += ", and its last good list can't be read: " + unread.Error()
 		}
-		all[id] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead, Shrunk: isShrunk}
+		all[id] = parser.List{Servers: was.Servers, Trouble: err.Error() + "; " + instead, Shrunk: isShrunk,
+			Missing: !known}
 	}
 	return all
 }
@@ -238,7 +239,7 @@ func (f *configFile) takeLists(ctx context.Context, read lists) {
 	for _, id := range slices.Sorted(maps.Keys(now)) {
 		was, is := f.current.Lists[id], now[id]
 		// an empty list that was missing releases the servers that stay
-		if !slices.Equal(was.Servers, is.Servers) || was.Missing() && !is.Missing() {
+		if !slices.Equal(was.Servers, is.Servers) || was.Missing && !is.Missing {
 			changed = true
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)
 		}

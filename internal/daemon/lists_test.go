@@ -32,7 +32,7 @@ func TestWhichListIsInForce(t *testing.T) {
 	path := filepath.Join(dir, "web")
 	t.Setenv("STATE_DIRECTORY", filepath.Join(dir, "state"))
 	listOf := func(words string) (list []parser.ListedReal) {
-		for _, word := range strings.Fields(words) {
+		for _, word := range strings.Fields(strings.TrimPrefix(words, "#none")) {
 			list = append(list, parser.ListedReal{Target: word})
 		}
 		return list
@@ -51,6 +51,9 @@ func TestWhichListIsInForce(t *testing.T) {
 		if before != "" {
 			inForce = lists{path: {Servers: listOf(before)}}
 		}
+		if before == "?" {
+			inForce = lists{path: {Missing: true}}
+		}
 		text, isCut := strings.CutSuffix(strings.ReplaceAll(file, " ", "\n"), "…")
 		if !isCut {
 			text += "\n"
@@ -64,6 +67,7 @@ func TestWhichListIsInForce(t *testing.T) {
 		testkit.Equal(t, targets(got), want, what)
 		testkit.Contains(t, got.Trouble, trouble, what)
 		testkit.Equal(t, got.Trouble == "", trouble == "", what, "no trouble")
+		testkit.Equal(t, got.Missing, strings.Contains(trouble, "no servers from it"), what, "missing")
 	}
 }
 
