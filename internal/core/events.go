@@ -70,12 +70,14 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 		e.Reason = v.whyDown(s)
 		addDetails(v, s, e, t.now())
 	}
-	down, listed := s != nil && s.State() == health.Down, tableName(table, name)
+	listed := tableName(table, name)
+	// a server that is down may have another weight by hand
+	quiescent := s != nil && s.State() == health.Down && op.Dest.Weight == 0
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case lvs.AddDest:
 		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.Name(), op.Dest.Weight)
-		if down && t.global.ReaddQuiescent {
+		if quiescent && t.global.ReaddQuiescent {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name,
 				v.Name())
 		}
@@ -87,7 +89,7 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 		}
 		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)",
 			kind, name, v.Name(), op.Dest.Weight)
-		if down {
+		if quiescent {
 			e.Say(notify.Quiescent, "Quiescent real server: %s (%s) (Weight set to 0)", listed, v.Name())
 		}
 	case lvs.DelDest:
