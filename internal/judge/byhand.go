@@ -51,15 +51,16 @@ func byHand(p *proposal) {
 	}
 }
 
-// AsInFile returns a destination with the settings that the file has for its address, and with its own weight. It
-// returns a server unchanged whose change to gate has to wait for the end of its connections.
+// AsInFile returns a destination with the settings that the file has for its address, and with its own weight. If a
+// real server and a fallback server have that address, the settings are those of the one that serves. It returns a
+// server unchanged whose change to gate has to wait for the end of its connections.
 func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
 	weight, s, fallback := d.Weight, c.At(d.Addr), c.FallbackAt(d.Addr)
 	switch {
+	case fallback >= 0 && (s == nil || c.FallbackIn && !s.IsUp()):
+		d = c.Fallbacks[fallback].Dest
 	case s != nil && !s.Reroutes(d):
 		d = s.Dest
-	case s == nil && fallback >= 0:
-		d = c.Fallbacks[fallback].Dest
 	}
 	d.Weight = weight
 	return d
