@@ -128,7 +128,7 @@ func (w *writer) noteCounters(table lvs.Table) {
 
 // notice reports each external change once. An external change of a server's weight is kept until the server's next
 // change of state or a reload, unless a file in maintenancedir or the directive repair requires otherwise. So is the
-// removal of a server. Other settings of a server in the file are restored.
+// removal of a server. Other settings are restored, unless the server drains, or is for gate and has a weight by hand.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
@@ -181,9 +181,15 @@ func otherSettings(op lvs.Op) string {
 
 // undoes describes what becomes of settings, apart from the weight, that were changed by hand.
 func (v *virtual) undoes(now lvs.Dest) string {
-	s := v.At(now.Addr)
-	if v.AsInFile(now) != now || s != nil && s.Reroutes(now) && !v.ByHand[now.Addr] {
+	s, byHand, restores := v.At(now.Addr), v.ByHand[now.Addr], v.AsInFile(now) != now
+	reroutes := s != nil && s.Reroutes(now)
+	switch {
+	case v.Departure(now.Addr) != nil && !(byHand && restores): // it drains as the table has it
+		return "; kept"
+	case restores, reroutes && !byHand:
 		return "; restoring it"
+	case reroutes:
+		return "; kept until its next change of state or a reload"
 	}
 	return "; kept until a reload"
 }
