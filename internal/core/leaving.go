@@ -123,7 +123,7 @@ func describeDepartures(v *virtual) (list []view.Departure) {
 		if weight, in := v.weightAt(l.Addr); in && v.At(l.Addr) == nil {
 			list = append(list, view.Departure{Real: l.Name, State: judge.Draining.String(),
 				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
-				Connections: l.Carries, Until: l.Until})
+				Serves: l.Serves && weight > 0, Connections: l.Carries, Until: l.Until})
 		}
 	}
 	return list

@@ -50,7 +50,7 @@ func remembered(now *view.Snapshot) (lines []string) {
 			slices.SortStableFunc(lines[from:], byClock)
 		}
 		for _, l := range v.Leaving {
-			lines = append(lines, fmt.Sprintf("%s of %s: leaving", l.Real, v.ID))
+			lines = append(lines, fmt.Sprintf("%s of %s: leaving, serves: %t", l.Real, v.ID, l.Serves))
 		}
 	}
 	return lines

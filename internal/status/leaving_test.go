@@ -18,6 +18,8 @@ func TestServersThatLeave(t *testing.T) {
 				Connections: lvs.Counters{Active: 9, Inactive: 3}},
 			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second),
 				Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
+			{Real: "192.0.2.23:80", State: "drained", Effective: 1, Serves: true,
+				Connections: lvs.Counters{Active: 7}},
 		},
 	}, {ID: "tcp:192.0.2.11:80"}}}
 	forms(t, "leaving", now, process())

@@ -204,6 +204,10 @@ func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Conn
 	}
 	for i := range v.Leaving {
 		l := &v.Leaving[i]
+		if l.Serves {
+			l.Note = "serves until a new server passes or all fail, " + view.Carried(l.Connections)
+			continue
+		}
 		left := max(l.Until.Sub(now), 0)
 		l.Left = left.Seconds()
 		l.Note = fmt.Sprintf("draining, %s, %s left", view.Carried(l.Connections), Short(left))

@@ -123,8 +123,9 @@ type Departure struct {
 	Effective   uint32       `json:"table_weight"`
 	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Connections lvs.Counters `json:"connections"`               // up to a second old
+	Serves      bool         `json:"serves,omitempty"`          // all were replaced; draintime has not begun
 	Until       time.Time    `json:"-"`
-	Left        float64      `json:"seconds_left"`
+	Left        float64      `json:"seconds_left"` // 0 if it serves
 }
 
 // Guard is the state of keepserving in a virtual service at one moment.
