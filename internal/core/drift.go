@@ -26,8 +26,7 @@ func (w *writer) checkDrift() {
 	if o.Err == nil && slices.ContainsFunc(w.ours, differs) {
 		table, o = w.confirmed(table)
 	}
-	w.tell.trouble(&w.unread, o.Err, notify.TableError, "Table can't be read", notify.TableRecovered,
-		"Table can be read again")
+	w.tellRead(o.Err)
 	if o.Answer == judge.Missing {
 		w.lost()
 	}
@@ -46,6 +45,12 @@ func (w *writer) checkDrift() {
 	}
 	w.settle(changes)
 	w.keepTimeouts()
+}
+
+// tellRead reports that the table can't be read, or can be read again.
+func (w *writer) tellRead(err error) {
+	w.tell.trouble(&w.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered,
+		"Table can be read again")
 }
 
 // lost notes that the kernel no longer has IPVS. Its table went with it.

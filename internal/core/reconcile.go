@@ -65,7 +65,8 @@ func (w *writer) succeeded(v *virtual) {
 
 // failed reports that a change failed, and sets the time of the next try. After one report, it reports no further
 // failures until a change succeeds or the configuration changes. If the table does not answer, it reports only one
-// virtual service. A change interrupted by the end of the daemon does not count as a failure.
+// virtual service; if the kernel has no IPVS, it reports none. A change interrupted by the end of the daemon does not
+// count as a failure.
 func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.weighed = false
 	v.touch()
@@ -78,14 +79,16 @@ func (w *writer) failed(v *virtual, o judge.Outcome) {
 			v.Last = nil // until the table has the virtual service, minservers counts servers that pass
 		}
 	}
-	if v.retry.Refusal == "" {
+	if v.retry.Refusal == "" || v.retry.Quiet {
 		unanswered := o.Answer == judge.Unanswered
 		if unanswered && w.reported {
 			return
 		}
 		w.reported = unanswered
-		w.tell.say(v, nil, notify.TableError,
-			fmt.Sprintf("Table change failed: %s: %v", v.called(), o.Err), o.Err.Error())
+		if v.retry.Quiet = o.Answer == judge.Missing && w.unread != ""; !v.retry.Quiet {
+			w.tell.say(v, nil, notify.TableError,
+				fmt.Sprintf("Table change failed: %s: %v", v.called(), o.Err), o.Err.Error())
+		}
 	}
 	v.retry.Failed(o.Err.Error(), v.Config.CheckInterval.Duration(), w.tell.now())
 }

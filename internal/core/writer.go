@@ -62,7 +62,10 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 	}
 	if have == nil {
 		var o judge.Outcome
-		if have, o = w.read(); o.Err != nil {
+		if have, o = w.read(); o.Answer == judge.Missing {
+			w.tellRead(o.Err)
+		}
+		if o.Err != nil {
 			for _, v := range virtuals {
 				w.failed(v, o)
 			}

@@ -19,6 +19,7 @@ const (
 // Retry tells when changes to one virtual service are tried again after a failure.
 type Retry struct {
 	Refusal      string        // why the last change failed; "" after a success
+	Quiet        bool          // the failure was not reported, because the whole table is missing
 	SettingsOnly bool          // the table refuses only the settings
 	wait         time.Duration // after the last failure; 0 after a success
 	Until        time.Time     // the time of the next try; zero: at once
@@ -30,9 +31,9 @@ func (r *Retry) Failed(why string, interval time.Duration, now time.Time) {
 	r.Until = now.Add(r.wait)
 }
 
-// Succeeded notes a success, and reports whether it is the first one after a failure.
+// Succeeded notes a success, and reports whether it is the first one after a failure that was reported.
 func (r *Retry) Succeeded() (again bool) {
-	again = r.wait > 0
+	again = r.wait > 0 && !r.Quiet
 	*r = Retry{}
 	return again
 }
@@ -47,7 +48,7 @@ func (r *Retry) Waits(turned bool, now time.Time) bool {
 func (r *Retry) AtOnce() { r.Until = time.Time{} }
 
 // Renewed returns the Retry for a new configuration. A change is then tried at once, and a failure is reported again.
-func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
+func (r Retry) Renewed() Retry { return Retry{wait: r.wait, Quiet: r.Quiet} }
 
 // Silence records that the table does not answer. After a request without an answer, none is sent for the time that
 // this request waited, but at most for MaxPause. Meanwhile other work can be done. A refusal counts as an answer.
