@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,11 +230,14 @@ func (c *call) warnOfOrders(all []orders.Entry) {
 	}
 }
 
-// warnOfTable names the virtual services that the table refuses, and why.
+// warnOfTable names the first virtual services whose last change of the table failed, and why.
 func (c *call) warnOfTable(all []status.Virtual) {
-	for _, v := range all {
-		if v.Error != "" {
-			c.warn("the table refuses %s: %s", view.Label(v.ID, v.Title), v.Error)
-		}
+	const most = 10
+	failed := slices.DeleteFunc(slices.Clone(all), func(v status.Virtual) bool { return v.Error == "" })
+	for _, v := range failed[:min(len(failed), most)] {
+		c.warn("the table could not be changed for %s: %s", view.Label(v.ID, v.Title), v.Error)
+	}
+	if more := len(failed) - most; more > 0 {
+		c.warn("nor for %s; status shows each", view.Plural(more, "more virtual service"))
 	}
 }
