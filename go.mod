@@ -16,7 +16,7 @@ require (
 	github.com/mdlayher/ndp v1.1.0
 	github.com/mdlayher/packet v1.2.0
 	github.com/miekg/dns v1.1.73
-	github.com/moby/ipvs v1.1.0
+	github.com/moby/ipvs v1.1.0 // ipvsctl/moby.go links to its variable ipvsFamily: look there before an update
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/sijms/go-ora/v2 v2.8.24
 	github.com/sirupsen/logrus v1.10.2
