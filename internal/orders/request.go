@@ -151,7 +151,7 @@ func (r Request) What() string {
 // StringFor describes the whole order for a server with this weight in the file: "weight 10% (5) by root".
 func (r Request) StringFor(weight int) string {
 	what := r.What()
-	if r.Percent > 0 {
+	if r.Percent > 0 && weight > 0 { // a former daemon does not tell the weight
 		what += fmt.Sprintf(" (%d)", r.For(weight).Weight)
 	}
 	return strings.Replace(r.Order.String(), r.Order.What(), what, 1)

@@ -122,7 +122,7 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 // What an order in words is. A percentage is that of each server's weight in the file. Orders that take a server out,
 // or weigh it, can begin later, unless they are forced or wait for their budget. Their time counts from then.
 func TestWhatIsOrdered(t *testing.T) {
-	for _, row := range testkit.Table(t, "testdata/requests.txt", 4) {
+	for _, row := range testkit.Table(t, "testdata/requests.txt", 5) {
 		words := url.Values{"server": {"10.2.0.1"}}
 		for pair := range strings.SplitSeq(row[0], ", ") {
 			key, value, _ := strings.Cut(pair, "=")
@@ -144,6 +144,9 @@ func TestWhatIsOrdered(t *testing.T) {
 			want := Order{Kind: got.Kind, Weight: got.Weight}
 			testkit.Equal(t, got, want, row, "nothing else is said")
 			testkit.Equal(t, fmt.Sprint(got.Kind, " ", got.Weight), row[3], row)
+			if row[4] != "" {
+				testkit.Equal(t, r.StringFor(weight), row[4], row)
+			}
 		}
 		if words.Has("from") && (words.Get("from") != r.From.Format(time.RFC3339) ||
 			!r.From.After(r.Since) || !r.Until.Equal(r.From.Add(2*time.Hour))) {
