@@ -24,19 +24,11 @@ const (
 // isInBackground reports whether this process was started to become the daemon in the background.
 func isInBackground() bool { return os.Getenv(readyEnv) != "" }
 
-// launch becomes the daemon, or starts one in the background and waits until it is ready. If the file still has the
-// text that was taken back after a reload, or the last daemon ended during a trial, the daemon starts with the last
-// good text, if there is one.
+// launch becomes the daemon, or starts one in the background and waits until it is ready. If only the command reload
+// may put the text of the file in force, the daemon starts with the last good text, if there is one.
 func (c *call) launch() error {
-	why := daemon.TakenBack(c.path, c.Text)
-	onTrial := daemon.OnTrial(c.path, c.Text)
-	if why != "" {
+	if why := daemon.TakenBack(c.path, c.Text); why != "" {
 		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
-	} else if onTrial {
-		c.warn("%s needs the command reload: the configuration that reload --confirm put in force was not "+
-			"confirmed", c.path)
-	}
-	if why != "" || onTrial {
 		c.takeLastGood() // without a good one, it starts with the text
 	}
 	if !isInBackground() && c.staysInForeground() {

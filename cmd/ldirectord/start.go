@@ -95,7 +95,7 @@ func (c *call) loadOrLastGood() error {
 	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
 	os.Unsetenv(lastGoodEnv)
 	refused := c.load()
-	asked = asked || refused != nil && daemon.OnTrial(c.path, nil) && c.found().Pid == 0
+	asked = asked || refused != nil && daemon.TakenBack(c.path, nil) != "" && c.found().Pid == 0
 	since := daemon.LastGood(c.path)
 	switch {
 	case refused == nil:

@@ -186,10 +186,13 @@ func (f *configFile) look(ctx context.Context) {
 			path)
 	}
 	f.d.tally.setMissing(f.missing)
+	if sum == f.inForce {
+		f.follow(nil) // the file has the former text again
+	}
 	if f.missing || sum == f.sum {
 		return
 	}
-	if back := TakenBack(path, text); back != "" {
+	if back := TakenBack(path, text); err == nil && back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
 		f.d.tally.setChanged(true, "", back)
 		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,

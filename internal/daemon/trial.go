@@ -94,9 +94,12 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	return ""
 }
 
-// TakenBack returns the reason why only the command reload may put a text of the file in force. Such a text was taken
-// back, or was not confirmed before its daemon ended. For other texts it returns "".
+// TakenBack returns the reason why only the command reload may put a text of the file in force, or "". Such a text was
+// taken back. If a daemon ended during a trial, each text but the former one is such a text.
 func TakenBack(path string, text []byte) (why string) {
+	if onTrial(path, text) {
+		return notConfirmed
+	}
 	known, _ := runfile.Read(statePath("back", path)) // if it is missing, nothing is known
 	if len(known) < sha256.Size || [sha256.Size]byte(known) != sha256.Sum256(text) {
 		return ""
@@ -104,17 +107,24 @@ func TakenBack(path string, text []byte) (why string) {
 	return string(known[sha256.Size:])
 }
 
-// refuseAgain records that only the command reload may put a text in force, and the reason.
-func (f *configFile) refuseAgain(text []byte, why string) error {
-	sum := sha256.Sum256(text)
-	return keep(statePath("back", f.d.Config.Path), append(sum[:], why...))
+const notConfirmed = "it was not confirmed"
+
+// onTrial reports whether a daemon ended during a trial, and the text is not the former one. A trial no longer counts
+// if another configuration was saved since.
+func onTrial(path string, text []byte) bool {
+	sum, _ := runfile.Read(statePath("trial", path)) // of the former text
+	former, _ := runfile.Read(statePath("config", path))
+	return bytes.Equal(sum, sumOf(former)) && !bytes.Equal(text, former)
 }
 
-// OnTrial reports whether a daemon ended during a trial and the file does not have the former text, which only the
-// command reload may replace.
-func OnTrial(path string, text []byte) bool {
-	former, _ := runfile.Read(statePath("config", path)) // without it, none can come back
-	return runfile.Exists(statePath("trial", path)) && !bytes.Equal(text, former)
+// refuseAgain records that only the command reload may put a text in force, and the reason.
+func (f *configFile) refuseAgain(text []byte, why string) error {
+	return keep(statePath("back", f.d.Config.Path), append(sumOf(text), why...))
+}
+
+func sumOf(text []byte) []byte {
+	sum := sha256.Sum256(text)
+	return sum[:]
 }
 
 // good returns the saved text of the configuration in force.
@@ -171,10 +181,10 @@ func (f *configFile) try(ctx context.Context, r request) error {
 func (f *configFile) begin(t *trial, text []byte) error {
 	t.text, t.since = text, time.Now()
 	t.until = t.since.Add(t.within)
-	if err := f.refuseAgain(text, "it was not confirmed"); err != nil {
+	if err := f.refuseAgain(text, notConfirmed); err != nil {
 		return err
 	}
-	return keep(statePath("trial", f.d.Config.Path), []byte("pending\n"))
+	return keep(statePath("trial", f.d.Config.Path), f.inForce[:])
 }
 
 // confirm ends the trial. Its configuration stays in force.

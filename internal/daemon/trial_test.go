@@ -54,7 +54,8 @@ func TestWhenTheFormerConfigurationComesBack(t *testing.T) {
 	}
 }
 
-// A text that was taken back is known by its bytes alone, until something else was taken back.
+// A text that was taken back is known by its bytes alone, until something else was taken back. During a trial each text
+// but the former one counts as taken back.
 func TestWhatWasTakenBack(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	f := &configFile{d: &daemon{Options: Options{Config: Source{Path: "/etc/ld.cf"}}}}
@@ -66,6 +67,13 @@ func TestWhatWasTakenBack(t *testing.T) {
 	testkit.Equal(t, known("/etc/other.cf", text)+known("/etc/ld.cf", text+"#"), "", "another file or text")
 	testkit.OK(t, f.refuseAgain([]byte("another one"), "why"))
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "after another one")
+	const former = "virtual = 10.1.0.2:7000\n"
+	testkit.OK(t, keep(statePath("trial", "/etc/ld.cf"), sumOf([]byte(former))))
+	testkit.Equal(t, known("/etc/ld.cf", text), "", "none can come back")
+	testkit.OK(t, keep(statePath("config", "/etc/ld.cf"), []byte(former)))
+	testkit.Equal(t, known("/etc/ld.cf", text)+known("/etc/ld.cf", former), "it was not confirmed", "on trial")
+	testkit.OK(t, keep(statePath("config", "/etc/ld.cf"), []byte(text)))
+	testkit.Equal(t, known("/etc/ld.cf", former), "", "another one was saved since")
 }
 
 // A request with an argument that means no, or that is misspelt, is refused, not carried out.
