@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
 )
 
@@ -24,6 +25,7 @@ func TestAContainerMayHaveNoStateFolder(t *testing.T) {
 			kept <- errors.Join(syscall.Unshare(syscall.CLONE_NEWNS),
 				syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
 				syscall.Mount("none", root, "tmpfs", syscall.MS_RDONLY, ""),
+				runfile.Remove(root+"/none"), // what is missing needs no removal
 				keep(root+"/state/config", []byte("virtual = 192.0.2.1:80")))
 		}()
 		err := <-kept

@@ -67,10 +67,11 @@ func Sync(path string) error {
 
 // Remove removes a file, if it is there.
 func Remove(path string) error {
-	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
-		return err
+	err := os.Remove(path)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.EROFS) && !Exists(path) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // CheckFolder refuses a run folder in which other users could replace our files.
