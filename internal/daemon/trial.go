@@ -181,10 +181,14 @@ func (f *configFile) try(ctx context.Context, r request) error {
 func (f *configFile) begin(t *trial, text []byte) error {
 	t.text, t.since = text, time.Now()
 	t.until = t.since.Add(t.within)
-	if err := f.refuseAgain(text, notConfirmed); err != nil {
-		return err
+	err := keep(statePath("trial", f.d.Config.Path), f.inForce[:])
+	if err == nil {
+		err = f.refuseAgain(text, notConfirmed)
 	}
-	return keep(statePath("trial", f.d.Config.Path), f.inForce[:])
+	if err != nil {
+		f.follow(nil) // there is none
+	}
+	return err
 }
 
 // confirm ends the trial. Its configuration stays in force.
