@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -24,12 +25,10 @@ const (
 // isInBackground reports whether this process was started to become the daemon in the background.
 func isInBackground() bool { return os.Getenv(readyEnv) != "" }
 
-// launch becomes the daemon, or starts one in the background and waits until it is ready. If only the command reload
-// may put the text of the file in force, the daemon starts with the last good text, if there is one.
+// launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (c *call) launch() error {
 	if why := daemon.TakenBack(c.path, c.Text); why != "" {
-		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
-		c.takeLastGood() // without a good one, it starts with the text
+		c.avoid(why)
 	}
 	if !isInBackground() && c.staysInForeground() {
 		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
@@ -48,6 +47,18 @@ func (c *call) launch() error {
 	}
 	ended, err := spawn(c)
 	return cmp.Or(runfile.While("starting the daemon", err), ended)
+}
+
+// avoid starts with the last good configuration instead of a file that was taken back. If that one can't be used, the
+// daemon starts with the file.
+func (c *call) avoid(why string) {
+	err := c.takeLastGood()
+	if err == nil {
+		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
+		return
+	}
+	c.Anyway = fmt.Sprintf("%s; %v", why, err)
+	c.warn("the daemon starts with %s, although it was taken back: %s", c.path, c.Anyway)
 }
 
 func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon.Options {

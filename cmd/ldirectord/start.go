@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,29 +94,36 @@ func (c *call) loadOrLastGood() error {
 	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
 	os.Unsetenv(lastGoodEnv)
 	refused := c.load()
-	asked = asked || refused != nil && daemon.TakenBack(c.path, nil) != "" && c.found().Pid == 0
-	since := daemon.LastGood(c.path)
-	switch {
-	case refused == nil:
-	case asked && c.takeLastGood():
-		c.LastGood, refused = true, nil
-	case !asked && !since.IsZero() && c.found().Pid == 0:
+	if refused == nil {
+		return nil
+	}
+	runs, since := c.found().Pid != 0, daemon.LastGood(c.path)
+	if asked || !runs && daemon.TakenBack(c.path, nil) != "" {
+		err := c.takeLastGood()
+		if err == nil {
+			c.LastGood = true
+			return nil
+		}
+		c.say(err.Error())
+	} else if !runs && !since.IsZero() {
 		c.warn("to start with the last good configuration, of %s: %s %s --last-good",
 			since.Format(time.DateTime), c.again(), c.verb)
 	}
 	return refused
 }
 
-// takeLastGood replaces the configuration with the one that was last in force, if that one can be used.
-func (c *call) takeLastGood() bool {
+// takeLastGood replaces the configuration with the one that was last in force, unless that one can't be used.
+func (c *call) takeLastGood() error {
 	last, err := daemon.LoadLastGood(c.ctx, c.source())
-	if err != nil || last.Plan == nil {
-		c.say(cmp.Or(err, errors.New("the last good configuration is refused, too")).Error())
-		return false
+	if err == nil && last.Plan == nil {
+		err = errors.New("the last good configuration is refused: " + last.Refusals()[0])
+	}
+	if err != nil {
+		return err
 	}
 	c.Loaded = last
 	c.warn("starting with the last good configuration, of %s", last.GoodSince.Local().Format(time.DateTime))
-	return true
+	return nil
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command. This is possible only if a

@@ -314,6 +314,9 @@ func (d *daemon) announce() {
 		d.say(notify.ConfigIgnored, "The last good configuration, of %s, is in force, not the file",
 			good.Local().Format(time.DateTime))
 	}
+	if why := d.Loaded.Anyway; why != "" {
+		d.say(notify.ConfigWarning, "The daemon starts with the file, although it was taken back: %s", why)
+	}
 	for _, f := range d.Loaded.Found.ForLog() {
 		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it already
 			d.say(notify.ConfigWarning, "%s", Message(f))

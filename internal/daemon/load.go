@@ -49,6 +49,7 @@ type Loaded struct {
 	said map[string]bool // its findings in the log, if it has lists: a change of these does not repeat them
 
 	GoodSince time.Time // since when it was in force, if it is the last good one; else zero
+	Anyway    string    // why the file was taken back, and why it is in force anyway; else ""
 }
 
 // Load reads a configuration and prepares it. An error means that the file could not be read. Mistakes in the file are
