@@ -60,9 +60,12 @@ func roll(c *call) error {
 	defer stop()
 	c.Why, c.WaitBudget = cmp.Or(c.Why, orders.ByRoll), cmp.Or(c.WaitBudget, rollBudget)
 	for i, real := range left {
-		turn := rolling{c, append(slices.Clone(virtual), real),
+		turn := rolling{c, append(slices.Clone(virtual), real), servers,
 			fmt.Sprintf("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))}
-		err := cmp.Or(c.keepsOrders(servers, real), state.begin(real))
+		err := state.begin(real) // it also records that the one before is done
+		if err == nil {
+			err = c.keepsOrders(servers, real)
+		}
 		drained := false
 		if err == nil {
 			drained, err = turn.roll(argv)
@@ -94,7 +97,8 @@ func namesOf(servers []lvs.Backend) (names []string) {
 func (c *call) keepsOrders(servers []lvs.Backend, names ...string) error {
 	all, err := c.orders()
 	for _, o := range all {
-		isRolled := slices.Contains(servers, o.Backend) && slices.Contains(names, o.Real)
+		real := cmp.Or(o.Server, o.Real)
+		isRolled := slices.Contains(servers, lvs.At(o.Virtual, real)) && slices.Contains(names, real)
 		if isRolled && (o.Kind != orders.Drain || o.Waits()) {
 			return fmt.Errorf("roll would end an order: %s: %s; undo it first, or leave the server out",
 				o.Backend, o.Order)
@@ -150,8 +154,9 @@ func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, 
 // rolling is the server that is being rolled.
 type rolling struct {
 	*call
-	server []string // as in the command line: its virtual service, if that is named, and its name
-	place  string   // "web1:80, 1 of 3"
+	server []string      // as in the command line: its virtual service, if that is named, and its name
+	all    []lvs.Backend // that are rolled
+	place  string        // "web1:80, 1 of 3"
 }
 
 func (r rolling) real() string { return r.server[len(r.server)-1] }
@@ -224,7 +229,7 @@ func (r rolling) roll(argv []string) (drained bool, err error) {
 		return true, err
 	}
 	if err := r.takeBack(); err != nil {
-		return true, err
+		return r.isDrained(), err
 	}
 	return false, r.await("does not serve with its full weight", func(s status.Case) (bool, string) {
 		serves := r.isAs(s, "up") && !strings.Contains(s.Parts, "slowstart")
@@ -264,10 +269,13 @@ func (c *call) give(server []string, kind orders.Kind) error {
 	return err
 }
 
-// takeBack ends the order to drain, even if a signal comes meanwhile.
+// takeBack ends the order to drain, even if a signal comes meanwhile. An order that was given since stays.
 func (r rolling) takeBack() error {
 	back := *r.call
 	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // none of them is for this order
+	if err := back.keepsOrders(r.all, r.real()); err != nil {
+		return err
+	}
 	return back.give(r.server, orders.Ready)
 }
 

@@ -15,7 +15,8 @@ import (
 // Entry is an order for a real server or a virtual service.
 type Entry struct {
 	lvs.Backend
-	Lost bool `json:"lost,omitempty"` // the configuration does not have it
+	Lost   bool   `json:"lost,omitempty"`   // the configuration does not have it
+	Server string `json:"server,omitempty"` // the name of its server, if the order uses the other one
 	Order
 }
 

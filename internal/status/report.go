@@ -169,19 +169,21 @@ func roleOf(s *view.Snapshot) string {
 
 // ListOrders sorts orders. It marks an order as lost if its server or virtual service is not configured.
 func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
-	known := map[lvs.Backend]bool{}
+	known := map[lvs.Backend]string{} // the name of the server; "" for a virtual service or an address
 	for v, s := range now.Each() {
-		for _, name := range []string{"", s.Real, s.Alias} { // "" is the virtual service
-			known[lvs.At(v.ID, name)] = true
-		}
+		known[lvs.At(v.ID, s.Alias)] = s.Real
+		known[lvs.At(v.ID, s.Real)], known[lvs.Backend{Virtual: v.ID}] = s.Real, ""
 	}
 	for _, a := range now.Announcements {
-		known[lvs.Backend{Virtual: a.Address}],
-			known[lvs.Backend{Virtual: orders.EveryAddress}] = true, true
+		known[lvs.Backend{Virtual: a.Address}], known[lvs.Backend{Virtual: orders.EveryAddress}] = "", ""
 	}
 	list := make([]orders.Entry, 0, len(all))
 	for _, at := range all.Sorted() {
-		o := orders.Entry{Backend: at, Lost: !known[at], Order: all[at]}
+		name, is := known[at]
+		o := orders.Entry{Backend: at, Lost: !is, Order: all[at]}
+		if is && name != at.Real {
+			o.Server = name
+		}
 		o.Until = o.End()
 		list = append(list, o)
 	}
