@@ -102,23 +102,6 @@ type SpecError struct {
 func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
 func (e *SpecError) Unwrap() error { return e.Err }
 
-type droppedKey struct{}
-
-// WithDropped returns a context for a check. dropped returns the channel of Dropped.
-func WithDropped(ctx context.Context, dropped func() <-chan struct{}) context.Context {
-	return context.WithValue(ctx, droppedKey{}, dropped)
-}
-
-// Dropped returns a channel that is closed when nobody wants the result of a check any more, as after a reload. A check
-// that has not begun, because it waits for its turn, then ends. Dropped returns nil if the caller of the check does not
-// say so.
-func Dropped(ctx context.Context) <-chan struct{} {
-	if dropped, is := ctx.Value(droppedKey{}).(func() <-chan struct{}); is {
-		return dropped()
-	}
-	return nil
-}
-
 // Always is a check that sends nothing and always has the same result.
 type Always Result
 

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/wire"
 )
 
@@ -56,7 +55,6 @@ func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	case <-stuck:
 		return errCrowded
 	case <-ctx.Done():
-	case <-checker.Dropped(ctx):
 	}
 	return wire.ErrStopped
 }

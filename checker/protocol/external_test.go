@@ -202,10 +202,6 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	c := testkit.Must(newExternal(externalSpec(""), e))(t).(*external)
 	c.latest = short
 	expect(t, c.Check(t.Context()), "shortage: too many programs are running already")
-	dropped := make(chan struct{})
-	close(dropped)
-	ctx := checker.WithDropped(t.Context(), func() <-chan struct{} { return dropped })
-	expect(t, c.Check(ctx), "shortage: stopped")
 }
 
 // Nothing is reported before a check gives up. While slots come free, it waits for longer.

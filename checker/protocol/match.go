@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/perlre"
 	"ldirectord/checker/wire"
 )
@@ -65,8 +64,6 @@ func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration
 	case slots <- struct{}{}:
 		return time.Since(begin), nil
 	case <-ctx.Done():
-		return time.Since(begin), wire.ErrStopped
-	case <-checker.Dropped(ctx):
 		return time.Since(begin), wire.ErrStopped
 	case <-time.After(maxSlotWait):
 		return time.Since(begin), errNoTurn

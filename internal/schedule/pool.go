@@ -124,10 +124,9 @@ type Pool struct {
 	maxRun   int        // how many of these run at once
 	full     bool       // a check that is due waits for room
 	tasks    []*Task
-	queue    byTime[*Task]           // tasks without a running check
-	heirs    map[*Task]*Task         // of tasks that were replaced while their check ran, see Set
-	waits    map[*Task]chan struct{} // of tasks whose check waits for its turn, see checker.Dropped
-	every    map[time.Duration]int   // the number of tasks with each interval
+	queue    byTime[*Task]         // tasks without a running check
+	heirs    map[*Task]*Task       // of tasks that were replaced while their check ran, see Set
+	every    map[time.Duration]int // the number of tasks with each interval
 	pending  []Update
 	taken    []Update      // used again
 	reported moment        // when results was last signalled
@@ -163,8 +162,7 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run is called.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), ctx: context.Background(), heirs: map[*Task]*Task{},
-		waits: map[*Task]chan struct{}{}, room: descriptors()}
+		epoch: time.Now(), ctx: context.Background(), heirs: map[*Task]*Task{}, room: descriptors()}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
@@ -216,10 +214,6 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 // and gets no answer, that also counts for the heir (see passOn).
 func (p *Pool) drop(t, heir *Task) {
 	t.in = false
-	if wait := p.waits[t]; wait != nil {
-		close(wait)
-		delete(p.waits, t)
-	}
 	if heir != nil {
 		heir.silences = t.silences
 	}
@@ -443,29 +437,13 @@ func (p *Pool) round() (light []*Task, next moment) {
 
 // run makes a check.
 func (p *Pool) run(u Update) {
-	made := checker.WithDropped(p.ctx, func() <-chan struct{} { return p.dropped(u.Task) })
+	made := p.ctx
 	if u.Tape != nil {
 		made = wire.Taped(made, u.Tape)
 	}
 	u.Result = u.Task.Checker.Check(made)
 	u.Result.Took = time.Since(u.Began)
 	p.finish(u)
-}
-
-// dropped returns a channel that is closed when a task whose check runs is dropped.
-func (p *Pool) dropped(t *Task) <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if wait := p.waits[t]; wait != nil {
-		return wait
-	}
-	wait := make(chan struct{})
-	if t.in {
-		p.waits[t] = wait
-	} else {
-		close(wait)
-	}
-	return wait
 }
 
 // isLight reports whether the loop runs the check of a task, and whether the check is a ping.
@@ -509,7 +487,6 @@ func (p *Pool) put(u Update, now moment) {
 	}
 	p.release(t)
 	t.index = 0
-	delete(p.waits, t)
 	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled > start || p.isLate(now, p.asleep()))
 	if t.silences = 0; !t.in {
 		if r.Cause == checker.Timeout && !missed {

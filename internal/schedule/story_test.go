@@ -71,12 +71,9 @@ func (s *story) check(name string, results []string) checker.Checker {
 		took, result, isSlow := strings.Cut(results[0], ":")
 		results = results[min(1, len(results)-1):]
 		s.mu.Unlock()
-		switch {
-		case took == "turn":
-			<-checker.Dropped(ctx)
-		case isSlow:
+		if isSlow {
 			until(ctx, s.duration(took))
-		default:
+		} else {
 			result = took
 		}
 		record(wire.Watching(ctx))
