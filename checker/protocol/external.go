@@ -36,7 +36,7 @@ type external struct {
 	latest   time.Duration // how long run may take, unless it hangs
 	children *Children
 	running  chan Result // delivers the late result of a check that was given up
-	vmstat   vmstat
+	counter  oomCounter
 	oomKills int64 // before the program started
 }
 
@@ -51,13 +51,13 @@ func newExternal(s Spec, e *Env) (Checker, error) {
 func newProgram(s Spec, e *Env, command ...string) *external {
 	latest := s.Timeout + subprocess.Patience + killDelay
 	return &external{argv: append(command, strings.Split(s.Args, "\x00")...), weighs: s.Weighs,
-		timeout: s.Timeout, latest: latest, children: e.Children, vmstat: ownKills("/")}
+		timeout: s.Timeout, latest: latest, children: e.Children, counter: ownCounter()}
 }
 
 // Check implements Checker.
 func (c *external) Check(ctx context.Context) Result {
 	return c.bounded(ctx, func() Result {
-		c.oomKills = c.vmstat.oomKills()
+		c.oomKills = c.counter.kills()
 		output, err := c.run(ctx)
 		return c.judge(ctx, output, err)
 	})
@@ -124,7 +124,7 @@ func (c *external) judge(ctx context.Context, output []byte, err error) Result {
 	case nil:
 		return c.passed("exit status 0", output, 100)
 	case ending:
-		if err.isKilled() && c.oomKills >= 0 && c.vmstat.oomKills() > c.oomKills {
+		if err.isKilled() && c.oomKills >= 0 && c.counter.kills() > c.oomKills {
 			return unable("killed by the kernel, which is short of memory")
 		}
 		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // negative without a status

@@ -236,7 +236,7 @@ func TestExternalKilledForMemoryIsOurShortage(t *testing.T) {
 		} else {
 			c = testkit.Must(newExternalPerl(spec, &Env{}))(t).(perlCheck).external
 		}
-		c.vmstat = vmstat(counter)
+		c.counter = oomCounter(counter)
 		expect(t, c.Check(t.Context()), want)
 	}
 	check("external", "#!/bin/sh\n: %s; kill -9 $$\n", "down: died of signal 9 (killed)")
@@ -258,8 +258,15 @@ func TestWhoseKillsCount(t *testing.T) {
 			testkit.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
 			testkit.Write(t, path, strings.ReplaceAll(text, " + ", "\n"))
 		}
-		testkit.Equal(t, fmt.Sprint(ownKills(root).oomKills()), row[3], row[0])
+		testkit.Equal(t, fmt.Sprint(oomCounterBelow(root).kills()), row[3], row[0])
 	}
+}
+
+// A reload makes tens of thousands of checks at once.
+func TestAnExternalCheckIsMadeWithoutReadingFiles(t *testing.T) {
+	spec, e := externalSpec(""), &Env{}
+	made := testing.AllocsPerRun(9, func() { testkit.Must(newExternal(spec, e))(t) })
+	testkit.Equal(t, made < 9, true, made, "allocations")
 }
 
 func TestCancelledExternalIsKilled(t *testing.T) {
