@@ -56,12 +56,12 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	}
 }
 
-// diverters returns a function that names the rules that may divert packets with a mark. The function reads the rules
+// diverters returns a function that names a rule that may divert packets with a mark. The function reads the rules
 // again if it read them more than a minute ago.
-func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
+func diverters() func(ctx context.Context, mark uint32, ipv6 bool) (rule string, sure bool) {
 	var m fwmark.Machine
 	var read time.Time
-	return func(ctx context.Context, mark uint32, ipv6 bool) string {
+	return func(ctx context.Context, mark uint32, ipv6 bool) (string, bool) {
 		if time.Since(read) > time.Minute {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
 			defer cancel()

@@ -53,6 +53,7 @@ type Setting struct {
 	Ours       bool   // in a chain of this or another daemon, see Firewall.Owns
 	Restores   bool   // the bits in Mask are set as in the connection's mark
 	Unclear    bool   // the bits in Mask are set to a value that is not known, such as one from a map of nft
+	ByMap      bool   // only verdict maps of nft lead to the chain, so few packets may get there
 }
 
 // Gives reports whether packets of a family may have the given mark because of this rule: all bits that the rule sets
@@ -94,19 +95,23 @@ func (s Setting) String() string {
 }
 
 // Diverts describes a rule that may prevent this machine's packets with the given mark from reaching the service for
-// it. It returns "" if there is none.
-func (m Machine) Diverts(mark uint32, ipv6 bool) string {
+// it. It returns "" if there is none. It prefers rules that are sure to change the mark of packets, or their route.
+func (m Machine) Diverts(mark uint32, ipv6 bool) (rule string, sure bool) {
 	for _, s := range m.Outgoing {
-		if s.isOf(ipv6) {
-			return s.String()
+		if !s.isOf(ipv6) {
+			continue
 		}
+		if !s.ByMap && !s.Unclear {
+			return s.String(), true
+		}
+		rule = cmp.Or(rule, s.String())
 	}
 	for _, r := range m.Routing {
 		if r.Uses(mark, ipv6) {
-			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, r.Table)
+			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, r.Table), true
 		}
 	}
-	return ""
+	return rule, false
 }
 
 // RoutingRule is a rule of `ip rule` that uses marks.

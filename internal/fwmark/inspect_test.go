@@ -99,8 +99,8 @@ func TestMarksThatNFTSets(t *testing.T) {
 		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 13", Mask: wholeMark, Unclear: true},
 		{BackEnd: Native, Chain: "inet fw in", Rule: "handle 25", Mark: 4, Mask: wholeMark},
 		{BackEnd: Native, Chain: "inet fw more", Rule: "handle 7", Mark: 2048, Mask: ^uint32(0xff)},
-		{BackEnd: Native, Chain: "inet fw web", Rule: "handle 21", Mark: 1, Mask: wholeMark},
-		{BackEnd: Native, Chain: "inet fw mail", Rule: "handle 22", Mark: 2, Mask: wholeMark},
+		{BackEnd: Native, Chain: "inet fw web", Rule: "handle 21", Mark: 1, Mask: wholeMark, ByMap: true},
+		{BackEnd: Native, Chain: "inet fw mail", Rule: "handle 22", Mark: 2, Mask: wholeMark, ByMap: true},
 	}
 	testkit.Same(t, m.Settings, want)
 	sent := []Setting{
@@ -169,21 +169,21 @@ func TestWhatARuleDoesToMarks(t *testing.T) {
 }
 
 func TestWhatDivertsAMark(t *testing.T) {
-	route := RoutingRule{Priority: 5, Mark: 7, Mask: wholeMark, Table: "vpn"}
-	rule := Setting{BackEnd: Native, IPv6: true, Chain: "ip6 vpn out", Rule: "handle 4", Restores: true}
-	byMap := Setting{BackEnd: Native, Chain: "ip lb out", Rule: "handle 5", Mask: wholeMark, Unclear: true}
-	m := Machine{Routing: []RoutingRule{route}, Outgoing: []Setting{rule}}
-	for _, c := range []struct {
-		mark uint32
-		ipv6 bool
-		want string
-	}{
-		{7, false, "ip rule 5 sends them to table vpn"},
-		{8, false, ""},
-		{8, true, "a rule in chain ip6 vpn out (nft) restores the marks of connections: handle 4"},
-	} {
-		testkit.Equal(t, m.Diverts(c.mark, c.ipv6), c.want, "mark", c.mark, "IPv6", c.ipv6)
+	byMap := Setting{BackEnd: Native, Chain: "ip kube mark", Rule: "handle 6", Mark: 0x4000, Mask: 0x4000,
+		ByMap: true}
+	m := Machine{Routing: []RoutingRule{{Priority: 5, Mark: 7, Mask: wholeMark, Table: "vpn"}}, Outgoing: []Setting{
+		{BackEnd: Native, Chain: "ip lb out", Rule: "handle 5", Mask: wholeMark, Unclear: true}, byMap,
+		{BackEnd: Native, IPv6: true, Chain: "ip6 vpn out", Rule: "handle 4", Restores: true}}}
+	diverts := func(mark uint32, ipv6 bool, want string) {
+		t.Helper()
+		rule, sure := m.Diverts(mark, ipv6)
+		testkit.Equal(t, fmt.Sprint(sure, " ", rule), want)
 	}
-	m.Outgoing = append(m.Outgoing, byMap)
-	testkit.Equal(t, m.Diverts(8, false), "a rule in chain ip lb out (nft) sets marks: handle 5", "by a map")
+	diverts(7, false, "true ip rule 5 sends them to table vpn")
+	diverts(8, false, "false a rule in chain ip lb out (nft) sets marks: handle 5")
+	diverts(8, true, "true a rule in chain ip6 vpn out (nft) restores the marks of connections: handle 4")
+	m.Outgoing = []Setting{byMap}
+	diverts(8, false, "false a rule in chain ip kube mark (nft) sets some bits of marks: handle 6")
+	m.Outgoing = nil
+	diverts(8, false, "false ")
 }

@@ -85,25 +85,31 @@ func (e nftExpression) looksBack() bool {
 // MARK targets of iptables, because iptables lists them itself.
 func nativeSettings(chains []string, rules map[string][]nftObject, maps map[string]json.RawMessage) (list []Setting) {
 	known := map[string]bool{}
-	for i := 0; i < len(chains); i++ {
-		if known[chains[i]] {
-			continue
-		}
-		known[chains[i]] = true
-		for _, r := range rules[chains[i]] {
-			for _, e := range r.Expr {
-				chains = append(chains, r.next(e, maps)...)
-				if s, ok := r.setting(e); ok {
-					list = append(list, s)
+	for byMap := false; len(chains) > 0; byMap = true {
+		var mapped []string
+		for i := 0; i < len(chains); i++ {
+			if known[chains[i]] {
+				continue
+			}
+			known[chains[i]] = true
+			for _, r := range rules[chains[i]] {
+				for _, e := range r.Expr {
+					chains = append(chains, r.targets(e.nftVerdict)...)
+					mapped = append(mapped, r.mapped(e, maps)...)
+					if s, ok := r.setting(e); ok {
+						s.ByMap = byMap
+						list = append(list, s)
+					}
 				}
 			}
 		}
+		chains = mapped
 	}
 	return list
 }
 
-// next returns the chains to which one of the rule's expressions may jump, itself or by a map.
-func (r nftObject) next(e nftExpression, maps map[string]json.RawMessage) (chains []string) {
+// mapped returns the chains to which a verdict map in one of the rule's expressions may jump.
+func (r nftObject) mapped(e nftExpression, maps map[string]json.RawMessage) []string {
 	var (
 		name   string // @NAME
 		inRule struct{ Set json.RawMessage }
@@ -112,7 +118,12 @@ func (r nftObject) next(e nftExpression, maps map[string]json.RawMessage) (chain
 	_ = json.Unmarshal(e.VMap.Data, &name)
 	_ = json.Unmarshal(e.VMap.Data, &inRule)                              // one of them fits
 	_ = json.Unmarshal(append(inRule.Set, maps[r.path(name)]...), &pairs) // it skips the keys
-	for _, v := range append(slices.Concat(pairs...), e.nftVerdict) {
+	return r.targets(slices.Concat(pairs...)...)
+}
+
+// targets returns the chains to which verdicts of a rule jump.
+func (r nftObject) targets(verdicts ...nftVerdict) (chains []string) {
+	for _, v := range verdicts {
 		if to := v.Jump.Target + v.Goto.Target; to != "" {
 			chains = append(chains, r.path(to))
 		}

@@ -474,20 +474,21 @@ func inspectMachine(t *testing.T, k *kernel) {
 	m := Inspect(t.Context())
 	b := BackEnd(k.ipv4)
 	want := []Setting{
-		{b, false, "INPUT", "-j MARK --set-xmark 0x4/0xffffffff", 4, wholeMark, false, false, false},
+		{b, false, "INPUT", "-j MARK --set-xmark 0x4/0xffffffff", 4, wholeMark, false, false, false, false},
 		{b, false, chainPrefix("mine") + "1",
 			"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff",
-			8, wholeMark, true, false, false},
+			8, wholeMark, true, false, false, false},
 		{b, false, "theirs", `-p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0`,
-			0x10, 0xf0, false, false, false},
+			0x10, 0xf0, false, false, false, false},
 		{b, false, "PREROUTING of raw", "-j MARK --set-xmark 0x7/0xffffffff",
-			7, wholeMark, false, false, false},
+			7, wholeMark, false, false, false, false},
 		{b, true, chainPrefix("other") + "1",
 			"-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff",
-			9, wholeMark, true, false, false},
+			9, wholeMark, true, false, false, false},
 	}
 	testkit.Same(t, m.Settings, want, "settings")
-	sent := []Setting{{b, false, "OUTPUT", "-j MARK --set-xmark 0x6/0xffffffff", 6, wholeMark, false, false, false}}
+	sent := []Setting{{b, false, "OUTPUT", "-j MARK --set-xmark 0x6/0xffffffff", 6, wholeMark, false, false, false,
+		false}}
 	testkit.Same(t, m.Outgoing, sent, "of packets that are sent")
 	for _, s := range m.Settings {
 		testkit.Equal(t, f.Owns(s), s.Mark == 8, s, "owned")

@@ -61,8 +61,8 @@ type Options struct {
 	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
 	Taken  func(context.Context) func(mark uint32) bool // the marks of others; called to choose a mark
 	Config string                                       // the configuration, as a word of a shell
-	// Diverts names the rules that may send packets with a mark elsewhere; "" for none.
-	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
+	// Diverts names a rule that may send packets with a mark elsewhere; "" for none.
+	Diverts func(ctx context.Context, mark uint32, ipv6 bool) (rule string, sure bool)
 }
 
 // Services are the private services of one daemon. Until Start is called, checks go to the servers' own addresses.
@@ -406,18 +406,18 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 	})
 }
 
-// strays finds out why no connection of a check is counted. If no rule diverts them, their source ports may be the
-// reason. To find out, it makes a connection to another destination port, which is new from any source port.
+// strays finds out why no connection of a check is counted. If no rule is sure to divert them, their source ports may
+// be the reason. To find out, it makes a connection to another destination port, which is new from any source port. If
+// a rule is sure to, that proves nothing: the rule may be for the port of the check.
 func (t turn) strays(p *passage) error {
-	if why := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6); why != "" {
-		return fmt.Errorf("%s: %s", Astray, why)
-	}
+	rule, sure := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)
 	n := &counting{Services: t.Services, p: p}
 	other := netip.AddrPortFrom(p.via.To, firstUser+rand.N(^firstUser))
-	if n.count(t, func() error { return t.knock(other, p.via) }) == nil {
+	if !sure && n.count(t, func() error { return t.knock(other, p.via) }) == nil {
 		return errScarce
 	}
-	return errors.New(Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
+	return fmt.Errorf("%s: %s", Astray,
+		cmp.Or(rule, "no rule was found that would do that (iptables, nft, ip rule)"))
 }
 
 // counting tests whether the kernel counts the connections of a check.

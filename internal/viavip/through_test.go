@@ -106,9 +106,11 @@ func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 	f.Services.knock = f.another
 	f.Start(Options{
 		Table: countingTable{table, f}, Former: former,
-		Config:  "/etc/x.cf",
-		Diverts: func(context.Context, uint32, bool) string { return f.rule },
-		Save:    func(all []ipvsctl.PrivateService) error { f.saved = all; return f.full },
+		Config: "/etc/x.cf",
+		Diverts: func(context.Context, uint32, bool) (string, bool) {
+			return f.rule, f.rule != "" && !strings.HasPrefix(f.rule, "perhaps")
+		},
+		Save: func(all []ipvsctl.PrivateService) error { f.saved = all; return f.full },
 		Taken: func(context.Context) func(uint32) bool {
 			return func(m uint32) bool { return m == ipvsctl.FirstPrivate+1 }
 		},
