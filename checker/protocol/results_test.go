@@ -41,7 +41,9 @@ func TestEachFailureHasItsCause(t *testing.T) {
 	}
 	for _, row := range testkit.Table(t, "../../testdata/checker/causes.txt", 2) {
 		for name := range strings.FieldsSeq(row[1]) {
-			err := os.NewSyscallError("connect", errnos[name])
+			errno, known := errnos[name]
+			testkit.Equal(t, known, true, name)
+			err := os.NewSyscallError("connect", errno)
 			is(wire.StageFault("connect", &net.OpError{Op: "dial", Err: err}), causes[row[0]])
 		}
 	}
