@@ -66,7 +66,9 @@ func TestManagerAgents(t *testing.T) {
 		for _, row := range testkit.Table(t, "testdata/agents.txt", 4) {
 			state, before, ours := row[0], prepare, codesOf(t, row[3])
 			for word := range strings.FieldsSeq(row[1]) {
-				before += does[word]
+				step, known := does[word]
+				testkit.Equal(t, known, true, word)
+				before += step
 			}
 			for action, want := range codesOf(t, row[2]) {
 				if code, other := ours[action]; other && agent == "our agent" {
