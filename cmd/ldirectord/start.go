@@ -139,11 +139,14 @@ func runs(c *call) (bool, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()
 	found := c.found()
-	if found.Unseen != nil && found.Ends() {
-		c.warn("a daemon in another PID namespace is ending; waiting for up to %v", daemon.EndTimeout)
+	if found.Unseen != nil {
+		if found.Ends() {
+			c.warn("a daemon in another PID namespace is ending; waiting for up to %v", daemon.EndTimeout)
+		}
+		return false, c.instance().AwaitUnseen(ctx)
 	}
 	if found.Pid == 0 {
-		return false, c.instance().AwaitUnseen(ctx)
+		return false, nil
 	}
 	if c.instance().Stays(found.Process) {
 		if c.Foreground || c.Debug || c.Config.Global.Supervised && found.State.Supervisor != "" {
