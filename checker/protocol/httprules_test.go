@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,30 +124,6 @@ func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 	}
 	if said := <-clear; strings.Contains(said, "Basic") || strings.Contains(said, "hunter2") {
 		t.Errorf("said in the clear: %q", said)
-	}
-}
-
-func TestAProxyIsToldTheLogInAtEachStep(t *testing.T) {
-	proxy := serve(t, func(s *testServer, c net.Conn) {
-		if strings.HasPrefix(s.request(c), "GET http://one.example.com/") {
-			io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://two.example.com/\r\n\r\n")
-			return
-		}
-		io.WriteString(c, okHead+"\r\nAll good")
-	})
-	s := httpSpec(proxy.addr, "All good")
-	s.Service, s.URL = "http_proxy", "http://one.example.com/"
-	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", checker.ListOf("X-Token: hunter2")
-	if r := checked(t, s); !r.OK {
-		t.Fatalf("%+v", r)
-	}
-	var login, token []bool
-	for _, asked := range proxy.asked() {
-		login = append(login, strings.Contains(asked, "\r\nProxy-Authorization: Basic "))
-		token = append(token, strings.Contains(asked, "X-Token"))
-	}
-	if !slices.Equal(login, []bool{true, true}) || !slices.Equal(token, []bool{true, false}) {
-		t.Errorf("log-in %v, header %v", login, token)
 	}
 }
 

@@ -33,8 +33,6 @@ func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 		"HEAD":                   TestHTTPHeadHasNoBodyToMatch,
 		"IPv6":                   TestHTTPOverIPv6,
 		"redirects":              TestRedirects,
-		"redirect to ourselves":  TestRedirectToOurVirtualServiceIsAskedOfTheServer,
-		"proxy":                  TestProxyIsAskedWhatItRedirectsTo,
 		"HTTPS":                  TestHTTPS,
 		"cancelled":              TestCancelledCheckEndsAtOnceAndBlamesNobody,
 		"connect":                TestConnect,
