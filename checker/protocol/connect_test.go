@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
@@ -54,17 +53,6 @@ func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
 	expect(t, r, "down: connect: no answer in 150ms")
 	if took < short || took > short+slack {
 		t.Errorf("took %v", took)
-	}
-}
-
-func TestCancelledConnectEndsAtOnce(t *testing.T) {
-	testkit.Leaks(t)
-	c := build(t, connectSpec(testkit.DeafAddr(t)), nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
-	begin := time.Now()
-	if r := c.Check(ctx); r.OK || r.Cause != checker.Shortage || time.Since(begin) > slack {
-		t.Errorf("%+v after %v", r, time.Since(begin))
 	}
 }
 

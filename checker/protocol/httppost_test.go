@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -45,27 +44,5 @@ func TestHTTPPost(t *testing.T) {
 		s.HTTPHeaders = checker.ListOf("Content-Type: text/json")
 		passes(t, s)
 		testkit.Equal(t, strings.Join(seen, "; "), want, path)
-	}
-}
-
-func TestHTTPReceiveHeaderIsAPattern(t *testing.T) {
-	s := httpSpec(netip.MustParseAddrPort("127.0.0.1:1"), "")
-	s.ReceiveHeader = "X-Role: ("
-	if _, err := New(s, nil); err == nil || !strings.HasPrefix(err.Error(), "receiveheader: ") {
-		t.Error(err)
-	}
-}
-
-// A web socket is asked for as RFC 6455, 4.1 has it.
-func TestHTTPUpgrade(t *testing.T) {
-	server := serve(t, saying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"\r\n"))
-	s := httpSpec(server.addr, "")
-	s.HTTPStatus, s.ReceiveHeader = "101", "Upgrade: websocket"
-	s.HTTPHeaders = checker.ListOf("Connection: Upgrade", "Upgrade: websocket")
-	passes(t, s)
-	if got := server.asked()[0]; strings.Contains(got, "close") ||
-		!strings.Contains(got, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n") {
-		t.Errorf("%q", got)
 	}
 }

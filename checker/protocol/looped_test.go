@@ -30,7 +30,6 @@ func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 		"bad servers":            func(t *testing.T) { checkDialogues(t, dialogueFolder+"http.txt") },
 		"no server":              TestHTTPChecksThatReachNoServer,
 		"requests":               TestHTTPRequests,
-		"HEAD":                   TestHTTPHeadHasNoBodyToMatch,
 		"IPv6":                   TestHTTPOverIPv6,
 		"redirects":              TestRedirects,
 		"HTTPS":                  TestHTTPS,
