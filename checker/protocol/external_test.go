@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,26 +63,6 @@ func TestExternal(t *testing.T) {
 	}
 }
 
-func TestExternalIsKilledWithAllItStarted(t *testing.T) {
-	testkit.Leaks(t)
-	pids := filepath.Join(t.TempDir(), "pids")
-	path := writeScript(t, fmt.Sprintf("#!/bin/sh\necho waiting\ntrap '' TERM\nsleep 60 &\necho $! $$ >%s\n"+
-		"sleep 60\n", pids))
-	spec := externalSpec(path)
-	var written []byte
-	moreTime(4*short, func(limit time.Duration) (Result, bool) {
-		spec.Timeout = limit
-		r, took := timed(t, build(t, spec, nil))
-		if took > limit+2*slack {
-			t.Errorf("took %v", took)
-		}
-		written, _ = os.ReadFile(pids)
-		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) &&
-			len(strings.Fields(string(written))) == 2
-	}, func(r Result) { t.Errorf("%+v, processes %q", r, written) })
-	allGone(t, strings.Fields(string(written))...)
-}
-
 // A program that only computes fails at its limit. Where the machine had no processor for it, that is a shortage.
 func TestExternalThatComputesForeverFails(t *testing.T) {
 	testkit.Leaks(t)
@@ -117,19 +96,6 @@ func gone(t *testing.T, pid string) bool {
 	defer unix.Close(fd)
 	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(patient.Milliseconds()))
 	return n == 1
-}
-
-func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
-	testkit.Leaks(t)
-	pids := filepath.Join(t.TempDir(), "pid")
-	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nsleep 60 &\necho $! >%s\nexit 0\n", pids))
-	r, took := timed(t, build(t, externalSpec(path), nil))
-	if !r.OK || took > 3*slack {
-		t.Errorf("%+v after %v", r, took)
-	}
-	written := testkit.Read(t, pids)
-	pid := testkit.Must(strconv.Atoi(strings.TrimSpace(written)))(t)
-	syscall.Kill(pid, syscall.SIGKILL)
 }
 
 func TestExternalLeavesNoZombie(t *testing.T) {

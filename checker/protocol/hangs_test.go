@@ -96,7 +96,7 @@ func hanging(t *testing.T, name string, steps script) (Spec, *Env) {
 	case service == "ping":
 		return anySpec("ping"), &Env{Pinger: &fakePinger{errs: []error{os.ErrDeadlineExceeded}}}
 	case service == "external":
-		program := externalSpec(writeScript(t, "sleep 60"))
+		program := externalSpec(writeScript(t, "echo waiting; sleep 60"))
 		program.Type = "external"
 		return program, nil
 	case stage == "silent":
