@@ -20,7 +20,7 @@ import (
 func modprobe(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	testkit.OK(t, os.WriteFile(filepath.Join(dir, "modprobe"), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+	testkit.Script(t, filepath.Join(dir, "modprobe"), "#!/bin/sh\n"+script+"\n")
 	t.Setenv("PATH", dir)
 }
 

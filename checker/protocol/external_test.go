@@ -23,7 +23,7 @@ import (
 func writeScript(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "check")
-	testkit.OK(t, os.WriteFile(path, []byte(text), 0o755))
+	testkit.Script(t, path, text)
 	return path
 }
 

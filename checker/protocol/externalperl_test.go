@@ -256,7 +256,7 @@ func TestAPerlIsStartedForEachChangeOfItsFile(t *testing.T) {
 	if f.check(); f.pid() == before {
 		t.Error("a reload has the perl of before")
 	}
-	testkit.OK(t, os.WriteFile(f.path, []byte("print 'new'; exit 2;"), 0o700))
+	testkit.Script(t, f.path, "print 'new'; exit 2;")
 	f.expect("exit status 2: new")
 	testkit.OK(t, os.Remove(f.path))
 	f.expect("exit status 2: can't open FILE: No such file or directory")

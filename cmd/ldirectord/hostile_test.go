@@ -69,7 +69,7 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	dir, listen := t.TempDir(), testkit.FreeAddr(t).String()
 	script := filepath.Join(dir, "probe")
-	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700))
+	testkit.Script(t, script, "#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n")
 	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\n"+
 		"emailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
 		listen, hook.URL)

@@ -74,7 +74,7 @@ func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
 // An upgrade ends no daemon whose file the next one would refuse. The program is asked with the words of the unit.
 func TestAnUpgradeReplacesWhereTheFileIsGood(t *testing.T) {
 	dir := t.TempDir()
-	testkit.Write(t, dir+"/systemctl", `#!/bin/sh
+	testkit.Script(t, dir+"/systemctl", `#!/bin/sh
 [ "$1" = list-units ] && printf '%s loaded active running x y\n' good.service bad.service other.service && exit
 case $5 in
 good.service) words="$DIR/program --rundir /x good.cf standby --foreground" ;;
@@ -83,13 +83,11 @@ other.service) words=/opt/wrapper ;;
 esac
 echo "{ path=${words%% *} ; argv[]=$words ; ignore_errors=no ; start_time=[n/a] ; pid=0 }"
 `)
-	testkit.Write(t, dir+"/program", `#!/bin/sh
+	testkit.Script(t, dir+"/program", `#!/bin/sh
 [ "$*" != "--rundir /x good.cf check --no-lookup" ] || exit 0
 echo "asked: $*"
 exit 2
 `)
-	testkit.OK(t, os.Chmod(dir+"/systemctl", 0o755))
-	testkit.OK(t, os.Chmod(dir+"/program", 0o755))
 	cmd := exec.Command("sh", "-c", packaged(t, "systemd/restartable"))
 	cmd.Env = append(os.Environ(), "DIR="+dir, "PATH="+dir+":"+os.Getenv("PATH"))
 	var why strings.Builder
@@ -106,8 +104,7 @@ func TestTheRemovedRpmLeavesNoDaemon(t *testing.T) {
 	for left, want := range map[string]string{"0": want, "1": ""} {
 		dir := t.TempDir()
 		testkit.Write(t, dir+"/asked", "")
-		testkit.Write(t, dir+"/systemctl", "#!/bin/sh\necho \"$*\" >>${0%/*}/asked\n")
-		testkit.OK(t, os.Chmod(dir+"/systemctl", 0o755))
+		testkit.Script(t, dir+"/systemctl", "#!/bin/sh\necho \"$*\" >>${0%/*}/asked\n")
 		cmd := exec.Command("sh", "-c", packaged(t, "rpm/preremove"), "preremove", left)
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 		testkit.OK(t, cmd.Run())
@@ -143,8 +140,7 @@ func TestAPurgeLeavesNoLinkOfAnInstance(t *testing.T) {
 		testkit.OK(t, os.MkdirAll(folder, 0o755))
 	}
 	for _, program := range []string{"update-rc.d", "deb-systemd-helper"} {
-		testkit.Write(t, dir+"/bin/"+program, "#!/bin/sh\n")
-		testkit.OK(t, os.Chmod(dir+"/bin/"+program, 0o755))
+		testkit.Script(t, dir+"/bin/"+program, "#!/bin/sh\n")
 	}
 	for _, unit := range []string{"ldirectord@one", "ldirectord@two", "other"} {
 		testkit.OK(t, os.Symlink("/nonexistent/"+unit, wants+"/"+unit+".service"))
@@ -167,8 +163,7 @@ func TestTheAgentOfTheRpm(t *testing.T) {
 		dir := t.TempDir()
 		folder := dir + "/ocf/resource.d/heartbeat"
 		testkit.OK(t, os.MkdirAll(dir+"/bin", 0o755))
-		testkit.Write(t, dir+"/bin/systemctl", "#!/bin/sh\n")
-		testkit.OK(t, os.Chmod(dir+"/bin/systemctl", 0o755))
+		testkit.Script(t, dir+"/bin/systemctl", "#!/bin/sh\n")
 		if row.before != "" {
 			testkit.OK(t, os.MkdirAll(folder, 0o755))
 			testkit.Write(t, folder+"/ldirectord", "")
@@ -246,7 +241,7 @@ func TestTheAgentOfPacemaker(t *testing.T) {
 		testkit.Write(t, dir+"/agent", packaged(t, "ocf/ldirectord"))
 		testkit.Write(t, dir+"/a.cf", "")
 		testkit.Write(t, dir+"/rest", strings.ReplaceAll(dialogue, ", ", "\n")+"\n")
-		testkit.Write(t, dir+"/program", `#!/bin/sh
+		testkit.Script(t, dir+"/program", `#!/bin/sh
 IFS==: read -r asked status words <rest
 sed -i 1d rest
 echo "$words"
@@ -254,7 +249,6 @@ echo "$words"
 echo "${2:-sleep}, not $asked" >>wrong
 `)
 		testkit.OK(t, os.Symlink("program", dir+"/sleep"))
-		testkit.OK(t, os.Chmod(dir+"/program", 0o755))
 		if lacks != "" {
 			testkit.OK(t, os.Remove(dir+"/"+lacks))
 		}

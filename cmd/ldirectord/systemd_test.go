@@ -34,8 +34,7 @@ virtual = 10.1.0.1:7000
 func startManaged(t *testing.T, watchdog string) *managed {
 	t.Helper()
 	m := &managed{runningDaemon: unstarted(t, "")}
-	testkit.Write(t, m.path("check"), "#!/bin/sh\nenv >"+m.path("environment")+"\n")
-	testkit.OK(t, os.Chmod(m.path("check"), 0o700))
+	testkit.Script(t, m.path("check"), "#!/bin/sh\nenv >"+m.path("environment")+"\n")
 	m.configure(managedConfig)
 	m.output = testkit.Must(os.Create(m.path("output")))(t)
 	t.Cleanup(func() { m.output.Close() })

@@ -318,8 +318,7 @@ func TestExampleOfKubernetes(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "web")
 	// fails the second time
-	testkit.Write(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n")
-	testkit.OK(t, os.Chmod(filepath.Join(dir, "sleep"), 0o755))
+	testkit.Script(t, filepath.Join(dir, "sleep"), "#!/bin/sh\nrm "+dir+"/once 2>/dev/null\n")
 	for _, row := range []struct{ pods, end, want string }{
 		{"10.2.0.1\nfd00::2\n", "0", "10.2.0.1:8080 [fd00::2]:8080"},
 		{"10.2.0.3\n", "1", "10.2.0.1:8080 [fd00::2]:8080"},
@@ -327,10 +326,9 @@ func TestExampleOfKubernetes(t *testing.T) {
 		{"", "0", ""},
 	} {
 		testkit.Write(t, filepath.Join(dir, "once"), "")
-		testkit.Write(t, filepath.Join(dir, "kubectl"),
+		testkit.Script(t, filepath.Join(dir, "kubectl"),
 			"#!/bin/sh\ncase \"$*\" in *'-n shop web '*) printf '"+row.pods+"'; exit "+row.end+"; "+
 				"esac\nexit 2\n")
-		testkit.OK(t, os.Chmod(filepath.Join(dir, "kubectl"), 0o755))
 		loop := exec.Command("sh", "../../examples/realfile/endpoints.sh", "shop", "web", "8080", path)
 		loop.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 		out, _ := loop.CombinedOutput() // it ends with sleep

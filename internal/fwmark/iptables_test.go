@@ -16,7 +16,7 @@ import (
 func script(t *testing.T, text string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "iptables")
-	testkit.OK(t, os.WriteFile(program, []byte("#!/bin/sh\n"+text), 0o700))
+	testkit.Script(t, program, "#!/bin/sh\n"+text)
 	return program
 }
 

@@ -35,7 +35,7 @@ func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 		for name, does := range programs {
 			script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = --version ] && { echo iptables v1.8.9; exit; }\n"+
 				"case \"$*\" in *-S*) exit 0 ;; esac\necho \"$*\" >>%s/%s.said\n%s\n", dir, name, does)
-			testkit.OK(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
+			testkit.Script(t, filepath.Join(dir, name), script)
 		}
 		fix, err := Try(t.Context(), false)
 		testkit.Equal(t, fix, strings.ReplaceAll(c.fix, "DIR", dir))

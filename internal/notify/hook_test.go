@@ -99,7 +99,7 @@ func BenchmarkHooks10k(b *testing.B) {
 
 func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
-	testkit.OK(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\"; exit $1\n"), 0o700))
+	testkit.Script(t, script, "#!/bin/sh\necho \"$*\"; exit $1\n")
 	read := strings.NewReplacer("SCRIPT", script, `\033`, "\033").Replace
 	for _, row := range testkit.Table(t, "../../testdata/notify/hooks.txt", 4) {
 		argv := Shell(read(row[0]))

@@ -87,7 +87,7 @@ func TestAProgramThatCanNotBeStarted(t *testing.T) {
 
 func TestAScriptWithoutAnInterpreterIsGivenToTheShell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "script")
-	testkit.OK(t, os.WriteFile(path, []byte("echo $# $1 $2\n"), 0o755))
+	testkit.Script(t, path, "echo $# $1 $2\n")
 	c, out := shell("")
 	c.Argv = []string{path, "a b", "c"}
 	if err := Run(t.Context(), c); err != nil || string(out.Text) != "2 a b c\n" {
@@ -257,9 +257,8 @@ func TestAProgramThatCanNotBeReadHoldsUpItsCallAlone(t *testing.T) {
 		t.Skip("needs root and fanotify: ", err)
 	}
 	path := filepath.Join(t.TempDir(), "program")
-	sh := testkit.Must(os.ReadFile("/bin/sh"))(t)
-	testkit.OK(t, os.WriteFile(path+".sh", sh, 0o700))
-	testkit.OK(t, os.WriteFile(path, []byte("#!"+path+".sh\n"), 0o700))
+	testkit.Script(t, path+".sh", testkit.Read(t, "/bin/sh"))
+	testkit.Script(t, path, "#!"+path+".sh\n")
 	testkit.OK(t, unix.FanotifyMark(asks, unix.FAN_MARK_ADD, unix.FAN_OPEN_PERM, unix.AT_FDCWD, path+".sh"))
 	ended := make(chan error)
 	go func() { ended <- Run(t.Context(), Command{Argv: []string{path}, Limit: patient}) }()

@@ -171,6 +171,12 @@ func Write(t testing.TB, path, text string) {
 	OK(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
+// Script makes a program of a text.
+func Script(t testing.TB, path, text string) {
+	t.Helper()
+	OK(t, os.WriteFile(path, []byte(text), 0o755))
+}
+
 // FirstDifference describes the first line in which two texts differ; it is empty if they are equal.
 func FirstDifference(got, want string) string {
 	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
