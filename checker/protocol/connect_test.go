@@ -118,13 +118,16 @@ func TestCombinedOverUDPNeedsARoute(t *testing.T) {
 	}
 }
 
+// By the stage a monitorfile shows whether a success of combined was a connect or a full check.
 func TestCombinedOverTCP(t *testing.T) {
 	s := serve(t, saying(okHead+"\r\nok"))
 	spec := httpSpec(s.addr, "ok")
 	spec.Type, spec.Timeout, spec.Connects = "combined", patient, 1
 	c := build(t, spec, nil)
-	for i, want := range []string{"200 OK", "connected", "200 OK"} {
-		expect(t, c.Check(t.Context()), "up: "+want, "check", i)
+	for i, want := range []string{"200 OK, match", "connected, connect", "200 OK, match"} {
+		r := c.Check(t.Context())
+		testkit.Equal(t, r.Detail+", "+stageNames[r.Stage], want, "check", i)
+		testkit.Equal(t, r.OK, true, "check", i)
 	}
 }
 

@@ -29,41 +29,15 @@ func fakeOracle(t *testing.T, script string, limit time.Duration) Result {
 // talked is the beginning of a script: it asks for a connection and waits for the first bytes of the server.
 const talked = `printf '\0\0' >&3; head -c 8 <&3 >/dev/null; `
 
-// Without an answer of the program the server keeps its state, whatever the program did.
+// Without an answer of the program the server keeps its state, whatever the program did. One that hangs is killed. A
+// server that was silent meanwhile is not at fault: it may wait for the program.
 func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
-	testkit.Rows(t, "../../testdata/checker/oracleprogram.txt", 3, func(t *testing.T, row []string) {
+	testkit.Rows(t, "../../testdata/checker/oracleprogram.txt", 4, func(t *testing.T, row []string) {
 		testkit.Leaks(t)
 		script := strings.ReplaceAll(row[1], "{talked}", talked)
-		expect(t, fakeOracle(t, script, patient), "shortage: "+row[2])
+		limit := map[string]time.Duration{"": patient, "hangs": 2 * short}[row[3]]
+		expect(t, fakeOracle(t, script, limit), "shortage: "+row[2])
 	})
-}
-
-// A program that hangs is killed with all that it started. A server that was silent meanwhile is not at fault: it may
-// wait for the program.
-func TestOracleThatHangsIsKilled(t *testing.T) {
-	for name, begin := range map[string]string{"at once": "", "in the talk": talked,
-		"with endless output": "yes & "} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			pids := filepath.Join(t.TempDir(), "pids")
-			var r Result
-			var written []string
-			for limit := 2 * short; limit < 10*patient; limit *= 5 { // a busy machine starts them slowly
-				r = fakeOracle(t, begin+"sleep 60 & echo $! $$ >"+pids+"; sleep 60", limit)
-				text, _ := os.ReadFile(pids)
-				written = strings.Fields(string(text))
-				if len(written) == 2 && r.Detail == "ldirectord-oracle: did not end in "+
-					(limit+killDelay).String()+", killed" {
-					break
-				}
-			}
-			if r.OK || r.Cause != checker.Shortage || !strings.HasSuffix(r.Detail, ", killed") ||
-				len(written) != 2 {
-				t.Errorf("%+v, processes %q", r, written)
-			}
-			allGone(t, written...)
-		})
-	}
 }
 
 // The program's answer is the result, provided that it had talked to the server.

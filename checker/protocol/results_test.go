@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -95,19 +94,5 @@ func TestAFailureNamesItsStage(t *testing.T) {
 				t.Errorf("stage %d, want %s: %+v", r.Stage, row[3], r)
 			}
 		})
-	}
-}
-
-// By the stage a monitorfile shows whether a success of combined was a connect or a full check.
-func TestASuccessNamesHowFarItWent(t *testing.T) {
-	addr := serveHTTP(t, nil, http.NotFound)
-	s := httpSpec(addr, "")
-	s.Type, s.Connects, s.Timeout = "combined", 1, patient
-	s.HTTPStatus = "404"
-	c := build(t, s, nil)
-	for _, want := range []wire.Stage{wire.AtMatch, wire.AtConnect} {
-		if r := c.Check(t.Context()); !r.OK || r.Stage != want {
-			t.Errorf("stage %d, want %d: %+v", r.Stage, want, r)
-		}
 	}
 }
