@@ -41,15 +41,6 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 	return info.Mode()
 }
 
-func TestTheControlSocketAnswersAndGoes(t *testing.T) {
-	s := inFolder(t)
-	c := listening(t, s, hello())
-	testkit.Equal(t, asked(t, s, "/hello"), "hello")
-	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/nothing")), "the daemon reports: 404", "unknown path")
-	testkit.OK(t, c.Close())
-	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/hello")), "it has no socket", "after the end")
-}
-
 func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 	s := inFolder(t)
 	c := listening(t, s, hello())
@@ -151,6 +142,7 @@ func TestTheControlSocketIsTakenOver(t *testing.T) {
 	if _, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Error("a client of the old one is kept")
 	}
+	testkit.FailsWith(t, testkit.Error(s.Ask(t.Context(), "/hello")), "it has no socket", "after the end")
 	listening(t, s, hello())
 	testkit.Equal(t, asked(t, s, "/hello"), "hello")
 }
