@@ -150,15 +150,6 @@ func TestAHistoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
-	var h History
-	now := At(time.Now())
-	h.Result(now, 0, Passed, &passed, Outcome{})
-	if n := testing.AllocsPerRun(1000, func() { h.Result(now, 0, Passed, &passed, Outcome{}) }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 // The test measures the memory of a healthy server that was added to the table, and of one with failures all the
 // time, as the allocator counts it.
 func TestTheMemoryOfTenThousandServers(t *testing.T) {
