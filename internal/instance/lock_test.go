@@ -3,14 +3,12 @@ package instance
 import (
 	"encoding/json"
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
 )
@@ -54,20 +52,6 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 	dir := filepath.Dir(l.State)
 	testkit.OK(t, os.RemoveAll(dir))
 	testkit.FailsWith(t, l.Restore(), "recording the state: ", "without a folder")
-}
-
-// The state has all that commands and the next daemon need.
-func TestWhatIsRecorded(t *testing.T) {
-	i := aDaemon(t)
-	l := acquire(t, i)
-	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	testkit.OK(t, l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }))
-	s := i.State()
-	testkit.Same(t, s.Virtuals, keys)
-	testkit.Same(t, s.Execute, []string{"y.cf"})
-	testkit.Equal(t, s.Phase, HandedOver)
-	testkit.Equal(t, s.Pid, os.Getpid())
-	testkit.Equal(t, daemonOf(string(i.folder), "/y.cf").State().Pid, 0, "of another daemon")
 }
 
 func TestANameThatIsTaken(t *testing.T) {
