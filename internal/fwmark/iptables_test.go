@@ -86,21 +86,6 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A change that exceeds its time is undone.
-func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
-	table := newFake()
-	ctx, cancel := context.WithCancel(t.Context())
-	table.watcher = func(step string) {
-		if strings.HasPrefix(step, "-A ") {
-			cancel()
-		}
-	}
-	f := open("x", table, newFake())
-	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443",
-		"8 192.0.2.1 tcp 22"))), context.Canceled)
-	table.mustHave(t, "x", nil)
-}
-
 // A run that hangs delays its caller at most until the deadline, and no second one is started meanwhile.
 func TestHungProgramIsLeftAlone(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")

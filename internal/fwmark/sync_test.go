@@ -337,25 +337,29 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80"))), context.Canceled)
 }
 
-// A chain that iptables made before the time limit ended it is removed.
-func TestNoChainIsLeftByAnEndedProgram(t *testing.T) {
-	table := newFake()
-	ctx, cancel := context.WithCancel(t.Context())
-	f := open(daemon, late{table, cancel}, newFake())
-	testkit.Is(t, testkit.Error(f.Sync(ctx, rules(t, "8 192.0.2.10 tcp 80"))), context.Canceled)
-	if !maps.EqualFunc(table.chains, newFake().chains, slices.Equal) {
-		t.Errorf("left: %s", table.chains)
+// A change that exceeds its time is undone, also by a program that was ended after it had made a chain or a rule.
+func TestAChangeThatIsEndedLeavesNothing(t *testing.T) {
+	for _, last := range []string{newChain, appendRule} {
+		table := newFake()
+		ctx, cancel := context.WithCancel(t.Context())
+		f := open(daemon, late{table, last, cancel}, newFake())
+		want := rules(t, "8 192.0.2.10 tcp 80", "8 192.0.2.10 tcp 443")
+		testkit.Is(t, testkit.Error(f.Sync(ctx, want)), context.Canceled, last)
+		if !maps.EqualFunc(table.chains, newFake().chains, slices.Equal) {
+			t.Errorf("left after %s: %s", last, table.chains)
+		}
 	}
 }
 
-// late is ended right after it has made a chain.
+// late is ended right after it has made a change of one kind.
 type late struct {
 	*fakeTables
-	end func()
+	last string
+	end  func()
 }
 
 func (l late) run(ctx context.Context, c command) error {
-	if err := l.fakeTables.run(ctx, c); err != nil || c.option != newChain {
+	if err := l.fakeTables.run(ctx, c); err != nil || c.option != l.last {
 		return err
 	}
 	l.end()
