@@ -237,22 +237,6 @@ func FuzzPgSQL(f *testing.F) {
 	})
 }
 
-func FuzzRedis(f *testing.F) {
-	f.Add([]byte("+OK\r\n+PONG\r\n$11\r\nrole:good\r\n\r\n"))
-	f.Add([]byte("-ERR x\r\n$-1\r\n*2\r\n"))
-	f.Add([]byte("+\n+\x0f\n"))
-	receive := pattern(f, "x")
-	f.Fuzz(func(t *testing.T, text []byte) {
-		check := fuzz(t)
-		d := dialogueOf(string(text))
-		d.terms, d.ctx = terms{Account: settings.Account{Login: "u", Passwd: "p"},
-			receive: receive}, t.Context()
-		seen, err := redis(d)
-		check.fails(err)
-		check.message(seen)
-	})
-}
-
 // FuzzGRPC feeds the call with what a server sends once it was asked, over HTTP/2.
 func FuzzGRPC(f *testing.F) {
 	const hello = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"

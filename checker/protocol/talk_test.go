@@ -3,7 +3,6 @@ package protocol
 import (
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,26 +41,29 @@ func FuzzTalk(f *testing.F) {
 		"220 a\r\n331 b\r\n530 pa\"ss\\word\r\n",
 		"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 200 OK\r\n\r\n",
 		"200 \x1b\xff\r\n",
+		"+OK\r\n+PONG\r\n$11\r\nrole:good\r\n\r\n",
+		"-ERR x\r\n$-1\r\n*2\r\n",
+		"+\n+\x0f\n",
 	} {
 		f.Add(text)
 	}
+	receive := pattern(f, "x")
 	f.Fuzz(func(t *testing.T, text string) {
+		check := fuzz(t)
 		for name, p := range map[string]protocol{
 			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
+			"redis": redis,
 		} {
 			d := dialogueOf(text)
 			d.terms = terms{Account: settings.Account{Login: "user", Passwd: secret}, hostName: "director",
-				receive: &matcher{}}
+				receive: receive}
+			d.ctx = t.Context()
 			seen, err := p(d)
 			if err != nil {
 				seen = err.Error()
 			}
 			seen = shown(seen)
-			for _, r := range seen {
-				if !strconv.IsPrint(r) {
-					t.Errorf("%s on %q: %q holds what can't be printed", name, text, seen)
-				}
-			}
+			check.message(seen)
 			if strings.Contains(seen, secret) || strings.Contains(seen, quoteIMAP(secret)) {
 				t.Errorf("%s on %q: %q tells the password", name, text, seen)
 			}
