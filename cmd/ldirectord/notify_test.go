@@ -152,8 +152,8 @@ func TestTheNextDaemonHasTimeToStart(t *testing.T) {
 		c.ctx = t.Context()
 		begun := time.Now()
 		testkit.FailsWith(t, c.awaitNext("ld.service"), "start one with systemctl start ld.service")
-		const restartSec = time.Second
-		if took := time.Since(begun); took <= restartSec+runfile.ReadTimeout+resolve.LookupDeadline {
+		const pause = time.Second
+		if took := time.Since(begun); took <= pause+runfile.ReadTimeout+resolve.LookupDeadline {
 			t.Errorf("it waited for %v", took)
 		}
 	})
