@@ -17,13 +17,6 @@ func newExamination(services []*plan.Service, facts facts, path string) *examina
 	return &examination{facts: facts, path: path}
 }
 
-func TestWhatBreaksTrafficComesFirst(t *testing.T) {
-	found := examine(factsOf(t, "gate; persistent = 60 + masq 10:80->10:81", "net.ipv4.ip_forward=0"), "ld.cf")
-	if len(found) != 2 || found[0].Kind != "forwarding" || found[1].Kind != "sticky-quiescent" {
-		t.Errorf("%v", found)
-	}
-}
-
 func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	f := healthyFacts()
 	for i := range f.devices {
