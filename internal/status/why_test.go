@@ -163,20 +163,3 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 		testkit.Equal(t, got, want, next, text)
 	}
 }
-
-// The text has the server's entry in the table. On standby it is that the director leaves the table alone.
-func TestWhyTellsWhatTheTableHas(t *testing.T) {
-	for want, change := range map[string]func(*view.Snapshot){
-		"  it is in the table with weight 3\n": func(s *view.Snapshot) {
-			s.Virtuals[0].Servers[0].Effective = 3
-		},
-		"  it is not in the table\n": func(s *view.Snapshot) {
-			s.Virtuals[0].Servers[0].InTable = false
-		},
-		"  the director stands by: it leaves the table alone\n": func(s *view.Snapshot) { s.Standby = true },
-	} {
-		now := night()
-		change(now)
-		testkit.Contains(t, explained(t, NewWhy(now, time.Now(), nil)), want)
-	}
-}
