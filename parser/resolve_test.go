@@ -176,16 +176,3 @@ func TestLookUpAgain(t *testing.T) {
 	}
 	testkit.Same(t, got, want)
 }
-
-// The last known address of a name is used only if it has the right family.
-func TestLastAddressesCountInTheirFamily(t *testing.T) {
-	last := func(resolve.Key) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
-	o := Options{Resolver: answers{}, Last: last}
-	cfg, _ := parseWith(t, "virtual=192.0.2.1:80\n\treal=web masq\n\treal=web:80 masq\n", o)
-	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last(resolve.Key{})[0] {
-		t.Errorf("got %+v", cfg)
-	}
-	if cfg, _ = parseWith(t, "virtual6=[::1]:80\n\treal6=web masq\n", o); cfg != nil {
-		t.Error("an IPv4 address was used for IPv6")
-	}
-}
