@@ -9,11 +9,6 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// An expiring certificate gets a warning unless the file has tlsexpirywarn = never.
-func TestCertificatesAreWarnedAboutByDefault(t *testing.T) {
-	testkit.Equal(t, mustParse(t, "virtual = 192.0.2.1:443\n\tservice = https\n").Virtuals[0].TLSExpiryWarn, 14)
-}
-
 // Each extension of checks has an effect with some services. With others there is a warning.
 func TestExtensionsCountForTheirServices(t *testing.T) {
 	lines := map[string]string{
