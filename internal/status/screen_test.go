@@ -143,8 +143,9 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	for i := range 30 {
 		r.Virtuals[i].Servers[0].State = "down"
 	}
-	for i := range 3 { // for another reason
-		r.Virtuals[i].Servers[1].State, r.Virtuals[i].Servers[1].Reason = "down", "status 503"
+	for i := range 7 { // for other reasons: four servers are one row, three are not
+		r.Virtuals[i].Servers[1].State = "down"
+		r.Virtuals[i].Servers[1].Reason = []string{"status 503", "status 500"}[i/4]
 	}
 	learn(r)
 	golden(t, "screen.big", shown+written(t, s, at, 80, 24))
