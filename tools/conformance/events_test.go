@@ -9,36 +9,10 @@ import (
 
 // Different wordings of an event are one. What happened, where, and with which weight must be equal.
 func TestEventsOfTheLog(t *testing.T) {
-	for message, want := range map[string]string{
-		"Added real server: 10.2.0.1:80 (10.1.0.1:80) (Weight set to 3)": "added real 10.2.0.1:80 " +
-			"via 10.1.0.1:80 weight 3",
-		"Added fallback server: 10.3.0.1:80 (5) (Weight set to 1)": "added fallback " +
-			"10.3.0.1:80 via 5 weight 1",
-		"Quiescent real server: [fd00:2::1]:80 ([fd00:1::1]:80) (Weight set to 0)": "quiescent real " +
-			"[fd00:2::1]:80 via [fd00:1::1]:80",
-		"Restored real server: 10.2.0.1:80 (10.1.0.1:80) (Weight set to 2)": "restored real " +
-			"10.2.0.1:80 via 10.1.0.1:80 weight 2",
-		"Purged real server (stop): 10.2.0.1:80 (10.1.0.1:80)": "purged real 10.2.0.1:80 " +
-			"via 10.1.0.1:80",
-		"Purged virtual server (stop): 10.1.0.1:80": "purged-virtual " +
-			"10.1.0.1:80",
-		"Changed virtual server: 10.1.0.1:80": "changed-virtual " +
-			"10.1.0.1:80",
-		"Soft failure real server: 10.2.0.1:80 (10.1.0.1:80) failure 1/4": "softfail 10.2.0.1:80 " +
-			"via 10.1.0.1:80 1/4",
-		"Resetting soft failure count: 10.2.0.1:80 (tcp:10.1.0.1:80)": "softreset 10.2.0.1:80 " +
-			"via 10.1.0.1:80",
-		"Configuration file '/etc/ha.d/ldirectord.cf' has changed on disk":     "config-changed",
-		" - reread new configuration":                                          "config-reread",
-		"Error [12] reading file /etc/ha.d/x.cf at line 6: invalid check type": "config-error line 6",
-		"Linux Director Daemon terminated on signal: TERM":                     "terminated TERM",
-		"Reloading Linux Director Daemon config on signal: HUP":                "reloading",
-		"emailalert: sent": "",
-	} {
-		e, ok := eventOf(message)
-		if ok != (want != "") || e.text != want {
-			t.Errorf("%s: %q, want %q", message, e.text, want)
-		}
+	for _, row := range testkit.Table(t, "testdata/events.txt", 2) {
+		e, ok := eventOf(row[0])
+		testkit.Equal(t, e.text, row[1], row[0])
+		testkit.Equal(t, ok, row[1] != "", row[0], "is an event")
 	}
 }
 
