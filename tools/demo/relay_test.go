@@ -183,11 +183,3 @@ func TestSetWeight(t *testing.T) {
 		t.Error("a stranger's weight was set")
 	}
 }
-
-func TestReadFileIsBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "big")
-	testkit.Write(t, path, strings.Repeat(" ", maxFile+1))
-	if _, err := readFile(path); err == nil {
-		t.Error("a file over the limit was read")
-	}
-}
