@@ -3,7 +3,6 @@ package parser
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"ldirectord/internal/resolve"
@@ -123,24 +122,6 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		}
 		if n := read(); (n.Why != "") != anywhere || n.Addr.IsValid() == anywhere {
 			t.Errorf("%s at the first reading: %v", row[0], n)
-		}
-	}
-}
-
-// As the answer to a name, from a sinkhole, an address that no server can have is ignored.
-func TestAnswersThatNoServerHas(t *testing.T) {
-	o := Options{Wait: true,
-		Resolver: answers{"web": {netip.IPv4Unspecified()}, "web6": {netip.IPv6Unspecified()}}}
-	for src, answer := range map[string]string{
-		"virtual=192.0.2.1:80\n\treal=web:80 gate\n":        "0.0.0.0",
-		"virtual6=[2001:db8::1]:80\n\treal6=web6:80 gate\n": "::",
-	} {
-		_, found := parseWith(t, src, o)
-		if len(found) != 1 || found[0].Kind != nameInVain ||
-			!strings.Contains(found[0].Text, " has no address; its servers wait for one: the answer ") ||
-			!strings.HasSuffix(found[0].Text, answer+" is refused because it is not the address of a "+
-				"host") {
-			t.Errorf("%q: %v", src, found)
 		}
 	}
 }

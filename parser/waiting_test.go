@@ -41,7 +41,8 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		return nil
 	}
 	testkit.Stories(t, "../testdata/parser/waiting.txt", 5, func(t *testing.T, row []string) {
-		o := Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: strings.Contains(row[2], "wait")}
+		book := hosts{"here": "192.0.2.7", "hole": "0.0.0.0", "hole6": "::"}
+		o := Options{Resolver: book, Last: known, Wait: strings.Contains(row[2], "wait")}
 		cfg, found := parseWith(t, rowOf(row[1]), o)
 		testkit.Equal(t, found.OnlyLookups(), strings.Contains(row[2], "lookups"), "refused for look-ups alone")
 		if cfg == nil {
