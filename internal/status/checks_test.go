@@ -9,6 +9,8 @@ import (
 	"ldirectord/internal/view"
 )
 
+// A server whose checks pass, but which waits, does not count as serving. One that is suspected serves, and needs
+// attention.
 func TestEachCheckOfAServerShows(t *testing.T) {
 	began := testkit.Time("2000-01-01T00:00:00Z")
 	refused := checker.Result{Cause: checker.Refused, Detail: "connect: refused"}
@@ -26,7 +28,18 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 					Last: checker.Result{OK: true, Detail: `reports "50%"`,
 						Took: time.Millisecond}},
 			},
-		}}}}}
-	now.Virtuals[0].Servers[0].Learn()
+		}}},
+		{ID: "fwm:4", Scheduler: "wrr", Servers: []view.Server{
+			{Real: "192.0.2.22:80", State: "up", Since: began, Conditions: []view.Condition{
+				{Kind: "holddown", Trouble: Doubt, Text: "held down for another 40s"}}},
+			{Real: "192.0.2.23:80", State: "up", Since: began, Conditions: []view.Condition{
+				{Kind: "suspected", Trouble: Doubt,
+					Text: "suspected: 28 connections in 4 s, 0 packets back"}}},
+		}},
+	}}
+	for _, s := range now.Each() {
+		s.FillOld()
+		s.Learn()
+	}
 	forms(t, "checks", now, process())
 }

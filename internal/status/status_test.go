@@ -209,38 +209,6 @@ func TestSmallMetrics(t *testing.T) {
 	}
 }
 
-// A server whose checks pass, but which still waits, does not count as serving.
-func TestAServerThatWaits(t *testing.T) {
-	now := observed(t)
-	v := &now.Virtuals[1]
-	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for another 40s"
-	v.Servers[0].Conditions = nil
-	v.Servers[0].Learn()
-	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\"," +
-		"for=\"holddown\"} 1\n"
-	testkit.Contains(t, metricsOf(t, now), want)
-	for _, row := range NewReport(now, process(), nil).Virtuals[1].Rows()[:1] {
-		if row.Trouble != Doubt || row.At.Up() != 0 {
-			t.Errorf("its trouble is %d, and %d are up", row.Trouble, row.At.Up())
-		}
-	}
-}
-
-// A suspected server serves, and needs attention.
-func TestAServerThatIsSuspected(t *testing.T) {
-	now := observed(t)
-	s := &now.Virtuals[5].Servers[0]
-	s.State, s.Suspected, s.Conditions = "up", "28 connections in 4 s, 0 packets back", nil
-	s.Learn()
-	const want = "\nldirectord_server_suspected{virtual=\"tcp:192.0.2.13:80\",real=\"192.0.2.27:80\"} 1\n"
-	got := metricsOf(t, now)
-	testkit.Contains(t, got, want)
-	testkit.Equal(t, strings.Count(got, "\nldirectord_server_suspected"), 1, "suspected ones")
-	row := NewReport(now, process(), nil).Virtuals[5].Rows()[0]
-	testkit.Equal(t, row.Trouble, Doubt)
-	testkit.Contains(t, object(t, row.Server), `"suspected":"28 connections in 4 s, 0 packets back"`)
-}
-
 func metricsOf(t *testing.T, now *view.Snapshot) string {
 	t.Helper()
 	var form strings.Builder
