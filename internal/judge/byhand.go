@@ -57,7 +57,7 @@ func byHand(p *proposal) {
 func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
 	weight, s, fallback := d.Weight, c.At(d.Addr), c.FallbackAt(d.Addr)
 	switch {
-	case fallback >= 0 && (s == nil || c.FallbackIn && !s.IsUp()):
+	case fallback >= 0 && (s == nil || c.FallbackWanted && !s.IsUp()):
 		d = c.Fallbacks[fallback].Dest
 	case s != nil && !s.Reroutes(d):
 		d = s.Dest
