@@ -45,10 +45,8 @@ func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 		return nil
 	default:
 	}
-	waiting, stop := context.WithCancel(ctx)
-	defer stop()
 	stuck := make(chan struct{})
-	c.watch(waiting, time.Now(), stuck)
+	defer c.watch(stuck).Stop()
 	select {
 	case c.slots <- struct{}{}:
 		return nil
@@ -59,22 +57,29 @@ func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	return wire.ErrStopped
 }
 
-// watch closes stuck once no slot has come free, since then or later, for as long as the slowest program may take, but
-// for maxStall at most. It ends with waiting.
-func (c *Children) watch(waiting context.Context, then time.Time, stuck chan<- struct{}) {
+// watch closes stuck once no slot has come free, since now or later, for as long as the slowest program may take, but
+// for maxStall at most.
+func (c *Children) watch(stuck chan<- struct{}) *time.Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.freed.After(then) {
-		then = c.freed
+	then := time.Now()
+	left := func() time.Duration {
+		if c.freed.After(then) {
+			then = c.freed
+		}
+		return min(c.longest, maxStall) - time.Since(then)
 	}
-	left := min(c.longest, maxStall) - time.Since(then)
-	switch {
-	case waiting.Err() != nil:
-	case left <= 0:
-		close(stuck)
-	default:
-		time.AfterFunc(left, func() { c.watch(waiting, then, stuck) })
-	}
+	var timer *time.Timer
+	timer = time.AfterFunc(left(), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if rest := left(); rest > 0 {
+			timer.Reset(rest)
+		} else {
+			close(stuck)
+		}
+	})
+	return timer
 }
 
 func (c *Children) release() {
