@@ -103,8 +103,11 @@ func (m *Mailer) Down(e notify.Event, down bool) {
 		delete(m.down, s)
 		return
 	}
-	if _, known := m.down[s]; !known && m.rules[e.Virtual].Freq > 0 {
-		e.Status = lvs.StatusRunning
+	e.Status = lvs.StatusRunning
+	if was, known := m.down[s]; known {
+		e.Time = was.Time // it may have another name
+		m.down[s] = e
+	} else if m.rules[e.Virtual].Freq > 0 {
 		m.down[s] = e
 		m.schedule(s)
 	}
