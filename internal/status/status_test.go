@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -378,45 +377,21 @@ func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	}
 }
 
-// The status explains why a server does not come back from maintenance.
-func TestAFolderThatCannotBeReadShows(t *testing.T) {
-	s := observed(t)
-	s.Folder = "open /srv/maintenance: permission denied"
-	want := "the maintenance folder can't be read; what was read before still applies: " + s.Folder
-	if all := NewReport(s, process(), nil).Remarks(); !slices.Contains(all, want) {
-		t.Errorf("%q", all)
+// A maintenance folder that can't be read is a remark. Of a long message of a mail program or a command there is one
+// line: all of it is in the log. The last events are at the end, with the day if it is another one.
+func TestWhatHappenedIsShown(t *testing.T) {
+	inUTC(t)
+	at, p := testkit.Time("2000-01-03T12:00:00Z"), process()
+	long := "exit status 1: " + strings.Repeat("words ", 90)
+	p.Failures = []Failure{
+		{Event: "mail-failed", At: at,
+			Text: "failed to send email message to root by sendmail: /usr/sbin/sendmail: " + long},
+		{Event: "hook-failed", At: at, Text: "Command failed: tell tcp:192.0.2.1:80 available 1 2: " + long},
 	}
-}
-
-// A long message of a mail program or a command is only in the log.
-func TestAProgramThatFailsIsOneLine(t *testing.T) {
-	s, p := observed(t), process()
-	for kind, begin := range map[string]string{
-		"mail-failed": "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: ",
-		"hook-failed": "Command failed: tell tcp:192.0.2.1:80 available 1 2: exit status 1: ",
-	} {
-		p.Failures = []Failure{{Event: kind, Text: begin + strings.Repeat("words ", 90), At: s.Time}}
-		text := shown(t, NewReport(s, p, nil))
-		_, reported, _ := strings.Cut(text, "0s ago: "+begin[:40])
-		first, next, _ := strings.Cut(reported, "\n")
-		if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
-			t.Error(text)
-		}
-	}
-}
-
-// The last events are shown at the end, with the day if it is another one.
-func TestTheLastEventsAreShown(t *testing.T) {
-	s, p := observed(t), process()
-	p.Last = []Failure{
-		{Text: "the table was emptied", At: s.Time.Add(-48 * time.Hour), More: 2}, {Text: "today", At: s.Time},
-	}
-	text := shown(t, NewReport(s, p, nil))
-	day, clock := s.Time.Add(-48*time.Hour).Local().Format("Jan 02 15:04"), s.Time.Local().Format(time.TimeOnly)
-	want := "\nLAST EVENTS\n  " + day + "  the table was emptied (and 2 more)\n  " + clock + "      today\n"
-	if !strings.HasSuffix(text, want) {
-		t.Errorf("%s\nwant %s", text, want)
-	}
+	p.Last = []Failure{{Text: "the table was emptied", At: at.Add(-48 * time.Hour), More: 2},
+		{Text: "today", At: at}}
+	now := &view.Snapshot{Time: at, Folder: "open /srv/maintenance: permission denied"}
+	golden(t, "happened", shown(t, NewReport(now, p, nil)))
 }
 
 func TestDurationsAreShort(t *testing.T) {
