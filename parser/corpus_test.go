@@ -77,7 +77,7 @@ func (c *corpus) line(line string) {
 	case "|":
 		this.source += rest + "\n"
 	case "=":
-		this.source += c.unquote(rest)
+		this.source += testkit.Must(strconv.Unquote(rest))(c.t, "corpus", rest)
 	case "ok":
 		this.config = c.newConfig()
 	case "error":
@@ -114,14 +114,6 @@ func (c *corpus) object(defaults object, text string) object {
 		c.t.Fatalf("corpus: %v in %s", err, text)
 	}
 	return o
-}
-
-func (c *corpus) unquote(text string) string {
-	s, err := strconv.Unquote(text)
-	if err != nil {
-		c.t.Fatalf("corpus: %v in %s", err, text)
-	}
-	return s
 }
 
 func (c *corpus) number(text string) int {
