@@ -228,24 +228,9 @@ func TestNobodySharesAService(t *testing.T) {
 	testkit.Equal(t, one.use(t, gate), "", "when the other one has ended")
 }
 
-func TestAServiceThatIsLost(t *testing.T) {
-	f := alone()
-	f.set(t, gate)
-	var before passage
-	f.reach(t, gate, &before)
-	f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: before.Key})
-	if void := f.use(t, gate); void == "" {
-		t.Error("lost, and it counts")
-	}
-	testkit.Equal(t, f.use(t, gate), "", "made again")
-	if void := f.judge(t.Context(), &before, up); void == "" {
-		t.Error("an answer from before the service was made again counts")
-	}
-	testkit.Equal(t, f.use(t, gate), "", "after that one")
-}
-
 // A private service that was changed by hand proves nothing about its server: with weight 0 the kernel refuses the
-// check, and with masq the server is checked at its own address. The service is restored.
+// check, and with masq the server is checked at its own address. The service is restored. An answer from before does
+// not count even then.
 func TestAServiceThatIsChanged(t *testing.T) {
 	for what, change := range map[string]func(*lvs.Dest){
 		"no weight":      func(d *lvs.Dest) { d.Weight = 0 },
@@ -264,6 +249,8 @@ func TestAServiceThatIsChanged(t *testing.T) {
 			checker.Result{Cause: checker.Refused}), "the private service was lost", what,
 			"a failure counts")
 		testkit.Equal(t, f.use(t, gate), "", what, "afterwards")
+		testkit.Equal(t, f.judge(t.Context(), &now, up), "the private service was lost", what, "from before")
+		testkit.Equal(t, f.use(t, gate), "", what, "after that one")
 		table, _ := f.table.Services(t.Context(), now.Key)
 		if dest, _ := table[now.Key].Dests.At(now.Dest.Addr); dest != now.Dest {
 			t.Errorf("%s: the table has %v", what, table)
