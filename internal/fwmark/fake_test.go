@@ -46,13 +46,13 @@ func (f *fakeTables) step(what string, do func() error) error {
 	return nil
 }
 
-func (f *fakeTables) list(context.Context, bool) (listing, error) {
+func (f *fakeTables) list(ctx context.Context, _ bool) (listing, error) {
 	f.lists++
 	copied := listing{}
 	for chain, rules := range f.chains {
 		copied[chain] = slices.Clone(rules)
 	}
-	return copied, nil
+	return copied, ctx.Err()
 }
 
 func (f *fakeTables) run(ctx context.Context, c command) error {
