@@ -220,7 +220,7 @@ func TestKernelLongName(t *testing.T) {
 		Devices: []string{"lvs-announcemen"}, Local: true}}
 	for range 2 {
 		places, err := a.Sync(t.Context(), want)
-		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true  <nil>}] <nil>")
+		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true   <nil>}] <nil>")
 		m.expect("long name", m.found(),
 			"192.0.2.10/32@lvs-announcemen label=lvs-announ:ldir, route 192.0.2.10")
 	}
