@@ -95,13 +95,12 @@ func TestADeadFirstNameServer(t *testing.T) {
 	if !nameserver.Configured(t, "nameserver 127.0.0.1\nnameserver 127.0.0.2\n") {
 		return
 	}
-	servers := map[string]func(context.Context, string, string) (net.Conn, error){}
+	servers := map[string]string{}
 	for server, says := range map[string]string{"127.0.0.1:53": "silent", "127.0.0.2:53": "10.2.0.1"} {
-		nameserver.Use(t, func(string) string { return says })
-		servers[server] = net.DefaultResolver.Dial
+		servers[server] = nameserver.Use(t, func(string) string { return says })
 	}
 	net.DefaultResolver.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return servers[address](ctx, network, address)
+		return new(net.Dialer).DialContext(ctx, network, servers[address])
 	}
 	n := systemNames{func() (hosts, error) { return hostsIn("fe00::1 half"), nil }}
 	for _, name := range []string{"half.", "whole."} {

@@ -43,39 +43,52 @@ func Serve(t testing.TB, packets net.PacketConn, streams net.Listener, says func
 
 const probe = "probe.example." // a name that the server of Use has
 
-// Use starts a name server on loopback, see Serve, and has names looked up there until the test ends. It skips the test
-// where package net asks no name server, as with hosts: files in nsswitch.conf.
-func Use(t testing.TB, says func(name string) string) {
+// Use starts a name server on loopback, see Serve, and has names looked up there until the test ends. It returns the
+// address of the server. It skips the test where package net asks no name server, as with hosts: files in
+// nsswitch.conf.
+func Use(t testing.TB, says func(name string) string) (server string) {
 	t.Helper()
 	packets := testkit.Must(net.ListenPacket("udp", "127.0.0.1:0"))(t)
 	streams, err := net.Listen("tcp", packets.LocalAddr().String())
 	if err != nil {
 		t.Skip("the port is taken for TCP: ", err)
 	}
-	var asked atomic.Bool
+	var probed atomic.Bool
 	Serve(t, packets, streams, func(name string) string {
 		if name == probe {
-			asked.Store(true)
+			probed.Store(true)
 			return "127.0.0.1"
 		}
 		return says(name)
 	})
-	Ask(t, packets.LocalAddr().String())
+	server = packets.LocalAddr().String()
+	Ask(t, server)
 	_, err = net.DefaultResolver.LookupHost(t.Context(), probe)
-	if !asked.Load() {
+	if !probed.Load() {
 		t.Skip("no name server is asked:", err)
 	}
 	testkit.OK(t, err, probe)
+	return server
+}
+
+// asked is the address of the name server of the test that runs; nil: those of resolv.conf are asked.
+var asked atomic.Pointer[string]
+
+// The resolver is replaced only here: a look-up that a test gave up may still use it when the test ends.
+func init() {
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if server := asked.Load(); server != nil {
+				address = *server
+			}
+			return (&net.Dialer{Resolver: new(net.Resolver)}).DialContext(ctx, network, address)
+		}}
 }
 
 // Ask has names looked up at a name server until the test ends.
 func Ask(t testing.TB, server string) {
-	before := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = before })
-	net.DefaultResolver = &net.Resolver{PreferGo: true,
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, server)
-		}}
+	before := asked.Swap(&server)
+	t.Cleanup(func() { asked.Store(before) })
 }
 
 // configured is set in a process that has a resolv.conf of the test.
