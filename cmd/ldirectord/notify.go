@@ -177,7 +177,7 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 func (c *call) awaitNext(by instance.Supervisor) error {
 	ctx, cancel := context.WithTimeout(c.ctx, nextTimeout)
 	defer cancel()
-	for ; ctx.Err() == nil; time.Sleep(nextTimeout / 100) {
+	for runfile.Pause(ctx, nextTimeout/100) {
 		if found := c.found(); found.Pid != 0 && c.instance().Stays(found.Process) {
 			return nil
 		}
