@@ -127,10 +127,15 @@ func (w *World) Reload(p *plan.Plan) {
 // Fail makes the checks of these servers fail, and lets time pass until all failing servers are down.
 func (w *World) Fail(servers []lvs.Backend) {
 	w.Break(servers, true)
+	w.checkWhile(w.anyUp)
+}
+
+// checkWhile makes the checks each second while something is so, and then lets the calm pass.
+func (w *World) checkWhile(isSo func() bool) {
 	for range maxRounds {
 		w.check(0)
 		w.pass(time.Second)
-		if !w.anyUp() {
+		if !isSo() {
 			break
 		}
 	}
@@ -149,14 +154,7 @@ func (w *World) Wait(servers []lvs.Backend) {
 	}
 	w.Fail(servers)
 	w.Break(servers, false)
-	for range maxRounds {
-		w.check(0)
-		w.pass(time.Second)
-		if !w.anyDown(servers) {
-			break
-		}
-	}
-	w.pass(w.calm)
+	w.checkWhile(func() bool { return w.anyDown(servers) })
 }
 
 // anyDown reports whether any of these servers is down.
