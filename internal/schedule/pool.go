@@ -547,7 +547,6 @@ func (p *Pool) release(t *Task) {
 	default:
 		return
 	}
-	t.index = -1
 	if p.full {
 		p.changed()
 	}
