@@ -41,8 +41,7 @@ func (t *teller) remind(v *virtual) {
 // service.
 func (t *teller) forget(was, now *virtual) {
 	for _, s := range was.servers {
-		isLeft := now == nil || now.serverAt(s.Dest.Addr) == nil
-		if isLeft && s.toldDown {
+		if s.toldDown && (now == nil || now.serverAt(s.Dest.Addr) == nil) {
 			t.tell(Change{user: user{v: was, s: s}, Down: new(bool)})
 		}
 	}
