@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"ldirectord/internal/fwmark"
-	"ldirectord/internal/plan"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/runfile"
 	"ldirectord/parser"
@@ -40,8 +39,9 @@ func (e *examination) kernel(ctx context.Context) {
 
 func (e *examination) allMarks() {
 	for _, s := range e.services {
-		e.of(s).marking()
-		e.markAddresses(s)
+		x := e.of(s)
+		x.marking()
+		x.markAddresses()
 	}
 	if unread := e.marks.Unread; len(unread) > 0 {
 		e.addAt(parser.Position{}, "mark-unread", strings.Join(unread, "; "))
@@ -65,11 +65,10 @@ func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.B
 
 // markAddresses warns of mark lines with an address that this machine does not have. The kernel would route packets to
 // such an address past IPVS.
-func (e *examination) markAddresses(s *plan.Service) {
-	x := e.of(s)
-	for _, m := range s.Config.Marking {
-		if x.at = m.At; !x.ends(m.Dest) {
-			x.tell("mark-address", addressIn(m.Dest))
+func (x one) markAddresses() {
+	for _, m := range x.Marking {
+		if !x.ends(m.Dest) {
+			x.report(finding("mark-address", addressIn(m.Dest)).in(m.At))
 		}
 	}
 }

@@ -103,9 +103,7 @@ func (f *findings) add(found Finding) {
 
 // addAt adds a finding from findings.txt that concerns a place in the file.
 func (f *findings) addAt(at parser.Position, name string, values ...any) {
-	found := finding(name, values...)
-	found.at = at
-	f.add(found)
+	f.add(finding(name, values...).in(at))
 }
 
 // Report is the result of an examination.

@@ -27,8 +27,7 @@ type examination struct {
 type one struct {
 	*examination
 	*plan.Service
-	*parser.Virtual                 // its Config
-	at              parser.Position // the position for findings; zero: the section's header
+	*parser.Virtual // its Config
 }
 
 func (e *examination) of(s *plan.Service) one {
@@ -83,10 +82,10 @@ func (e *examination) changed() {
 	}
 }
 
-// report adds a finding for a virtual service.
+// report adds a finding for a virtual service. A finding without a place gets that of the section's header.
 func (x one) report(f Finding) {
-	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.At[f.directive], x.at, x.At["virtual"])
-	x.add(f)
+	f.Virtuals = []string{x.ID}
+	x.add(f.in(cmp.Or(x.At[f.directive], f.at, x.At["virtual"])))
 }
 
 // tell adds a finding from findings.txt about this virtual service.
@@ -202,9 +201,7 @@ func pingAt(s *plan.Service) (at parser.Position) {
 // servers that are checked by ping keep their states. Mail without an SMTP server needs a local mail program.
 func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
-		x.at = at
-		x.tell("no-ping")
-		x.at = parser.Position{}
+		x.report(finding("no-ping").in(at))
 	}
 	if x.noMail && x.Mail.To != "" && x.Mail.SMTP == "" {
 		x.tell("no-mail")
@@ -283,11 +280,10 @@ func (x one) needed() {
 			"mark", "xt_multiport",
 		},
 	} {
-		if x.at = x.At[row.directive]; row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
-			x.tell("missing-module", row.module)
+		if row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
+			x.report(finding("missing-module", row.module).in(x.At[row.directive]))
 		}
 	}
-	x.at = parser.Position{}
 	isFTP := x.Protocol == lvs.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
 	if isFTP && !x.early && x.noIPVS.Kind == "" && isMasqueraded(x.Service) && !x.ftpLoaded {
 		x.tell("ftp-module", ftpModule)

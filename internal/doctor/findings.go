@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"ldirectord/parser"
 )
 
 // The severities that matter to the code; findings.txt explains all of them.
@@ -45,4 +47,10 @@ func finding(name string, values ...any) Finding {
 	kind, _, _ := strings.Cut(name, " ")
 	return Finding{Severity: r.severity, Kind: kind, Text: os.Expand(r.text, value),
 		Command: os.Expand(r.fix, value), directive: r.directive}
+}
+
+// in returns the finding with its place in the file.
+func (f Finding) in(at parser.Position) Finding {
+	f.at = at
+	return f
 }

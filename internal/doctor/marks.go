@@ -88,14 +88,13 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 
 // backEnds finds problems with iptables, which sets the marks. Some machines have two separate sets of iptables rules.
 func (x one) backEnds() {
-	m := x.marks
-	x.at = x.Marking[0].At
+	m, at := x.marks, x.Marking[0].At
 	switch tried := x.unsettable[x.IPv6]; {
 	case m.BackEnd == "":
-		x.tell("mark-unsettable iptables")
+		x.report(finding("mark-unsettable iptables").in(at))
 	case tried.Kind != "":
-		x.report(tried)
+		x.report(tried.in(at))
 	case m.Other != "":
-		x.tell("mark-backends", m.BackEnd, m.Other)
+		x.report(finding("mark-backends", m.BackEnd, m.Other).in(at))
 	}
 }

@@ -58,7 +58,7 @@ func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
 		f.routes[q] = route{}
 	}
 	e := newExamination(services, f, "")
-	e.markAddresses(services[0])
+	e.of(services[0]).markAddresses()
 	const want = "ld.cf:5:7: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
 		"ld.cf:7:7: warning: no interface here has an address of 198.51.100.0/24, so clients cannot reach it\n"
 	testkit.Equal(t, said(&e.findings), want)
