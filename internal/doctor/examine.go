@@ -98,10 +98,8 @@ func (x one) addresses() {
 		switch {
 		case !x.ends(p):
 			x.lacks(p)
-		case p.IsSingleIP() && p.Addr().Is4():
-			x.silence(p)
 		case p.IsSingleIP():
-			x.silence6(p)
+			x.silence(p)
 		}
 	}
 }
@@ -158,32 +156,22 @@ func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	return ""
 }
 
-// silence finds a virtual address that is only on lo while the kernel settings are those of a real server. For such an
-// address the director does not answer ARP.
+// silence finds a virtual address that is only on devices like lo, so that the director does not answer for it. For
+// IPv4 this is so with the kernel settings of a real server. For IPv6 the kernel answers neighbour discovery for an
+// address only on the interface that has it, which may be a macvlan without an address of its network.
 func (x one) silence(vip netip.Prefix) {
-	device := x.deviceOf(vip.Addr(), net.FlagUp)
-	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
-		return
-	}
-	for _, d := range x.devices {
-		if !d.is(net.FlagLoopback) && d.has(vip) {
-			return
+	on := x.deviceOf(vip.Addr(), net.FlagUp)
+	name, mayBeSilent := "director-silent", x.deviceSetting(on, arpIgnore) >= "1"
+	answers := func(d device) bool { return !d.is(net.FlagLoopback) && d.has(vip) }
+	if vip.Addr().Is6() {
+		name = "director-silent IPv6"
+		mayBeSilent = slices.ContainsFunc(x.devices, func(d device) bool { return d.has(vip) })
+		answers = func(d device) bool { // lo and dummies have no ARP
+			return d.has(vip) && (len(d.HardwareAddr) > 0 || d.isIn(vip.Addr()))
 		}
 	}
-	x.tell("director-silent", vip.Addr(), device, vip)
-}
-
-// silence6 finds a virtual address that is only on devices like lo. The kernel answers neighbour discovery for an
-// address only on the interface that has it, which may be a macvlan without an address of its network.
-func (x one) silence6(vip netip.Prefix) {
-	on := x.deviceOf(vip.Addr(), net.FlagUp)
-	has := func(d device) bool { return d.has(vip) }
-	answers := func(d device) bool {
-		return d.has(vip) && (len(d.HardwareAddr) > 0 || d.isIn(vip.Addr())) // lo and dummies have no ARP
-	}
-	if on != "" && !isAnnounced(x.Service) && slices.ContainsFunc(x.devices, has) &&
-		!slices.ContainsFunc(x.devices, answers) {
-		x.tell("director-silent IPv6", vip.Addr(), on, vip)
+	if on != "" && mayBeSilent && !isAnnounced(x.Service) && !slices.ContainsFunc(x.devices, answers) {
+		x.tell(name, vip.Addr(), on, vip)
 	}
 }
 
