@@ -38,8 +38,8 @@ type Machine struct {
 // NothingSets reports whether no rule on this machine sets the given mark, or a bit of it, for packets of a family. It
 // is false if some rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
-	return len(m.Unread) == 0 &&
-		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.mayGive(mark, ipv6) })
+	sets := func(s Setting) bool { return s.agrees(mark, wholeMark, ipv6, s.Restores || s.Unclear) }
+	return len(m.Unread) == 0 && !slices.ContainsFunc(m.Settings, sets)
 }
 
 // Setting is a rule that sets the mark of packets. It is in the chain PREROUTING, INPUT or OUTPUT of the table mangle
@@ -59,25 +59,25 @@ type Setting struct {
 // Gives reports whether packets of a family may have the given mark because of this rule: all bits that the rule sets
 // must agree with the mark, and at least one of them must be 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
-	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
-}
-
-// mayGive is like Gives, but assumes that a restored or unclear mark can have any value.
-func (s Setting) mayGive(mark uint32, ipv6 bool) bool {
-	anyValue := s.Restores || s.Unclear
-	return s.Gives(mark, ipv6) || anyValue && s.isOf(ipv6) && mark&s.Mask != 0
-}
-
-// isOf reports whether a rule applies to packets of a family.
-func (s Setting) isOf(ipv6 bool) bool {
-	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
+	return !s.Restores && s.agrees(mark, wholeMark, ipv6, false)
 }
 
 // Reaches is like Gives, but compares only the given bits of the marks, and assumes that a restored mark can have any
 // value.
 func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
-	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
-	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
+	return s.agrees(mark, bits, ipv6, s.Restores)
+}
+
+// agrees reports whether a rule sets some of the 1 bits of a mark for packets of a family, and no bit of it to another
+// value. anyValue: the values that the rule sets are not known, and may be those. It compares only the given bits.
+func (s Setting) agrees(mark, bits uint32, ipv6, anyValue bool) bool {
+	bits &= s.Mask
+	return s.isOf(ipv6) && mark&bits != 0 && (anyValue || (s.Mark^mark)&bits == 0)
+}
+
+// isOf reports whether a rule applies to packets of a family.
+func (s Setting) isOf(ipv6 bool) bool {
+	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
 }
 
 // String describes the rule's effect on marks, and its place.
