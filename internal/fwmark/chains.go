@@ -57,13 +57,15 @@ func after(rule string, options ...string) string {
 
 // A generation is one of our chains, with all its rules.
 type generation struct {
-	chain string
-	rules []string // its rules, in the form of lineOf
-	jumps []string // the rules of PREROUTING that jump to it, as printed
+	number int
+	chain  string
+	rules  []string // its rules, in the form of lineOf
+	jumps  []string // the rules of PREROUTING that jump to it, as printed
 }
 
 // state is one daemon's part of one table.
 type state struct {
+	prefix      string       // of its chains
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
@@ -72,19 +74,18 @@ type state struct {
 	jumpAt int
 }
 
-func readState(table listing, prefix string) (s state) {
+func readState(table listing, prefix string) state {
+	s := state{prefix: prefix}
 	for chain, rules := range table {
-		if number(chain, prefix) > 0 {
-			g := generation{chain: chain}
+		if n := number(chain, prefix); n > 0 {
+			g := generation{number: n, chain: chain}
 			for _, rule := range rules {
 				g.rules = append(g.rules, normal(rule))
 			}
 			s.generations = append(s.generations, g)
 		}
 	}
-	slices.SortFunc(s.generations, func(a, b generation) int {
-		return number(a.chain, prefix) - number(b.chain, prefix)
-	})
+	slices.SortFunc(s.generations, func(a, b generation) int { return a.number - b.number })
 	s.readJumps(table[prerouting])
 	return s
 }
@@ -128,10 +129,10 @@ func (s *state) current(want []string) string {
 // changes returns the commands that give our chains exactly the desired rules. It returns none if nothing differs. The
 // commands add a generation with the desired rules if there is none, and then remove the other generations. The new
 // jump comes after the old ones, so that the new generation sets the mark while both exist.
-func (s *state) changes(prefix string, want []string) (commands []command) {
+func (s *state) changes(want []string) (commands []command) {
 	keep := s.current(want)
 	if keep == "" && len(want) > 0 {
-		keep = s.unused(prefix)
+		keep = s.unused()
 		commands = append(commands, command{option: newChain, chain: keep})
 		for _, rule := range want {
 			commands = append(commands, command{option: appendRule, chain: keep, rule: rule})
@@ -152,14 +153,14 @@ func (s *state) changes(prefix string, want []string) (commands []command) {
 }
 
 // unused returns a name for the next generation, with the first free number.
-func (s *state) unused(prefix string) string {
+func (s *state) unused() string {
 	n := 1
 	for _, g := range s.generations {
-		if number(g.chain, prefix) == n {
+		if g.number == n {
 			n++
 		}
 	}
-	return prefix + strconv.Itoa(n)
+	return s.prefix + strconv.Itoa(n)
 }
 
 func jumpTo(chain string) string { return "-j " + chain }

@@ -30,8 +30,7 @@ func TestCommandsOfIptables(t *testing.T) {
 	f := family{prefix: "LDIRECTORD-x-", tables: x}
 	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
 	now := readState(table, "LDIRECTORD-x-")
-	testkit.OK(t, testkit.Error(f.run(t.Context(), now.changes(f.prefix,
-		[]string{"-d 192.0.2.1/32 -j MARK --set-mark 8"}))))
+	testkit.OK(t, testkit.Error(f.run(t.Context(), now.changes([]string{"-d 192.0.2.1/32 -j MARK --set-mark 8"}))))
 	got := testkit.Must(os.ReadFile(log))(t)
 	want := `-w 5 -t mangle -S
 -t mangle -N LDIRECTORD-x-2 --wait 5

@@ -15,7 +15,7 @@ func (f *Firewall) Preview(ctx context.Context, want []lvs.MarkRule) ([]string, 
 			return nil, err
 		}
 		now := readState(table, fam.prefix)
-		for _, c := range now.changes(fam.prefix, linesOf(want, fam.ipv6)) {
+		for _, c := range now.changes(linesOf(want, fam.ipv6)) {
 			line := iptablesOf(fam.ipv6) + " -t " + mangle + " "
 			if c.option == removeChain {
 				lines = append(lines, line+"-F "+c.chain)

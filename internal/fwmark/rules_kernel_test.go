@@ -273,7 +273,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 		}
 		table := testkit.Must(half.tables.list(t.Context(), false))(t)
 		lines := linesOf([]lvs.MarkRule{stays}, half.ipv6)
-		if now := readState(table, half.prefix); len(now.changes(half.prefix, lines)) > 0 {
+		if now := readState(table, half.prefix); len(now.changes(lines)) > 0 {
 			t.Errorf("left: %v", table)
 		}
 	}

@@ -85,7 +85,7 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 		if round == 0 {
 			found = damage(now, known, f.set)
 		}
-		commands := now.changes(f.prefix, want)
+		commands := now.changes(want)
 		if len(commands) == 0 {
 			f.known, f.set = true, want
 			return found, nil
