@@ -160,12 +160,12 @@ func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
 		services[i] = &g.(*check).now.service
 	}
 	_ = c.with(ctx, checkTimeout, func(t turn) error {
-		stayed, _, err := t.look(services...)
+		seen, err := t.look(services...)
 		now := time.Now()
 		for i, g := range all {
 			other := g.(*check)
 			doubted, err := c.locate(&other.now, now)
-			if counts[i] = stayed[i] && !doubted && err == nil; counts[i] {
+			if counts[i] = seen[i].stayed && !doubted && err == nil; counts[i] {
 				other.passed, other.missing, other.usual = true, false, now.Sub(other.began)
 			} else {
 				other.now.looked = time.Time{} // the next look gives the reason

@@ -281,11 +281,11 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (do
 func (t turn) make(sv *service) error {
 	err := t.do(lvs.Op{Kind: lvs.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
 	if errors.Is(err, syscall.EEXIST) {
-		var free []bool
-		if _, free, err = t.look(sv); err != nil {
+		var seen []sight
+		if seen, err = t.look(sv); err != nil {
 			return err
 		}
-		if !sv.ours || !free[0] {
+		if !sv.ours || !seen[0].free {
 			return cmp.Or(t.choose(sv), t.save())
 		}
 	}
@@ -299,38 +299,43 @@ func (t turn) make(sv *service) error {
 	return err
 }
 
-// look reads services, with one request for each. stayed reports which of them stayed in the table as they were made.
-// free reports which have no destinations other than the one that this program adds. Both are false for services that
-// could not be read.
-func (t turn) look(all ...*service) (stayed, free []bool, err error) {
-	stayed, free = make([]bool, len(all)), make([]bool, len(all))
-	keys := make([]lvs.Key, len(all))
+// sight is what a look shows of a service. Both are false if the service could not be read.
+type sight struct {
+	stayed bool // it stayed in the table as it was made
+	free   bool // it has no destinations other than the one that this program adds
+}
+
+// look reads services, with one request for each.
+func (t turn) look(all ...*service) ([]sight, error) {
+	seen, keys := make([]sight, len(all)), make([]lvs.Key, len(all))
 	for i, sv := range all {
 		keys[i] = sv.Key
 	}
 	table, err := t.Table.Services(t.ctx, keys...)
 	for i, sv := range all {
 		found, read := table[sv.Key]
+		if !read {
+			continue
+		}
 		own, in := found.Dests.At(sv.Dest.Addr)
-		if read && (len(found.Dests) != 1 || own != sv.Dest) {
+		if len(found.Dests) != 1 || own != sv.Dest {
 			sv.lose()
 		}
-		stayed[i] = read && sv.isPresent()
-		if c := found.Counters[sv.Dest.Addr]; stayed[i] {
+		seen[i] = sight{stayed: sv.isPresent(), free: len(found.Dests) == 0 || in && len(found.Dests) == 1}
+		if c := found.Counters[sv.Dest.Addr]; seen[i].stayed {
 			if sv.connections = c.Active + c.Inactive; sv.packets != c.Traffic.PacketsIn {
 				sv.packets, sv.moved = c.Traffic.PacketsIn, time.Now()
 			}
 		}
-		free[i] = read && (len(found.Dests) == 0 || in && len(found.Dests) == 1)
 	}
-	return stayed, free, err
+	return seen, err
 }
 
 // judge returns the reason why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
 	err := s.with(ctx, checkTimeout, func(t turn) error {
-		stayed, _, err := t.look(&p.service)
+		seen, err := t.look(&p.service)
 		var k Kernel
 		if !r.OK {
 			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
@@ -339,7 +344,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 			p.looked = time.Time{}
 		}
 		// A service that was changed while the check ran does not show where its packets went.
-		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
+		void = cmp.Or(Judge(r, seen[0].stayed, p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
 		if void == "" && !r.OK && p.restored {
 			// A connection from before may have left a route of another method: an edit ends that.
@@ -368,8 +373,8 @@ func voidBy(err error) string {
 
 // remove removes a service if it is ours.
 func (t turn) remove(sv *service) error {
-	_, free, err := t.look(sv)
-	if err == nil && sv.ours && free[0] {
+	seen, err := t.look(sv)
+	if err == nil && sv.ours && seen[0].free {
 		err = t.do(lvs.Op{Kind: lvs.DelService, Key: sv.Key})
 	}
 	return err
@@ -482,15 +487,15 @@ func (n *counting) start(send func() error) error {
 // count sends the first packet of a connection, and tests whether the service counted the connection.
 func (n *counting) count(t turn, send func() error) error {
 	n.err = nil
-	_, _, unread := t.look(&n.p.service)
+	_, unread := t.look(&n.p.service)
 	before := n.p.connections
 	if err := send(); err != nil {
 		return err
 	}
-	stayed, _, err := t.look(&n.p.service)
+	seen, err := t.look(&n.p.service)
 	switch n.err = cmp.Or(unread, err); {
 	case n.err != nil:
-	case !stayed[0]:
+	case !seen[0].stayed:
 		n.err = errLost
 	case n.p.connections <= before:
 		n.err = errStray
