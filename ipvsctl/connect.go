@@ -30,40 +30,28 @@ const (
 const moduleTimeout = 10 * time.Second
 
 // connect opens sockets to the kernel. timeout is the time limit for an answer, and room is the maximum size of an
-// answer.
+// answer. If ctx ends first, connect closes them.
 func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
 	g, err := openGenl(timeout, room)
 	if err != nil {
 		return nil, err
 	}
-	err = using(ctx, g.close, func() error {
-		if err := findFamily(ctx, g); err != nil {
-			return err
-		}
-		return g.probe()
-	})
-	if err != nil {
-		return nil, err
+	uncut := context.AfterFunc(ctx, g.close)
+	if err = findFamily(ctx, g); err == nil {
+		err = g.probe()
 	}
-	m, err := openMoby(g.family)
+	if !uncut() {
+		return nil, context.Cause(ctx)
+	}
+	c := &conn{genl: g}
+	if err == nil {
+		c.moby, err = openMoby(g.family)
+	}
 	if err != nil {
 		g.close()
 		return nil, err
 	}
-	return &conn{moby: m, genl: g}, nil
-}
-
-// using runs talk, which uses open sockets. If talk fails or ctx ends, using calls end to close the sockets.
-func using(ctx context.Context, end func(), talk func() error) error {
-	uncut := context.AfterFunc(ctx, end)
-	err := talk()
-	if !uncut() {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		end()
-	}
-	return err
+	return c, nil
 }
 
 // openGenl opens a socket with the limits of connect. It does not yet look up the family.
