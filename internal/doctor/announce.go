@@ -78,9 +78,9 @@ func (x one) announced() {
 			x.tell("announce-address", f.Addr.Addr(), f.Device, f.Text, f.Command)
 		}
 	}
-	out := x.routes[routeQuery{to: client()}].device
+	out := x.route(client()).device
 	for _, r := range x.routers {
-		if in := x.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
+		if in := x.route(r).device; r.Is4() && in != "" && out != "" && in != out &&
 			x.deviceSetting(in, reversePath) == "1" {
 			x.tell("announce-filter", in, r, out, ofDevice(in, reversePath))
 		}

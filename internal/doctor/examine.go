@@ -138,7 +138,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	if !p.IsSingleIP() {
 		return fmt.Sprintf("ip route add local %s dev lo", p)
 	}
-	device := cmp.Or(e.deviceOf(p.Addr(), net.FlagUp), e.routes[routeQuery{to: p.Addr()}].device, "lo")
+	device := cmp.Or(e.deviceOf(p.Addr(), net.FlagUp), e.route(p.Addr()).device, "lo")
 	command := fmt.Sprintf("ip address add %s dev %s", p, device)
 	if p.Addr().Is6() {
 		command += " nodad preferred_lft 0" // at once; not as a source, because servers have it too

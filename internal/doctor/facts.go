@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -80,14 +79,14 @@ func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 		settings: map[string]string{}, routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
+	var err error
 	if own.Table != nil {
 		f.noIPVS = withoutIPVS(ctx, f.modules, own.Table)
-	}
-	var err error
-	if own.Table != nil && runfile.Exists("/proc/net/ip_vs") {
-		f.idle, err = own.Table.Timeouts(ctx, lvs.Timeouts{})
-		own.Table.Close()
-		f.note("timeouts of IPVS", err)
+		if runfile.Exists("/proc/net/ip_vs") {
+			f.idle, err = own.Table.Timeouts(ctx, lvs.Timeouts{})
+			own.Table.Close()
+			f.note("timeouts of IPVS", err)
+		}
 	}
 	if f.devices, err = devicesHere(); err != nil {
 		f.miss("%v", err)
@@ -178,10 +177,13 @@ func addressOf(m *plan.Entry) netip.Addr { return m.Dest.Addr.Addr() }
 
 func isMasq(m *plan.Entry) bool { return m.Dest.Forward == lvs.Masq }
 
+// route returns the route of packets without a mark to an address. If it is unknown or there is none, it is zero.
+func (f *facts) route(to netip.Addr) route { return f.routes[routeQuery{to: to}] }
+
 // routeTo returns the route to a server.
 func (f *facts) routeTo(m *plan.Entry) route {
 	addr := addressOf(m)
-	r := f.routes[routeQuery{to: addr}]
+	r := f.route(addr)
 	r.local = r.local || addr.IsLoopback()
 	return r
 }
@@ -211,7 +213,7 @@ const (
 
 // everySetting returns the names of all settings that an examination uses.
 func (f *facts) everySetting() []string {
-	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
+	if !runfile.Exists("/proc/sys/net/ipv4/vs") {
 		f.miss("settings of IPVS: the module ip_vs is not loaded")
 	}
 	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack,

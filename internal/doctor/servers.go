@@ -30,7 +30,7 @@ func (x one) forwarding() {
 // before returns what must be set before forwarding is: a kernel that forwards IPv6 ignores router advertisements and
 // deletes the default route that it learned from them, except where accept_ra is 2.
 func (x one) before(setting string) string {
-	out := x.routes[routeQuery{to: client6()}]
+	out := x.route(client6())
 	if accepts := acceptRA(out.device); setting == forward6 && out.learned && x.settings[accepts] == "1" {
 		return accepts + "=2 "
 	}

@@ -126,7 +126,7 @@ func (x one) through() {
 	}
 	here = here && vip.Is4()
 	there, known := x.routes[routeQuery{to: vip}]
-	out := x.routes[routeQuery{to: client()}]
+	out := x.route(client())
 	for _, m := range x.Entries {
 		r := x.routeTo(m)
 		if !isThrough(m) || r.local || r.device == "" || !vip.IsValid() {
@@ -207,5 +207,5 @@ func (e *examination) homeOf(addr netip.Addr) string {
 			return d.Name
 		}
 	}
-	return e.routes[routeQuery{to: addr}].device
+	return e.route(addr).device
 }
