@@ -39,9 +39,9 @@ func Convert(path, id string) (text string, missing int, err error) {
 			left = append(left, s.name())
 		}
 	}
-	c.comment("Written by ldirectord-import from ", path)
+	c.comment("Written by ldirectord-import from " + path)
 	if slices.Sort(left); left != nil {
-		c.comment("Left to keepalived: ", strings.Join(slices.Compact(left), ", "))
+		c.comment("Left to keepalived: " + strings.Join(slices.Compact(left), ", "))
 	}
 	if c.idle != (lvs.Timeouts{}) {
 		c.writeNotes()
@@ -95,8 +95,8 @@ func (c *converter) writeNotes() {
 	c.notes = nil
 }
 
-func (c *converter) comment(parts ...string) {
-	c.out.WriteString("# " + printable.Text(strings.Join(parts, "")) + "\n")
+func (c *converter) comment(text string) {
+	c.out.WriteString("# " + printable.Text(text) + "\n")
 }
 
 // unknown adds a comment for each word of a block and its inner blocks that is not converted.
