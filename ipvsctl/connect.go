@@ -29,13 +29,19 @@ const (
 // moduleTimeout is the time limit for modprobe.
 const moduleTimeout = 10 * time.Second
 
-// connect opens sockets to the kernel. timeout is the time limit for an answer, and room is the maximum size of an
-// answer. If ctx ends first, connect closes them.
-func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
-	g, err := openGenl(timeout, room)
+// connect opens sockets to the kernel. If ctx ends first, connect closes them.
+func (k *kernel) connect(ctx context.Context) (*conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+		unix.NETLINK_GENERIC)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
+	room := maxAnswer
+	if k.raw {
+		room = shortAnswer
+	}
+	g := &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: cmp.Or(k.timeout, answerTimeout),
+		in: make([]byte, room)}
 	uncut := context.AfterFunc(ctx, g.close)
 	if err = findFamily(ctx, g); err == nil {
 		err = g.probe()
@@ -52,16 +58,6 @@ func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error
 		return nil, err
 	}
 	return c, nil
-}
-
-// openGenl opens a socket with the limits of connect. It does not yet look up the family.
-func openGenl(timeout time.Duration, room int) (*genl, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
-		unix.NETLINK_GENERIC)
-	if err != nil {
-		return nil, fmt.Errorf("open a netlink socket: %w", err)
-	}
-	return &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: timeout, in: make([]byte, room)}, nil
 }
 
 // lookup finds the number of the netlink family IPVS. It returns ENOENT if the kernel does not have that family.

@@ -128,11 +128,7 @@ func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 		return context.Cause(ctx)
 	}
 	if k.conn == nil {
-		room := maxAnswer
-		if k.raw {
-			room = shortAnswer
-		}
-		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout), room)
+		c, err := k.connect(ctx)
 		if err != nil {
 			return openError(err)
 		}
