@@ -159,11 +159,8 @@ func (k *kernel) drop() {
 
 // changeService adds, edits or removes a service.
 func (c *conn) changeService(op lvs.Op) error {
-	if op.Kind == lvs.DelService {
-		return c.moby.remove(op)
-	}
-	err := c.moby.put(op)
-	if errors.Is(err, syscall.ENOENT) && c.genl.isCurrent() {
+	err := c.moby.change(op)
+	if op.Kind != lvs.DelService && errors.Is(err, syscall.ENOENT) && c.genl.isCurrent() {
 		s := op.Settings
 		return lacking(s, isLoaded("ip_vs_"+s.Scheduler), isLoaded("ip_vs_pe_"+s.PEName))
 	}

@@ -79,28 +79,24 @@ func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
 	return was, m.SetConfig(&ipvs.Config{TimeoutTCP: at(0), TimeoutTCPFin: at(1), TimeoutUDP: at(2)})
 }
 
-// put adds or edits a service. An addition of an existing service becomes an edit, unless op.New is set.
-func (m moby) put(op lvs.Op) error {
+// change adds, edits or removes a service. An addition of an existing service becomes an edit, unless op.New is set.
+// The removal of a missing service succeeds.
+func (m moby) change(op lvs.Op) error {
 	asking.RLock()
 	defer asking.RUnlock()
 	s := mobyService(op)
-	if op.Kind == lvs.AddService {
+	switch op.Kind {
+	case lvs.DelService:
+		if err := m.DelService(s); !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+		return nil
+	case lvs.AddService:
 		if err := m.NewService(s); op.New || !errors.Is(err, syscall.EEXIST) {
 			return err
 		}
 	}
 	return m.UpdateService(s)
-}
-
-// remove removes a service. It succeeds if the service does not exist.
-func (m moby) remove(op lvs.Op) error {
-	asking.RLock()
-	defer asking.RUnlock()
-	err := m.DelService(mobyService(op))
-	if errors.Is(err, syscall.ESRCH) {
-		return nil
-	}
-	return err
 }
 
 func mobyService(op lvs.Op) *ipvs.Service {
