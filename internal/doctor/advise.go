@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -83,11 +82,6 @@ func (f *findings) secrets(cfg *parser.Config) {
 		mode := fmt.Sprintf("%#o", info.Mode().Perm())
 		f.addAt(at, "readable-secret", mode, printable.ShellWord(file))
 	}
-}
-
-// runs reports whether a section has a check of this type.
-func runs(v *parser.Virtual, kind string) bool {
-	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }
 
 // bigTable is the smallest number of real servers for which check recommends metrics = small.

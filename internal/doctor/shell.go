@@ -29,9 +29,8 @@ const (
 // programs and those of checks. It looks for the others only if there is no shell, as in an image with only ldirectord,
 // because elsewhere they may still be installed later. The daemon starts anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
-	_, err := subprocess.FindOwn(oracle.Program)
-	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
-	return slices.Concat(found, judgeOracle(cfg, err == nil), judgeExternal(cfg), judgePaths(cfg))
+	return slices.Concat(judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram()), judgeOracle(cfg),
+		judgeExternal(cfg), judgePaths(cfg))
 }
 
 // judgeExternal warns of external checks whose program can't be run. All servers with such a check would be down.
@@ -80,8 +79,8 @@ func tryProgram(check *parser.Virtual) error {
 	return err
 }
 
-func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
-	if installed {
+func judgeOracle(cfg *parser.Config) parser.Diagnostics {
+	if _, err := subprocess.FindOwn(oracle.Program); err == nil {
 		return nil
 	}
 	var f findings
@@ -115,10 +114,11 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 		}
 	})
 	for _, v := range cfg.Virtuals {
-		for kind, command := range map[string]string{parser.External: v.CheckCommand,
-			parser.ExternalPerl: "perl"} {
-			if at, written := v.At["checkcommand"]; written && runs(v, kind) && lacking(command) != "" {
-				f.addAt(at, NoShell, lacking(command), "checkcommand", "")
+		at, written := v.At["checkcommand"]
+		commands := map[string]string{parser.External: v.CheckCommand, parser.ExternalPerl: "perl"}
+		for _, check := range v.Checks() {
+			if missing := lacking(commands[check.CheckType]); written && missing != "" {
+				f.addAt(at, NoShell, missing, "checkcommand", "")
 			}
 		}
 		if v.Mail.To != "" && v.Mail.SMTP == "" && !canMail {
