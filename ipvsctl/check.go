@@ -21,7 +21,8 @@ func Check(op lvs.Op) error {
 	case lvs.AddService, lvs.EditService:
 		err = cmp.Or(err, checkSettings(op.Settings, op.Key))
 	case lvs.AddDest, lvs.EditDest:
-		err = cmp.Or(err, checkDest(op.Dest, op.Key), checkAddr("destination", op.Dest.Addr))
+		err = cmp.Or(err, checkDest(op.Dest, op.Key))
+		fallthrough
 	case lvs.DelDest:
 		err = cmp.Or(err, checkAddr("destination", op.Dest.Addr))
 	}
