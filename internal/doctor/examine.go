@@ -201,9 +201,11 @@ func (x one) unset() {
 	tcp := mayBeTCP(x.Virtual)
 	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return !isMasq(m) })
 	// a director that takes over lacks the open connections
-	mh := tcp && forwarded && x.Scheduler == "mh"
-	steady := mh || tcp && forwarded && x.Scheduler == "sh"
-	announced := isAnnounced(x.Service)
+	steady := tcp && forwarded && (x.Scheduler == "mh" || x.Scheduler == "sh")
+	announced, takeOver := isAnnounced(x.Service), "take-over "+x.Scheduler
+	if x.Scheduler == "mh" && announced {
+		takeOver = "take-over announced"
+	}
 	stays, ends, lost := x.Quiescent, !x.Quiescent, "lost-connections"
 	if x.OnFail != lvs.ByQuiescent {
 		stays, ends, lost = x.OnFail.Stays(), x.OnFail.Ends(), "lost-connections onfail"
@@ -218,8 +220,7 @@ func (x one) unset() {
 		{tcp && x.CheckVIP.IsValid(), "port-reuse checkvip", connReuse},
 		// with conntrack, kernels before 5.9 lose a second for each such port
 		{tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", "port-reuse", connReuse},
-		{mh && announced, "take-over announced", sloppyTCP},
-		{steady && !(mh && announced) && (announced || !x.early), "take-over " + x.Scheduler, sloppyTCP},
+		{steady && (announced || !x.early), takeOver, sloppyTCP},
 	} {
 		if row.applies && x.settings[row.setting] == "0" {
 			x.tell(row.name)
@@ -241,11 +242,9 @@ const keepalive, remembered = 7200, 7500
 // services, because web servers close idle connections even sooner. It also ignores a timeout that is set in the file,
 // because that is intended.
 func (x one) forgets() {
-	idle := x.idle[0]
-	if x.ordered[0] > 0 {
-		return
-	}
-	if idle > 0 && idle <= keepalive && mayBeTCP(x.Virtual) && !strings.HasPrefix(x.Virtual.Service, "http") {
+	idle, isOrdered := x.idle[0], x.ordered[0] > 0
+	if !isOrdered && idle > 0 && idle <= keepalive && mayBeTCP(x.Virtual) &&
+		!strings.HasPrefix(x.Virtual.Service, "http") {
 		x.tell("idle-timeout", idle, keepalive, remembered)
 	}
 }
