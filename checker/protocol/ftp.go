@@ -28,11 +28,11 @@ func ftp(d *dialogue) (string, error) {
 		// name, Go would look the session up by the port, which differs. An address is not sent as a name.
 		d.Offered.ServerName = cmp.Or(d.Offered.ServerName, d.target.Addr().String())
 		d.Offered.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-		if err := d.AskTLS("FTP", "AUTH TLS", 234); err != nil { // RFC 4217, 4
+		if err := d.AskTLS("AUTH TLS", 234); err != nil { // RFC 4217, 4
 			return "", err
 		}
 	}
-	welcome, err := d.logIn("FTP", cmp.Or(d.Login, "anonymous"), 331)
+	welcome, err := d.logIn(cmp.Or(d.Login, "anonymous"), 331)
 	if err == nil {
 		err = d.demand(2, "CWD /", "TYPE I")
 	}
@@ -45,7 +45,7 @@ func ftp(d *dialogue) (string, error) {
 // demand sends commands, and requires replies of one kind: 1 means preliminary, 2 means completion.
 func (d *dialogue) demand(kind int, commands ...string) error {
 	for _, command := range commands {
-		r, err := d.Ask("FTP", command)
+		r, err := d.Ask(command)
 		verb, _, _ := strings.Cut(command, " ")
 		if err := wire.Agreed(err, r.Code/100 == kind, verb+" rejected", r.Text); err != nil {
 			return err
@@ -115,7 +115,7 @@ func retrieve(d *dialogue, open func() (*wire.Conn, error)) (string, error) {
 	what := file
 	if len(text) > maxText {
 		text, what = text[:maxText], fmt.Sprintf("%s in its first %d bytes", file, maxText)
-	} else if done, err := d.Reply("FTP", "the end of the transfer"); err != nil || !done.Good() {
+	} else if done, err := d.Reply("the end of the transfer"); err != nil || !done.Good() {
 		return "", wire.Agreed(err, false, "transfer failed", done.Text)
 	}
 	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(what, text)
@@ -188,12 +188,12 @@ func activeFTP(d *dialogue) (*net.TCPListener, error) {
 // passivePorts asks for a data port with EPSV (RFC 2428), or with PASV for older servers. It ignores the address in a
 // reply to PASV, because that address is wrong behind address translation.
 func passivePorts(d *dialogue) (uint16, error) {
-	r, err := d.Ask("FTP", "EPSV")
+	r, err := d.Ask("EPSV")
 	if err == nil && r.Code == 229 {
 		return extendedPort(r.Text)
 	}
 	if err == nil {
-		r, err = d.Ask("FTP", "PASV")
+		r, err = d.Ask("PASV")
 	}
 	if err := wire.Agreed(err, r.Code == 227, "PASV rejected", r.Text); err != nil {
 		return 0, err

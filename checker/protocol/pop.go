@@ -5,10 +5,10 @@ func pop(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	greeting, err := d.Greeting("POP")
 	if err == nil && d.Offered != nil {
-		err = d.AskTLS("POP", "STLS", 200) // RFC 2595, 4
+		err = d.AskTLS("STLS", 200) // RFC 2595, 4
 	}
 	if err != nil || d.Login == "" {
 		return greeting, err
 	}
-	return d.logIn("POP", d.Login, 200)
+	return d.logIn(d.Login, 200)
 }

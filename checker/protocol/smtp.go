@@ -19,9 +19,9 @@ func smtp(d *dialogue) (string, error) {
 // hello sends EHLO, or HELO to a server that does not know EHLO.
 func (d *dialogue) hello() (wire.Reply, error) {
 	name := wire.SMTPName(wire.CleanField(d.hostName), d.Conn.LocalAddr())
-	answer, err := d.Ask("SMTP", "EHLO "+name)
+	answer, err := d.Ask("EHLO " + name)
 	if err == nil && answer.Code/100 == 5 {
-		answer, err = d.Ask("SMTP", "HELO "+name)
+		answer, err = d.Ask("HELO " + name)
 	}
 	return answer, wire.Agreed(err, answer.Good(), "hello rejected", answer.Text)
 }
@@ -31,7 +31,7 @@ func (d *dialogue) secureSMTP(offers wire.Reply) error {
 	if !offers.Has("STARTTLS") {
 		return wire.AtTLS.Of(wire.ErrNotOffered)
 	}
-	if err := d.AskTLS("SMTP", "STARTTLS", 220); err != nil {
+	if err := d.AskTLS("STARTTLS", 220); err != nil {
 		return err
 	}
 	_, err := d.hello()

@@ -115,10 +115,10 @@ func (d *dialogue) want(what string, text []byte) error {
 }
 
 // logIn sends a name. If the code of the reply equals demands, it sends the password.
-func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
-	r, err := d.Ask(protocol, "USER "+name)
+func (d *dialogue) logIn(name string, demands int) (seen string, err error) {
+	r, err := d.Ask("USER " + name)
 	if err == nil && r.Code == demands {
-		r, err = d.Ask(protocol, "PASS "+d.Passwd)
+		r, err = d.Ask("PASS " + d.Passwd)
 	}
 	return wire.Show(r.Text), wire.AtLogin.Of(wire.Agreed(err, r.Good(), "login rejected", r.Text))
 }

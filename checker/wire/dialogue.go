@@ -24,6 +24,8 @@ type Dialogue struct {
 	bound   *bounded    // the data read from Conn
 	In      *bufio.Reader
 	lost    bool // nothing more can be sent or received
+
+	protocol string // of its numbered replies, see Greeting
 }
 
 func NewDialogue(c *Conn) Dialogue {

@@ -76,14 +76,14 @@ func (r Reply) Good() bool { return r.Code/100 == 2 }
 
 // Reply reads a numbered reply of one line or more. The lines between the first and the last may contain anything (RFC
 // 959).
-func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
+func (d *Dialogue) Reply(awaited string) (r Reply, err error) {
 	for {
 		line, err := d.Line(awaited)
 		if err != nil {
 			return Reply{}, err
 		}
 		code, more := parseReply(line)
-		if protocol == "POP" {
+		if d.protocol == "POP" {
 			code, more = popCode(line), false
 		}
 		switch {
@@ -91,7 +91,7 @@ func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 			r.more = append(r.more, line)
 			more = len(line) > 3 && line[3] != ' ' // else it is text that begins with digits
 		case code == 0:
-			return Reply{}, d.NotProtocol(protocol, line)
+			return Reply{}, d.NotProtocol(d.protocol, line)
 		default:
 			r = Reply{Code: code, Text: line}
 		}
@@ -101,9 +101,11 @@ func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 	}
 }
 
-// Greeting reads the first reply, which must be good, and returns its text for messages.
+// Greeting reads the first reply of a protocol with numbered replies. It must be good. Greeting returns its text for
+// messages.
 func (d *Dialogue) Greeting(protocol string) (string, error) {
-	r, err := d.Reply(protocol, "the greeting")
+	d.protocol = protocol
+	r, err := d.Reply("the greeting")
 	return Show(r.Text), Agreed(err, r.Good(), "greeting", r.Text)
 }
 
@@ -146,16 +148,16 @@ func popCode(line string) int {
 }
 
 // Ask sends a command and reads its numbered reply.
-func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
+func (d *Dialogue) Ask(command string) (Reply, error) {
 	verb, _, _ := strings.Cut(command, " ")
 	if err := d.Send(verb, command); err != nil {
 		return Reply{}, err
 	}
-	return d.Reply(protocol, "the answer to "+verb)
+	return d.Reply("the answer to " + verb)
 }
 
 // AskTLS requests TLS with a command. If the code of the reply equals agrees, it starts TLS.
-func (d *Dialogue) AskTLS(protocol, command string, agrees int) error {
-	r, err := d.Ask(protocol, command)
+func (d *Dialogue) AskTLS(command string, agrees int) error {
+	r, err := d.Ask(command)
 	return d.StartTLS(r.Text, r.Code == agrees, err)
 }
