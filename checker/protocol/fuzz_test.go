@@ -223,13 +223,14 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{talk: talk{terms: terms{Account: settings.Account{Login: "u", Passwd: "p"}}},
-			query: "select 1"}
+		made, _ := newPgSQL(Spec{Service: "pgsql", Account: settings.Account{Login: "u", Passwd: "p"}},
+			&Env{}, "select 1")
+		c := made.(*pgsqlCheck)
 		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {
-			_, _, err = c.run(front)
+			_, _, err = c.countRows(front)
 		}
 		if err != nil {
 			check.fails(server.Fault(wire.LoginStep, err))

@@ -12,14 +12,11 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It uses TLS only if TLS is
-// required, because failed handshakes count towards the server's max_connect_errors. At that limit the server locks the
-// director out.
+// mysqlTalk checks a MySQL or MariaDB server. It uses TLS only if TLS is required, because failed handshakes count
+// towards the server's max_connect_errors. At that limit the server locks the director out.
 type mysqlTalk struct {
-	*talk
+	sqlTalk
 	config *mysql.Config
-	query  string
-	clear  clearText
 }
 
 func newMySQL(s Spec, e *Env, query string) (Checker, error) {
@@ -29,21 +26,10 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ClientFoundRows = true // as in the Perl ldirectord, count rows that an UPDATE finds but need not change
 	config.ConnectionAttributes = "program_name:ldirectord"
-	receive, err := e.matcher("sqlreceive", s.SQLReceive)
-	if err != nil {
-		return nil, err
-	}
-	t := &mysqlTalk{config: config, query: query, clear: clearText{refused: s.NoClearText}}
-	if t.talk, err = newTalk(s, e, receive, t.run); err != nil {
-		return nil, err
-	}
-	t.later = true
-	return t, nil
-}
-
-// Check implements Checker.
-func (t *mysqlTalk) Check(ctx context.Context) Result {
-	return t.clear.warned(t.talk.Check(ctx))
+	t := &mysqlTalk{config: config}
+	var err error
+	t.sqlTalk, err = newSQL(s, e, query, t.run)
+	return t, err
 }
 
 func (t *mysqlTalk) run(d *dialogue) (string, error) {

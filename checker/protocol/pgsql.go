@@ -19,53 +19,40 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// pgsqlCheck logs in to a PostgreSQL server, or a compatible one, and runs a query, which must return a row. As libpq
-// does by default, it uses TLS if the server offers it. With tls = yes it requires TLS.
+// pgsqlCheck checks a PostgreSQL server, or a compatible one. As libpq does by default, it uses TLS if the server offers
+// it. With tls = yes it requires TLS.
 //
 // It uses the driver's messages but not the driver's connections, because these take settings from the environment and
 // from files in the user's home.
 type pgsqlCheck struct {
-	talk
-	query string
-	scram scramClient
-	clear clearText
-
+	sqlTalk
+	scram   scramClient
 	onlyTLS bool
-	warning string                  // about the certificate
 	key     pgproto3.BackendKeyData // of the session, to cancel its query
 }
 
 func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
-	receive, err := e.matcher("sqlreceive", s.SQLReceive)
-	if err != nil {
-		return nil, err
+	c := &pgsqlCheck{onlyTLS: s.UseTLS}
+	var err error
+	if c.sqlTalk, err = newSQL(s, e, query, c.run); err == nil && !c.onlyTLS {
+		c.sessions = wire.NewSessions()
+		c.tls = wire.TLSRules{}.Config(c.sessions, s.SNI, s.Host)
 	}
-	kept := wire.NewSessions()
-	how := secured{tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host)}
-	if s.UseTLS {
-		how, err = e.overTLS(s, kept)
-	}
-	return &pgsqlCheck{
-		talk: talk{terms: terms{server: serverOf(s), Account: s.Account, receive: receive},
-			secured: how, sessions: kept, later: true},
-		query:   query,
-		clear:   clearText{refused: s.NoClearText},
-		onlyTLS: s.UseTLS,
-	}, err
+	return c, err
 }
 
-// Check implements Checker.
-func (c *pgsqlCheck) Check(ctx context.Context) Result {
-	c.warning = ""
-	rows, first, err := c.ask(ctx, true)
+// run makes the check. If that fails because of TLS, it makes the check on another connection, without TLS.
+func (c *pgsqlCheck) run(d *dialogue) (string, error) {
+	rows, first, err := c.ask(d, true)
 	if !c.onlyTLS && wantsPlain(err) {
-		rows, first, err = c.ask(ctx, false)
+		d.Close()
+		var plain *dialogue
+		if plain, err = c.begin(d.ctx); err == nil {
+			defer plain.Close()
+			rows, first, err = c.ask(plain, false)
+		}
 	}
-	seen, err := (&dialogue{terms: c.terms, ctx: ctx}).sqlSeen(c.query, rows, first, err)
-	c.sessions.Ended(err == nil && c.warning == "")
-	result := concluded(seen, err)
-	result.Warning = c.warning
-	return c.clear.warned(result)
+	return d.sqlSeen(c.query, rows, first, err)
 }
 
 // Conceals reports whether a message belongs to the log-in. Messages of type p hold passwords, or data derived from
@@ -82,12 +69,7 @@ func wantsPlain(err error) bool {
 }
 
 // ask logs in, runs the query and logs out. It returns the number of rows, and the first value of the first row.
-func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, first []byte, err error) {
-	d, err := c.begin(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer d.Close()
+func (c *pgsqlCheck) ask(d *dialogue, secure bool) (rows int, first []byte, err error) {
 	if secure {
 		if err := c.secure(d); err != nil {
 			return 0, nil, err
@@ -98,13 +80,13 @@ func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, first []by
 	if err := c.logIn(f, d.Conn.TLS != nil); err != nil {
 		return 0, nil, server.Fault(wire.LoginStep, err)
 	}
-	if rows, first, err = c.run(f); err != nil {
+	if rows, first, err = c.countRows(f); err != nil {
 		err = server.Fault(wire.QueryStep, err)
 		if server.Header[0] == 'D' && c.isLongRow(err) {
 			rows = 1
 		}
 		if wire.IsTimeout(err) && c.key.SecretKey != nil {
-			go c.cancel(context.WithoutCancel(ctx), pgproto3.CancelRequest(c.key))
+			go c.cancel(context.WithoutCancel(d.ctx), pgproto3.CancelRequest(c.key))
 		}
 		return rows, first, err
 	}
@@ -149,10 +131,7 @@ func (c *pgsqlCheck) secure(d *dialogue) error {
 	case answer != 'S':
 		return d.In.UnreadByte()
 	}
-	if err = d.Upgrade(); err == nil {
-		c.warning = c.rules.Warning(d.Conn)
-	}
-	return err
+	return d.Upgrade()
 }
 
 // pgsqlLengths returns the function that reads how many bytes of a message follow its header. The first message must be
@@ -245,9 +224,9 @@ func pgsqlMD5(login, passwd string, salt [4]byte) string {
 	return "md5" + hex.EncodeToString(outer[:])
 }
 
-// run sends the query and counts the rows of its last statement, as libpq's PQexec does. For a statement that returns
-// no rows it counts the rows affected. first is the first value of the first row.
-func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, first []byte, err error) {
+// countRows sends the query and counts the rows of its last statement, as libpq's PQexec does. For a statement that
+// returns no rows it counts the rows affected. first is the first value of the first row.
+func (c *pgsqlCheck) countRows(f *pgproto3.Frontend) (rows int, first []byte, err error) {
 	f.SendQuery(&pgproto3.Query{String: c.query})
 	if err := f.Flush(); err != nil {
 		return 0, nil, err

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,6 +23,36 @@ func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service 
 		}
 		return build(s, e, query)
 	}
+}
+
+// sqlTalk logs in to a database and runs a query, which must return a row.
+type sqlTalk struct {
+	*talk
+	query string
+	clear clearText
+}
+
+// newSQL returns the part that the checks of databases share. run makes the check on a new connection, in the clear.
+func newSQL(s Spec, e *Env, query string, run protocol) (sqlTalk, error) {
+	receive, err := e.matcher("sqlreceive", s.SQLReceive)
+	if err != nil {
+		return sqlTalk{}, err
+	}
+	t, err := newTalk(s, e, receive, run)
+	if err != nil {
+		return sqlTalk{}, err
+	}
+	t.later = true
+	return sqlTalk{t, query, clearText{refused: s.NoClearText}}, nil
+}
+
+// Check implements Checker.
+func (t *sqlTalk) Check(ctx context.Context) Result {
+	r := t.talk.Check(ctx)
+	if t.clear.asked {
+		r.Warning = "the server asks for the password in clear text; cleartext=no refuses that"
+	}
+	return r
 }
 
 // sqlSeen judges the result of a query. One row is enough, if its first value matches. An answer that exceeds the limit
@@ -56,14 +87,6 @@ func (c *clearText) ask() error {
 	}
 	c.asked = true
 	return nil
-}
-
-// warned adds the warning to a result.
-func (c *clearText) warned(r Result) Result {
-	if c.asked {
-		r.Warning = "the server asks for the password in clear text; cleartext=no refuses that"
-	}
-	return r
 }
 
 // sqlVerb returns the first word of a query.
