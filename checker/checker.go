@@ -108,19 +108,20 @@ type Always Result
 // Check implements Checker.
 func (a Always) Check(context.Context) Result { return Result(a) }
 
-// Bare returns the check of the service itself, without the checks that wrap it. A check that wraps another one has a
-// method First, which returns it.
-func Bare(c Checker) Checker {
-	if w, ok := c.(interface{ First() Checker }); ok {
-		return Bare(w.First())
+// As returns a check as a T, or the outermost T that it wraps. A check that wraps another one has a method First, which
+// returns it.
+func As[T any](c Checker) (found T, ok bool) {
+	found, ok = c.(T)
+	if w, wraps := c.(interface{ First() Checker }); wraps && !ok {
+		return As[T](w.First())
 	}
-	return c
+	return found, ok
 }
 
 // Idle returns an error if a required setting is missing, so that the check always fails without sending a request.
 // Otherwise it returns nil.
 func Idle(c Checker) *SpecError {
-	if r, ok := Bare(c).(Always); ok && !r.OK {
+	if r, ok := As[Always](c); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
 	}
 	return nil
@@ -129,7 +130,7 @@ func Idle(c Checker) *SpecError {
 // CompanyOf returns the key of a group of checks that cost less when they run in close succession. It returns "" if the
 // check belongs to no such group.
 func CompanyOf(c Checker) string {
-	if of, ok := Bare(c).(interface{ Company() string }); ok {
+	if of, ok := As[interface{ Company() string }](c); ok {
 		return of.Company()
 	}
 	return ""
@@ -138,11 +139,8 @@ func CompanyOf(c Checker) string {
 // ProgramsOf returns how many programs of checks may run at once, if the next check runs a program. Otherwise, or if
 // there is no limit, it returns 0. A check that wraps another one may answer for it.
 func ProgramsOf(c Checker) int {
-	if of, ok := c.(interface{ Programs() int }); ok {
+	if of, ok := As[interface{ Programs() int }](c); ok {
 		return of.Programs()
-	}
-	if w, ok := c.(interface{ First() Checker }); ok {
-		return ProgramsOf(w.First())
 	}
 	return 0
 }

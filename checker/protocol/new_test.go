@@ -78,6 +78,7 @@ func TestOnOffAndNoneAskNobody(t *testing.T) {
 func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 	e := &Env{}
 	s := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "a+b")
-	one, two := checker.Bare(build(t, s, e)).(*httpCheck), checker.Bare(build(t, s, e)).(*httpCheck)
+	one, _ := checker.As[*httpCheck](build(t, s, e))
+	two, _ := checker.As[*httpCheck](build(t, s, e))
 	testkit.Equal(t, one.receive, two.receive, "one matcher for one pattern")
 }

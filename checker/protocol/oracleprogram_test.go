@@ -18,7 +18,7 @@ func fakeOracle(t *testing.T, script string, limit time.Duration) Result {
 	s.NegotiateTimeout = limit
 	s.Target = serve(t, heedless(tns(11, ""))).addr
 	c := build(t, s, nil)
-	of := checker.Bare(c).(*oracleCheck)
+	of, _ := checker.As[*oracleCheck](c)
 	of.argv[0] = script
 	if !strings.HasPrefix(script, "/") {
 		of.argv[0] = writeScript(t, "#!/bin/sh\n"+script+"\n")

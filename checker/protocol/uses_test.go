@@ -164,7 +164,8 @@ func seen(t *testing.T, server *testServer, service string, change func(*Spec)) 
 	change(&s)
 	c := build(t, s, nil)
 	if service == "oracle" {
-		_, question, _ := strings.Cut(fmt.Sprintf("%+v", checker.Bare(c)), "question:")
+		asks, _ := checker.As[*oracleCheck](c)
+		_, question, _ := strings.Cut(fmt.Sprintf("%+v", asks), "question:")
 		return []string{strings.ReplaceAll(question, server.addr.String(), "SERVER")}
 	}
 	text := tapeOf(t, c)

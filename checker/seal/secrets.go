@@ -65,7 +65,7 @@ func (h *Secrets) of(s checker.Spec) *untold {
 // mask hides the secrets in a turn of a transcript. Messages derived from a password are not shown at all, because they
 // help to guess it.
 func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut bool) string {
-	if p, ok := checker.Bare(c).(concealer); ok && kind != transcript.Note &&
+	if p, ok := checker.As[concealer](c); ok && kind != transcript.Note &&
 		p.Conceals(kind == transcript.Sent, text) {
 		return ""
 	}
