@@ -47,26 +47,22 @@ func (e *TimeoutError) Error() string {
 // Unwrap makes the error match context.DeadlineExceeded.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// Find returns the path of a program. It also searches the administrator's directories, which the search path of a
-// daemon often lacks.
-func Find(name string) (string, error) {
-	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} { // "" is the search path
+// FindOwn returns the path of a program that is installed with this one. It looks in this program's folder first, and
+// then calls Find.
+func FindOwn(name string) (string, error) {
+	self, _ := os.Executable() // "": Find looks in the search path twice
+	return Find(name, filepath.Dir(self))
+}
+
+// Find returns the path of a program: in the folders first, in the search path, or in the administrator's directories,
+// which the search path of a daemon often lacks.
+func Find(name string, first ...string) (string, error) {
+	for _, dir := range append(first, "", "/usr/sbin", "/sbin", "/usr/local/sbin") { // "" is the search path
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}
 	}
 	return "", fmt.Errorf("%s: not installed", name)
-}
-
-// FindOwn returns the path of a program that is installed with this one. It looks in this program's folder first, and
-// then calls Find.
-func FindOwn(name string) (string, error) {
-	if self, err := os.Executable(); err == nil {
-		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
-			return path, nil
-		}
-	}
-	return Find(name)
 }
 
 // Run runs a program until it exits. At its limit, or when ctx is done, Run kills the program and the processes that it
