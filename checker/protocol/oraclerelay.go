@@ -104,8 +104,7 @@ func (r *oracleRelay) connect(to netip.AddrPort) error {
 		return err
 	}
 	d := wire.NewDialogue(tcp)
-	r.server = wire.NewLibConn(&d, maxSQL, oracleHeader, nil)
-	r.server.Length = oracleLengths(r.server.In)
+	r.server = wire.NewLibConn(&d, maxSQL, oracleHeader, oracleLengths(d.In))
 	return nil
 }
 

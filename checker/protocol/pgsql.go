@@ -19,8 +19,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// pgsqlCheck checks a PostgreSQL server, or a compatible one. As libpq does by default, it uses TLS if the server offers
-// it. With tls = yes it requires TLS.
+// pgsqlCheck checks a PostgreSQL server, or a compatible one. As libpq does by default, it uses TLS if the server
+// offers it. With tls = yes it requires TLS.
 //
 // It uses the driver's messages but not the driver's connections, because these take settings from the environment and
 // from files in the user's home.

@@ -23,11 +23,12 @@ func newPing(s Spec, e *Env) (Checker, error) {
 // failure is final.
 func (c *pingCheck) Check(ctx context.Context) Result {
 	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)
-	took, err := c.Pinger.Ping(ctx, c.Target, c.Path, c.Timeout)
-	for again := c.Attempts - 1; again > 0 && wire.IsTimeout(err) && ctx.Err() == nil; again-- {
-		took, err = c.Pinger.Ping(ctx, c.Target, c.Path, c.Timeout)
+	for asked := 1; ; asked++ {
+		took, err := c.Pinger.Ping(ctx, c.Target, c.Path, c.Timeout)
+		if asked == c.Attempts || !wire.IsTimeout(err) || ctx.Err() != nil {
+			return c.Result(took, err)
+		}
 	}
-	return c.Result(took, err)
 }
 
 func (c *pingCheck) Opening() (Opening, bool) {
