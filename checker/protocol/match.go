@@ -99,9 +99,9 @@ func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 type search struct {
 	*matcher
 	ctx      context.Context
+	on       *wire.Conn    // the wait for slots does not count against its deadline; nil: all of the answer is here
 	spent    time.Duration // of the budget
 	thorough bool          // the larger budget applies
-	waited   time.Duration // the wait for slots: not part of the timeout
 }
 
 func (s *search) match(text []byte) (bool, error) {
@@ -139,17 +139,12 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 // inTurn matches a text as soon as a slot is free.
 func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
 	waited, err := acquireSlot(s.ctx, l.slots)
-	s.waited += waited
 	if err != nil {
 		return found, err
 	}
 	defer releaseSlot(l.slots)
+	if err := s.on.Prolong(waited); err != nil {
+		return found, err
+	}
 	return run(text, l.budget-s.spent, &s.spent)
-}
-
-// prolong extends a connection's deadline by the time that the search has waited for slots since the last call.
-func (s *search) prolong(c *wire.Conn) error {
-	waited := s.waited
-	s.waited = 0
-	return c.Prolong(waited)
 }

@@ -69,7 +69,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 	if err := server.OpenTLS(c.tls); err != nil {
 		return failed(err)
 	}
-	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx}}
+	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx, on: server}}
 	for i, step := range c.steps {
 		if err := h.take(step); err != nil {
 			return failed(wire.NewFault(err, "step %d: %v", i+1, err))
@@ -141,9 +141,6 @@ func (h *session) find() (found bool, err error) {
 	at, err := h.search.find(h.received)
 	if at != nil {
 		h.matched, h.received = h.received[at[0]:at[1]:at[1]], h.received[at[1]:]
-	}
-	if err == nil {
-		err = h.search.prolong(h.server)
 	}
 	return at != nil, err
 }

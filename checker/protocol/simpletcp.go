@@ -3,7 +3,6 @@ package protocol
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -68,6 +67,7 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 		return err
 	}
 	closeWrite(tcp) // an error is ignored: a server may answer and close first
+	a.search.on = tcp
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -78,9 +78,6 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 			return wire.ReadFault("the answer", begun, c.timeout, err)
 		}
 		found, err := a.look(line)
-		if err == nil {
-			err = a.search.prolong(tcp)
-		}
 		switch {
 		case err != nil || found:
 			return err
@@ -139,6 +136,7 @@ func (a *simpleAnswer) look(line []byte) (found bool, err error) {
 // datagram searches the lines of one datagram. Without a match the check waits for further datagrams, until it has
 // received maxSimpleAnswer bytes.
 func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
+	a.search.on = from
 	for line := range bytes.Lines(datagram) {
 		if found, err := a.look(line); err != nil || found {
 			return err
@@ -147,7 +145,7 @@ func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
 	if a.received >= maxSimpleAnswer {
 		return a.mismatch()
 	}
-	return cmp.Or(a.search.prolong(from), wire.ErrNotYet)
+	return wire.ErrNotYet
 }
 
 // mismatch returns the error for an answer that has been searched without a match.

@@ -93,9 +93,10 @@ func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 // LongAgo is a deadline that has passed.
 var LongAgo = time.Unix(1, 0)
 
-// Prolong extends the deadline by the time that the check waited for slots, which is not part of its timeout.
+// Prolong extends the deadline by the time that the check waited for slots, which is not part of its timeout. A nil
+// Conn has no deadline.
 func (c *Conn) Prolong(waited time.Duration) error {
-	if waited == 0 {
+	if c == nil || waited == 0 {
 		return nil
 	}
 	c.Deadline = c.Deadline.Add(waited)
