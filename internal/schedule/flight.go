@@ -153,32 +153,29 @@ func (l *loop) handOver(f *flight, request []byte) {
 	if l.forget(f) {
 		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, f.fd, nil)
 	}
-	s := wire.NewSocket(f.fd, f.To)
-	t, check, began, timeout, head := f.task, f.check, f.began, f.Timeout, f.head
+	heap.Remove(&l.ends, f.index) // the flight is the goroutine's now
+	socket := wire.NewSocket(f.fd, f.To)
 	way := l.pool.ctx
 	if f.Via != nil {
 		way = wire.WithVia(way, *f.Via)
 	}
-	w := wire.WatchingOn(way, began, f.stages)
-	f.head = nil
-	l.release(f, true)
+	w := wire.WatchingOn(way, f.began, f.stages)
 	l.pool.running.Go(func() {
-		u := Update{Task: t, Result: goOn(w, check, s, request, head, timeout), Began: began}
+		u := Update{Task: f.task, Result: f.goOn(w, socket, request), Began: f.began}
 		u.Result.Watched(w)
 		l.pool.complete(u)
 	})
 }
 
-func goOn(ctx *wire.Watch, check checker.Light, s net.Conn, request, head []byte,
-	timeout time.Duration) checker.Result {
-	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, ctx.End(timeout))
+func (f *flight) goOn(ctx *wire.Watch, socket net.Conn, request []byte) checker.Result {
+	c, err := wire.Guard(ctx, &wire.Received{Conn: socket, Head: f.head}, ctx.End(f.Timeout))
 	if err == nil {
 		err = c.Send("the request", request)
 	}
 	if err != nil {
 		return checker.Failed(err)
 	}
-	return check.Resume(ctx, c)
+	return f.check.Resume(ctx, c)
 }
 
 // echoed is the result of a flight's echo request.
