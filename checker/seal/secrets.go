@@ -31,7 +31,7 @@ const (
 // secrets holds the passwords of a check in every form in which a server may repeat them, the longest first.
 type secrets []string
 
-// untold holds the secrets of a check; nil: none.
+// untold holds the secrets of a check.
 type untold struct {
 	always secrets
 	taped  secrets // for transcripts, which contain everything sent: also the names of log-ins
@@ -48,9 +48,6 @@ func (h *Secrets) of(s checker.Spec) *untold {
 	key.HTTPUser, key.HTTPPasswd = s.HTTPUser, s.HTTPPasswd
 	if strings.Contains(s.URL, "@") {
 		key.URL = s.URL
-	}
-	if key == (checker.Spec{}) {
-		return nil
 	}
 	found, _ := h.Get(key, func() (*untold, error) {
 		always := newSecrets(key)
@@ -75,9 +72,6 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 		text = cutLogin.ReplaceAllString(text, "$1…") // first: what is left of a password may contain an @
 	}
 	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
-	if h == nil {
-		return text
-	}
 	return h.taped.cut(h.taped.replace(text), least)
 }
 
@@ -163,7 +157,7 @@ func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
 // hideIn removes the secrets from all texts of a result.
 func (h *untold) hideIn(r *checker.Result) {
-	if h == nil || len(h.always) == 0 {
+	if len(h.always) == 0 {
 		return
 	}
 	s := h.always
