@@ -83,6 +83,6 @@ func (b *beginning) close() {
 	}
 	if b.large != nil {
 		largePool.Put(b.large)
-		releaseSlot(b.limits.bodies)
+		<-b.limits.bodies
 	}
 }

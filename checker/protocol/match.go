@@ -48,12 +48,8 @@ func NewMatching() *Matching {
 var errNoTurn = wire.NewFault(wire.ErrUnjudged,
 	"cannot be judged: the answer was not matched within %v: too many answers are being matched", maxSlotWait)
 
-// acquireSlot waits for a free slot to match an answer, and returns how long it waited. If slots is nil, a slot is
-// always free.
+// acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
-	if slots == nil {
-		return 0, nil
-	}
 	select {
 	case slots <- struct{}{}:
 		return 0, nil
@@ -67,12 +63,6 @@ func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration
 		return time.Since(begin), wire.ErrStopped
 	case <-time.After(maxSlotWait):
 		return time.Since(begin), errNoTurn
-	}
-}
-
-func releaseSlot(slots chan struct{}) {
-	if slots != nil {
-		<-slots
 	}
 }
 
@@ -116,12 +106,9 @@ func (s *search) find(text []byte) ([]int, error) {
 // engine is a method of perlre.Regexp.
 type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
-// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. If it exceeds
-// the budget, it is tried once more, with the larger budget. If it exceeds that as well, the error is wire.ErrUnjudged.
+// inBudget matches a text within the budget of the check. A search that exceeds the budget is tried once more, with the
+// larger budget. If it exceeds that as well, the error is wire.ErrUnjudged.
 func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
-	if !s.re.Heavy(text) {
-		return run(text, thoroughBudget, &s.spent)
-	}
 	if !s.thorough {
 		found, err = inTurn(s, s.limits.quick, text, run)
 		if !errors.Is(err, perlre.ErrBudget) {
@@ -136,13 +123,16 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 	return found, err
 }
 
-// inTurn matches a text as soon as a slot is free.
+// inTurn matches a text, as soon as a slot is free if that may take long.
 func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
+	if !s.re.Heavy(text) {
+		return run(text, l.budget, &s.spent)
+	}
 	waited, err := acquireSlot(s.ctx, l.slots)
 	if err != nil {
 		return found, err
 	}
-	defer releaseSlot(l.slots)
+	defer func() { <-l.slots }()
 	if err := s.on.Prolong(waited); err != nil {
 		return found, err
 	}

@@ -102,7 +102,7 @@ func full(until time.Duration) (limits *Matching, released chan struct{}) {
 	for range largeBodies {
 		limits.bodies <- struct{}{}
 	}
-	time.AfterFunc(until, func() { releaseSlot(limits.bodies); close(released) })
+	time.AfterFunc(until, func() { <-limits.bodies; close(released) })
 	return limits, released
 }
 

@@ -28,11 +28,8 @@ func (c *same) Check(ctx context.Context) Result {
 	if !r.OK {
 		return r
 	}
-	s, text, l := search{ctx: ctx, matcher: c.find}, w.Kept(), c.find.limits.quick
-	if !s.isHeavy(text) {
-		l.slots = nil
-	}
-	if at, err := inTurn(&s, l, text, s.re.Find); err == nil && at != nil {
+	s, text := search{ctx: ctx, matcher: c.find}, w.Kept()
+	if at, err := inTurn(&s, s.limits.quick, text, s.re.Find); err == nil && at != nil {
 		r.Shows = wire.Escape(string(text[at[0]:at[1]]), maxShown)
 	}
 	return r
