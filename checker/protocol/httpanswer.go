@@ -159,7 +159,7 @@ func (r *answerReader) headerLine() (line []byte, err error) {
 	for {
 		part, err := r.in.ReadSlice('\n')
 		r.header += len(part)
-		torn := len(line)+len(part) > 0 && (err != io.EOF || r.waited > longTurn) // a script may end there
+		torn := len(line)+len(part) > 0 && err != io.EOF // a script may end there
 		switch {
 		case r.header > maxHead:
 			return nil, fmt.Errorf("header is longer than %d bytes", maxHead)
