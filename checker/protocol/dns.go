@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -93,11 +92,11 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 
 func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte) (answer *dns.Msg, err error) {
 	q := c.question(dnsResend)
-	q.Accept = func(_ *wire.Conn, datagram []byte) error {
+	q.Accept = func(datagram []byte) error {
 		answer, err = parseDNS(datagram, m)
 		return err
 	}
-	err = q.Ask(ctx, func(net.Addr) []byte { return packed })
+	err = q.Ask(ctx, func(*wire.Conn) []byte { return packed })
 	return answer, err
 }
 

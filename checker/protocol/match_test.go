@@ -135,7 +135,7 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	flood := []byte(strings.Repeat("status\n", 1000))
 	err := wire.ErrNotYet
 	for errors.Is(err, wire.ErrNotYet) {
-		err = a.datagram(nil, flood)
+		err = a.datagram(flood)
 	}
 	if a.received > maxSimpleAnswer+len(flood) ||
 		!strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"layeh.com/radius"
@@ -42,11 +41,11 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	}
 	var answer *radius.Packet
 	q := c.question(radiusResend)
-	q.Accept = func(_ *wire.Conn, datagram []byte) (err error) {
+	q.Accept = func(datagram []byte) (err error) {
 		answer, err = c.parse(datagram, request)
 		return err
 	}
-	err = q.Ask(ctx, func(net.Addr) []byte { return request })
+	err = q.Ask(ctx, func(*wire.Conn) []byte { return request })
 	switch {
 	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server ignores unknown clients
 		err = wire.NewFault(err, "%v (an unknown client or a wrong secret also gets no answer)", err)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"strings"
 	"syscall"
 
@@ -100,7 +99,10 @@ func closeWrite(c *wire.Conn) {
 
 func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
 	q := wire.Question{To: c.target, Timeout: c.timeout, Accept: a.datagram}
-	err := q.Ask(ctx, func(net.Addr) []byte { return c.request })
+	err := q.Ask(ctx, func(from *wire.Conn) []byte {
+		a.search.on = from
+		return c.request
+	})
 	if wire.IsTimeout(err) && a.received > 0 {
 		return a.mismatch()
 	}
@@ -135,8 +137,7 @@ func (a *simpleAnswer) look(line []byte) (found bool, err error) {
 
 // datagram searches the lines of one datagram. Without a match the check waits for further datagrams, until it has
 // received maxSimpleAnswer bytes.
-func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
-	a.search.on = from
+func (a *simpleAnswer) datagram(datagram []byte) error {
 	for line := range bytes.Lines(datagram) {
 		if found, err := a.look(line); err != nil || found {
 			return err

@@ -58,7 +58,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	token := rand.Text() // new for each check: otherwise proxies would see a repetition
 	var status string
 	q := c.question(sipResend)
-	q.Accept = func(_ *wire.Conn, datagram []byte) error {
+	q.Accept = func(datagram []byte) error {
 		lines := strings.ReplaceAll(string(datagram), "\r\n", "\n") // as over TCP, LF alone ends a line, too
 		head, _, whole := strings.Cut(lines, "\n\n")
 		line, fields, _ := strings.Cut(head, "\n")
@@ -71,8 +71,8 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 		}
 		return errors.New("the answer is cut off")
 	}
-	err := q.Ask(ctx, func(from net.Addr) []byte {
-		return []byte(c.request("UDP", from, token))
+	err := q.Ask(ctx, func(from *wire.Conn) []byte {
+		return []byte(c.request("UDP", from.LocalAddr(), token))
 	})
 	return concluded(wire.Show(status), err)
 }

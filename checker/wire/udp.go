@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -28,7 +27,7 @@ type Question struct {
 	Timeout time.Duration
 	Resend  time.Duration // the wait before it is sent again; 0: never
 	// Accept judges a datagram. After ErrNotYet the check waits for another datagram.
-	Accept func(from *Conn, datagram []byte) error
+	Accept func(datagram []byte) error
 
 	Patience int // how many other datagrams end the wait; 0: no limit
 	Strays   int // received datagrams that were not the answer
@@ -56,13 +55,13 @@ func DialUDP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Co
 }
 
 // Ask repeats the request until Accept takes an answer. The request may contain the address that it is sent from.
-func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) error {
+func (q *Question) Ask(ctx context.Context, request func(from *Conn) []byte) error {
 	c, err := DialUDP(ctx, q.To, q.Timeout)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	deadline, packet := c.Deadline, request(c.LocalAddr())
+	deadline, packet := c.Deadline, request(c)
 	for wait := q.Resend; ; wait = min(2*wait, maxResend) {
 		if _, err := c.Write(packet); err != nil {
 			return StageFault("udp", err)
@@ -96,7 +95,7 @@ func (q *Question) await(c *Conn, until time.Time) error {
 		if err != nil {
 			return StageFault("udp", err)
 		}
-		if err := q.Accept(c, buf[:n]); !errors.Is(err, ErrNotYet) {
+		if err := q.Accept(buf[:n]); !errors.Is(err, ErrNotYet) {
 			return err
 		}
 		if q.Strays++; q.Strays == q.Patience {
