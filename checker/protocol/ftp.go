@@ -127,12 +127,11 @@ func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) e
 	if err != nil {
 		return err
 	}
-	defer data.Close()
+	defer data.End()
 	if d.Conn.TLS != nil {
 		if err := data.OpenTLS(d.Offered); err != nil {
 			return wire.NewFault(err, "data: %v", err)
 		}
-		defer data.TLS.CloseWrite()
 	}
 	err = content.read(data, maxText+1, d.Conn, data)
 	// many servers end without closing TLS; the reply decides

@@ -347,10 +347,7 @@ func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 			return a, err
 		}
 	}
-	defer server.Close()
-	if server.TLS != nil {
-		defer server.TLS.CloseWrite()
-	}
+	defer server.End()
 	at.reset(server)
 	a, err = at.answer()
 	if err == nil && at.good(a.status) && at.HTTPMethod != "HEAD" {

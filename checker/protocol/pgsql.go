@@ -45,10 +45,10 @@ func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
 func (c *pgsqlCheck) run(d *dialogue) (string, error) {
 	rows, first, err := c.ask(d, true)
 	if !c.onlyTLS && wantsPlain(err) {
-		d.Close()
+		d.Conn.End()
 		var plain *dialogue
 		if plain, err = c.begin(d.ctx); err == nil {
-			defer plain.Close()
+			defer plain.Conn.End()
 			rows, first, err = c.ask(plain, false)
 		}
 	}

@@ -90,7 +90,7 @@ func (c *talk) Check(ctx context.Context) Result {
 		c.sessions.Ended(false)
 		return failed(err)
 	}
-	defer d.Close()
+	defer d.Conn.End()
 	seen, err := c.protocol(d)
 	result := concluded(seen, err)
 	result.Warning = c.rules.Warning(d.Conn)

@@ -115,6 +115,14 @@ func (c *Conn) Until(end time.Time) error {
 	return nil
 }
 
+// End closes TLS, if it is open, and the connection.
+func (c *Conn) End() {
+	if c.TLS != nil {
+		c.TLS.CloseWrite()
+	}
+	c.Close()
+}
+
 func (c *Conn) Close() error {
 	if c.unguard != nil {
 		c.unguard()

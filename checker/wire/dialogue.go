@@ -83,13 +83,6 @@ func (d *Dialogue) Upgrade() error {
 	return err
 }
 
-func (d *Dialogue) Close() {
-	if d.Conn.TLS != nil {
-		d.Conn.TLS.CloseWrite()
-	}
-	d.Conn.Close()
-}
-
 // hurry shortens the deadline once the result is known.
 func (d *Dialogue) hurry() {
 	if end := time.Now().Add(quitTimeout); end.Before(d.Conn.Deadline) {
