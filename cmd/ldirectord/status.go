@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
 	"ldirectord/internal/resolve"
@@ -175,17 +173,20 @@ func showSiblings(c *call, names []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 	defer cancel()
 	var asked []*exec.Cmd
-	names, via := c.siblings(names)
-	for _, name := range names {
-		word := daemon.SiblingWord(name, c.dirs)
-		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{word}, words)...)
+	via := c.via.And(c.path)
+	siblings := via.Siblings(names, c.dirs, false)
+	for _, s := range siblings { // all are asked now: else files that name each other would be, along every path
+		via = via.And(s.Path)
+	}
+	for _, s := range siblings {
+		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{s.Word}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())
 		asked = append(asked, cmd)
 	}
 	c.runTogether(asked)
 	for i, cmd := range asked {
 		if why := cutOff(ctx, cmd.ProcessState); why != "" {
-			c.warn("%s: its status %s", names[i], why)
+			c.warn("%s: its status %s", siblings[i].Name, why)
 		}
 	}
 }
@@ -202,22 +203,6 @@ func cutOff(ctx context.Context, end *os.ProcessState) string {
 		return fmt.Sprintf("did not answer within %v", siblingTimeout)
 	}
 	return ""
-}
-
-// siblings returns those of the names in execute= that were not asked yet, and the files that they must not ask: all
-// that are asked now. Otherwise files that name each other would be asked along every path between them.
-func (c *call) siblings(names []string) (others []string, via daemon.Via) {
-	via = c.via.And(c.path)
-	asked := via
-	for _, name := range names {
-		path, err := c.dirs.FindNamed(name)
-		if err != nil {
-			path = filepath.Join("/", name)
-			name = path // a file in the current folder is not meant
-		}
-		others, asked = append(others, name), asked.And(path)
-	}
-	return via.Others(others, c.dirs), asked
 }
 
 // runTogether runs commands at the same time, and then prints what each of them has said, in their order.

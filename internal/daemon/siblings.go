@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,29 +34,40 @@ func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
 // Env returns the variable that passes v to a command.
 func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 
-// Others returns the names in execute= whose files are not in v.
-func (v Via) Others(names []string, dirs instance.ConfigDirs) (others []string) {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		path, err := dirs.FindNamed(name)
-		if err != nil { // with -d, a relative path begins at the current folder
-			path, err = dirs.Find(name)
-		}
-		return err == nil && slices.ContainsFunc(v,
-			func(other string) bool { return path == other || runfile.SameFile(path, other) })
-	})
+// Sibling is what a name in execute= leads to.
+type Sibling struct {
+	Name string // as in the file
+	Word string // of a command line that leads to its file
+	Path string // of its file; "" if that is missing
 }
 
-// SiblingWord returns the word of a command line that leads to the file of a name in execute=.
-func SiblingWord(name string, dirs instance.ConfigDirs) string {
+// Siblings returns what the names in execute= lead to, without the files in v. With here, a name that the folders of
+// daemons don't have may mean a file in the current folder, as with -d.
+func (v Via) Siblings(names []string, dirs instance.ConfigDirs, here bool) (all []Sibling) {
+	for _, name := range names {
+		s := siblingOf(name, dirs, here)
+		isIn := func(path string) bool { return s.Path == path || runfile.SameFile(s.Path, path) }
+		if s.Path == "" || !slices.ContainsFunc(v, isIn) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func siblingOf(name string, dirs instance.ConfigDirs, here bool) Sibling {
+	word := name
+	if strings.HasPrefix(name, "-") { // it is no option
+		word = "./" + name
+	}
+	near, _ := dirs.Find(word) // what a command line finds
 	path, err := dirs.FindNamed(name)
-	isOption := strings.HasPrefix(name, "-")
-	if found, _ := dirs.Find(name); err == nil && (found != path || isOption) {
-		return path
+	switch {
+	case err == nil && (near != path || word != name):
+		return Sibling{name, path, path}
+	case err != nil && !here:
+		return Sibling{name, filepath.Join("/", name), ""}
 	}
-	if isOption {
-		return "./" + name
-	}
-	return name
+	return Sibling{name, word, near}
 }
 
 // siblings are the daemons that execute= lines name. They are started, reloaded and stopped together with this daemon.
@@ -110,10 +122,10 @@ func (s *siblings) run(names []string, line string, via Via) {
 		s.d.failed(notify.HookFailed, "Execute", err)
 		return
 	}
-	for _, name := range via.Others(names, s.d.Config.Dirs) {
+	for _, one := range via.Siblings(names, s.d.Config.Dirs, true) {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
-		hook := executed(name)
-		hook.Argv, hook.Env = append(argv, SiblingWord(name, s.d.Config.Dirs)), []string{via.Env()}
+		hook := executed(one.Name)
+		hook.Argv, hook.Env = append(argv, one.Word), []string{via.Env()}
 		s.d.hooks.Run(hook)
 	}
 }
