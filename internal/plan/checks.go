@@ -30,9 +30,8 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 				continue
 			}
 			at := Check{Virtual: s.Config.ID, Real: name}
-			for l := &e.First; l != nil; l = l.Next {
-				x := Use{s, e, l}
-				at.Name, at.Spec, at.Task = x.Name(), x.Spec(), l.Task
+			for x := range s.Uses(e) {
+				at.Name, at.Spec, at.Task = x.Name(), x.Spec(), x.Line.Task
 				list = append(list, at)
 			}
 		}

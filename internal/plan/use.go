@@ -20,6 +20,19 @@ type Use struct {
 	Line    *Line
 }
 
+// Uses yields the checks of these entries of the service. With checktype=off, an entry has one without a task.
+func (s *Service) Uses(of ...*Entry) iter.Seq[Use] {
+	return func(yield func(Use) bool) {
+		for _, e := range of {
+			for l := &e.First; l != nil; l = l.Next {
+				if !yield(Use{s, e, l}) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Section returns the section that configures the checks of the entry.
 func (x Use) Section() *parser.Virtual {
 	if x.Entry.Fallback && x.Service.FallbackCheck != nil {
@@ -35,8 +48,8 @@ func (x Use) Check() *parser.Virtual { return x.Section().Check(int(x.Line.Numbe
 // 443 #2 if their names are alike. A check from a checkdef has the name of the checkdef.
 func (x Use) Name() string {
 	name := x.plainName()
-	for l := &x.Entry.First; l != nil; l = l.Next {
-		if l != x.Line && (Use{x.Service, x.Entry, l}).plainName() == name {
+	for other := range x.Service.Uses(x.Entry) {
+		if other != x && other.plainName() == name {
 			return fmt.Sprintf("%s #%d", name, x.Line.Number+1)
 		}
 	}

@@ -88,8 +88,8 @@ func (s *Service) isMasq() bool { return len(s.Entries) > 0 && s.Entries[0].Dest
 
 // checks reports whether one of the checks of an entry goes to a port.
 func (s *Service) checks(e *Entry, port uint16) bool {
-	for l := &e.First; l != nil; l = l.Next {
-		if (Use{s, e, l}).Check().PortOf(e.Real) == int(port) {
+	for x := range s.Uses(e) {
+		if x.Check().PortOf(e.Real) == int(port) {
 			return true
 		}
 	}

@@ -65,14 +65,12 @@ func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Dur
 
 // tasksOf returns each check of these services once. The plan may have many more checks.
 func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
-	seen := map[*schedule.Task]bool{}
+	seen := map[*schedule.Task]bool{nil: true}
 	for _, s := range services {
-		for _, e := range s.Entries {
-			for l := &e.First; l != nil; l = l.Next {
-				if l.Task != nil && !seen[l.Task] {
-					seen[l.Task] = true
-					tasks = append(tasks, l.Task)
-				}
+		for x := range s.Uses(s.Entries...) {
+			if t := x.Line.Task; !seen[t] {
+				seen[t] = true
+				tasks = append(tasks, t)
 			}
 		}
 	}
@@ -218,24 +216,22 @@ func (w *World) Table() lvs.Table {
 
 // check gives a result to every check with this interval, or to every check if the interval is 0.
 func (w *World) check(every time.Duration) {
-	var tasks []*schedule.Task
 	fails := map[*schedule.Task]bool{}
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
-			its := w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}]
-			for l := &e.First; l != nil && l.Task != nil; l = l.Next {
-				others, seen := fails[l.Task]
-				if !seen && (every == 0 || l.Task.Every == every) {
-					tasks = append(tasks, l.Task)
+			if w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}] {
+				for x := range s.Uses(e) {
+					fails[x.Line.Task] = true
 				}
-				fails[l.Task] = others || its
 			}
 		}
 	}
-	all := make([]schedule.Update, len(tasks))
-	for i, t := range tasks {
-		r := checker.Result{OK: !fails[t], Detail: "it is assumed to fail"}
-		all[i] = schedule.Update{Task: t, Result: r, Began: w.now}
+	var all []schedule.Update
+	for _, t := range tasksOf(w.plan.Services) {
+		if every == 0 || t.Every == every {
+			r := checker.Result{OK: !fails[t], Detail: "it is assumed to fail"}
+			all = append(all, schedule.Update{Task: t, Result: r, Began: w.now})
+		}
 	}
 	w.core.Results(w.now, all)
 	w.step()
