@@ -17,6 +17,7 @@ import (
 	"ldirectord/internal/maintenance"
 	"ldirectord/internal/plan"
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 const (
@@ -150,18 +151,24 @@ func (s *shadow) look(ctx context.Context) {
 	}
 }
 
-// adopt switches the shadow to a new plan.
+// adopt switches the shadow to a new plan. Without programs, it replaces the checks that would run one.
 func (s *shadow) adopt(p *plan.Plan) {
-	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
-	followers := map[lvs.Backend]follower{}
+	s.Plan, s.report.Followed, s.fallback, s.unmade = p, nil, map[place]bool{}, 0
 	for _, v := range p.Services {
-		for _, m := range v.Entries {
-			at := place{v.Key(), m.Dest.Addr}
-			followers[lvs.At(v.Config.ID, m.Name())] = follower{&s.table, at, m.Dest.Weight}
-			s.fallback[at] = m.Fallback
+		for x := range v.Uses(v.Entries...) {
+			e, at := x.Entry, place{v.Key(), x.Entry.Dest.Addr}
+			s.fallback[at] = e.Fallback
+			kind := x.Check().CheckType
+			if s.Programs || x.Line.Task == nil || kind != parser.External && kind != parser.ExternalPerl {
+				continue
+			}
+			x.Line.Task.Checker = follower{&s.table, at, e.Dest.Weight}
+			s.unmade += x.Spec().Timeout
+			s.report.Followed = append(s.report.Followed, v.Config.ID+" "+e.Name())
 		}
 	}
-	if !s.Programs {
-		s.follow(p, followers)
+	if n := len(s.report.Followed); n > 0 {
+		s.Say(fmt.Sprintf("%d checks run programs, and need --with-programs: their servers are assumed to "+
+			"be as in the live table", n))
 	}
 }
