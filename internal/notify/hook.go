@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,8 @@ type Hook struct {
 	Ended   func() // called when it has exited, or another hook has replaced it; may be nil
 
 	isUnused bool // its command is no longer in Set
+	isShort  bool // a shortage of this machine has kept it from starting
+	paused   int  // the whole pauses since
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
@@ -52,10 +55,10 @@ type Hooks struct {
 
 // lane contains the running hook of a lane and the waiting ones.
 type lane struct {
-	runs  Hook
-	keys  []string        // of the waiting hooks, in their order
-	waits map[string]Hook // by key
-	wake  Wake            // ends the pause before a hook is tried again
+	runs  *Hook
+	keys  []string         // of the waiting hooks, in their order
+	waits map[string]*Hook // by key
+	wake  Wake             // ends the pause before a hook is tried again
 }
 
 // NewHooks returns Hooks that report to the journal when a hook fails and when it works again. Close ends them.
@@ -73,14 +76,9 @@ func (h *Hooks) Set(hooks []Hook) {
 	for _, hook := range hooks {
 		used[hook.id()] = true
 	}
-	mark := func(hook Hook) Hook {
-		hook.isUnused = hook.Command != "" && !used[hook.id()]
-		return hook
-	}
 	for _, l := range h.lanes {
-		l.runs = mark(l.runs)
-		for key, hook := range l.waits {
-			l.waits[key] = mark(hook)
+		for _, hook := range slices.AppendSeq([]*Hook{l.runs}, maps.Values(l.waits)) {
+			hook.isUnused = hook.Command != "" && !used[hook.id()]
 		}
 	}
 	for id, name := range h.failing {
@@ -103,14 +101,14 @@ func (h *Hooks) Run(hook Hook) {
 	defer h.mu.Unlock()
 	l := h.lanes[hook.Lane]
 	if l == nil {
-		l = &lane{runs: hook, waits: map[string]Hook{}, wake: NewWake()}
+		l = &lane{runs: &hook, waits: map[string]*Hook{}, wake: NewWake()}
 		h.lanes[hook.Lane] = l
-		h.tries.Go(func() { h.work(l, hook) })
+		h.tries.Go(func() { h.work(l, &hook) })
 		return
 	}
 	l.wake.Up()
 	before, waits := l.waits[hook.Key]
-	l.waits[hook.Key] = hook
+	l.waits[hook.Key] = &hook
 	if !waits {
 		l.keys = append(l.keys, hook.Key)
 		return
@@ -123,7 +121,7 @@ func (h *Hooks) Run(hook Hook) {
 }
 
 // repeats reports whether the hook does the same as another.
-func (h Hook) repeats(other Hook) bool {
+func (h *Hook) repeats(other *Hook) bool {
 	return h.Key == other.Key && slices.Equal(h.Argv, other.Argv) && bytes.Equal(h.Stdin, other.Stdin)
 }
 
@@ -131,10 +129,9 @@ func (h Hook) repeats(other Hook) bool {
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
 // work runs the first hook of a lane and those after it.
-func (h *Hooks) work(l *lane, hook Hook) {
-	for any := true; any; hook, any = h.next(hook.Lane) {
-		failed := 1
-		for first := true; h.try(hook, first) && h.retries(l, hook, &failed); first = false {
+func (h *Hooks) work(l *lane, hook *Hook) {
+	for ; hook != nil; hook = h.next(hook.Lane) {
+		for h.try(hook) && h.retries(l, hook) {
 		}
 		hook.Ended()
 	}
@@ -142,7 +139,7 @@ func (h *Hooks) work(l *lane, hook Hook) {
 
 // try runs a hook. It reports whether a shortage of this machine kept the command from starting. Only the first such
 // failure of a hook is an event.
-func (h *Hooks) try(hook Hook, first bool) (short bool) {
+func (h *Hooks) try(hook *Hook) (short bool) {
 	end := func() {}
 	if hook.Lane == hook.Key { // there may be thousands of virtual services
 		end = h.turn()
@@ -151,9 +148,11 @@ func (h *Hooks) try(hook Hook, first bool) (short bool) {
 	err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 		Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
 	end()
-	if short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN); short && !first { // EAGAIN: of processes
+	short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN) // of processes
+	if short && hook.isShort {
 		return true
 	}
+	hook.isShort = short
 	output := strings.TrimSpace(string(out.Text))
 	e := Event{Kind: HookOutput, Virtual: hook.Key, Reason: output, Text: "Command said: " + hook.name()}
 	if err != nil {
@@ -168,20 +167,20 @@ func (h *Hooks) try(hook Hook, first bool) (short bool) {
 }
 
 // retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
-// the daemon does not end. A hook that is new in the lane ends the pause, which then does not count in failed.
-func (h *Hooks) retries(l *lane, hook Hook, failed *int) bool {
-	begun, pause := time.Now(), Backoff(*failed, firstRetry, lastRetry)
+// the daemon does not end. A hook that is new in the lane ends the pause, which then does not count.
+func (h *Hooks) retries(l *lane, hook *Hook) bool {
+	begun, pause := time.Now(), Backoff(hook.paused+1, firstRetry, lastRetry)
 	goesOn := h.tries.Pause(pause, l.wake)
 	if time.Since(begun) >= pause {
-		*failed++
+		hook.paused++
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, isReplaced := l.waits[hook.Key]
-	if goesOn && !isReplaced && !l.runs.isUnused {
+	if goesOn && !isReplaced && !hook.isUnused {
 		return true
 	}
-	l.runs = Hook{} // it never ran, so that a hook like it is no repetition
+	l.runs = &Hook{} // it never ran, so that a hook like it is no repetition
 	return false
 }
 
@@ -198,7 +197,7 @@ func (h *Hooks) turn() (end func()) {
 }
 
 // settle reports that a hook has failed or works again, together with its output.
-func (h *Hooks) settle(hook Hook, e Event) {
+func (h *Hooks) settle(hook *Hook, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e.Key = hook.id()
@@ -207,7 +206,7 @@ func (h *Hooks) settle(hook Hook, e Event) {
 	}
 	end := Event{Key: e.Key, Virtual: hook.Key, Text: "Command succeeds again: " + hook.name()}
 	switch {
-	case e.Kind == HookFailed && h.lanes[hook.Lane].runs.isUnused:
+	case e.Kind == HookFailed && hook.isUnused:
 		end.Text = unused + hook.name()
 		h.over(end)
 	case e.Kind == HookFailed:
@@ -224,26 +223,26 @@ func (h *Hooks) over(e Event) {
 	h.journal.Emit(e)
 }
 
-// next drops the hook that has run, and returns the next hook in that lane, if there is one.
-func (h *Hooks) next(of string) (Hook, bool) {
+// next drops the hook that has run, and returns the next hook in that lane, or nil if there is none.
+func (h *Hooks) next(of string) *Hook {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.lanes[of]
 	if len(l.keys) == 0 {
 		delete(h.lanes, of)
-		return Hook{}, false
+		return nil
 	}
 	key := l.keys[0]
 	l.runs, l.keys = l.waits[key], l.keys[1:]
 	delete(l.waits, key)
-	return l.runs, true
+	return l.runs
 }
 
 // id identifies the command: if one call fails, the next successful call with the same id ends the failure.
-func (h Hook) id() string { return h.Lane + "\n" + h.Command }
+func (h *Hook) id() string { return h.Lane + "\n" + h.Command }
 
 // name returns the command as the operator wrote it.
-func (h Hook) name() string {
+func (h *Hook) name() string {
 	if len(h.Argv) == 3 && h.Argv[1] == "-c" {
 		return h.Argv[2]
 	}

@@ -90,7 +90,7 @@ func TestATurnIsNotAwaitedForLong(t *testing.T) {
 func BenchmarkHooks10k(b *testing.B) {
 	for b.Loop() {
 		h := NewHooks(NewJournal())
-		h.lanes["onchange"] = &lane{waits: map[string]Hook{}}
+		h.lanes["onchange"] = &lane{waits: map[string]*Hook{}}
 		for i := range 10_000 {
 			h.Run(Hook{Lane: "onchange", Key: strconv.Itoa(i)})
 		}
@@ -208,10 +208,10 @@ func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
 // A hook that a newer one replaced before it could start did not run, so that the next one like it does.
 func TestAHookThatDidNotRunIsNotRepeated(t *testing.T) {
 	h, start := NewHooks(NewJournal()), Hook{Lane: "v", Key: "v", Argv: Shell("start")}
-	l := &lane{runs: start, waits: map[string]Hook{}, wake: NewWake()}
+	l := &lane{runs: &start, waits: map[string]*Hook{}, wake: NewWake()}
 	h.lanes["v"] = l
 	h.runs("stop")
-	testkit.Equal(t, h.retries(l, start, new(1)), false)
+	testkit.Equal(t, h.retries(l, &start), false)
 	h.Run(start)
 	testkit.Equal(t, len(l.waits), 1)
 }
