@@ -18,17 +18,17 @@ import (
 func (x Use) Spec() checker.Spec {
 	cfg, r := x.Check(), x.Entry.Real
 	s := checker.Spec{
-		Type:     cfg.CheckType,
-		Path:     settings.Path{Origin: cfg.Origin},
-		Protocol: cfg.Protocol.String(),
-		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
+		Type: cfg.CheckType,
+		// A check must not reach a server through a router after this director lost its link to the servers,
+		// because gate can't.
+		Path:           settings.Path{Origin: cfg.Origin, OnLink: cfg.Announce != "" && r.Forward == lvs.Route},
+		Protocol:       cfg.Protocol.String(),
+		Target:         netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
+		PingsTheSilent: cfg.PingsTheSilent(),
 	}
 	if cfg.CheckVIP.IsValid() && r.Forward != lvs.Masq {
 		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr(), Forward: r.Forward}
 	}
-	// A check must not reach a server through a router after this director lost its link to the servers, because
-	// gate can't.
-	onLink := cfg.Announce != "" && r.Forward == lvs.Route
 	if cfg.CheckType != parser.Negotiate {
 		s.Timeout = cfg.CheckTimeout.Duration()
 	}
@@ -36,21 +36,19 @@ func (x Use) Spec() checker.Spec {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
 	case parser.Ping, parser.Connect:
-		s.PingsTheSilent = cfg.PingsTheSilent()
-		s.OnLink, s.Attempts = onLink, cfg.CheckCount
+		s.Attempts = cfg.CheckCount
 		return s
 	case parser.External, parser.ExternalPerl:
 		s.Command, s.Args = cfg.CheckCommand, externalArgs(cfg, r)
-		s.Weighs = cfg.ExternalWeight
+		s.Weighs, s.OnLink = cfg.ExternalWeight, false // programs choose their path
 		return s
 	case parser.Agent:
-		s.OnLink, s.Request = onLink, cfg.Request
+		s.Request = cfg.Request
 		return s
 	case parser.Combined:
 		s.Connects = cfg.NumConnects
 	}
-	s.Service, s.OnLink = cfg.Service, onLink
-	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
+	s.Service, s.NegotiateTimeout = cfg.Service, cfg.NegotiateTimeout.Duration()
 	s.Request, s.Receive = cfg.Asks(r)
 	if settings.ServiceOf(cfg.Service).Takes("same") {
 		s.Same = cfg.Same
@@ -66,7 +64,6 @@ func (x Use) Spec() checker.Spec {
 	}
 	s.UseTLS = cfg.UseTLS && settings.ServiceOf(cfg.Service).Takes("tls")
 	s.Account, s.StartTLS, s.NoClearText = cfg.Account, cfg.StartTLS, !cfg.ClearText
-	s.PingsTheSilent = cfg.PingsTheSilent()
 	s.DNSType, s.DNSRcode, s.Steps = cfg.DNSType, cfg.DNSRcode, checker.ListOf(cfg.Steps...)
 	return s
 }
