@@ -50,13 +50,14 @@ func (d ConfigDirs) first(name string, looked []string) (string, error) {
 	missing := Missing{name: cmp.Or(name, "ldirectord.cf")}
 	for i, path := range looked {
 		info, err := runfile.Stat(path)
-		if err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final / is a folder
+		if err != nil {
+			continue
+		}
+		if info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final / is a folder
 			return path, nil
 		}
-		if err == nil {
-			missing.odd = cmp.Or(missing.odd, path)
-			looked[i] += " (not a regular file)"
-		}
+		missing.odd = cmp.Or(missing.odd, path)
+		looked[i] += " (not a regular file)"
 	}
 	if filepath.IsAbs(name) {
 		looked = looked[len(d):]

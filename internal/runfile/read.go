@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -63,23 +64,18 @@ func hangs(path string, more int) bool {
 // MayPass reports whether a look at a file that failed may succeed later although nobody changes the file: this machine
 // is short of something, or a file server or a disk has trouble.
 func MayPass(err error) bool {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	switch errno {
-	case syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT:
-		return true
-	}
-	return IsShort(err) || errors.Is(err, ErrLate)
+	return IsShort(err) || errors.Is(err, ErrLate) || isOneOf(err, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT)
 }
 
 // IsShort reports whether a file could not be opened because the system is short of a resource. ENOSPC occurs only if
 // the file is created.
 func IsShort(err error) bool {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC:
-		return true
-	}
-	return false
+	return isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC)
+}
+
+func isOneOf(err error, errnos ...syscall.Errno) bool {
+	errno, is := errors.AsType[syscall.Errno](err)
+	return is && slices.Contains(errnos, errno)
 }
 
 // InTime looks at the file at path by calling look. It abandons a look that takes too long. Until that look ends,
