@@ -103,7 +103,7 @@ func (m *Monitor) settle(file string, at time.Time, err error) {
 	case err != nil && !m.files[file] && at.Before(m.since): // its results waited
 	case err != nil && (!was || file == ""):
 		m.failing[file] = true
-		m.report(Event{Time: time.Now(), Kind: MonitorFailed, Key: file, Reason: err.Error(),
+		m.report(Event{Kind: MonitorFailed, Key: file, Reason: err.Error(),
 			Text: fmt.Sprintf("Error writing to monitorfile: %v", err)})
 	case err == nil && was && file == "":
 		m.over(file, "Results for monitorfiles are no longer lost")
@@ -115,7 +115,7 @@ func (m *Monitor) settle(file string, at time.Time, err error) {
 // over reports the end of a failure.
 func (m *Monitor) over(file, text string) {
 	delete(m.failing, file)
-	m.report(Event{Time: time.Now(), Kind: MonitorRecovered, Key: file, Text: text})
+	m.report(Event{Kind: MonitorRecovered, Key: file, Text: text})
 }
 
 // append appends the line in the format of the Perl ldirectord.

@@ -122,7 +122,7 @@ func (o *outbox) leave(b *box) {
 
 // say reports an event that concerns a box.
 func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
-	e := notify.Event{Time: time.Now(), Key: b.key}
+	e := notify.Event{Key: b.key}
 	e.Say(kind, format, args...)
 	o.report(e)
 }
@@ -269,7 +269,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	default:
 		return false
 	}
-	b.queue = slices.DeleteFunc(b.queue, func(x *letter) bool { return x == l })
+	b.queue = slices.Delete(b.queue, 0, 1)
 	return true
 }
 
@@ -284,8 +284,8 @@ func (o *outbox) reportChange(b *box, err error) {
 			kind = "SMTP "
 		}
 		text := fmt.Sprintf("failed to send %semail message to %s by %s: %v", kind, b.to, b.server, err)
-		o.report(notify.Event{Time: time.Now(), Kind: notify.MailFailed, Key: b.key,
-			Reason: plain(err.Error()), Text: plain(text)})
+		o.report(notify.Event{Kind: notify.MailFailed, Key: b.key, Reason: plain(err.Error()),
+			Text: plain(text)})
 		return
 	}
 	o.say(b, notify.MailRecovered, "email messages to %s by %s succeed again; %d did not reach all recipients",
