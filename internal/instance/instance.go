@@ -40,10 +40,24 @@ func New(dir string, d Daemon, names ...string) Instance {
 
 // Files returns the files of the daemon, even if they are named after another spelling of its configuration. The pid
 // file may have a different name.
-func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
+func (i Instance) Files() Files { return i.look().current() }
 
 // PidFile returns the path that the pid file would have if this command line started the daemon.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
+
+// look is what the run folder has recorded at one moment.
+type look struct {
+	Instance
+	all   []record
+	ours  record // the record of this daemon; the zero record if there is none
+	alive bool   // this daemon is running
+}
+
+func (i Instance) look() look {
+	l := look{Instance: i, all: i.records(nil)}
+	l.ours, l.alive = i.own(l.all)
+	return l
+}
 
 // Found describes the running daemon.
 type Found struct {
@@ -61,30 +75,29 @@ var errElsewhere = errors.New("the daemon runs in another PID namespace: run thi
 
 // Find finds the director that runs for the file: a daemon of this program, or the Perl ldirectord.
 func (i Instance) Find() Found {
-	all := i.records(nil)
-	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
-		return Found{Process: r.Process, State: r.State}
+	l := i.look()
+	if l.alive && l.ours.Pid != os.Getpid() {
+		return Found{Process: l.ours.Process, State: l.ours.State}
 	}
-	if f := i.unrecorded(all); f.Unseen != nil || f.Pid != 0 && f.Pid != os.Getpid() {
+	if f := l.unrecorded(); f.Unseen != nil || f.Pid != 0 && f.Pid != os.Getpid() {
 		return f
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
 		// A pid in a file may be from before a boot, or belong to the daemon of another configuration.
 		has := func(r record) bool { return r.Pid == pid }
-		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) ||
-			!i.isDirector(all, pid) {
+		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(l.others(), has) || !l.isDirector(pid) {
 			continue
 		}
 		if p, err := processOf(pid); err == nil {
 			return Found{Process: p}
 		}
 	}
-	if r, _ := i.own(all); i.isHidden(r) {
-		return Found{Unseen: fmt.Errorf("pid %d is hidden from this user (hidepid)", r.Pid)}
+	if l.isHidden() {
+		return Found{Unseen: fmt.Errorf("pid %d is hidden from this user (hidepid)", l.ours.Pid)}
 	}
 	_, left := readPid(i.PidFile())
-	_, held := i.userOf(all, i.names[0])
+	_, held := l.userOf(i.names[0])
 	return Found{Stale: left && !held}
 }
 
@@ -104,8 +117,8 @@ func (i Instance) AwaitUnseen(ctx context.Context) error {
 // unrecorded returns the process that holds our lock but is named by no record, for example because the disk is full.
 // Such a process listens on the socket, unless the folder has become read-only. If the process runs in a container, its
 // record has another number and the same start time.
-func (i Instance) unrecorded(all []record) (found Found) {
-	f := i.files(i.baseName(all))
+func (l look) unrecorded() (found Found) {
+	f := l.current()
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
 		return found
 	}
@@ -115,14 +128,14 @@ func (i Instance) unrecorded(all []record) (found Found) {
 	}
 	defer unix.Close(fd)
 	if unix.Connect(fd, &unix.SockaddrUnix{Name: f.Socket}) != nil {
-		return Found{Process: i.holder(f.Lock)}
+		return Found{Process: l.holder(f.Lock)}
 	}
 	who, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err == nil && i.mayName(int(who.Pid)) {
+	if err == nil && l.mayName(int(who.Pid)) {
 		found.Process, _ = processOf(int(who.Pid))
 	}
-	if r, _ := i.own(all); r.Start == found.Start {
-		found.State = r.State
+	if l.ours.Start == found.Start {
+		found.State = l.ours.State
 	}
 	if err == nil && who.Pid == 0 {
 		found.Unseen, found.State = errElsewhere, Kept(nil).read(f.State)
@@ -130,13 +143,14 @@ func (i Instance) unrecorded(all []record) (found Found) {
 	return found
 }
 
-// isHidden reports whether the process of a record may be running as another user, so that this user sees neither the
-// process nor its lock.
-func (f folder) isHidden(r record) bool {
-	_, unlocked := runfile.IsLocked(f.files(r.base).Lock)
-	_, unseen := processOf(r.Pid)
-	return r.Pid > 0 && errors.Is(unlocked, fs.ErrPermission) && errors.Is(unseen, fs.ErrNotExist) &&
-		unix.Kill(r.Pid, 0) == unix.EPERM
+// isHidden reports whether this daemon may be running as another user, so that this user sees neither its process nor
+// its lock.
+func (l look) isHidden() bool {
+	pid := l.ours.Pid
+	_, unlocked := runfile.IsLocked(l.files(l.ours.base).Lock)
+	_, unseen := processOf(pid)
+	return pid > 0 && errors.Is(unlocked, fs.ErrPermission) && errors.Is(unseen, fs.ErrNotExist) &&
+		unix.Kill(pid, 0) == unix.EPERM
 }
 
 // holder returns the daemon of this program that holds a lock. It looks for the lock among the open files of each
@@ -178,39 +192,42 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
+// current returns the daemon's files, see Files.
+func (l look) current() Files { return l.files(l.baseName()) }
+
 // baseName returns the name of the daemon's files. It is their current name if any of them exists, and otherwise the
 // name that follows from this command line.
-func (i Instance) baseName(all []record) string {
-	if r, _ := i.own(all); r.base != "" {
-		return r.base
+func (l look) baseName() string {
+	if l.ours.base != "" {
+		return l.ours.base
 	}
-	for _, name := range i.names {
-		if f := i.files(name); !i.isTaken(all, name) && (runfile.Exists(f.Role) || runfile.Exists(f.Drain)) {
+	for _, name := range l.names {
+		if f := l.files(name); !l.isTaken(name) && (runfile.Exists(f.Role) || runfile.Exists(f.Drain)) {
 			return name
 		}
 	}
-	if i.isTaken(all, i.names[0]) {
-		return i.names[0] + i.suffix()
+	if l.isTaken(l.names[0]) {
+		return l.names[0] + l.suffix()
 	}
-	return i.names[0]
+	return l.names[0]
 }
 
 // isTaken reports whether a name belongs to another daemon that is running, or that left services in the table and may
 // be started again. A daemon in a container keeps its name, although the container has a new network namespace after
 // each start.
-func (i Instance) isTaken(all []record, name string) bool {
-	return slices.ContainsFunc(all, func(r record) bool {
-		if r.base != name || i.isSame(r.Daemon) {
+func (l look) isTaken(name string) bool {
+	return slices.ContainsFunc(l.all, func(r record) bool {
+		if r.base != name || l.isSame(r.Daemon) {
 			return false
 		}
-		return i.lives(r) || r.NetNS == i.NetNS && r.hasServices()
+		return l.lives(r) || r.NetNS == l.NetNS && r.hasServices()
 	})
 }
 
 // others returns the records of other running daemons.
-func (i Instance) others(all []record) (found []record) {
-	for _, r := range all {
-		if !i.isSame(r.Daemon) && i.lives(r) {
+func (l look) others() (found []record) {
+	for _, r := range l.all {
+		if !l.isSame(r.Daemon) && l.lives(r) {
 			found = append(found, r)
 		}
 	}
@@ -218,8 +235,8 @@ func (i Instance) others(all []record) (found []record) {
 }
 
 // userOf returns the other daemon that runs under a name, if there is one.
-func (i Instance) userOf(all []record, name string) (record, bool) {
-	for _, r := range i.others(all) {
+func (l look) userOf(name string) (record, bool) {
+	for _, r := range l.others() {
 		if r.base == name || r.Name == name {
 			return r, true
 		}
@@ -230,18 +247,18 @@ func (i Instance) userOf(all []record, name string) (record, bool) {
 // isDirector reports whether the process in our pid file is a director. It may be a daemon of this program whose state
 // is lost, or the Perl ldirectord of this configuration. After a crash the number may belong to any process. So the
 // lock of a daemon of this program must be held. This user may be unable to see that.
-func (i Instance) isDirector(all []record, pid int) bool {
-	if !i.sharesNetNS(pid) || !i.mayName(pid) {
+func (l look) isDirector(pid int) bool {
+	if !l.sharesNetNS(pid) || !l.mayName(pid) {
 		return false
 	}
 	line := argv(pid)
 	if isOurs(line) {
-		locked, err := runfile.IsLocked(i.files(i.baseName(all)).Lock)
+		locked, err := runfile.IsLocked(l.current().Lock)
 		return (locked || errors.Is(err, fs.ErrPermission)) && pid != os.Getppid() &&
-			onKernel(line) == (i.Table == Kernel) && i.isFolderOf(line)
+			onKernel(line) == (l.Table == Kernel) && l.isFolderOf(line)
 	}
 	config, is := isPerl(line)
-	return is && i.Table == Kernel && i.perlMeans(config)
+	return is && l.Table == Kernel && l.perlMeans(config)
 }
 
 // perlMeans reports whether a Perl ldirectord uses our configuration. The argument is the configuration on its command
@@ -282,7 +299,7 @@ func (i Instance) Chains() string {
 
 // Elsewhere returns the records of daemons that run for this file with another table or in another network namespace.
 func (i Instance) Elsewhere() (states []State) {
-	for _, r := range i.others(i.records(nil)) {
+	for _, r := range i.look().others() {
 		if i.isOf(r.Path) {
 			states = append(states, r.State)
 		}
@@ -291,7 +308,4 @@ func (i Instance) Elsewhere() (states []State) {
 }
 
 // State returns the record of the daemon, whether it is running or not. The record is empty if there is none.
-func (i Instance) State() State {
-	r, _ := i.own(i.records(nil))
-	return r.State
-}
+func (i Instance) State() State { return i.look().ours.State }

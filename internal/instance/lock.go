@@ -55,15 +55,15 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if err := i.checkOwner(); err != nil {
 		return nil, err
 	}
-	all := i.records(nil)
-	before, lives := i.own(all) // before is the zero State if there is no record
-	if lives && before.Pid != os.Getpid() {
+	now := i.look()
+	before := now.ours // the zero State if there is no record
+	if now.alive && before.Pid != os.Getpid() {
 		if before.Phase == Running && !isKilled(before.Pid) {
 			return nil, ErrRunning
 		}
 		return nil, errEnding
 	}
-	name, err := i.name(all)
+	name, err := now.name()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if err != nil {
 		return nil, fmt.Errorf("looking at this process: %w", err)
 	}
-	l := &Lock{Files: i.files(i.baseName(all))}
+	l := &Lock{Files: now.current()}
 	l.Pid = i.files(name).Pid
 	if l.lock, err = takeLock(l.Lock); err != nil {
 		return nil, err
@@ -117,23 +117,23 @@ func (i Instance) MayStart() error {
 
 // NameTaken returns an error if the daemon of another file runs under this name.
 func (i Instance) NameTaken() error {
-	_, err := i.name(i.records(nil))
+	_, err := i.look().name()
 	return err
 }
 
 // name returns the name of the pid file. If the name that follows from this command line belongs to a daemon with
 // another table or in another network namespace, that daemon keeps it, and name returns another.
-func (i Instance) name(all []record) (string, error) {
-	name := i.names[0]
-	r, held := i.userOf(all, name)
+func (l look) name() (string, error) {
+	name := l.names[0]
+	r, held := l.userOf(name)
 	switch {
-	case held && r.Table == i.Table && r.NetNS == i.NetNS:
+	case held && r.Table == l.Table && r.NetNS == l.NetNS:
 		return "", taken(name, r.Path, r.Pid)
 	case held:
-		return name + i.suffix(), nil
+		return name + l.suffix(), nil
 	}
-	if pid, _ := readPid(i.PidFile()); pid != 0 && i.Table == Kernel && i.sharesNetNS(pid) {
-		if config, is := isPerl(argv(pid)); is && !i.perlMeans(config) {
+	if pid, _ := readPid(l.PidFile()); pid != 0 && l.Table == Kernel && l.sharesNetNS(pid) {
+		if config, is := isPerl(argv(pid)); is && !l.perlMeans(config) {
 			return "", taken(name, config, pid)
 		}
 	}
