@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"ldirectord/internal/lvs"
@@ -46,24 +45,20 @@ func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }
 // Mailer sends mail about servers that are added or removed, and reminders about servers that are still down. Letters
 // with different recipients or mail servers wait in separate queues.
 type Mailer struct {
-	report func(notify.Event)
-	out    *outbox
+	*outbox // its mu guards what follows, too
 
-	mu    sync.Mutex // guards what follows
-	rules map[string]Rule
 	// what reminders say about real servers that are down; Time is when the last reminder was due, or the server
 	// went down
-	down   map[lvs.Backend]notify.Event
-	timer  *time.Timer
-	due    time.Time // when the timer fires; zero if nothing is due
-	closed bool
+	down  map[lvs.Backend]notify.Event
+	timer *time.Timer
+	due   time.Time // when the timer fires; zero if nothing is due
 }
 
 // New returns a mailer without rules. It calls report for each queued mail (Mailing), when mail fails (MailFailed) and
 // when mail works again (MailRecovered). The function report is called from several goroutines. It must not block or
 // call the Mailer. Close ends the mailer.
 func New(report func(notify.Event)) *Mailer {
-	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
+	m := &Mailer{outbox: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
 	m.timer = time.AfterFunc(time.Hour, m.remind)
 	m.timer.Stop() // nothing is due
 	return m
@@ -73,8 +68,7 @@ func New(report func(notify.Event)) *Mailer {
 // 0. Letters that are still unsent follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
-	m.rules = maps.Clone(rules)
-	m.out.set(m.rules)
+	m.set(maps.Clone(rules))
 	maps.DeleteFunc(m.down, func(at lvs.Backend, _ notify.Event) bool { return m.rules[at.Virtual].Freq <= 0 })
 	m.mu.Unlock()
 	m.remind()
@@ -116,11 +110,8 @@ func (m *Mailer) Down(e notify.Event, down bool) {
 // Close tries once more to send every waiting mail, but for no longer than ctx allows. The error contains the number of
 // mails that could not be sent.
 func (m *Mailer) Close(ctx context.Context) error {
-	m.mu.Lock()
-	m.closed = true
 	m.timer.Stop()
-	m.mu.Unlock()
-	return m.out.close(ctx)
+	return m.close(ctx)
 }
 
 // mail sends mail about one change. If a server is added with weight 0, the subject says that it became quiescent, as
@@ -146,7 +137,7 @@ func (m *Mailer) mailAll(e notify.Event) {
 }
 
 func (m *Mailer) send(e notify.Event, l *letter) {
-	if m.out.put(l) {
+	if m.queue(l) {
 		m.report(notify.Event{Kind: notify.Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real,
 			Text: "emailalert: " + l.about})
 	}

@@ -41,7 +41,7 @@ func newTestMailer(t *testing.T) (*Mailer, *postbox) {
 			testkit.Equal(t, e.Key != "", true, "a box is named:", e.Text)
 		}
 	})
-	m.out.deliver = p.deliver
+	m.deliver = p.deliver
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -21,7 +21,8 @@ const (
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
 )
 
-// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other.
+// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other. Who calls set or
+// queue holds mu.
 type outbox struct {
 	// deliver hands a letter to the mail system. again contains the recipients that must be tried again. err is
 	// about the other recipients or, if there are none, about all of them.
@@ -69,8 +70,6 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 // set replaces the rules. In a failing box, letters whose rule has changed follow the new rule. The box's own goroutine
 // redirects them, because it may be sending one of them.
 func (o *outbox) set(rules map[string]Rule) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.rules, o.ways = rules, map[way]bool{}
 	for _, r := range rules {
 		o.ways[r.way()] = true
@@ -127,14 +126,8 @@ func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
 	o.report(e)
 }
 
-// put queues a letter. It refuses a reminder while mail fails or the queue is full, because another reminder will
+// queue queues a letter. It refuses a reminder while mail fails or the queue is full, because another reminder will
 // follow.
-func (o *outbox) put(l *letter) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.queue(l)
-}
-
 func (o *outbox) queue(l *letter) bool {
 	b := o.boxes[l.box()]
 	if b == nil {

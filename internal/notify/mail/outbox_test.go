@@ -23,7 +23,7 @@ func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
 		setRule(m, testRule())
 		start := time.Now()
 		var at []time.Duration
-		m.out.deliver = func(_ context.Context, l *letter) ([]string, error) {
+		m.deliver = func(_ context.Context, l *letter) ([]string, error) {
 			at = append(at, time.Since(start))
 			return l.to, errAway
 		}
@@ -108,7 +108,7 @@ func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
 		setRule(m, rule)
 		got := map[string]int{}
 		p.answer(errAway, false)
-		m.out.deliver = func(_ context.Context, l *letter) (again []string, err error) {
+		m.deliver = func(_ context.Context, l *letter) (again []string, err error) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			for _, to := range l.to {
@@ -146,7 +146,7 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 		silent, good := testRule(), testRule()
 		silent.SMTP = "192.0.2.1"
 		m.Set(map[string]Rule{"fwm:1": silent, "fwm:2": good})
-		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
+		m.deliver = func(ctx context.Context, l *letter) ([]string, error) {
 			if l.smtp == silent.SMTP {
 				<-ctx.Done()
 				return l.to, ctx.Err()
@@ -182,7 +182,7 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		m, _ := newTestMailer(t)
 		setRule(m, testRule())
 		s := &smtpScript{reply: map[string]string{atGreeting: silence}}
-		m.out.deliver = func(ctx context.Context, l *letter) ([]string,
+		m.deliver = func(ctx context.Context, l *letter) ([]string,
 			error) {
 			return sendSMTP(ctx, s.dial, l)
 		}

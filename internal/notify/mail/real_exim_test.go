@@ -267,7 +267,7 @@ func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 			reported <- ev.Text
 		}
 	})
-	m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
+	m.deliver = func(ctx context.Context, l *letter) ([]string, error) {
 		if l.smtp == "" {
 			return sendmail(ctx, [][]string{{e.path, "-C", e.config, "-odf", "-t"}}, l)
 		}
