@@ -5,6 +5,7 @@ import (
 	"ldirectord/internal/health"
 	"ldirectord/internal/history"
 	"ldirectord/internal/notify"
+	"ldirectord/internal/notify/monitorfile"
 	"ldirectord/parser"
 )
 
@@ -80,11 +81,15 @@ func Commands(run func(notify.Hook)) Receiver {
 	}
 }
 
-// Results passes on new results, each with its server, the section of its check, and whether the server is suspended.
-func Results(take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) Receiver {
+// Results writes new results to the monitorfiles of their checks.
+func Results(write func(file, id string, up bool, text string)) Receiver {
 	return func(c *Change) {
-		if c.isNew() {
-			take(c.use().Check(), c.s.entry.Real, c.Result, c.s.Suspended())
+		if !c.isNew() {
+			return
+		}
+		check := c.use().Check()
+		if up, text, is := monitorfile.Line(check, c.Result, c.s.Suspended()); is {
+			write(check.MonitorFile, monitorfile.ID(check, c.s.entry.Real), up, text)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"ldirectord/internal/history"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/notify/monitorfile"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
@@ -19,7 +18,7 @@ import (
 func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 	p := planned(t, testkit.ManyChecks+"\tmonitorfile = mon\n")
 	var ids []string
-	c := newCore(Results(monitorfile.Lines(func(_, id string, _ bool, _ string) { ids = append(ids, id) })))
+	c := newCore(Results(func(_, id string, _ bool, _ string) { ids = append(ids, id) }))
 	v := virtualsOf(p)[0]
 	s := v.servers[0]
 	for j := &s.first; j != nil; j = j.next {
@@ -37,10 +36,10 @@ negotiate pop tcp 10.2.0.1 80 110 1 gate / `
 func TestLinesOfAMonitorfile(t *testing.T) {
 	for _, row := range testkit.Table(t, "../../testdata/core/monitorfile.txt", 8) {
 		var lines []string
-		core := newCore(Results(monitorfile.Lines(func(file, _ string, up bool, message string) {
+		core := newCore(Results(func(file, _ string, up bool, message string) {
 			is := map[bool]string{true: " up ", false: " down "}[up]
 			lines = append(lines, file+is+message)
-		})))
+		}))
 		key := lvs.Key{Protocol: map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP}[row[4]]}
 		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key}}}
 		v.Config.MonitorFile, v.Config.CheckType, v.Config.Service = row[1], row[2], row[3]

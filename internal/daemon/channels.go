@@ -10,7 +10,6 @@ import (
 	"ldirectord/internal/core"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/notify/mail"
-	"ldirectord/internal/notify/monitorfile"
 	"ldirectord/internal/notify/webhook"
 	"ldirectord/internal/plan"
 	"ldirectord/parser"
@@ -35,7 +34,7 @@ func (d *daemon) openChannels() []core.Receiver {
 	d.webhook = webhook.New(d.journal.Emit)
 	d.setChannels(d.Loaded.Plan)
 	return []core.Receiver{
-		core.Words(d.journal.Emit), core.Results(monitorfile.Lines(d.monitor.Record)),
+		core.Words(d.journal.Emit), core.Results(d.monitor.Record),
 		core.Posts(d.webhook.Post), core.Commands(d.hooks.Run), core.Reminders(d.mailer.Down),
 	}
 }

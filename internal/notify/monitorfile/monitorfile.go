@@ -16,29 +16,24 @@ import (
 // inMaintenance is the message for a server that maintenancedir takes out of service.
 const inMaintenance = "Server in maintenance"
 
-// Lines returns a function that writes conclusive results to the monitorfiles of their checks. A suspended server is
-// reported as being in maintenance.
-func Lines(write func(file, id string, up bool, message string)) (
-	take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) {
-	return func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool) {
-		if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
-			return
-		}
-		if suspended {
-			write(check.MonitorFile, ID(check, real), false, inMaintenance)
-			return
-		}
-		kind := check.CheckType
-		switch {
-		case check.Negotiates():
-			kind = check.Service
-		case check.Pings():
-			kind = "ping"
-		}
-		if text, line := message(kind, *r); line {
-			write(check.MonitorFile, ID(check, real), r.OK, text)
-		}
+// Line returns what the line about a result says, or false if the monitorfile of its check gets none, as for a result
+// that is not conclusive. A suspended server is reported as being in maintenance.
+func Line(check *parser.Virtual, r *checker.Result, suspended bool) (up bool, text string, is bool) {
+	if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
+		return false, "", false
 	}
+	if suspended {
+		return false, inMaintenance, true
+	}
+	kind := check.CheckType
+	switch {
+	case check.Negotiates():
+		kind = check.Service
+	case check.Pings():
+		kind = "ping"
+	}
+	text, is = message(kind, *r)
+	return r.OK, text, is
 }
 
 // message returns the text about a result for a monitorfile, or "" if there is none. For a negotiate or combined check,
