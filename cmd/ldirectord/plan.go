@@ -71,11 +71,11 @@ func removals(have lvs.Table, leaves func(lvs.Key) bool) (ops []lvs.Op) {
 // noteOrigins adds notes about servers whose addresses are not known yet, and about changed services that use a shared
 // block.
 func noteOrigins(c *call, ops []lvs.Op) {
-	for _, check := range c.Plan.Checks() {
-		if check.Waits != "" {
+	for _, v := range c.Config.Virtuals {
+		for _, w := range v.Waiting {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
 				"a reload that adds this name removes no server there",
-				check.Real, check.Virtual, check.Waits))
+				w.Name, v.ID, plan.NoAddress(w)))
 		}
 	}
 	for _, v := range c.Config.Virtuals {

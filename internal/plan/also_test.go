@@ -18,7 +18,7 @@ func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {
 		t.Fatal(found)
 	}
 	var got []string
-	for _, c := range p.Checks()[:6] {
+	for _, c := range p.ChecksOf("", "")[:6] {
 		got = append(got, c.Name+": "+shown(c.Spec))
 	}
 	want := `http 80: Type=combined Service=http Protocol=tcp Connects=2 Target=10.2.0.1:80
@@ -31,12 +31,12 @@ ping: Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=1
 external: Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=10.1.0.1,80,10.2.0.1,80
 pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTimeout=4s Request=/ Passwd=pw`
 	testkit.Equal(t, strings.Join(got, "\n"), strings.ReplaceAll(want, "\n\t", " "))
-	if made != 12 || len(p.Checks()) != 12 || len(p.Tasks) != 12 {
-		t.Errorf("there are %d checkers, %d checks and %d tasks", made, len(p.Checks()), len(p.Tasks))
+	if made != 12 || len(p.ChecksOf("", "")) != 12 || len(p.Tasks) != 12 {
+		t.Errorf("there are %d checkers, %d checks and %d tasks", made, len(p.ChecksOf("", "")), len(p.Tasks))
 	}
 	equal, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"+
 		"\talsocheck = connect\n", neverChecked)
-	if got := equal.Checks(); len(got) != 1 || got[0].Name != "connect" {
+	if got := equal.ChecksOf("", ""); len(got) != 1 || got[0].Name != "connect" {
 		t.Errorf("a server with two equal checks has %v", got)
 	}
 }
@@ -69,7 +69,7 @@ func TestChecksOfAServerHaveNamesOfTheirOwn(t *testing.T) {
 		t.Fatal(found)
 	}
 	var names []string
-	for _, c := range p.Checks() {
+	for _, c := range p.ChecksOf("", "") {
 		names = append(names, c.Name)
 	}
 	testkit.Equal(t, strings.Join(names, ", "), "http 80 #1, http 80 #2, login, http 81")

@@ -16,10 +16,8 @@ type Check struct {
 	Waits         string         // why the server has no address; "" if it has one
 }
 
-// Checks lists every check of the plan in the order of the file.
-func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
-
-// ChecksOf lists the checks of the servers that an operator names. Snapshot.Backends describes the names.
+// ChecksOf lists the checks of the servers that an operator names, in the order of the file; "" means all.
+// Snapshot.Backends describes the names.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, s := range p.ServicesOf(virtual) {
 		for _, e := range s.Entries {

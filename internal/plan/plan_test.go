@@ -131,7 +131,7 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		testkit.Equal(t, shown(p.Checks()[0].Spec), row[1], row[0])
+		testkit.Equal(t, shown(p.ChecksOf("", "")[0].Spec), row[1], row[0])
 	}
 }
 
@@ -144,7 +144,8 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 		"\treceive = \"ok\"\n\trequest = \"/\"\n"
 	made := 0
 	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { made++; return neverChecked(s) })
-	if len(found) > 0 || made != 2 || len(p.Tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
+	all := p.ChecksOf("", "")
+	if len(found) > 0 || made != 2 || len(p.Tasks) != 2 || all[0].Task != all[2].Task {
 		t.Errorf("%d checkers, %d tasks, %v", made, len(p.Tasks), found)
 	}
 	p, found = planned(t, two, func(checker.Spec) (checker.Checker, error) {

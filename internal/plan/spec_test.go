@@ -32,7 +32,7 @@ virtual=192.0.2.11:80
 	specs := map[checker.Spec]bool{}
 	plan, _ := New(cfg, func(s checker.Spec) (checker.Checker, error) { specs[s] = true; return nil, nil })
 	got := ""
-	for _, c := range plan.Checks() {
+	for _, c := range plan.ChecksOf("", "") {
 		got += fmt.Sprintf("%s %s %v\n", c.Real, c.Name, c.Spec.Through)
 	}
 	want := `203.0.113.21:80 http 80 {192.0.2.10 203.0.113.21 gate}
