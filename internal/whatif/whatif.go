@@ -175,11 +175,10 @@ func (w *World) anyUp() bool {
 	}
 	for i := range now.Virtuals {
 		v := &now.Virtuals[i]
-		isUp := func(f *view.Fallback) bool {
-			return w.fails[target{lvs.At(v.ID, f.Server), true}] && f.State == "up"
-		}
-		if slices.ContainsFunc(v.Fallbacks(), isUp) {
-			return true
+		for _, f := range v.Fallbacks() {
+			if w.fails[target{lvs.At(v.ID, f.Server), true}] && f.State == "up" {
+				return true
+			}
 		}
 	}
 	return false
