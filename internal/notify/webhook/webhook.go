@@ -46,6 +46,7 @@ type state struct {
 	text    []byte
 	tried   func()
 	failed  bool
+	url     string // to which it was posted last
 }
 
 // New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when the receiver works
@@ -124,8 +125,8 @@ func (p *Poster) Close(ctx context.Context) error {
 
 // work posts states until none is waiting, or until a try fails after Close.
 func (p *Poster) work() {
-	for s, url := p.next(); s != nil; s, url = p.next() {
-		if pause := p.settle(s, url, post(p.tries.Context, p.client, url, s.text)); pause > 0 {
+	for s := p.next(); s != nil; s = p.next() {
+		if pause := p.settle(s, post(p.tries.Context, p.client, s.url, s.text)); pause > 0 {
 			// directors that lost the same receiver must not all retry at the same moment
 			p.tries.Pause(pause/2+rand.N(pause/2), p.wake)
 		}
@@ -133,7 +134,7 @@ func (p *Poster) work() {
 }
 
 // next returns the next state to post. If there is none, work must end.
-func (p *Poster) next() (s *state, url string) {
+func (p *Poster) next() *state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.url == "" {
@@ -145,19 +146,20 @@ func (p *Poster) next() (s *state, url string) {
 	}
 	if len(p.turns) == 0 || p.stuck {
 		p.busy = false
-		return nil, ""
+		return nil
 	}
 	turn := 0
 	if p.hasFresh() {
 		turn = slices.IndexFunc(p.turns, func(virtual string) bool { return !p.latest[virtual].failed })
 	}
-	s = p.latest[p.turns[turn]]
+	s := p.latest[p.turns[turn]]
+	s.url = p.url
 	p.turns = slices.Delete(p.turns, turn, turn+1)
 	delete(p.latest, s.virtual)
 	if s.failed {
 		p.again--
 	}
-	return s, p.url
+	return s
 }
 
 // hasFresh reports whether some waiting state has not failed before. Such states are posted first, so that a refused
@@ -166,11 +168,11 @@ func (p *Poster) hasFresh() bool { return len(p.latest) > p.again }
 
 // settle records the result of a try, and returns the pause before the next one. It reports that the receiver works
 // again once no failed state is waiting.
-func (p *Poster) settle(s *state, url string, err error) time.Duration {
+func (p *Poster) settle(s *state, err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.tried()
-	if url != p.url {
+	if s.url != p.url {
 		p.requeue(s)
 		return 0
 	}
