@@ -64,11 +64,11 @@ func New(report func(notify.Event)) *Mailer {
 	return m
 }
 
-// Set replaces the rules, which are indexed by Event.Virtual. Reminders continue at the new frequency, unless that is
-// 0. Letters that are still unsent follow the new rules.
+// Set replaces the rules, which are indexed by Event.Virtual, and keeps the map. Reminders continue at the new
+// frequency, unless that is 0. Letters that are still unsent follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
-	m.set(maps.Clone(rules))
+	m.set(rules)
 	maps.DeleteFunc(m.down, func(at lvs.Backend, _ notify.Event) bool { return m.rules[at.Virtual].Freq <= 0 })
 	m.mu.Unlock()
 	m.remind()
