@@ -41,19 +41,30 @@ var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
 	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)
+	inLine       = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:(?<=\n)(?!\z))`)
 )
+
+// midLine is a rune that Go's engine reads before a text that begins in the middle of a line. No byte is this rune.
+const midLine = beyond
 
 // Regexp is a compiled pattern. Several goroutines may use it at once.
 type Regexp struct {
 	needs  []string       // texts that every match contains, in this order; without an engine, the whole pattern
 	linear *regexp.Regexp // Go's engine, if the pattern means the same to it
 	weight int            // how many instructions of that engine each byte of a text may cost
+	before int            // how many runes that engine reads before the text: 0, or 1 for midLine
 	back   *regexp2.Regexp
 }
 
 // Compile reads a pattern. The empty pattern matches everything. (In Perl itself it would mean the last pattern that
 // matched.)
-func Compile(pattern string) (*Regexp, error) {
+func Compile(pattern string) (*Regexp, error) { return compile(pattern, false) }
+
+// CompileInLine reads a pattern for texts that begin in the middle of a line. There ^ under (?m) does not match. \A
+// does.
+func CompileInLine(pattern string) (*Regexp, error) { return compile(pattern, true) }
+
+func compile(pattern string, isInLine bool) (*Regexp, error) {
 	all, err := scan(pattern)
 	if err != nil {
 		return nil, err
@@ -62,10 +73,16 @@ func Compile(pattern string) (*Regexp, error) {
 	if all.plain {
 		return r, nil
 	}
-	if !all.odd && !all.begins && r.compileLinear(forGo.Replace(all.text)) {
+	text, forBack, odd := forGo.Replace(all.text), backtracking, all.odd || all.begins
+	if isInLine && strings.Contains(text, `(?m:^)`) {
+		odd = odd || strings.Contains(text, `\A`) // it does not match after a rune
+		text = fmt.Sprintf(`\A%c(?s:.*?)(%s)`, midLine, text)
+		r.before, forBack = 1, inLine
+	}
+	if !odd && r.compileLinear(text) {
 		return r, nil
 	}
-	r.back, err = regexp2.Compile(backtracking.Replace(all.text), regexp2.RE2,
+	r.back, err = regexp2.Compile(forBack.Replace(all.text), regexp2.RE2,
 		regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
 	if err != nil {
 		return nil, fmt.Errorf("not supported: %w", err)
@@ -113,12 +130,14 @@ func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) 
 		return at != nil, err
 	case r.linear == nil:
 		return true, nil
-	case r.light(text) && utf8.RuneCount(text) == len(text) && utf8.Valid(text): // ASCII: one rune per byte already
+	case r.before == 0 && r.light(text) && isASCII(text): // one rune per byte already
 		return r.linear.Match(text), nil
 	}
-	err = inTime(text, budget, spent, func(runes io.RuneReader) { ok = r.linear.MatchReader(runes) })
+	err = r.inTime(text, budget, spent, func(runes io.RuneReader) { ok = r.linear.MatchReader(runes) })
 	return ok, err
 }
+
+func isASCII(text []byte) bool { return utf8.RuneCount(text) == len(text) && utf8.Valid(text) }
 
 // Find returns the beginning and the end of the first match, or nil if there is none. It uses budget and spent as Match
 // does.
@@ -133,23 +152,24 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 		begin := bytes.Index(text, []byte(all))
 		return []int{begin, begin + len(all)}, nil
 	}
-	err = inTime(text, budget, spent, func(runes io.RuneReader) { at = r.linear.FindReaderSubmatchIndex(runes) })
+	err = r.inTime(text, budget, spent, func(runes io.RuneReader) { at = r.linear.FindReaderSubmatchIndex(runes) })
 	if at == nil || err != nil { // what was found in a part may not be the first
 		return nil, err
 	}
+	at = at[2*r.before:] // the first match would include midLine
 	for i := 2; i < len(at); i += 2 {
 		if at[i] >= 0 { // the newline at the end
 			at[1] = at[i]
 		}
 	}
-	return at[:2], nil
+	return []int{at[0] - r.before, at[1] - r.before}, nil
 }
 
 // inTime makes Go's engine search a text, and ends the search when the budget is spent.
-func inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
+func (r *Regexp) inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
-	reader := byteReader{rest: text, over: func() bool { return clock.read() > budget }}
+	reader := byteReader{before: r.before, rest: text, over: func() bool { return clock.read() > budget }}
 	search(&reader)
 	if reader.cut {
 		return ErrBudget
@@ -159,9 +179,10 @@ func inTime(text []byte, budget time.Duration, spent *time.Duration, search func
 
 // byteReader reads a text with one rune per byte. The text ends early when over returns true.
 type byteReader struct {
-	rest []byte
-	over func() bool // called every readsPerLook bytes
-	cut  bool
+	before int // how often midLine is read first
+	rest   []byte
+	over   func() bool // called every readsPerLook bytes
+	cut    bool
 }
 
 // readsPerLook is how many bytes are read between two calls of over.
@@ -169,6 +190,10 @@ const readsPerLook = 4 << 10
 
 // ReadRune implements io.RuneReader.
 func (r *byteReader) ReadRune() (rune, int, error) {
+	if r.before > 0 {
+		r.before--
+		return midLine, 1, nil
+	}
 	if len(r.rest)%readsPerLook == readsPerLook-1 && r.over() {
 		r.rest, r.cut = nil, true
 	}

@@ -141,6 +141,7 @@ type Env struct {
 	HostName string
 
 	matchers checker.Shared[string, *matcher]       // by pattern
+	inLine   checker.Shared[string, *perlre.Regexp] // by pattern of an expect line
 	trusted  checker.Shared[string, *x509.CertPool] // by file
 	secrets  seal.Secrets
 	http     checker.Shared[Spec, *httpRules] // keyed by settings that don't depend on the server

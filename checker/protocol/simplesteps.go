@@ -23,6 +23,7 @@ type simpleSteps struct {
 type simpleStep struct {
 	send   string
 	expect *matcher // nil: send
+	inLine *matcher // expect for what begins in the middle of a line
 }
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
@@ -34,7 +35,7 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	for step := range s.Steps.All() {
 		made := simpleStep{send: step.Text}
 		if !step.Send {
-			if made.expect, err = e.expected(step.Text); err != nil {
+			if made.expect, made.inLine, err = e.expected(step.Text); err != nil {
 				return nil, err
 			}
 		}
@@ -43,16 +44,23 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-// expected returns the matcher of an expect line. As with receive, ^ and $ match at each line.
-func (e *Env) expected(pattern string) (*matcher, error) {
+// expected returns the matchers of an expect line: one for what begins a line, and one for what begins in the middle of
+// a line. As with receive, ^ and $ match at each line.
+func (e *Env) expected(pattern string) (m, inLine *matcher, err error) {
 	if _, err := perlre.Compile(pattern); err != nil {
-		return nil, refused("expect", err)
+		return nil, nil, refused("expect", err)
 	}
-	m, err := e.matcher("expect", "(?m)"+pattern)
+	first, err := e.matcher("expect", "(?m)"+pattern)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &matcher{pattern, m.re, m.limits}, nil
+	rest, err := e.inLine.Get(pattern, func() (*perlre.Regexp, error) {
+		return perlre.CompileInLine("(?m)" + pattern)
+	})
+	if err != nil {
+		return nil, nil, refused("expect", err)
+	}
+	return &matcher{pattern, first.re, first.limits}, &matcher{pattern, rest, first.limits}, nil
 }
 
 // Check implements Checker.
@@ -85,6 +93,7 @@ type session struct {
 	server   *wire.Conn
 	buf      []byte
 	received []byte // received, and not matched yet
+	inLine   bool   // received begins in the middle of a line
 	matched  []byte // the last match
 	searched int    // searched bytes; repeated searches count again
 	search   search // all searches of the check
@@ -110,6 +119,9 @@ func (h *session) take(step simpleStep) error {
 // expect reads until the expected text has arrived. The next expectation applies to the text after it.
 func (h *session) expect(step simpleStep) error {
 	h.search.matcher = step.expect
+	if h.inLine {
+		h.search.matcher = step.inLine
+	}
 	for {
 		if found, err := h.find(); err != nil || found {
 			return err
@@ -139,10 +151,15 @@ func (h *session) find() (found bool, err error) {
 	}
 	h.searched += len(h.received)
 	at, err := h.search.find(h.received)
-	if at != nil {
-		h.matched, h.received = h.received[at[0]:at[1]:at[1]], h.received[at[1]:]
+	if at == nil {
+		return false, err
 	}
-	return at != nil, err
+	end := at[1]
+	if end > 0 { // what comes after all that was received counts as a line of its own, for protocols without lines
+		h.inLine = end < len(h.received) && h.received[end-1] != '\n'
+	}
+	h.matched, h.received = h.received[at[0]:end:end], h.received[end:]
+	return true, nil
 }
 
 // gather reads for a while from a server that sends little at a time, so that not every byte causes a search. It
