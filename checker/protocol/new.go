@@ -4,7 +4,9 @@ package protocol
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/checker/perlre"
@@ -112,6 +114,12 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 	find, err := e.matcher("same", s.Same)
 	return &same{c, find}, err
 }
+
+// Types returns the check types that New knows.
+func Types() []string { return slices.Sorted(maps.Keys(types)) }
+
+// Services returns the services that New knows.
+func Services() []string { return slices.Sorted(maps.Keys(services)) }
 
 // without returns the constructor of a check that sends no request.
 func without(r Result) constructor {

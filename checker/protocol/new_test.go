@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -27,12 +26,6 @@ func selfSignedRSA(t testing.TB) tls.Certificate {
 	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))(t)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
-
-// Types returns the check types that New knows.
-func Types() []string { return slices.Sorted(maps.Keys(types)) }
-
-// Services returns the services that New knows.
-func Services() []string { return slices.Sorted(maps.Keys(services)) }
 
 func anySpec(kind string) Spec {
 	return Spec{
