@@ -4,6 +4,7 @@ import (
 	"bufio"
 	_ "embed" // the metrics' names and texts are part of the program
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,8 @@ type exposition struct {
 // family is one metric, to which samples are added.
 type family struct {
 	exposition
-	name string
+	name   string
+	labels []string // of each sample: names and values alternately
 }
 
 //go:embed metrics.tsv
@@ -37,20 +39,24 @@ func (e exposition) family(name string) family {
 		kind = "summary" // without its buckets
 	}
 	fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
-	return family{e, name}
+	return family{e, name, nil}
 }
 
-// add writes one sample. labels contains names and values alternately.
+// add writes one sample, with more labels of its own.
 func (f family) add(value float64, labels ...string) {
 	f.w.WriteString(f.name)
-	for i := 0; i < len(labels); i += 2 {
-		f.w.WriteByte("{,"[min(i, 1)])
-		f.w.WriteString(labels[i])
-		f.w.WriteString(`="`)
-		escaped.WriteString(f.w, labels[i+1])
-		f.w.WriteByte('"')
+	before := byte('{')
+	for _, list := range [][]string{f.labels, labels} {
+		for i := 0; i < len(list); i += 2 {
+			f.w.WriteByte(before)
+			f.w.WriteString(list[i])
+			f.w.WriteString(`="`)
+			escaped.WriteString(f.w, list[i+1])
+			f.w.WriteByte('"')
+			before = ','
+		}
 	}
-	if len(labels) > 0 {
+	if before == ',' {
 		f.w.WriteByte('}')
 	}
 	f.w.WriteByte(' ')
@@ -58,22 +64,27 @@ func (f family) add(value float64, labels ...string) {
 	f.w.WriteByte('\n')
 }
 
-// virtuals adds a sample for each virtual service for which value returns one.
-func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
-	for i := range f.s.Virtuals {
-		if n, has := value(&f.s.Virtuals[i]); has {
-			f.add(n, "virtual", f.s.Virtuals[i].ID)
+// virtuals yields each virtual service, and the metric with its label.
+func (f family) virtuals() iter.Seq2[family, *view.Virtual] {
+	f.labels = []string{"virtual", ""}
+	return func(yield func(family, *view.Virtual) bool) {
+		for i := range f.s.Virtuals {
+			v := &f.s.Virtuals[i]
+			if f.labels[1] = v.ID; !yield(f, v) {
+				return
+			}
 		}
 	}
 }
 
-// servers adds a sample for each real server for which value returns one. label is an optional further label.
-func (f family) servers(value func(*Server) (n float64, has bool), label ...string) {
-	labels := append([]string{"virtual", "", "real", ""}, label...)
-	for v, r := range f.s.Each() {
-		if n, has := value(r); has {
-			labels[1], labels[3] = v.ID, r.Real
-			f.add(n, labels...)
+// servers yields each real server, and the metric with its labels.
+func (f family) servers() iter.Seq2[family, *Server] {
+	f.labels = []string{"virtual", "", "real", ""}
+	return func(yield func(family, *Server) bool) {
+		for v, r := range f.s.Each() {
+			if f.labels[1], f.labels[3] = v.ID, r.Real; !yield(f, r) {
+				return
+			}
 		}
 	}
 }

@@ -72,49 +72,63 @@ func (e exposition) table() {
 }
 
 func (e exposition) virtuals() {
-	info := e.family("ldirectord_virtual_info")
-	for _, v := range e.s.Virtuals {
-		info.add(1, "virtual", v.ID, "servicename", printable.Text(v.Title))
+	for f, v := range e.family("ldirectord_virtual_info").virtuals() {
+		f.add(1, "servicename", printable.Text(v.Title))
 	}
-	e.family("ldirectord_virtual_serving").virtuals(
-		func(v *view.Virtual) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
-	e.family("ldirectord_virtual_written").virtuals(
-		func(v *view.Virtual) (float64, bool) { return number(v.Written), true })
-	e.family("ldirectord_virtual_elsewhere").virtuals(
-		func(v *view.Virtual) (float64, bool) { return 1, v.Owner != "" })
-	e.family("ldirectord_virtual_fallback_active").virtuals(
-		func(v *view.Virtual) (float64, bool) {
-			return number(v.ServingFallback() != nil), v.Fallback != nil
-		})
-	fallbacks := e.family("ldirectord_fallback_up")
-	for _, v := range e.s.Virtuals {
-		for _, f := range v.Fallbacks() {
-			if !f.Checked.IsZero() {
-				fallbacks.add(number(f.State != "down"), "virtual", v.ID, "real", f.Server)
+	for f, v := range e.family("ldirectord_virtual_serving").virtuals() {
+		if !(*Virtual)(v).IsOff() {
+			f.add(float64(v.Serving))
+		}
+	}
+	for f, v := range e.family("ldirectord_virtual_written").virtuals() {
+		f.add(number(v.Written))
+	}
+	for f, v := range e.family("ldirectord_virtual_elsewhere").virtuals() {
+		if v.Owner != "" {
+			f.add(1)
+		}
+	}
+	for f, v := range e.family("ldirectord_virtual_fallback_active").virtuals() {
+		if v.Fallback != nil {
+			f.add(number(v.ServingFallback() != nil))
+		}
+	}
+	for f, v := range e.family("ldirectord_fallback_up").virtuals() {
+		for _, one := range v.Fallbacks() {
+			if !one.Checked.IsZero() {
+				f.add(number(one.State != "down"), "real", one.Server)
 			}
 		}
 	}
-	e.family("ldirectord_virtual_draining").virtuals(
-		func(v *view.Virtual) (float64, bool) { return float64(len(v.Leaving)), len(v.Leaving) > 0 })
-	e.family("ldirectord_virtual_guard_held").virtuals(
-		func(v *view.Virtual) (float64, bool) {
-			held := v.Guard.Held
-			for _, s := range v.Servers {
-				if s.Withheld {
-					held++
-				}
+	for f, v := range e.family("ldirectord_virtual_draining").virtuals() {
+		if len(v.Leaving) > 0 {
+			f.add(float64(len(v.Leaving)))
+		}
+	}
+	for f, v := range e.family("ldirectord_virtual_guard_held").virtuals() {
+		held := v.Guard.Held
+		for _, s := range v.Servers {
+			if s.Withheld {
+				held++
 			}
-			return float64(held), v.Guard.Keeps > 0 || v.Guard.Paced || held > 0
-		})
-	e.family("ldirectord_virtual_minservers_met").virtuals(
-		func(v *view.Virtual) (float64, bool) {
-			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
-		})
-	e.family("ldirectord_virtual_full").virtuals(
-		func(v *view.Virtual) (float64, bool) { return 1, v.Full })
+		}
+		if v.Guard.Keeps > 0 || v.Guard.Paced || held > 0 {
+			f.add(float64(held))
+		}
+	}
+	for f, v := range e.family("ldirectord_virtual_minservers_met").virtuals() {
+		if v.Enough != nil {
+			f.add(number(v.Enough.Enough))
+		}
+	}
+	for f, v := range e.family("ldirectord_virtual_full").virtuals() {
+		if v.Full {
+			f.add(1)
+		}
+	}
 	took := e.family("ldirectord_check_duration_seconds")
-	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
-		family{e, took.name + "_count"}
+	bucket, sum, count := took, took, took
+	bucket.name, sum.name, count.name = took.name+"_bucket", took.name+"_sum", took.name+"_count"
 	for _, v := range e.s.Virtuals {
 		if !e.s.Small {
 			for i, bound := range view.Bounds {
@@ -148,11 +162,12 @@ func (e exposition) announcements() {
 }
 
 func (e exposition) servers() {
-	e.family("ldirectord_server_up").servers(func(r *Server) (float64, bool) { return number(r.Up), true })
-	suspended := e.family("ldirectord_server_suspended")
-	for v, r := range e.s.Each() {
+	for f, r := range e.family("ldirectord_server_up").servers() {
+		f.add(number(r.Up))
+	}
+	for f, r := range e.family("ldirectord_server_suspended").servers() {
 		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
-			suspended.add(1, "virtual", v.ID, "real", r.Real, "state", r.State)
+			f.add(1, "state", r.State)
 		}
 	}
 	orders := e.family("ldirectord_server_order")
@@ -163,19 +178,31 @@ func (e exposition) servers() {
 		}
 		orders.add(1, "virtual", at.Virtual, "real", at.Real, "order", string(o.Kind), "end", end)
 	}
-	e.family("ldirectord_server_unjudged").servers(
-		func(r *Server) (float64, bool) { return 1, r.Unjudged != "" })
-	waits := e.family("ldirectord_server_waiting")
-	for v, r := range e.s.Each() {
-		if r.WaitsFor != "" {
-			waits.add(1, "virtual", v.ID, "real", r.Real, "for", r.WaitsFor)
+	for f, r := range e.family("ldirectord_server_unjudged").servers() {
+		if r.Unjudged != "" {
+			f.add(1)
 		}
 	}
-	e.family("ldirectord_server_full").servers(func(r *Server) (float64, bool) { return 1, r.Full })
-	e.family("ldirectord_server_suspected").servers(
-		func(r *Server) (float64, bool) { return 1, r.Suspected != "" })
-	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
-		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
+	for f, r := range e.family("ldirectord_server_waiting").servers() {
+		if r.WaitsFor != "" {
+			f.add(1, "for", r.WaitsFor)
+		}
+	}
+	for f, r := range e.family("ldirectord_server_full").servers() {
+		if r.Full {
+			f.add(1)
+		}
+	}
+	for f, r := range e.family("ldirectord_server_suspected").servers() {
+		if r.Suspected != "" {
+			f.add(1)
+		}
+	}
+	for f, r := range e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers() {
+		if r.CertEnd != 0 {
+			f.add(float64(r.CertEnd))
+		}
+	}
 	if !e.s.Small {
 		e.conditions()
 		// how long checks took in each stage that they completed
@@ -190,25 +217,25 @@ func (e exposition) servers() {
 
 // conditions writes the current conditions.
 func (e exposition) conditions() {
-	f := e.family("ldirectord_condition")
-	for _, v := range e.s.Virtuals {
+	all := e.family("ldirectord_condition")
+	for f, v := range all.virtuals() {
 		for _, c := range v.Conditions {
-			f.add(1, "virtual", v.ID, "kind", c.Kind)
+			f.add(1, "kind", c.Kind)
 		}
 	}
-	for v, s := range e.s.Each() {
-		for _, c := range s.Conditions {
-			f.add(1, "virtual", v.ID, "real", s.Real, "kind", c.Kind)
+	for f, r := range all.servers() {
+		for _, c := range r.Conditions {
+			f.add(1, "kind", c.Kind)
 		}
 	}
 }
 
 // stages adds a sample for each stage of the checks of each virtual service.
 func (f family) stages(value func(view.StageTime) float64) {
-	for _, v := range f.s.Virtuals {
+	for f, v := range f.virtuals() {
 		for mark, t := range v.Stages {
 			if t.Count > 0 {
-				f.add(value(t), "virtual", v.ID, "stage", wire.Mark(mark).String())
+				f.add(value(t), "stage", wire.Mark(mark).String())
 			}
 		}
 	}
@@ -216,18 +243,20 @@ func (f family) stages(value func(view.StageTime) float64) {
 
 // tallies writes the director's counters for each real server.
 func (e exposition) tallies() {
-	e.family("ldirectord_server_weight").servers(
-		func(r *Server) (float64, bool) { return float64(r.Effective), true })
-	e.family("ldirectord_server_checks_total").servers(
-		func(r *Server) (float64, bool) { return float64(r.Tally.Checks), true })
-	failures := e.family("ldirectord_server_check_failures_total")
-	for v, r := range e.s.Each() {
+	for f, r := range e.family("ldirectord_server_weight").servers() {
+		f.add(float64(r.Effective))
+	}
+	for f, r := range e.family("ldirectord_server_checks_total").servers() {
+		f.add(float64(r.Tally.Checks))
+	}
+	for f, r := range e.family("ldirectord_server_check_failures_total").servers() {
 		for cause, n := range r.Tally.Failures() {
-			failures.add(float64(n), "virtual", v.ID, "real", r.Real, "reason", cause)
+			f.add(float64(n), "reason", cause)
 		}
 	}
-	e.family("ldirectord_server_transitions_total").servers(
-		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
+	for f, r := range e.family("ldirectord_server_transitions_total").servers() {
+		f.add(float64(r.Tally.Transitions))
+	}
 }
 
 // carried writes the kernel's counters as they were last read with the table. A scrape itself sends no request to the
@@ -237,15 +266,17 @@ func (e exposition) carried() {
 		return
 	}
 	e.family("ldirectord_traffic_age_seconds").add(e.s.Time.Sub(e.s.Counted).Seconds())
+	var all family
 	for i, row := range traffic {
-		f := family{e, row[0]}
-		if i == 0 || row[0] != traffic[i-1][0] {
-			f = e.family(row[0])
+		if row[0] != all.name {
+			all = e.family(row[0])
 		}
 		comesBack := row[len(row)-1] == "out"
-		f.servers(func(r *Server) (float64, bool) {
-			return numbersOf(r)[i], r.Counted && (!comesBack || r.Forward == lvs.Masq)
-		}, row[1:]...)
+		for f, r := range all.servers() {
+			if r.Counted && (!comesBack || r.Forward == lvs.Masq) {
+				f.add(numbersOf(r)[i], row[1:]...)
+			}
+		}
 	}
 }
 
