@@ -60,12 +60,12 @@ func notifyState(c *call) error {
 	if serve {
 		change = instance.ToServe
 	}
-	left, unsaved, err := c.giveRole(change)
+	left, err := c.giveRole(change)
 	if left == instance.NoRole {
 		return err
 	}
 	status := c.complain(err)
-	if err := detach(c, left, unsaved); err != nil || status == exitOK {
+	if err := detach(c, left, err == nil); err != nil || status == exitOK {
 		return err
 	}
 	return exit{status: status}
@@ -73,8 +73,8 @@ func notifyState(c *call) error {
 
 // giveRole gives an order to the running daemon, or else records it. It returns the role that the caller still has to
 // carry out: NoRole if the daemon carries out the order, now or as soon as it can, or has refused it. The role is valid
-// even with an error. unsaved means that no file records the order.
-func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
+// even with an error, which then means that no file records the order.
+func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err error) {
 	var answer daemon.RoleAnswer
 	begun := runfile.SinceBoot()
 	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
@@ -89,25 +89,23 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 		if !answer.Role.StaysUp() {
 			left = answer.Role
 		}
-		return left, err != nil, err
+		return left, err
 	case refused != nil && refused.IsFinal():
-		return left, false, err
+		return left, err
 	}
 	now, unrecorded := c.recordRole(begun, change.After)
 	found := c.found()
 	if !now.StaysUp() || found.Pid == 0 || !c.instance().Stays(found.Process) {
-		return now, unrecorded != nil, unrecorded
+		return now, unrecorded
 	}
-	switch silent := !errors.Is(err, socket.ErrNoListener) && !errors.Is(err, socket.ErrEnding); {
+	switch {
 	case unrecorded != nil:
-		err = errors.Join(err, unrecorded)
-	case silent:
-		err = fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
-			err, found.Pid)
-	default:
-		err = nil
+		return left, errors.Join(err, unrecorded)
+	case errors.Is(err, socket.ErrNoListener), errors.Is(err, socket.ErrEnding):
+		return left, nil
 	}
-	return left, false, err
+	return left, fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
+		err, found.Pid)
 }
 
 // recordRole passes the recorded role to next and records the result instead, unless a later order is already recorded.
@@ -154,14 +152,14 @@ func vrrpServes(args []string) (serve bool, err error) {
 // detach carries out the order in a process with its own session, and waits for that process. If the order is recorded,
 // the process reads it again. If the role keeps the daemon running, and the daemon is recorded as running with a
 // supervisor, the daemon has crashed. Then the supervisor starts the next one in this role, and detach only waits.
-func detach(c *call, now instance.Role, unsaved bool) error {
+func detach(c *call, now instance.Role, recorded bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		if now == instance.Standby {
 			return nil
 		}
 		return c.awaitNext(s.Supervisor)
 	}
-	if !unsaved {
+	if recorded {
 		now = lastOrder
 	}
 	worker, err := ownProcess(c.argv, workerEnv+"="+string(now))

@@ -43,7 +43,7 @@ func start(c *call) error {
 func standby(c *call) error {
 	return c.begin(func(runs bool) error {
 		if runs {
-			_, _, err := c.giveRole(instance.ToStayUp)
+			_, err := c.giveRole(instance.ToStayUp)
 			return err
 		}
 		_, err := c.recordRole(runfile.SinceBoot(), func(last instance.Role) instance.Role {
