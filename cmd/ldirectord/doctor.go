@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"ldirectord/checker"
 	"ldirectord/internal/daemon"
@@ -20,12 +19,12 @@ func diagnose(c *call) error {
 		return examine(c)
 	}
 	last, err := daemon.LoadLastGood(c.ctx, c.source())
-	if err != nil || last.Plan == nil {
+	if err != nil {
 		return refused
 	}
 	c.Loaded = last
 	c.note("the file is refused; doctor examines the configuration that was last in force, of " +
-		last.GoodSince.Local().Format(time.DateTime))
+		when(last.GoodSince))
 	_ = examine(c) // the refused file decides the exit status
 	return refused
 }

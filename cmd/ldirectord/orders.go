@@ -50,7 +50,7 @@ func (c *call) orders() ([]orders.Entry, error) {
 	return status.ListOrders(all.At(time.Now()), core.SnapshotOf(c.Plan, time.Now())), err
 }
 
-// when formats a time of an order, in local time.
+// when formats a time, such as that of an order, in local time.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"

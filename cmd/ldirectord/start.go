@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -107,7 +106,7 @@ func (c *call) loadOrLastGood() error {
 		c.say(err.Error())
 	} else if !runs && !since.IsZero() {
 		c.warn("to start with the last good configuration, of %s: %s %s --last-good",
-			since.Format(time.DateTime), c.again(), c.verb)
+			when(since), c.again(), c.verb)
 	}
 	return refused
 }
@@ -115,14 +114,11 @@ func (c *call) loadOrLastGood() error {
 // takeLastGood replaces the configuration with the one that was last in force, unless that one can't be used.
 func (c *call) takeLastGood() error {
 	last, err := daemon.LoadLastGood(c.ctx, c.source())
-	if err == nil && last.Plan == nil {
-		err = errors.New("the last good configuration is refused: " + last.Refusals()[0])
-	}
 	if err != nil {
 		return err
 	}
 	c.Loaded = last
-	c.warn("starting with the last good configuration, of %s", last.GoodSince.Local().Format(time.DateTime))
+	c.warn("starting with the last good configuration, of %s", when(last.GoodSince))
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (f *configFile) keepGood(text []byte) {
 	}
 }
 
-// LoadLastGood reads the configuration that was last in force.
+// LoadLastGood reads the configuration that was last in force. One that is refused now is an error.
 func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	path := statePath("config", s.Path)
 	text, err := runfile.Read(path)
@@ -80,6 +80,9 @@ func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 		return nil, runfile.While("reading the last good configuration", err)
 	}
 	l := s.load(ctx, text, nil, true)
+	if l.Plan == nil {
+		return nil, errors.New("the last good configuration is refused: " + l.Refusals()[0])
+	}
 	l.GoodSince = since.UTC()
 	return l, nil
 }
