@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
-	"slices"
 )
 
 // Fact is something that directors should agree on.
@@ -36,30 +35,30 @@ func Compare(reports []*Report) (all []Difference) {
 	}
 	for _, f := range order {
 		d := Difference{Fact: f, Values: values[f]}
+		known, having := 0, map[string]int{} // how many directors have each value
 		for i, r := range reports {
-			if d.Values[i] = cmp.Or(d.Values[i], "-"); !r.knows(f) {
+			if !r.knows(f) {
 				d.Values[i] = ""
+				continue
+			}
+			d.Values[i] = cmp.Or(d.Values[i], "-")
+			having[d.Values[i]]++
+			known++
+		}
+		for usual, n := range having {
+			if 2*n > known {
+				d.Odd = minority(d.Values, usual)
 			}
 		}
-		known := slices.DeleteFunc(slices.Sorted(slices.Values(d.Values)),
-			func(value string) bool { return value == "" })
-		if len(known) > 0 && known[0] != known[len(known)-1] {
-			d.Odd = minority(d.Values, known)
+		if len(having) > 1 {
 			all = append(all, d)
 		}
 	}
 	return all
 }
 
-// minority reports which values differ from that of the majority. It returns nil if no value has a majority. known is
-// sorted.
-func minority(values, known []string) (odd []bool) {
-	usual := known[len(known)/2] // if any value has a majority
-	first, _ := slices.BinarySearch(known, usual)
-	after, _ := slices.BinarySearch(known, usual+"\x00") // the place after all equal to it
-	if 2*(after-first) <= len(known) {
-		return nil
-	}
+// minority reports which values differ from that of the majority.
+func minority(values []string, usual string) (odd []bool) {
 	for _, value := range values {
 		odd = append(odd, value != usual && value != "")
 	}
