@@ -210,8 +210,8 @@ func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0 || errors.Is(unanswered, socket.ErrEnding):
-		if there := c.elsewhere(); there != "" {
-			return fmt.Errorf("recorded for the next start on this table; %s", there)
+		if there := c.elsewhere(); there != nil {
+			return fmt.Errorf("recorded for the next start on this table; %w", there)
 		}
 		recorded := fmt.Errorf("recorded; no daemon runs for %s, so the order takes effect at the "+
 			"next start", c.path)

@@ -178,7 +178,7 @@ func reload(c *call) error {
 		if c.say(stopped); c.answer != nil {
 			c.answer["error"] = stopped
 		}
-		return exit{exitFailure, errors.New(c.others())}
+		return exit{exitFailure, c.others()}
 	case c.waitsForUs(found):
 		return nil
 	}

@@ -65,24 +65,19 @@ func showStatus(c *call) error {
 	} else {
 		c.tell("%s", stopped)
 	}
-	if there := c.others(); there != "" {
-		c.warn("%s", there)
+	if there := c.others(); there != nil {
+		c.warn("%v", there)
 	}
 	return cmp.Or(refused, error(exit{status: ended}))
 }
 
 // others names other daemons that the operator may have meant: one for another file with the same name, or those that
 // elsewhere finds.
-func (o *options) others() string {
-	if err := o.instance().NameTaken(); err != nil {
-		return err.Error()
-	}
-	return o.elsewhere()
-}
+func (o *options) others() error { return cmp.Or(o.instance().NameTaken(), o.elsewhere()) }
 
 // elsewhere names the daemons for this file that use another table or network namespace, and the commands that reach
-// them. It returns "" if there are none.
-func (o *options) elsewhere() string {
+// them. It returns nil if there are none.
+func (o *options) elsewhere() error {
 	var all []string
 	for _, s := range o.instance().Elsewhere() {
 		how := printable.ShellLine("ldirectord", "--ipvs", s.Table, "--rundir", o.RunDir, o.path, o.verb)
@@ -92,7 +87,10 @@ func (o *options) elsewhere() string {
 		all = append(all, fmt.Sprintf("a daemon with pid %d runs this file elsewhere; ask it with %s",
 			s.Pid, how))
 	}
-	return strings.Join(all, "; ")
+	if len(all) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(all, "; "))
 }
 
 // showReport prints the daemon's report if --verbose or --json is given.

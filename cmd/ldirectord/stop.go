@@ -34,8 +34,8 @@ func noneRuns(c *call, found instance.Found) error {
 	if found.Unseen != nil {
 		return found.Unseen
 	}
-	if there := c.others(); there != "" {
-		c.warn("%s", there)
+	if there := c.others(); there != nil {
+		c.warn("%v", there)
 	}
 	return c.load()
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 
@@ -59,8 +58,7 @@ func (c *call) lacksDaemon(meaning string) error {
 	if found.Pid != 0 {
 		return nil
 	}
-	none := fmt.Sprintf("no daemon runs for %s: %s", c.path, meaning)
-	return cmp.Or(found.Unseen, errors.New(cmp.Or(c.others(), none)))
+	return cmp.Or(found.Unseen, c.others(), fmt.Errorf("no daemon runs for %s: %s", c.path, meaning))
 }
 
 // wordsFor turns [VIRTUAL] REAL into the arguments of a request.
