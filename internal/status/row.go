@@ -76,12 +76,9 @@ func (v *Virtual) Rows() (rows []Row) {
 		add(s)
 	}
 	for _, f := range (*view.Virtual)(v).Fallbacks() {
-		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
+		s := &Server{Real: f.Server, State: "fallback", Note: place(f), TableWeight: f.TableWeight,
 			ByHand: f.ByHand, Conditions: slices.Clone(f.Conditions)}
 		if s.Check = f.Check; f.Active {
-			if s.Note = "serves"; f.State == "" {
-				s.Note = "serves, not checked"
-			}
 			s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Trouble: Doubt})
 		}
 		if f.State == "" { // otherwise its conditions have it
@@ -90,6 +87,17 @@ func (v *Virtual) Rows() (rows []Row) {
 		add(s)
 	}
 	return rows
+}
+
+// place describes what a fallback server does.
+func place(f *Fallback) string {
+	switch {
+	case !f.Active:
+		return "waits"
+	case f.State == "":
+		return "serves, not checked"
+	}
+	return "serves"
 }
 
 // addByHand adds the condition ByHand to a server that is not a real server of the file, if its entry was changed by

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"time"
 
 	"ldirectord/checker/wire"
@@ -63,35 +62,32 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 		v := &s.Virtuals[i]
 		known := newVirtual(v, s.Time, carried)
 		about := known.Remarks()
-		asked := slices.DeleteFunc(v.Fallbacks(), func(f *Fallback) bool { return f.Asked == nil })
-		known.Fallback, known.AlsoFallbacks = nil, nil
-		if len(asked) > 0 {
-			known.Fallback, known.AlsoFallbacks = asked[0], asked[1:]
+		add := func(r *Server, isFallback bool) {
+			w.Servers = append(w.Servers, Case{v.ID, v.Title, isFallback, *r, known.Error, known.Guard, about,
+				entries(r, v.Rule.Of)})
 		}
-		rows := known.Rows()
-		first := len(rows) - len(asked) // of the fallback servers
-		for k, row := range rows {
-			c := Case{v.ID, v.Title, k >= first, *row.Server, known.Error, known.Guard, about, nil}
-			if c.Fallback {
-				c.Server = inFull(asked[k-first], row.Server.Note, s.Time)
+		known.Fallback = nil // those that are asked for follow
+		for _, row := range known.Rows() {
+			add(row.Server, false)
+		}
+		for _, f := range v.Fallbacks() {
+			if f.Asked != nil {
+				add(inFull(f, s.Time), true)
 			}
-			c.History = entries(&c.Server, v.Rule.Of)
-			w.Servers = append(w.Servers, c)
 		}
 	}
 	return w
 }
 
-// inFull returns a fallback server with everything that is known about it. place is the note in its row, such as
-// "waits" or "serves".
-func inFull(f *Fallback, place string, now time.Time) Server {
+// inFull returns a fallback server with everything that is known about it.
+func inFull(f *Fallback, now time.Time) *Server {
 	s := f.Asked
 	complete(s, now)
 	if s.Rule = f.Rule; f.State == "" {
 		s.State = "fallback"
 	}
-	s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Text: "fallback: " + place})
-	return *s
+	s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Text: "fallback: " + place(f)})
+	return s
 }
 
 // entries returns all records of a server as entries.
