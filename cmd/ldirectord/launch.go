@@ -30,11 +30,9 @@ func (c *call) launch() error {
 	if why := daemon.TakenBack(c.path, c.Text); why != "" {
 		c.avoid(why)
 	}
-	if !isInBackground() && c.staysInForeground() {
-		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
-	}
-	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
-	if isInBackground() {
+	switch {
+	case isInBackground():
+		c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(readyFD)
 		ready := os.NewFile(readyFD, "ready")
@@ -44,6 +42,8 @@ func (c *call) launch() error {
 			return nil // another start was faster
 		}
 		return err
+	case c.staysInForeground():
+		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
 	}
 	ended, err := spawn(c)
 	return cmp.Or(runfile.While("starting the daemon", err), ended)

@@ -192,9 +192,7 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	case at.Real == "":
 		// if it left the file, its directive is not known
 		c.tell("%s guards %s again", cmp.Or(s.Guard, "keepserving"), at)
-	case order.Waits():
-		c.tell("%s: %s", at, order.StringFor(s.Weight))
-	case c.verb == "drain" || c.verb == "undrain":
+	case !order.Waits() && (c.verb == "drain" || c.verb == "undrain"):
 		c.tell("%sed %s", c.verb, at)
 	case order.Kind == orders.Ready:
 		c.tell("%s: order removed", at)
