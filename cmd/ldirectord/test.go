@@ -208,14 +208,13 @@ func (s *script) is(words []string) error {
 	if err != nil {
 		return err
 	}
-	for v, one := range now.Each() {
-		at := lvs.At(v.ID, one.Real)
+	for v, one := range now.Among(found) {
 		state := one.State
 		if one.Held {
 			state = "held"
 		}
-		if slices.Contains(found, at) && state != words[1] {
-			return fmt.Errorf("%s is %s", at, state)
+		if state != words[1] {
+			return fmt.Errorf("%s is %s", lvs.At(v.ID, one.Real), state)
 		}
 	}
 	return nil

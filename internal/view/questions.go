@@ -22,9 +22,8 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 
 // Aliases returns the other names that orders may use for these servers.
 func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
-	meant := setOf(servers)
-	for v, s := range now.Each() {
-		if s.Alias != "" && meant[lvs.At(v.ID, s.Real)] {
+	for v, s := range now.Among(servers) {
+		if s.Alias != "" {
 			others = append(others, lvs.At(v.ID, s.Alias))
 		}
 	}
@@ -66,10 +65,9 @@ func (s *Server) IsMeant(word string) bool {
 
 // Undrained finds one of these servers that still gets new connections, and returns the reason.
 func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
-	asked := setOf(backends)
-	for v, s := range now.Each() {
-		if at := lvs.At(v.ID, s.Real); asked[at] && s.InTable && s.Effective > 0 {
-			return at, cmp.Or(v.Error,
+	for v, s := range now.Among(backends) {
+		if s.InTable && s.Effective > 0 {
+			return lvs.At(v.ID, s.Real), cmp.Or(v.Error,
 				"its entry in the table belongs to another server too, or was changed externally"), true
 		}
 	}
@@ -78,9 +76,8 @@ func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why st
 
 // Refusing returns those virtual services of these servers whose scheduler refuses the clients of a drained server.
 func (now *Snapshot) Refusing(backends []lvs.Backend) (ids []string) {
-	asked := setOf(backends)
-	for v, s := range now.Each() {
-		if v.Refuses && asked[lvs.At(v.ID, s.Real)] && !slices.Contains(ids, v.ID) {
+	for v := range now.Among(backends) {
+		if v.Refuses && !slices.Contains(ids, v.ID) {
 			ids = append(ids, v.ID)
 		}
 	}

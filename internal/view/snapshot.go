@@ -158,6 +158,18 @@ func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 	}
 }
 
+// Among yields those of these servers that Each yields.
+func (now *Snapshot) Among(servers []lvs.Backend) iter.Seq2[*Virtual, *Server] {
+	meant := setOf(servers)
+	return func(yield func(*Virtual, *Server) bool) {
+		for v, s := range now.Each() {
+			if meant[lvs.At(v.ID, s.Real)] && !yield(v, s) {
+				return
+			}
+		}
+	}
+}
+
 // Fallback is the fallback server of a virtual service at one moment.
 type Fallback struct {
 	Server string `json:"server"` // address:port as configured

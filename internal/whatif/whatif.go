@@ -157,8 +157,8 @@ func (w *World) Wait(servers []lvs.Backend) {
 
 // anyDown reports whether any of these servers is down.
 func (w *World) anyDown(servers []lvs.Backend) bool {
-	for v, s := range w.Snapshot().Each() {
-		if s.State == "down" && slices.Contains(servers, lvs.At(v.ID, s.Real)) {
+	for _, s := range w.Snapshot().Among(servers) {
+		if s.State == "down" {
 			return true
 		}
 	}
