@@ -109,7 +109,7 @@ func (c *call) printFindings(found parser.Diagnostics) {
 		}
 		return
 	}
-	advice := c.verb != "status" && c.verb != "stop"
+	advice := c.command.is("by-file")
 	for _, d := range found.ForLog() {
 		if d.Severity == parser.Error || d.IsPerls() || advice && d.AtStart() {
 			c.say(daemon.Message(d))
