@@ -165,8 +165,7 @@ func drains(s *plan.Service, server lvs.Dest) bool {
 }
 
 // toZero returns the change to weight 0 that comes before a removal.
-func toZero(removal lvs.Op) lvs.Op {
-	op := removal
+func toZero(op lvs.Op) lvs.Op {
 	op.Kind, op.Dest.Weight = lvs.EditDest, 0
 	return op
 }

@@ -85,9 +85,7 @@ func roll(c *call) error {
 // namesOf returns the names of servers without duplicates.
 func namesOf(servers []lvs.Backend) (names []string) {
 	for _, at := range servers {
-		if !slices.Contains(names, at.Real) {
-			names = append(names, at.Real)
-		}
+		names = with(names, at.Real)
 	}
 	return names
 }

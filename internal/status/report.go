@@ -140,7 +140,7 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
 	r.setAges(s.Time)
 	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
-	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages, Lacked: s.Lacked.UTC()}
+	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
 	if !s.Lacked.IsZero() { // even if the clock was set since
 		r.Checks.Lacked = r.Time.Add(-s.Time.Sub(s.Lacked))
 	}
