@@ -255,10 +255,10 @@ func decide(t *testing.T, p *plan.Plan, out io.Writer) {
 	go func() { ended <- d.Run(ctx, p) }()
 	time.Sleep(time.Second)
 	s := testkit.Must(d.Snapshot(ctx))(t)
-	r := status.NewReport(s, status.Process{}, nil)
+	r := status.NewReport(s, status.Process{})
 	_ = r.WriteText(out)
 	_ = status.WriteMetrics(out, s, status.Process{})
-	_ = status.NewWhy(s, s.Time, nil).WriteText(out, true)
+	_ = status.NewWhy(s, s.Time).WriteText(out, true)
 	pages := &page.Pages{
 		Report: func(context.Context) (*status.Report, error) { return r, nil },
 		Host:   func() string { return "" },

@@ -60,11 +60,8 @@ func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 			continue
 		}
 		now, err := m.d.director.Snapshot(ctx)
-		if err != nil {
-			continue
-		}
-		if counted, err := m.d.connections(ctx, now); err == nil {
-			m.traffic.Look(time.Now(), counted)
+		if err == nil && m.d.count(ctx, now) == nil {
+			m.traffic.Look(time.Now(), now)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/socket"
 	"ldirectord/internal/status"
 	"ldirectord/internal/view"
@@ -37,8 +36,8 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	}
 	now.Orders = d.orders.withWaiting(now.Orders)
 	now.Await(d.orders.waiting())
-	counted, _ := d.connections(ctx, now) // those that could be read in time
-	return status.NewReport(now, d.process(), counted), nil
+	_ = d.count(ctx, now) // those that can be read in time
+	return status.NewReport(now, d.process()), nil
 }
 
 // why returns the history of the servers that a request names. Only root gets the conversations with the servers,
@@ -49,9 +48,9 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 		return nil, err
 	}
 	now.Await(d.orders.waiting())
-	counted, _ := d.connections(ctx, now)
+	_ = d.count(ctx, now)
 	process := d.tally.process()
-	why := status.NewWhy(now, process.Started, counted)
+	why := status.NewWhy(now, process.Started)
 	why.Zone = process.Zone
 	if socket.UserOf(ctx) != 0 {
 		why.DropConversations()
@@ -59,25 +58,24 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	return why, nil
 }
 
-// connections reads the counters of all servers from the kernel. It uses its own client, so that it never waits for the
-// director's. If it fails, it also returns the counters that it has read so far.
-func (d *daemon) connections(ctx context.Context, now *view.Snapshot) (map[lvs.Backend]lvs.Counters, error) {
+// count reads the counters of all servers from the kernel, and notes them in the snapshot. It uses its own client, so
+// that it never waits for the director's. If it fails, some servers have no counters.
+func (d *daemon) count(ctx context.Context, now *view.Snapshot) error {
 	if d.Table.Live == nil {
-		return nil, nil
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
-	all := map[lvs.Backend]lvs.Counters{}
 	for _, v := range now.Virtuals {
 		found, err := d.Table.Live.Services(ctx, v.Key)
 		if err != nil {
-			return all, err
+			return err
 		}
-		for _, s := range v.Servers {
-			if c, in := found[v.Key].Counters[s.Addr]; in {
-				all[lvs.At(v.ID, s.Real)] = c
+		for i := range v.Servers {
+			if c, in := found[v.Key].Counters[v.Servers[i].Addr]; in {
+				v.Servers[i].Connections = &c
 			}
 		}
 	}
-	return all, nil
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/internal/lvs"
+	seen "ldirectord/internal/view"
 )
 
 // The page shows ten minutes of traffic.
@@ -29,21 +30,24 @@ type Traffic struct {
 
 // Look records the counters of all servers. It forgets virtual services that have no counters. If looks were missed, it
 // divides the connections among them. After a gap of more than ten minutes, it starts all lines anew.
-func (t *Traffic) Look(now time.Time, all map[lvs.Backend]lvs.Counters) {
+func (t *Traffic) Look(now time.Time, all *seen.Snapshot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	turns := max(1, uint64(now.Sub(t.at).Round(Interval)/Interval))
 	if turns > looks {
 		turns, t.last, t.lines = 1, nil, map[string][]uint32{}
 	}
-	begun, counts := map[string]uint64{}, make(map[lvs.Backend]uint64, len(all))
-	for at, c := range all {
-		n := c.Traffic.Connections
+	begun, counts := map[string]uint64{}, make(map[lvs.Backend]uint64, len(t.last))
+	for v, s := range all.Each() {
+		if s.Connections == nil {
+			continue
+		}
+		at, n := lvs.At(v.ID, s.Real), s.Connections.Traffic.Connections
 		was, known := t.last[at]
 		if !known || was > n { // it was added meanwhile
 			was = n
 		}
-		begun[at.Virtual] += n - was
+		begun[v.ID] += n - was
 		counts[at] = n
 	}
 	t.last, t.at = counts, now

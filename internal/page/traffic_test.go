@@ -8,15 +8,16 @@ import (
 
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/testkit"
+	seen "ldirectord/internal/view"
 )
 
-func counted(connections ...uint64) map[lvs.Backend]lvs.Counters {
-	all := map[lvs.Backend]lvs.Counters{}
+func counted(connections ...uint64) *seen.Snapshot {
+	v := seen.Virtual{ID: "tcp:192.0.2.1:80"}
 	for i, n := range connections {
-		all[lvs.At("tcp:192.0.2.1:80",
-			fmt.Sprint("10.0.0.", i, ":80"))] = lvs.Counters{Traffic: lvs.Traffic{Connections: n}}
+		v.Servers = append(v.Servers, seen.Server{Real: fmt.Sprint("10.0.0.", i, ":80"),
+			Connections: &lvs.Counters{Traffic: lvs.Traffic{Connections: n}}})
 	}
-	return all
+	return &seen.Snapshot{Virtuals: []seen.Virtual{v}}
 }
 
 // Only what was counted between two looks is traffic: not what a server had before, and nothing is negative where one
@@ -24,7 +25,7 @@ func counted(connections ...uint64) map[lvs.Backend]lvs.Counters {
 func TestTraffic(t *testing.T) {
 	var now Traffic
 	at := start
-	look := func(all map[lvs.Backend]lvs.Counters) { at = at.Add(Interval); now.Look(at, all) }
+	look := func(all *seen.Snapshot) { at = at.Add(Interval); now.Look(at, all) }
 	for _, all := range [][]uint64{{1000}, {1010, 500}, {1010, 520}, {1015}, {5}, {6, 500}} {
 		look(counted(all...))
 	}
@@ -42,7 +43,7 @@ func TestTraffic(t *testing.T) {
 	at = at.Add(time.Hour) // without the page
 	look(counted(1000))
 	testkit.Same(t, now.of("tcp:192.0.2.1:80"), []uint32{0}, "an hour later")
-	if look(nil); now.of("tcp:192.0.2.1:80") != nil {
+	if look(counted()); now.of("tcp:192.0.2.1:80") != nil {
 		t.Error("a virtual service that left is still there")
 	}
 }
@@ -61,10 +62,11 @@ func TestDrawn(t *testing.T) {
 
 // Ten minutes of 10,000 servers take at most 5 MB, even with a virtual service each.
 func TestTrafficIsSmall(t *testing.T) {
-	all := map[lvs.Backend]lvs.Counters{}
+	all := &seen.Snapshot{}
 	for i := range uint64(10000) {
-		all[lvs.At(fmt.Sprint("tcp:192.0.2.1:", i),
-			"10.0.0.1:80")] = lvs.Counters{Traffic: lvs.Traffic{Connections: i}}
+		one := counted(i).Virtuals[0]
+		one.ID = fmt.Sprint("tcp:192.0.2.1:", i)
+		all.Virtuals = append(all.Virtuals, one)
 	}
 	before := testkit.InUse()
 	var now Traffic

@@ -54,7 +54,7 @@ func scrape(ctx context.Context, d *director.Director) error {
 		return err
 	}
 	return errors.Join(WriteMetrics(io.Discard, now, process()),
-		NewReport(now, process(), nil).WriteText(io.Discard))
+		NewReport(now, process()).WriteText(io.Discard))
 }
 
 // services is a configuration whose servers depend on n.

@@ -133,9 +133,8 @@ type (
 	Announcement = view.Announcement
 )
 
-// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot's servers. carried need not
-// contain all servers.
-func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
+// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot's servers.
+func NewReport(s *view.Snapshot, p Process) *Report {
 	r := &p.Report
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
 	r.setAges(s.Time)
@@ -150,7 +149,7 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 	}
 	r.Announcements, r.AnnounceError, r.Conditions = s.Announcements, s.Announcing, s.Conditions
 	for i := range s.Virtuals {
-		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
+		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time))
 	}
 	return r
 }
@@ -192,14 +191,10 @@ func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 
 // newVirtual completes the director's facts about a virtual service. It changes the servers in place, because there may
 // be many.
-func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
+func newVirtual(known *view.Virtual, now time.Time) Virtual {
 	v := Virtual(*known)
 	for i := range v.Servers {
-		s := &v.Servers[i]
-		complete(s, now)
-		if c, known := carried[lvs.At(v.ID, s.Real)]; known {
-			s.Connections = &c
-		}
+		complete(&v.Servers[i], now)
 	}
 	for _, f := range known.Fallbacks() {
 		f.Check = newCheck(f.Checked, &f.Last)

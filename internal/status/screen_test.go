@@ -75,7 +75,7 @@ func counted(n uint64) *Connections {
 
 func TestTheScreen(t *testing.T) {
 	at := testkit.Time("2000-01-01T00:10:01Z")
-	first := NewReport(observed(t), process(), carried())
+	first := NewReport(carrying(t), process())
 	shop := func(r *Report) []Server { return r.Virtuals[0].Servers }
 	shop(first)[0].Connections = counted(1 << 40)
 	shop(first)[3].Connections = counted(500)

@@ -55,12 +55,12 @@ func tell(t *testing.T, all io.Writer, config string, given orders.All, standby 
 		past, err2 := d.Why(ctx, "", "")
 		have, err3 := table.Read(ctx)
 		testkit.OK(t, errors.Join(err, err2, err3))
-		report := NewReport(now, process(), nil)
+		report := NewReport(now, process())
 		lacking, _, err := d.Lacking(ctx)
 		testkit.OK(t, err)
 		testkit.Equal(t, lacking, report.Lacking(), config)
 		fmt.Fprintf(all, "%s%s%s\n%s\ntrouble %d, the table:\n%s", shown(t, report),
-			explained(t, NewWhy(past, now.Time, nil)), object(t, report.Virtuals[0]),
+			explained(t, NewWhy(past, now.Time)), object(t, report.Virtuals[0]),
 			strings.Join(told.FindAllString(metricsOf(t, now), -1), "\n"), report.Virtuals[0].Trouble(),
 			lvs.Format(have))
 		stop()

@@ -173,16 +173,23 @@ func process() Process {
 	}}
 }
 
-func carried() map[lvs.Backend]Connections {
-	return map[lvs.Backend]Connections{
-		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Active: 120, Inactive: 30, Persistent: 4},
-		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Active: 1},
+// carrying is what observed returns, with connections.
+func carrying(t *testing.T) *view.Snapshot {
+	now := observed(t)
+	for v, s := range now.Each() {
+		switch lvs.At(v.ID, s.Real) {
+		case lvs.At("tcp:192.0.2.10:80", "192.0.2.21:80"):
+			s.Connections = &Connections{Active: 120, Inactive: 30, Persistent: 4}
+		case lvs.At("tcp:192.0.2.10:80", "192.0.2.24:80"):
+			s.Connections = &Connections{Active: 1}
+		}
 	}
+	return now
 }
 
 func TestTheThreeFormsOfAReport(t *testing.T) {
-	now := observed(t)
-	report := NewReport(now, process(), carried())
+	now := carrying(t)
+	report := NewReport(now, process())
 	form := shown(t, report)
 	golden(t, "text", form)
 	for line := range strings.Lines(form) {
@@ -227,7 +234,7 @@ func inUTC(t *testing.T) {
 // forms compares with a file what a report says to people and to programs, and the metrics of its virtual services.
 func forms(t *testing.T, name string, now *view.Snapshot, p Process) {
 	t.Helper()
-	report := NewReport(now, p, nil)
+	report := NewReport(now, p)
 	golden(t, name, fmt.Sprintf("%s%s\n%s\n", shown(t, report),
 		testkit.Must(json.MarshalIndent(report, "", "  "))(t),
 		strings.Join(ofVirtuals.FindAllString(metricsOf(t, now), -1), "\n")))
@@ -260,7 +267,7 @@ func golden(t *testing.T, name, got string) {
 
 // A command reads a report as the daemon wrote it.
 func TestAReportIsReadAsItWasWritten(t *testing.T) {
-	report := NewReport(observed(t), process(), carried())
+	report := NewReport(carrying(t), process())
 	text := object(t, report)
 	testkit.Equal(t, object(t, testkit.Must(ReadReport([]byte(text)))(t)), text)
 	for what, other := range map[string]*strings.Replacer{
@@ -287,7 +294,7 @@ func TestAReportOfACopy(t *testing.T) {
 	was := testkit.Must(json.Marshal([]any{now.Virtuals, spare}))(t)
 	one := now.Clone()
 	one.Await(orders.All{lvs.At("fwm:3", "a"): {Kind: orders.Maint, From: at.Add(time.Hour)}})
-	NewReport(one, process(), nil)
+	NewReport(one, process())
 	testkit.Equal(t, string(testkit.Must(json.Marshal([]any{now.Virtuals, spare}))(t)), string(was))
 }
 
@@ -302,7 +309,7 @@ func TestMetricsOfASnapshot(t *testing.T) {
 	}
 	foreign := at("withdrawn", "")
 	foreign.Address, foreign.Foreign = "foreign", "lvs0"
-	shows := shown(t, NewReport(&view.Snapshot{Announcements: []view.Announcement{foreign}}, process(), nil))
+	shows := shown(t, NewReport(&view.Snapshot{Announcements: []view.Announcement{foreign}}, process()))
 	testkit.Contains(t, strings.Join(strings.Fields(shows), " "), "foreign foreign lvs0")
 	got := metricsOf(t, &view.Snapshot{
 		Virtuals: []view.Virtual{
@@ -328,7 +335,7 @@ func TestAClientThatHasGoneIsAnError(t *testing.T) {
 	if err := WriteMetrics(brokenPipe{}, now, process()); err == nil {
 		t.Error("metrics: no error")
 	}
-	if err := NewReport(now, process(), nil).WriteText(brokenPipe{}); err == nil {
+	if err := NewReport(now, process()).WriteText(brokenPipe{}); err == nil {
 		t.Error("text: no error")
 	}
 }
@@ -391,7 +398,7 @@ func TestWhatHappenedIsShown(t *testing.T) {
 	p.Last = []Failure{{Text: "the table was emptied", At: at.Add(-48 * time.Hour), More: 2},
 		{Text: "today", At: at}}
 	now := &view.Snapshot{Time: at, Folder: "open /srv/maintenance: permission denied"}
-	golden(t, "happened", shown(t, NewReport(now, p, nil)))
+	golden(t, "happened", shown(t, NewReport(now, p)))
 }
 
 func TestDurationsAreShort(t *testing.T) {

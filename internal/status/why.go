@@ -10,7 +10,6 @@ import (
 
 	"ldirectord/checker/wire"
 	"ldirectord/internal/history"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/view"
 )
 
@@ -55,12 +54,12 @@ type Entry struct {
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
 
-// NewWhy makes a Why from the result of director.Why. carried need not contain all servers.
-func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
+// NewWhy makes a Why from the result of director.Why.
+func NewWhy(s *view.Snapshot, started time.Time) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
 		v := &s.Virtuals[i]
-		known := newVirtual(v, s.Time, carried)
+		known := newVirtual(v, s.Time)
 		about := known.Remarks()
 		add := func(r *Server, isFallback bool) {
 			w.Servers = append(w.Servers, Case{v.ID, v.Title, isFallback, *r, known.Error, known.Guard, about,

@@ -125,7 +125,7 @@ func explained(t *testing.T, w *Why) string {
 // why shows what is wrong, since when, why, and what was done about it, for people and for programs.
 func TestWhy(t *testing.T) {
 	inUTC(t)
-	w := NewWhy(night(), testkit.Time("2026-11-20T22:00:00Z"), nil)
+	w := NewWhy(night(), testkit.Time("2026-11-20T22:00:00Z"))
 	text := explained(t, w)
 	var program strings.Builder
 	e := json.NewEncoder(&program)
@@ -142,7 +142,7 @@ func TestWhy(t *testing.T) {
 }
 
 func TestWhyShowsTheLastEntries(t *testing.T) {
-	w := NewWhy(night(), time.Now(), nil)
+	w := NewWhy(night(), time.Now())
 	w.Last(2)
 	h := w.Servers[0].History
 	if len(h) != 2 || h[0].What != "edit" || h[1].What != "order" || w.Servers[1].History == nil {

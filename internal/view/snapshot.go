@@ -221,7 +221,7 @@ type Server struct {
 
 	ServerResult
 	ServerCounts
-	Connections *lvs.Counters `json:"connections"` // as just read; null if unknown; filled in later
+	Connections *lvs.Counters `json:"connections"` // as just read; null if unknown; filled in by the reader
 	// each check of a server that has several checks; ServerResult is the worst of them
 	Checks []Check `json:"each_check,omitempty"`
 	ServerPast
