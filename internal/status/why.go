@@ -62,8 +62,8 @@ func NewWhy(s *view.Snapshot, started time.Time) *Why {
 		known := newVirtual(v, s.Time)
 		about := known.Remarks()
 		add := func(r *Server, isFallback bool) {
-			w.Servers = append(w.Servers, Case{v.ID, v.Title, isFallback, *r, known.Error, known.Guard, about,
-				entries(r, v.Rule.Of)})
+			w.Servers = append(w.Servers, Case{v.ID, v.Title, isFallback, *r, known.Error, known.Guard,
+				about, entries(r, v.Rule.Of)})
 		}
 		known.Fallback = nil // those that are asked for follow
 		for _, row := range known.Rows() {
