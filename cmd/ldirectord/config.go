@@ -101,23 +101,23 @@ func (c *call) printFindings(found parser.Diagnostics) {
 		brief, left := found.ByPosition().Brief().Within(screen - 1)
 		for _, d := range brief {
 			if d.Severity != parser.Note {
-				c.say(d.String())
+				c.say("%v", d)
 			}
 		}
 		if left > 0 {
-			c.say(c.moreFindings(left))
+			c.say("%s", c.moreFindings(left))
 		}
 		return
 	}
 	advice := c.command.is("by-file")
 	for _, d := range found.ForLog() {
 		if d.Severity == parser.Error || d.IsPerls() || advice && d.AtStart() {
-			c.say(daemon.Message(d))
+			c.say("%s", daemon.Message(d))
 		}
 	}
 	silent := slices.DeleteFunc(found.Warnings(), parser.Diagnostic.AtStart).Count(parser.Warning)
 	if silent > 0 && advice {
-		c.say(daemon.Message(parser.Diagnostic{Pos: parser.Position{File: c.path},
+		c.say("%s", daemon.Message(parser.Diagnostic{Pos: parser.Position{File: c.path},
 			Text: view.Plural(silent, "warning") + "; the command check shows all"}))
 	}
 }

@@ -23,7 +23,7 @@ func diagnose(c *call) error {
 		return refused
 	}
 	c.Loaded = last
-	c.note("the file is refused; doctor examines the configuration that was last in force, of " +
+	c.note("the file is refused; doctor examines the configuration that was last in force, of %s",
 		when(last.GoodSince))
 	_ = examine(c) // the refused file decides the exit status
 	return refused

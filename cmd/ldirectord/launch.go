@@ -119,7 +119,7 @@ func awaitReady(c *call, r io.Reader) bool {
 		if lines.Text() == daemon.ReadyLine {
 			return true
 		}
-		c.say(lines.Text())
+		c.say("%s", lines.Text())
 	}
 	return false
 }

@@ -138,7 +138,7 @@ func (c *call) run() error {
 // act finds the configuration and runs the command.
 func (c *call) act() error {
 	if err := c.find(); err != nil && len(c.Of) == 0 { // --of needs no file
-		c.say(err.Error())
+		c.say("%v", err)
 		if missing, is := errors.AsType[instance.Missing](err); is {
 			c.warn("%s", missing.Looked())
 		}

@@ -52,9 +52,9 @@ func asLine(text string) string { return printable.Text(strings.ReplaceAll(text,
 func (o *output) flush() { _ = o.out.Flush() }
 
 // say prints a line to standard error after flushing the answer so far.
-func (o *output) say(line string) {
+func (o *output) say(format string, args ...any) {
 	o.flush()
-	io.WriteString(o.stderr, asLine(line))
+	io.WriteString(o.stderr, asLine(fmt.Sprintf(format, args...)))
 }
 
 // tell prints a line of the answer.
@@ -80,7 +80,7 @@ func (t table) row(cells ...string) {
 
 // warn is like say, but begins the line with the program's name.
 func (o *output) warn(format string, args ...any) {
-	o.say("ldirectord: " + fmt.Sprintf(format, args...))
+	o.say("ldirectord: "+format, args...)
 }
 
 // sayNow prints a line that begins with the current time.
@@ -90,13 +90,13 @@ func (o *output) sayNow(line string) {
 }
 
 // note prints a remark about the whole plan.
-func (o *output) note(text string) {
+func (o *output) note(format string, args ...any) {
 	if o.answer == nil {
-		o.tell("# %s", text)
+		o.tell("# "+format, args...)
 		return
 	}
 	notes, _ := o.answer["notes"].([]string)
-	o.answer["notes"] = append(notes, text)
+	o.answer["notes"] = append(notes, fmt.Sprintf(format, args...))
 }
 
 // complain prints an error, if there is one, and returns the exit status.

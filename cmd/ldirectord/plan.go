@@ -73,15 +73,14 @@ func removals(have lvs.Table, leaves func(lvs.Key) bool) (ops []lvs.Op) {
 func noteOrigins(c *call, ops []lvs.Op) {
 	for _, v := range c.Config.Virtuals {
 		for _, w := range v.Waiting {
-			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
-				"a reload that adds this name removes no server there",
-				w.Name, v.ID, plan.NoAddress(w)))
+			c.note("%s of %s is unknown: %s; a reload that adds this name removes no server there",
+				w.Name, v.ID, plan.NoAddress(w))
 		}
 	}
 	for _, v := range c.Config.Virtuals {
 		isOf := func(op lvs.Op) bool { return op.Key == v.Key }
 		if v.Use != "" && slices.ContainsFunc(ops, isOf) {
-			c.note(fmt.Sprintf("%s uses the %s", v.ID, c.Config.Taken(v)))
+			c.note("%s uses the %s", v.ID, c.Config.Taken(v))
 		}
 	}
 }

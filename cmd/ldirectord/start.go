@@ -103,7 +103,7 @@ func (c *call) loadOrLastGood() error {
 			c.LastGood = true
 			return nil
 		}
-		c.say(err.Error())
+		c.say("%v", err)
 	} else if !runs && !since.IsZero() {
 		c.warn("to start with the last good configuration, of %s: %s %s --last-good",
 			when(since), c.again(), c.verb)
@@ -175,7 +175,7 @@ func reload(c *call) error {
 		return found.Unseen
 	case found.Pid == 0:
 		stopped := "ldirectord is stopped for " + c.path
-		if c.say(stopped); c.answer != nil {
+		if c.say("%s", stopped); c.answer != nil {
 			c.answer["error"] = stopped
 		}
 		return exit{exitFailure, c.others()}

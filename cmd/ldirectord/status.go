@@ -37,7 +37,7 @@ func showStatus(c *call) error {
 		if c.Watch != 0 {
 			return watch(c)
 		}
-		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
+		c.say("ldirectord for %s is running with pid: %d", c.path, pid)
 		if last, _ := c.roleFile().Read(); last.Role == instance.Standby && !c.Verbose && !c.JSON {
 			c.say("standing by: it checks and leaves the table to another director")
 		}
@@ -56,15 +56,14 @@ func showStatus(c *call) error {
 	refused := c.load()
 	ended := exitStopped
 	if found.Stale {
-		c.say(fmt.Sprintf("ldirectord stale pid file %s for %s", c.instance().PidFile(), c.path))
+		c.say("ldirectord stale pid file %s for %s", c.instance().PidFile(), c.path)
 		ended = exitFailure
 	}
-	stopped := "ldirectord is stopped for " + c.path
+	tell := c.tell
 	if c.JSON {
-		c.say(stopped)
-	} else {
-		c.tell("%s", stopped)
+		tell = c.say // the answer is only JSON
 	}
+	tell("ldirectord is stopped for %s", c.path)
 	if there := c.others(); there != nil {
 		c.warn("%v", there)
 	}
@@ -134,7 +133,7 @@ func showLacking(c *call) {
 	text, err := c.socket().Ask(ctx, "/lacking")
 	var lacking, all int
 	if err == nil && json.Unmarshal(text, &[]*int{&lacking, &all}) == nil && lacking > 0 {
-		c.say(fmt.Sprintf("virtual services without a server: %d of %d; status -v shows which", lacking, all))
+		c.say("virtual services without a server: %d of %d; status -v shows which", lacking, all)
 	}
 }
 

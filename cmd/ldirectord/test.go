@@ -34,7 +34,7 @@ func testFile(c *call) error {
 			world: whatif.New(c.Plan, c.Plan.Services, nil, 0)}
 		if err := s.play(); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") { // a table has several
-				c.say(line)
+				c.say("%s", line)
 			}
 			failed++
 		} else {

@@ -98,10 +98,10 @@ func suppose(c *call, given orders.All) error {
 		return wouldChange
 	}
 	for _, l := range losses {
-		c.note(l.String())
+		c.note("%s", l)
 	}
 	for _, text := range addresses {
-		c.note(text)
+		c.note("%s", text)
 	}
 	return wouldChange
 }
