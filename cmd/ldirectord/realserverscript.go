@@ -144,11 +144,8 @@ func writeRealServerScript(w io.Writer, path, name, server string, servers []*re
 
 func (s *realServer) write(b *strings.Builder) {
 	for _, way := range slices.Sorted(maps.Keys(s.serves)) {
-		fmt.Fprintf(b, "\tserves %s %s", printable.ShellWord(s.addr.String()), way)
-		for _, address := range s.serves[way] {
-			b.WriteString(" " + printable.ShellWord(address))
-		}
-		b.WriteString("\n")
+		words := append([]string{"serves", s.addr.String(), way}, s.serves[way]...)
+		fmt.Fprintf(b, "\t%s\n", printable.ShellLine(words...))
 	}
 	for _, v := range s.manual {
 		fmt.Fprintf(b, "\t: # by hand: %s\n", v)
