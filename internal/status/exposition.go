@@ -24,6 +24,7 @@ type exposition struct {
 type family struct {
 	exposition
 	name   string
+	suffix string   // of the name, in samples of a histogram
 	labels []string // of each sample: names and values alternately
 }
 
@@ -39,12 +40,13 @@ func (e exposition) family(name string) family {
 		kind = "summary" // without its buckets
 	}
 	fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
-	return family{e, name, nil}
+	return family{exposition: e, name: name}
 }
 
 // add writes one sample, with more labels of its own.
 func (f family) add(value float64, labels ...string) {
 	f.w.WriteString(f.name)
+	f.w.WriteString(f.suffix)
 	before := byte('{')
 	for _, list := range [][]string{f.labels, labels} {
 		for i := 0; i < len(list); i += 2 {

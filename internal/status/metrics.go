@@ -126,19 +126,18 @@ func (e exposition) virtuals() {
 			f.add(1)
 		}
 	}
-	took := e.family("ldirectord_check_duration_seconds")
-	bucket, sum, count := took, took, took
-	bucket.name, sum.name, count.name = took.name+"_bucket", took.name+"_sum", took.name+"_count"
-	for _, v := range e.s.Virtuals {
+	for f, v := range e.family("ldirectord_check_duration_seconds").virtuals() {
 		if !e.s.Small {
+			f.suffix = "_bucket"
 			for i, bound := range view.Bounds {
-				bucket.add(float64(v.Took.Classes[i]), "virtual", v.ID, "le",
-					fmt.Sprint(bound.Seconds()))
+				f.add(float64(v.Took.Classes[i]), "le", fmt.Sprint(bound.Seconds()))
 			}
-			bucket.add(float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
+			f.add(float64(v.Took.Count), "le", "+Inf")
 		}
-		sum.add(v.Took.Sum.Seconds(), "virtual", v.ID)
-		count.add(float64(v.Took.Count), "virtual", v.ID)
+		f.suffix = "_sum"
+		f.add(v.Took.Sum.Seconds())
+		f.suffix = "_count"
+		f.add(float64(v.Took.Count))
 	}
 }
 
