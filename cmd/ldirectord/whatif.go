@@ -115,7 +115,7 @@ type situation struct {
 
 // played returns a simulation of these services of a plan, in this situation.
 func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
-	w := whatif.New(p, services, guarded(is.orders), calm)
+	w := whatif.New(p, services, is.orders.Guarded(), calm) // an order to obey would end while every server is up
 	w.BreakFallbacks(is.fallbacks)
 	if len(is.waiting) > 0 {
 		w.Wait(is.waiting)
@@ -125,19 +125,12 @@ func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Du
 	return w
 }
 
-// guarded returns the orders without those to obey. Such an order would end while every server is up.
-func guarded(all orders.All) orders.All {
-	rest := maps.Clone(all)
-	maps.DeleteFunc(rest, func(_ lvs.Backend, o orders.Order) bool { return o.Kind == orders.Obey })
-	return rest
-}
-
 // present returns the present situation. With --running, it contains the servers that are out of service according to
 // the running daemon. Otherwise, only orders take servers out.
 func present(c *call, given orders.All) (*situation, error) {
 	is := &situation{orders: maps.Clone(given)}
 	if !c.Running {
-		is.orders = guarded(given)
+		is.orders = given.Guarded()
 		if c.found().State.Pid != 0 {
 			c.note("every server of the file is assumed to be up; --running asks the daemon which are up")
 		}
