@@ -294,7 +294,7 @@ func quoting(words string) *status.Report {
 	r := newReport(status.Virtual{ID: words, Scheduler: words,
 		Conditions: []seen.Condition{{Kind: words, Text: words}}, Servers: []status.Server{s},
 		Fallback: &status.Fallback{Server: words,
-			Active: true}, Leaving: []status.Departure{{Real: words, State: words, Note: words}}})
+			Active: true}, Leaving: []seen.Departure{{Real: words, State: words, Note: words}}})
 	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words,
 		words
 	r.Names = []status.Name{{Name: words, Address: netip.MustParseAddr("192.0.2.22"), Error: words}}

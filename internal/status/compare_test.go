@@ -37,7 +37,7 @@ func reporting(t *testing.T, report string) *Report {
 	r := &Report{Sum: strings.Trim(words[0], "-"), Version: "1.0", Role: words[1],
 		Virtuals: []Virtual{{ID: "fwm:3", Servers: []view.Server{s}}}}
 	if len(words) > 4 {
-		r.Announcements = []Announcement{{Address: "192.0.2.10", State: words[4]}}
+		r.Announcements = []view.Announcement{{Address: "192.0.2.10", State: words[4]}}
 	}
 	return r
 }

@@ -97,7 +97,7 @@ type Report struct {
 	Orders   []orders.Entry `json:"orders,omitempty"`
 	Virtuals []Virtual      `json:"virtuals,omitempty"`
 
-	Announcements []Announcement `json:"announcements,omitempty"`
+	Announcements []view.Announcement `json:"announcements,omitempty"`
 	// what this machine lacks to forward packets
 	Conditions []view.Condition `json:"conditions,omitempty"`
 
@@ -121,16 +121,12 @@ type Table struct {
 }
 
 // These types describe virtual services, real servers and parts of them. All except Virtual are aliases of types in
-// package view or lvs.
+// package view.
 type (
-	Virtual      view.Virtual
-	Server       = view.Server
-	Departure    = view.Departure
-	Check        = view.LastCheck
-	Connections  = lvs.Counters
-	Guard        = view.Guard
-	Fallback     = view.Fallback
-	Announcement = view.Announcement
+	Virtual  view.Virtual
+	Server   = view.Server
+	Check    = view.LastCheck
+	Fallback = view.Fallback
 )
 
 // NewReport makes a report of all facts. It fills in the remaining fields of the snapshot's servers.

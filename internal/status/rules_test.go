@@ -54,8 +54,8 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 func TestDocsKnowTheFields(t *testing.T) {
 	docs := read(t, "../../docs/status.md")
 	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, view.Counts{}, Virtual{}, Fallback{},
-		Guard{}, Announcement{}, view.MinServers{}, Server{}, Check{}, Connections{}, lvs.Traffic{},
-		view.Tally{}, Departure{}, orders.Entry{}, orders.Order{}, view.Check{}, Failure{}} {
+		view.Guard{}, view.Announcement{}, view.MinServers{}, Server{}, Check{}, lvs.Counters{}, lvs.Traffic{},
+		view.Tally{}, view.Departure{}, orders.Entry{}, orders.Order{}, view.Check{}, Failure{}} {
 		for field := range reflect.TypeOf(form).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && !bytes.Contains(docs, []byte("`"+name+"`")) {

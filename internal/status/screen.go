@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/printable"
 )
 
@@ -179,7 +180,7 @@ func (s *Screen) server(r *Row) line {
 
 // rate returns the number of new connections per second. It returns "-" if this is not known, for example because the
 // server was added to the table again.
-func rate(c, now *Connections, since time.Duration) string {
+func rate(c, now *lvs.Counters, since time.Duration) string {
 	if c == nil || now == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"
 	}

@@ -69,8 +69,8 @@ func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report))
 	return &after
 }
 
-func counted(n uint64) *Connections {
-	return &Connections{Active: 120, Traffic: lvs.Traffic{Connections: n}}
+func counted(n uint64) *lvs.Counters {
+	return &lvs.Counters{Active: 120, Traffic: lvs.Traffic{Connections: n}}
 }
 
 func TestTheScreen(t *testing.T) {
@@ -84,7 +84,7 @@ func TestTheScreen(t *testing.T) {
 		shop(r)[3].Connections = counted(3)
 		shop(r)[1].State, shop(r)[1].Conditions = "up", nil
 		r.Virtuals[1].Fallback.Active = true
-		r.Virtuals[0].Leaving = []Departure{
+		r.Virtuals[0].Leaving = []view.Departure{
 			{Real: "192.0.2.99:80", Note: "draining, 12 connections, 3m40s left"}}
 		r.Virtuals[3].Servers = append(r.Virtuals[3].Servers,
 			Server{Real: "[2001:db8::2]:80", State: "up", Since: at, Note: "\x1b]0;x\a"})
@@ -163,7 +163,7 @@ func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 		Time: at, Started: at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}},
 		Table: Table{Error: evil}, Reloads: Reloads{Last: at, Error: evil}, Checks: &Checks{},
 		Virtuals: []Virtual{{ID: evil, Scheduler: evil, Error: evil, Servers: []Server{down},
-			Leaving: []Departure{{Real: evil, State: evil, Note: evil}}}},
+			Leaving: []view.Departure{{Real: evil, State: evil, Note: evil}}}},
 	}, nil)
 	s.Take(nil, errors.New(evil))
 	rest := regexp.MustCompile(`\x1b\[(\d+;1H|K|J|[\d;]*m)`).ReplaceAllString(s.Draw(at, 200, 60), "")

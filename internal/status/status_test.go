@@ -179,9 +179,9 @@ func carrying(t *testing.T) *view.Snapshot {
 	for v, s := range now.Each() {
 		switch lvs.At(v.ID, s.Real) {
 		case lvs.At("tcp:192.0.2.10:80", "192.0.2.21:80"):
-			s.Connections = &Connections{Active: 120, Inactive: 30, Persistent: 4}
+			s.Connections = &lvs.Counters{Active: 120, Inactive: 30, Persistent: 4}
 		case lvs.At("tcp:192.0.2.10:80", "192.0.2.24:80"):
-			s.Connections = &Connections{Active: 1}
+			s.Connections = &lvs.Counters{Active: 1}
 		}
 	}
 	return now

@@ -25,14 +25,14 @@ type Why struct {
 
 // Case describes a server of a virtual service.
 type Case struct {
-	Virtual    string   `json:"virtual"`
-	Title      string   `json:"servicename,omitempty"`
-	Fallback   bool     `json:"fallback,omitempty"` // it is the fallback server
-	Server              // the same fields as in a Report
-	TableError string   `json:"table_error,omitempty"` // why the table refuses the virtual service
-	Guard      Guard    `json:"guard,omitzero"`
-	Remarks    []string `json:"remarks,omitempty"` // on the virtual service
-	History    []Entry  `json:"history"`           // in the order in which each began
+	Virtual    string     `json:"virtual"`
+	Title      string     `json:"servicename,omitempty"`
+	Fallback   bool       `json:"fallback,omitempty"` // it is the fallback server
+	Server                // the same fields as in a Report
+	TableError string     `json:"table_error,omitempty"` // why the table refuses the virtual service
+	Guard      view.Guard `json:"guard,omitzero"`
+	Remarks    []string   `json:"remarks,omitempty"` // on the virtual service
+	History    []Entry    `json:"history"`           // in the order in which each began
 }
 
 // Entry is something that happened to a server, once or several times in a row.
