@@ -361,46 +361,30 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if o.about, err = readClient(o.Client); err != nil {
 		return err
 	}
-	for _, mistake := range []struct {
-		is   bool
-		text string
-	}{
-		{o.Lines < 1, fmt.Sprintf("--lines %d: it must be 1 or more", o.Lines)},
-		{
-			f.Changed("timeout") && !o.Wait && o.verb != "wait" && o.verb != "roll",
-			"--timeout is the limit of --wait, which is not given",
-		},
-		{
-			o.Running && !o.supposing.any(),
-			"--running needs --down, --drain, --without-director or --each",
-		},
-		{
-			o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector),
-			"--each is about every server, and does not work with --down, --drain or --without-director",
-		},
-		{o.verb == "connections" && f.Changed("lines") && !o.Top, "--lines needs --top"},
-		{
-			len(o.Of) > 0 && (o.Verbose || f.Changed("watch")),
-			"--of is about other directors, --verbose and --watch about this one",
-		},
-		{o.Top && o.Client != "", "--top is about every client, --client about one"},
-		{o.WithSecrets && !o.JSON, "--with-secrets needs --json"},
-		{
-			f.Changed("watch") && (o.Watch < minWatch || o.Watch > maxWatch || o.JSON),
-			fmt.Sprintf("--watch=%s: it must be from 1s to 1h, and does not work with --json", o.Watch),
-		},
-		{
-			f.Changed("confirm") && (o.Confirm < time.Second || o.Confirm > time.Hour),
-			fmt.Sprintf("--confirm %s: it must be from 1s to 1h", o.Confirm),
-		},
-		{
-			o.LogFormat != "text" && o.LogFormat != "json",
-			fmt.Sprintf("--log-format %s: text and json are allowed", o.LogFormat),
-		},
-	} {
-		if mistake.is {
-			return errors.New(mistake.text)
-		}
+	switch {
+	case o.Lines < 1:
+		return fmt.Errorf("--lines %d: it must be 1 or more", o.Lines)
+	case f.Changed("timeout") && !o.Wait && o.verb != "wait" && o.verb != "roll":
+		return errors.New("--timeout is the limit of --wait, which is not given")
+	case o.Running && !o.supposing.any():
+		return errors.New("--running needs --down, --drain, --without-director or --each")
+	case o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector):
+		return errors.New(
+			"--each is about every server, and does not work with --down, --drain or --without-director")
+	case o.verb == "connections" && f.Changed("lines") && !o.Top:
+		return errors.New("--lines needs --top")
+	case len(o.Of) > 0 && (o.Verbose || f.Changed("watch")):
+		return errors.New("--of is about other directors, --verbose and --watch about this one")
+	case o.Top && o.Client != "":
+		return errors.New("--top is about every client, --client about one")
+	case o.WithSecrets && !o.JSON:
+		return errors.New("--with-secrets needs --json")
+	case f.Changed("watch") && (o.Watch < minWatch || o.Watch > maxWatch || o.JSON):
+		return fmt.Errorf("--watch=%s: it must be from 1s to 1h, and does not work with --json", o.Watch)
+	case f.Changed("confirm") && (o.Confirm < time.Second || o.Confirm > time.Hour):
+		return fmt.Errorf("--confirm %s: it must be from 1s to 1h", o.Confirm)
+	case o.LogFormat != "text" && o.LogFormat != "json":
+		return fmt.Errorf("--log-format %s: text and json are allowed", o.LogFormat)
 	}
 	return nil
 }
