@@ -20,7 +20,6 @@ import (
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
-	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
 	"ldirectord/internal/socket"
 	"ldirectord/ipvsctl"
@@ -279,9 +278,8 @@ func beforeDash(words []string) []string {
 }
 
 func isAddress(word string) bool {
-	_, withPort := netip.ParseAddrPort(word)
-	_, alone := lvs.ParseAddr(word)
-	return withPort == nil || alone == nil
+	_, err := readClient(word)
+	return word != "" && err == nil
 }
 
 // flagWords matches the library's wording, such as "unknown shorthand flag: 'x' in -x".
