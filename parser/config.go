@@ -59,7 +59,6 @@ type Settings struct {
 	// for how many seconds a server may differ from the others of its section before this is reported; 0: never
 	SameWait int32 `cf:"samewait=600,extension,as-seconds"`
 	lvs.Policy
-	HoldDowns holdDown `cf:"holddown,extension"` // becomes Virtual.HoldDown and HoldDownMax
 	// how long a server that was removed from the file may keep its connections; 0: not at all
 	DrainTime       Seconds `cf:"draintime=0,extension"`
 	FallbackCommand string  `cf:"fallbackcommand"`

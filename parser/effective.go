@@ -91,7 +91,6 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	}
 
 	inherit(global, v, &s.v)
-	v.HoldDown, v.HoldDownMax = v.HoldDowns.first, v.HoldDowns.most
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)

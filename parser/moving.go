@@ -23,23 +23,17 @@ func parsePace(text string) (none lvs.Pace, ok bool) {
 	return lvs.Pace{Share: share, Every: s.Duration()}, ok && share.N > 0 && inRange
 }
 
-// holdDown is a value of holddown.
-type holdDown struct{ first, most time.Duration }
-
-// String returns the value as it may be written in the file: 30s,240s.
-func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
-
 // usualDoubling is the default of the longest hold-down, as a multiple of the first.
 const usualDoubling = 8
 
-func parseHoldDown(text string) (h holdDown, ok bool) {
+func parseHoldDown(text string) (lvs.HoldDown, bool) {
 	first, most, two := strings.Cut(text, ",")
 	low, ok := timeWithin(trim(first), minTime, maxTime)
 	high, inRange := min(usualDoubling*low, maxTime), true
 	if two {
 		high, inRange = timeWithin(trim(most), low, maxTime)
 	}
-	return holdDown{low.Duration(), high.Duration()}, text == "0" || ok && inRange
+	return lvs.HoldDown{First: low.Duration(), Most: high.Duration()}, text == "0" || ok && inRange
 }
 
 // parseOnFail reads keep, cut or a time in whole seconds. With the value 0, quiescent decides.

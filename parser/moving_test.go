@@ -98,7 +98,7 @@ func TestExampleOfDatabases(t *testing.T) {
 	}
 	if a := reads.AlsoChecks; len(a) != 1 || a[0].Weight != 25 || reads.SlowStart != time.Minute ||
 		reads.Pace.String() != "1/10s" ||
-		reads.BackupBelow.String() != "1/2" || reads.HoldDownMax != 5*time.Minute {
+		reads.BackupBelow.String() != "1/2" || reads.HoldDown.Most != 5*time.Minute {
 		t.Errorf("reads: %+v, %+v", a, reads.Policy)
 	}
 	if writes := cfg.Virtuals[0]; writes.Quiescent || len(writes.Reals) != 3 ||

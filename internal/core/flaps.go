@@ -52,7 +52,7 @@ func (a *subject) flaps() string {
 	if n == shiftsKept {
 		text += ", or more"
 	}
-	if a.v.HoldDown == 0 && !a.s.Waits() {
+	if a.v.HoldDown.First == 0 && !a.s.Waits() {
 		text += "; holddown keeps such a server out, longer each time"
 	}
 	return text

@@ -27,7 +27,7 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 		shift(&first)
 		a := subject{View: judge.View{Now: now}, v: v, s: s}
 		testkit.Equal(t, a.flaps(), row[2], row[0])
-		if v.HoldDown = time.Second; strings.Contains(a.flaps(), "holddown") {
+		if v.HoldDown.First = time.Second; strings.Contains(a.flaps(), "holddown") {
 			t.Errorf("%s: holddown is recommended to a section that has it", row[0])
 		}
 	}

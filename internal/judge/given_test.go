@@ -107,9 +107,7 @@ func (c *Case) fact(name, value string, not bool) {
 	case "waiting": // the weights of servers without an address
 		c.Waiting = numbersOf(value)
 	default:
-		if put(fieldOf(reflect.ValueOf(c), name), value, not); name == "holddown" {
-			c.HoldDownMax = 4 * c.HoldDown
-		}
+		put(fieldOf(reflect.ValueOf(c), name), value, not)
 	}
 }
 
@@ -330,6 +328,12 @@ func put(of reflect.Value, value string, not bool) {
 		}
 	case *lvs.Pace:
 		*field = lvs.Pace{Share: shareOf(low), Every: time.Duration(number(high)) * time.Second}
+	case *lvs.HoldDown:
+		first, most, two := strings.Cut(value, ",")
+		field.First = time.Duration(number(first)) * time.Second
+		if field.Most = 4 * field.First; two {
+			field.Most = time.Duration(number(most)) * time.Second
+		}
 	case *lvs.OnFail:
 		var known bool
 		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut,

@@ -15,7 +15,7 @@ var holddownRule = Rule{"held down", false, heldDown}
 var holddownAgainRule = Rule{"counted", false, heldDown}
 
 var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
-	delays: func(c *Section, _ *Server) bool { return c.HoldDown > 0 },
+	delays: func(c *Section, _ *Server) bool { return c.HoldDown.First > 0 },
 	Says: func(v View) string {
 		if !v.isKeptOut() || v.One.Suspect || !v.Now.Before(v.One.Turn) {
 			return ""
@@ -59,7 +59,7 @@ func heldDown(p *proposal) {
 	for s := range p.all() {
 		if s.Fallen {
 			p.count(s)
-		} else if s.Suspects == 0 && !p.now.Before(s.Turn.Add(max(p.HoldDownMax, p.Pace.Every))) {
+		} else if s.Suspects == 0 && !p.now.Before(s.Turn.Add(max(p.HoldDown.Most, p.Pace.Every))) {
 			s.Forgive()
 		}
 		if s.Waits() && p.isHeldDown(s) {
@@ -75,19 +75,19 @@ func (p *proposal) count(s *Server) {
 		return
 	}
 	returned := s.Turn
-	if s.Noted, s.Turn = true, p.now; !p.now.Before(returned.Add(p.HoldDownMax)) {
+	if s.Noted, s.Turn = true, p.now; !p.now.Before(returned.Add(p.HoldDown.Most)) {
 		s.Falls, s.FellFirst = 1, p.now
 		if !s.Suspect { // its checks pass, so it would be back at once
 			return
 		}
 	}
-	out := p.HoldDown
+	out := p.HoldDown.First
 	for range s.Falls - 1 {
-		out = min(2*out, p.HoldDownMax)
+		out = min(2*out, p.HoldDown.Most)
 	}
 	s.Turn, s.Falls = p.now.Add(out), max(s.Falls, s.Falls+1)
 }
 
 func (p *proposal) isHeldDown(s *Server) bool {
-	return p.HoldDown > 0 && (p.now.Before(s.Turn) || p.needsOrder(s))
+	return p.HoldDown.First > 0 && (p.now.Before(s.Turn) || p.needsOrder(s))
 }

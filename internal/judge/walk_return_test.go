@@ -17,13 +17,13 @@ func holdsDown(s *step) string {
 	return w.first(func(one *Server) string {
 		i := int(one.At)
 		was, facts := &b.Servers[i], &s.to.Servers[i]
-		soon := !was.Fallen && instant.Before(was.Turn.Add(w.HoldDownMax-passed))
+		soon := !was.Fallen && instant.Before(was.Turn.Add(w.HoldDown.Most-passed))
 		left := was.Turn.Add(-passed).Sub(instant)
 		switch {
 		case one.Suspect, was.Suspect:
 		case one.Fallen && !was.Fallen &&
 			one.Turn.Sub(instant) != time.Duration(
-				bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
+				bit(soon)*min(int(was.Falls), int(w.HoldDown.Most/tick)))*tick:
 			return " is out for another time than its failures say"
 		case facts.Waits && !one.Turn.After(instant) && !w.has(byOrdered|paced):
 			return " waits, and its time is over"

@@ -162,8 +162,8 @@ var directives = []struct {
 }{
 	{quiescent | together_, "quiescent"}, {repair, "repair"}, {guarded, "keepserving=50%"},
 	{departures, "draintime=2"}, {slow, "slowstart=3"}, {paced, "pace=1/1"}, {pacedOut, "paceout=1/1"},
-	{holddown, "holddown=1 holddownmax=2"}, {byOrdered, "comeback=order"},
-	{observed_, "observe=out holddownmax=1"}, {cuts, "onfail=cut"}, {timed, "onfail=2"},
+	{holddown, "holddown=1,2"}, {byOrdered, "comeback=order"},
+	{observed_, "observe=out holddown=1,1"}, {cuts, "onfail=cut"}, {timed, "onfail=2"},
 	{strength, "minservers=1/2"},
 }
 

@@ -18,11 +18,10 @@ type Policy struct {
 	Repair    bool     `cf:"repair=no,extension"`       // changes made by hand are undone at once
 	Comeback  Comeback `cf:"comeback=checks,extension"` // who lets back in a server that checks took out
 	// how long the weight of a returning server rises; 0 if it does not
-	SlowStart   time.Duration `cf:"slowstart=0,extension"`
-	Pace        Pace          `cf:"pace,extension"`    // how fast servers return; zero: at once
-	PaceOut     Pace          `cf:"paceout,extension"` // how fast checks take servers out; zero: at once
-	HoldDown    time.Duration // extension: how long a server that fails again stays out at first; 0: it does not
-	HoldDownMax time.Duration // the longest time out, and how long a failure counts; at least HoldDown
+	SlowStart time.Duration `cf:"slowstart=0,extension"`
+	Pace      Pace          `cf:"pace,extension"`     // how fast servers return; zero: at once
+	PaceOut   Pace          `cf:"paceout,extension"`  // how fast checks take servers out; zero: at once
+	HoldDown  HoldDown      `cf:"holddown,extension"` // zero: a server that fails again does not stay out
 	// how many servers are enough without backup servers; zero means one
 	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }
@@ -101,6 +100,15 @@ type Pace struct {
 
 // String returns the pace as written in the file: 1/10s or 25%/60s.
 func (p Pace) String() string { return p.Share.String() + "/" + Seconds(p.Every) }
+
+// HoldDown says how long a server that fails again stays out.
+type HoldDown struct {
+	First time.Duration
+	Most  time.Duration // the longest time out, and how long a failure counts; at least First
+}
+
+// String returns the value as it may be written in the file: 30s,240s.
+func (h HoldDown) String() string { return Seconds(h.First) + "," + Seconds(h.Most) }
 
 // Seconds returns a time as it may be written in the file: 0.5s or 90s.
 func Seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }

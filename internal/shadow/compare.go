@@ -166,7 +166,7 @@ func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 				check.NegotiateTimeout).Duration()
 		}
 		explained[v.Key()] = time.Duration(max(c.FailureCount, c.RiseCount, c.Window.Of, 1))*round + slack +
-			c.SlowStart + c.HoldDownMax
+			c.SlowStart + c.HoldDown.Most
 	}
 	return explained
 }
