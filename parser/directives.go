@@ -134,7 +134,7 @@ var readers = map[string]reading{
 	"samewait":               of(func(v *value) int32 { return int32(math.Ceil(float64(timeOrNone(v)))) }),
 	"watch": parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to "+
 		"%v, such as 5 or 1m", maxSilence)),
-	"observe": parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no"),
+	"observe": oneValue("yes, out or no", lvs.Reported, lvs.LeftOut, lvs.NotObserved),
 	// What happens to the table
 	"fallback fallback6 alsofallback": alone(readFallback),
 	"fallbackcommand":                 of(readFallbackCommand),
@@ -146,7 +146,7 @@ var readers = map[string]reading{
 		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none"),
 	"holddown": parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+
 		"such as 30 or 30,5m, each "+timeAllowed+"; or 0 for none"),
-	"comeback": parsed(lvs.ParseComeback, "is not allowed; it must be checks or order"),
+	"comeback": oneValue("checks or order", !lvs.ByOrder, lvs.ByOrder),
 	"onfail": parsed(parseOnFail, "is not allowed; it must be keep, cut, or a time of whole seconds from 1 "+
 		"to 10 years, such as 30 or 5m; or 0 to leave it to quiescent"),
 	"minservers backupbelow": parsed(parseMinServers, "is not allowed; it must be a number of servers, such as "+
@@ -208,8 +208,8 @@ var readers = map[string]reading{
 	"receiveheader":          of(readReceiveHeader),
 	"httppasswd":             of(readLogin),
 	"agentport smtpport":     of(func(v *value) uint16 { return uint16(number(1, maxPort)(v)) }),
-	"smtptls": parsed(parseMailTLS,
-		"is not allowed; it must be no, offered or required"),
+	"smtptls": oneValue("no, offered or required", MailInClear,
+		MailIfOffered, MailOnlyOver),
 	"smtpuser":                             of(optionallyQuoted),
 	"smtppasswdfile":                       of(readSecretFile),
 	"passwdfile secretfile httppasswdfile": alone(func(v *value) { readSecretFile(v) }),

@@ -26,15 +26,8 @@ const (
 	MailOnlyOver
 )
 
-var mailTLS = []string{"no", "offered", "required"}
-
 // String returns the value as it is written in the file.
-func (m MailTLS) String() string { return mailTLS[m] }
-
-func parseMailTLS(text string) (MailTLS, bool) {
-	i := slices.Index(mailTLS, text)
-	return MailTLS(max(0, i)), i >= 0
-}
+func (m MailTLS) String() string { return [...]string{"no", "offered", "required"}[m] }
 
 func readMailStatus(v *value) []lvs.Status {
 	const allowed = "it must be a list of starting, running, stopping and reloading, separated by commas, or " +

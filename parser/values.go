@@ -310,6 +310,17 @@ func oneOf(list ...string) reading {
 	})
 }
 
+// oneValue reads one of a list of values, as its String writes it.
+func oneValue[T fmt.Stringer](allowed string, list ...T) reading {
+	return parsed(func(text string) (got T, ok bool) {
+		i := slices.Index(each(list, T.String), text)
+		if i >= 0 {
+			got = list[i]
+		}
+		return got, i >= 0
+	}, "is not allowed; it must be "+allowed)
+}
+
 // upperWord reads one of a list of words in any case, and returns it in upper case.
 func upperWord(list ...string) reading {
 	return parsed(func(text string) (string, bool) {

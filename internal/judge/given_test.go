@@ -341,9 +341,9 @@ func put(of reflect.Value, value string, not bool) {
 			*field = lvs.OnFail(number(value)) * lvs.OnFail(time.Second)
 		}
 	case *lvs.Comeback:
-		*field, _ = lvs.ParseComeback(value)
+		*field = value == lvs.ByOrder.String()
 	case *lvs.Observe:
-		*field, _ = lvs.ParseObserve(value)
+		*field = map[string]lvs.Observe{"yes": lvs.Reported, "out": lvs.LeftOut}[value]
 	case *Name:
 		*field = map[string]Name{"up": Up, "down": Down, "draining": Draining}[value]
 	default:

@@ -1,7 +1,6 @@
 package lvs
 
 import (
-	"slices"
 	"strconv"
 	"time"
 )
@@ -65,12 +64,6 @@ func (c Comeback) String() string {
 	return "checks"
 }
 
-// ParseComeback reads a value of the file.
-func ParseComeback(text string) (c Comeback, ok bool) {
-	c = text == "order"
-	return c, text == c.String()
-}
-
 // Observe decides what happens to a server whose clients get no answers while clients of other servers do.
 type Observe uint8
 
@@ -81,16 +74,8 @@ const (
 	LeftOut                    // it has weight 0 once it was suspected for long enough
 )
 
-var observing = []string{"no", "yes", "out"}
-
 // String returns the value as written in the file.
-func (o Observe) String() string { return observing[o] }
-
-// ParseObserve reads a value of the file.
-func ParseObserve(text string) (o Observe, ok bool) {
-	i := slices.Index(observing, text)
-	return Observe(max(0, i)), i >= 0
-}
+func (o Observe) String() string { return [...]string{"no", "yes", "out"}[o] }
 
 // Pace limits how many servers come or go in each period. The zero Pace sets no limit.
 type Pace struct {
