@@ -61,7 +61,11 @@ func (r *reader) blockLine(l line) {
 		return
 	}
 	v := r.read(l, byName[l.name], b.section)
-	if at.refused(v) || r.notInPart(l, byName[l.name]) {
+	if at.refused(v) {
+		return
+	}
+	if r.inPart {
+		r.notInPart(l, byName[l.name])
 		return
 	}
 	if first := r.blocks[b.blockID]; first != nil {

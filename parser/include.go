@@ -116,17 +116,13 @@ func (r *reader) heading(text string, last int) bool {
 	return true
 }
 
-// notInPart reports whether a line of a part belongs in the main file. If so, it adds an error.
-func (r *reader) notInPart(l line, d *Directive) bool {
-	if !r.inPart || d.Section() && (!d.Global() || l.indent > 0 && r.current != nil) {
-		return false
-	}
+// notInPart refuses a line of a part that belongs in the main file.
+func (r *reader) notInPart(l line, d *Directive) {
 	text := l.name + " is in a part, which has only sections; it belongs in " + r.file
 	if d.Section() {
 		text += ", or is indented below a virtual"
 	}
 	r.on(l.order).error(unknownDirective, l.begin, "%s", text)
-	return true
 }
 
 // seenFrom describes the line at p for a finding about another line: "line 5", with the file if the other line is in

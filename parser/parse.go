@@ -223,10 +223,9 @@ func (r *reader) directive(l line) {
 		r.oddDirective(l)
 		return
 	}
-	if r.notInPart(l, d) {
-		return
-	}
-	switch isGlobal := d.Global() && (l.indent == 0 || r.current == nil); {
+	switch isGlobal := d.Global() && !r.inside(l); {
+	case r.inPart && (isGlobal || !d.Section()):
+		r.notInPart(l, d)
 	case isGlobal && d.Section() && r.current != nil && r.current.underIndent != nil:
 		r.current.unclear = true
 		r.in(r.current, inLines).of(l).error(ambiguousLayout, l.begin,
@@ -243,9 +242,12 @@ func (r *reader) directive(l line) {
 	}
 }
 
+// inside reports whether a line is indented below the line that opens a section or block.
+func (r *reader) inside(l line) bool { return l.indent > 0 && r.current != nil }
+
 // at returns the finder for a line that is global, or that may be outside of the section.
 func (r *reader) at(l line) finder {
-	if l.indent > 0 && r.current != nil {
+	if r.inside(l) {
 		return r.in(r.current, inLines).of(l)
 	}
 	return r.on(l.order)

@@ -5,7 +5,7 @@ import "strings"
 // oddDirective handles a line that has an unknown directive or no =.
 func (r *reader) oddDirective(l line) {
 	at := r.at(l)
-	if inside := r.current != nil && l.indent > 0; !inside && !r.inPart && strings.HasPrefix(l.name, "supervised") {
+	if !r.inside(l) && !r.inPart && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
 		return
 	}
