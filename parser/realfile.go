@@ -78,7 +78,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 
 // with returns u with one more section added, whose header is h.
 func (u ListUse) with(h header, name resolve.Key) ListUse {
-	own, _ := ListedReal{Target: h.host}.address()
+	_, own, _ := splitTarget(h.host)
 	u.Name, u.Virtuals = name, append(u.Virtuals, own)
 	u.Families = [2]bool{u.Families[0] || !h.IPv6, u.Families[1] || h.IPv6}
 	u.NeedsPort = u.NeedsPort || h.Mark > 0 && name.Host == ""
@@ -89,11 +89,11 @@ func (u ListUse) with(h header, name resolve.Key) ListUse {
 // it lacks a port that it needs.
 func (u ListUse) Check(list []ListedReal) error {
 	for _, one := range list {
-		addr, isNumber := one.address()
-		if isNumber && slices.Contains(u.Virtuals, addr) {
+		_, addr, port := splitTarget(one.Target)
+		if addr.IsValid() && slices.Contains(u.Virtuals, addr) {
 			return fmt.Errorf("%s is the address of the virtual service itself", one.Target)
 		}
-		if _, port := splitEndpoint(one.Target); port == "" && u.NeedsPort {
+		if port == "" && u.NeedsPort {
 			return fmt.Errorf("%s has no port, which it needs under a firewall mark", one.Target)
 		}
 	}
@@ -105,8 +105,8 @@ func (u ListUse) Check(list []ListedReal) error {
 func (u ListUse) Lost(was, now []ListedReal) error {
 	for i, family := range [2]string{"IPv4", "IPv6"} {
 		isOf := func(l ListedReal) bool {
-			addr, isNumber := l.address()
-			return !isNumber || addr.Is6() == (i == 1)
+			_, addr, _ := splitTarget(l.Target)
+			return !addr.IsValid() || addr.Is6() == (i == 1)
 		}
 		if u.Families[i] && slices.ContainsFunc(was, isOf) && !slices.ContainsFunc(now, isOf) {
 			return fmt.Errorf("it has no server of %s any more; the command reload takes it at once, "+
@@ -145,7 +145,7 @@ func (v *value) readListed(list, port, rest string) {
 func (v *value) addListed(path, port, rest string) {
 	list, s, notes, excess := v.opts.Lists[path], v.section, len(v.notes), ""
 	for _, one := range list.Servers {
-		if addr, isNumber := one.address(); isNumber && addr.Is6() != s.IPv6 {
+		if _, addr, _ := splitTarget(one.Target); addr.IsValid() && addr.Is6() != s.IPv6 {
 			continue
 		}
 		l := v.listed(one, rest, path)
@@ -236,7 +236,7 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	}
 	hosts := slices.Clone(l.hosts)
 	for i, host := range hosts {
-		if addr, isNumber := (ListedReal{Target: host}).address(); isNumber {
+		if _, addr, _ := splitTarget(host); addr.IsValid() {
 			hosts[i] = addr.String()
 		}
 	}
@@ -332,8 +332,8 @@ func listJSON(text []byte) (list []ListedReal, err error) {
 
 // check returns an error if a server of a list is wrong.
 func (l ListedReal) check() error {
-	hosts, port := splitEndpoint(l.Target)
-	if len(hosts) != 1 || !isEndpointHost(hosts[0]) || l.Target == "" {
+	hosts, addr, port := splitTarget(l.Target)
+	if len(hosts) != 1 || !isEndpointHost(hosts[0]) {
 		return fmt.Errorf("%q is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT", l.Target)
 	}
 	if looksLikeIPv6(hosts[0]) { // its end may be a port
@@ -342,11 +342,10 @@ func (l ListedReal) check() error {
 	if _, ok := natural(port, 1, maxPort); port != "" && !ok {
 		return fmt.Errorf("the port of %q must be a number from 1 to %d", l.Target, maxPort)
 	}
-	addr, isNumber := l.address()
-	if what := resolve.NoHost(addr); isNumber && what != "" {
+	if what := resolve.NoHost(addr); what != "" {
 		return fmt.Errorf("%s cannot be a server: it is %s", l.Target, what)
 	}
-	if why := notLookedUp(hosts[0]); !isNumber && why != "" {
+	if why := notLookedUp(hosts[0]); !addr.IsValid() && why != "" {
 		return fmt.Errorf("%s cannot be a server: %s", l.Target, why)
 	}
 	if _, known := lvs.Forwards[l.Method]; l.Method != "" && !known {
@@ -362,20 +361,19 @@ func (l ListedReal) check() error {
 	return nil
 }
 
-// address returns the address of the server, unless it has a name.
-func (l ListedReal) address() (netip.Addr, bool) {
-	hosts, _ := splitEndpoint(l.Target)
-	addr, err := netip.ParseAddr(strings.Trim(hosts[0], "[]"))
-	return addr.Unmap(), err == nil
+// splitTarget is like splitEndpoint, and also returns the address of the host. That is invalid if the host is a name.
+func splitTarget(target string) (hosts []string, addr netip.Addr, port string) {
+	hosts, port = splitEndpoint(target)
+	addr, _ = netip.ParseAddr(strings.Trim(hosts[0], "[]"))
+	return hosts, addr.Unmap(), port
 }
 
 // canonical returns the target as it is written in a line of real servers, with an IPv6 address in brackets.
 func (l ListedReal) canonical() string {
-	addr, isNumber := l.address()
-	if !isNumber {
+	_, addr, port := splitTarget(l.Target)
+	if !addr.IsValid() {
 		return l.Target
 	}
-	_, port := splitEndpoint(l.Target)
 	n, _ := natural(port, 0, maxPort)
 	return strings.TrimSuffix(netip.AddrPortFrom(addr, uint16(n)).String(), ":0")
 }

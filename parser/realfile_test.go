@@ -37,7 +37,7 @@ func FuzzList(f *testing.F) {
 		}
 		names := map[string]bool{}
 		for _, one := range list {
-			if addr, isNumber := one.address(); isNumber && addr.Is4() {
+			if _, addr, _ := splitTarget(one.Target); addr.Is4() {
 				names[one.Target] = true
 			}
 		}

@@ -14,9 +14,8 @@ func readRealNames(v *value) {
 
 // readListName reads NAME:PORT. For any other text the port is "".
 func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
-	one := ListedReal{Target: word}
-	hosts, port := splitEndpoint(word)
-	if _, isNumber := one.address(); isNumber || one.check() != nil {
+	hosts, addr, port := splitTarget(word)
+	if addr.IsValid() || (ListedReal{Target: word}).check() != nil {
 		return name, ""
 	}
 	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port
