@@ -13,16 +13,13 @@ import (
 
 // markLine is a mark line as written. The names of its ports are looked up after the whole file is read.
 type markLine struct {
-	line
-	length   int // offset in the value, in bytes
-	dest     netip.Prefix
-	protocol string
-	ports    []markPorts // nil: all
+	Marking             // without its ports
+	ports   []markPorts // nil: all
 }
 
 // markPorts is a port, or a range of ports, as written.
 type markPorts struct {
-	length      int    // offset of the ports in the value, in bytes
+	at          Position
 	first, last string // equal unless it is a range
 }
 
@@ -42,7 +39,7 @@ func readMark(v *value) {
 	if protocol == "" {
 		v.bad("is not complete; it must be %s", markForm)
 	}
-	m := markLine{line: v.line, length: len(v.text), dest: v.destination(address), protocol: protocol}
+	m := markLine{Marking: Marking{lvs.Packets{Dest: v.destination(address), Protocol: protocol}, v.position()}}
 	if !slices.Contains(markProtocols, protocol) {
 		v.wrong("%q is not a protocol that can be marked%s; it must be one of %s", protocol,
 			DidYouMean(protocol, markProtocols), strings.Join(markProtocols, ", ")).part = rest
@@ -123,7 +120,8 @@ func (v *value) readPorts(item, from string) markPorts {
 	if !isRange {
 		last = first
 	}
-	return markPorts{length: len(from), first: first, last: last}
+	at := v.value + len(v.text) - len(from) // with tabs in between it may be beyond the line
+	return markPorts{at: v.at(min(at, len(v.line.text))), first: first, last: last}
 }
 
 // maxMarkPorts is the maximum number of ports and ranges in all mark lines of a file, because the kernel may test each
@@ -138,20 +136,18 @@ func (r *resolver) markings(s *section) (list []Marking) {
 		count := max(len(line.ports), 1)
 		if r.marked += count; r.marked > maxMarkPorts {
 			if r.marked-count <= maxMarkPorts {
-				at.error(tooLarge, line.position(),
+				at.error(tooLarge, line.At,
 					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts)
 			}
 			return list
 		}
-		m := Marking{lvs.Packets{Dest: line.dest, Protocol: line.protocol}, line.position()}
-		good := true
+		m, good := line.Marking, true
 		for _, ports := range line.ports {
 			var v value
-			m.Ports = append(m.Ports, ports.resolve(&v, r.names, line.protocol))
+			m.Ports = append(m.Ports, ports.resolve(&v, r.names, m.Protocol))
 			if p := v.problem; p != nil {
 				good = false
-				place := line.at(min(line.value+line.length-ports.length, len(line.text)))
-				at.error(p.Kind, place, "%s", p.Text)
+				at.error(p.Kind, ports.at, "%s", p.Text)
 			}
 		}
 		if good {
