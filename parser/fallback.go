@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -85,14 +86,11 @@ func (r *resolver) moreFallbacks(a adviser) {
 // fallbackLine returns the line of a section's fallback server. If the section has none, it returns the line of the
 // global fallback server, or nil.
 func (r *resolver) fallbackLine(s *section) *realLine {
-	switch {
-	case s.fallback != nil:
-		return s.fallback
-	case s.IPv6:
-		return r.globals.fallback6
-	default:
-		return r.globals.fallback
+	global := r.globals.fallback
+	if s.IPv6 {
+		global = r.globals.fallback6
 	}
+	return cmp.Or(s.fallback, global)
 }
 
 // AllFallbacks returns the fallback servers in the order in which they serve.
