@@ -57,7 +57,7 @@ func TestOriginOfValues(t *testing.T) {
 	src := "checkinterval=9\ndefaults=a\n\tscheduler=rr\nvirtual=192.0.2.1:80\n\tuse=a\n" +
 		"\treal=192.0.2.2:80 masq\n\tchecktype=on\n"
 	cfg, _ := parseText(t, src)
-	got, _ := json.Marshal(shown{cfg}.virtual(cfg.Virtuals[0])["from"])
+	got, _ := json.Marshal(cfg.virtual(cfg.Virtuals[0])["from"])
 	const want = `{"checkinterval":{"defaults":null,"file":"ld.cf","line":1},` +
 		`"checktype":{"defaults":null,"file":"ld.cf","line":7},` +
 		`"real":{"defaults":null,"file":"ld.cf","line":6},` +

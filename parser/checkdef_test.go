@@ -28,7 +28,7 @@ func withoutNames(t *testing.T, src string) string {
 		for _, check := range v.Checks() {
 			one := *check
 			one.AlsoChecks = nil
-			text, _ := json.Marshal(shown{cfg}.virtual(&one))
+			text, _ := json.Marshal(cfg.virtual(&one))
 			shown := map[string]any{}
 			testkit.OK(t, json.Unmarshal(text, &shown))
 			for _, name := range []string{"use", "from", "checkdef", "own"} {

@@ -17,8 +17,7 @@ import (
 // "reals". Values have the names of their directives. Unset values are null. The object contains passwords, see
 // WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
-	s := shown{c}
-	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": each(c.Virtuals, s.virtual)})
+	return json.Marshal(jsonObject{"global": c.global(), "virtuals": each(c.Virtuals, c.virtual)})
 }
 
 // each applies a function to each item of a list, and returns the results. The result for an empty list is not nil.
@@ -32,33 +31,30 @@ func each[T, R any](list []T, of func(T) R) []R {
 
 type jsonObject map[string]any
 
-// shown formats a configuration as JSON.
-type shown struct{ *Config }
-
 // addAll adds the values of directives under their names. Extensions appear only if they are used.
-func (s shown) addAll(o jsonObject, of any, at *Settings) {
+func (c *Config) addAll(o jsonObject, of any, at *Settings) {
 	for _, d := range directives {
 		field, ok := d.field(of)
 		if !ok {
 			continue
 		}
 		value := field.Interface()
-		shown, written := s.value(value), at.has(d.Name)
+		shown, written := c.value(value), at.has(d.Name)
 		none := d.Default == "" && field.IsZero()
 		switch {
 		case d.Extension && (none || fmt.Sprint(shown) == d.Default):
 			continue
 		case none && !d.is("shown-empty") && !(written && d.is("shown-written")):
 			shown = nil
-		case d.Secret && written && s.hidesSecrets:
-			shown = s.value(withoutSecret(value))
+		case d.Secret && written && c.hidesSecrets:
+			shown = c.value(withoutSecret(value))
 		}
 		o[d.Name] = shown
 	}
 }
 
 // value converts a value for JSON. For example, it converts a bool to yes or no, and a string to text.
-func (s shown) value(value any) any {
+func (c *Config) value(value any) any {
 	switch value := value.(type) {
 	case bool:
 		if value {
@@ -72,7 +68,7 @@ func (s shown) value(value any) any {
 	case fmt.Stringer:
 		return value.String()
 	case []AlsoCheck:
-		return each(value, func(c AlsoCheck) text { return s.text(c.Written) })
+		return each(value, func(one AlsoCheck) text { return c.text(one.Written) })
 	case []string:
 		return each(value, func(one string) text { return text(one) })
 	}
@@ -103,17 +99,18 @@ func orNull(value any, set bool) any {
 }
 
 // text converts text that may contain a URL.
-func (s shown) text(t string) text {
-	if s.hidesSecrets {
+func (c *Config) text(t string) text {
+	if c.hidesSecrets {
 		t = login.ReplaceAllLiteralString(t, "://"+hidden+"@")
 	}
 	return text(t)
 }
 
-func (s shown) global(g *Global) jsonObject {
+func (c *Config) global() jsonObject {
+	g := &c.Global
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
-	s.addAll(o, g, &g.Settings)
-	o["execute"] = s.value(slices.Sorted(slices.Values(g.Execute)))
+	c.addAll(o, g, &g.Settings)
+	o["execute"] = c.value(slices.Sorted(slices.Values(g.Execute)))
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		o["effective_"+name] = o[name]
 		if !g.has(name) {
@@ -143,18 +140,18 @@ func (r *Real) json() jsonObject {
 		"weight": r.Weight}
 }
 
-func (s shown) virtual(v *Virtual) jsonObject {
+func (c *Config) virtual(v *Virtual) jsonObject {
 	o := jsonObject{
 		"id": v.ID, "server": orNull(lvs.FormatAddr(v.Addr.Addr()), v.Mark == 0), "port": v.Addr.Port(),
 		"fwm": orNull(v.Mark, v.Mark > 0), "addressfamily": "inet", "num_connects": v.NumConnects,
-		"fallback": v.Fallback.json(), "own": s.ownValues(v), "ipvsadm": v.ipvsadm(),
+		"fallback": v.Fallback.json(), "own": c.ownValues(v), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
 	}
-	o["reals"] = each(v.Reals, func(r Real) jsonObject { return s.real(v, &r) })
+	o["reals"] = each(v.Reals, func(r Real) jsonObject { return c.real(v, &r) })
 	if len(v.blockNames()) > 0 {
-		o["from"] = s.from(v)
+		o["from"] = c.from(v)
 	}
 	if v.Steps != nil {
 		o["steps"] = each(v.Steps, stepJSON)
@@ -165,18 +162,18 @@ func (s shown) virtual(v *Virtual) jsonObject {
 	if v.CheckName != "" {
 		o["checkdef"] = v.CheckName
 	}
-	s.addAll(o, v, &v.Settings)
-	o["request"] = s.text(v.Request)
+	c.addAll(o, v, &v.Settings)
+	o["request"] = c.text(v.Request)
 	return o
 }
 
 // ownValues returns the section's own values of directives that may be global.
-func (s shown) ownValues(v *Virtual) jsonObject {
+func (c *Config) ownValues(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {
 		d := byName[name]
 		if field, ok := d.field(v); ok && d.Global() && !d.Extension {
-			own[name] = s.value(field.Interface())
+			own[name] = c.value(field.Interface())
 		}
 	}
 	if v.OwnFallback {
@@ -207,17 +204,17 @@ func (v *Virtual) ipvsadm() string {
 	return text
 }
 
-func (s shown) real(v *Virtual, r *Real) jsonObject {
+func (c *Config) real(v *Virtual, r *Real) jsonObject {
 	request, receive := v.Asks(r)
 	port := v.PortOf(r)
 	o := jsonObject{
 		"l-threshold": orNull(r.Lower, r.hasLower),
 		"u-threshold": orNull(r.Upper, r.hasUpper),
-		"request":     s.text(request),
+		"request":     c.text(request),
 		"receive":     text(receive),
 		"own_request": r.Own != nil,
 		"checkport":   orNull(port, port > 0),
-		"url":         s.text(v.URL(r)),
+		"url":         c.text(v.URL(r)),
 	}
 	maps.Copy(o, r.json())
 	if r.Backup {

@@ -21,8 +21,8 @@ var own = []string{"listen", "statushost", "emailalertfrom", "logfile", "include
 func (c *Config) Sum() string {
 	h := sha256.New()
 	to := json.NewEncoder(h)
-	s := shown{c.WithoutSecrets()}
-	global := common(s.global(&c.Global), &c.Global.Settings)
+	c = c.WithoutSecrets()
+	global := common(c.global(), &c.Global.Settings)
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		delete(global, name) // the sections have their effective values
 	}
@@ -30,10 +30,10 @@ func (c *Config) Sum() string {
 	for _, v := range c.Virtuals {
 		one := *v
 		one.Reals = nil // their JSON takes long
-		_ = to.Encode(common(s.virtual(&one), &v.Settings))
+		_ = to.Encode(common(c.virtual(&one), &v.Settings))
 		var line []byte
 		for i := range v.Reals {
-			line = s.appendSum(line[:0], &v.Reals[i])
+			line = c.appendSum(line[:0], &v.Reals[i])
 			h.Write(line)
 		}
 		for _, w := range v.Waiting {
@@ -44,7 +44,7 @@ func (c *Config) Sum() string {
 }
 
 // appendSum appends the properties of a server that affect the sum to a line.
-func (s shown) appendSum(line []byte, r *Real) []byte {
+func (c *Config) appendSum(line []byte, r *Real) []byte {
 	if r.Named != nil {
 		line = append(line, r.Named.Host...)
 	} else {
@@ -57,7 +57,7 @@ func (s shown) appendSum(line []byte, r *Real) []byte {
 	line = strconv.AppendQuote(append(line, ' '), string(r.Tags))
 	line = strconv.AppendBool(line, r.Comeback == lvs.ByOrder)
 	if r.Own != nil {
-		line = strconv.AppendQuote(strconv.AppendQuote(line, string(s.text(r.Own.Request))), r.Own.Receive)
+		line = strconv.AppendQuote(strconv.AppendQuote(line, string(c.text(r.Own.Request))), r.Own.Receive)
 	}
 	return append(line, '\n')
 }
