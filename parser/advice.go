@@ -88,9 +88,7 @@ func (a adviser) check() {
 		"service", suspicious,
 		"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
 			"check another service of the machine, give its checkport", a.Service)
-	connects := a.CheckType == Connect || a.CheckType == Combined
-	a.when((connects || negotiates && a.Service != "none") && slices.ContainsFunc(a.Reals, a.hasNoPort),
-		"checktype", suspicious,
+	a.when(a.asksPort() && slices.ContainsFunc(a.Reals, a.hasNoPort), "checktype", suspicious,
 		"real servers have no port to check; it must come from checkport, the real server or the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
 	a.when(negotiates && a.Passwd != "" && !a.has("cleartext") && service.Takes("cleartext"), "passwd", suspicious,
@@ -234,8 +232,7 @@ func (a adviser) ports() {
 // askedPorts returns the server ports that checks use.
 func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	for _, check := range checks {
-		if check.CheckType != Connect &&
-			(!check.Negotiates() || check.CheckType == Negotiate && check.Service == "none") {
+		if !check.asksPort() {
 			continue
 		}
 		for i := range a.Reals {

@@ -75,6 +75,11 @@ func (v *Virtual) asksByDatagram() bool {
 	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
 }
 
+// asksPort reports whether the check of a section concerns a port of the server.
+func (v *Virtual) asksPort() bool {
+	return v.CheckType == Connect || v.CheckType == Combined || v.CheckType == Negotiate && v.Service != "none"
+}
+
 // asksByTCP reports whether the check of a section uses TCP.
 func (v *Virtual) asksByTCP() bool {
 	overTCP := v.Service != "none" && v.Service != "radius" && (v.Service != "dns" || v.Protocol == lvs.TCP)
