@@ -52,8 +52,7 @@ func (a adviser) unused() {
 	}
 	var written []string // the directives that only some services use
 	for name, at := range a.At {
-		inFile := slices.Contains(inFiles, name) && a.At[name+"file"] == at // see oneSecret
-		if byName[name].Services != "" && !inFile {
+		if byName[name].Services != "" && a.At[name+"file"] != at { // see oneSecret
 			written = append(written, name)
 		}
 	}
