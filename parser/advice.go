@@ -413,11 +413,11 @@ func (a adviser) fallback() {
 	if !a.OwnFallback {
 		return
 	}
-	if len(a.AlsoFallbacks) > 0 && a.FallbackCheck == "no" {
+	if len(a.AllFallbacks) > 1 && a.FallbackCheck == "no" {
 		a.remark("alsofallback", noEffect,
 			"alsofallback has no effect without fallbackcheck: the first fallback serves")
 	}
-	f := a.Fallback
+	f := &a.AllFallbacks[0]
 	if a.CheckType == On {
 		a.warn(noEffect, f.At, "with checktype=on no server ever goes down, so the fallback is never used")
 	}

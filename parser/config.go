@@ -199,7 +199,7 @@ type Virtual struct {
 	// These are side by side to save memory.
 	Observe     lvs.Observe `cf:"observe=no,extension"` // see Observes
 	OnePacket   bool        `cf:"ops=no"`               // only for udp
-	OwnFallback bool        // Fallback was written in this section
+	OwnFallback bool        // the first of AllFallbacks was written in this section
 	isAlso      bool        // it is one of Checks
 	// the state of a server that does not answer datagrams, see PingsTheSilent
 	Silence silence `cf:"silence=down,extension,check"`
@@ -209,12 +209,12 @@ type Virtual struct {
 	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
 	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
-	Fallback *Real // effective: own or global, with its port filled in; nil: none
-	// they serve instead of Fallback while it fails its fallbackcheck, in file order
-	AlsoFallbacks []Real
-	MonitorFile   string `cf:"monitorfile"`
-	ServiceName   string `cf:"servicename,shown-written,as-free"`
-	Comment       string `cf:"comment,shown-written,as-free"`
+	// in the order in which they serve: the own or global fallback server with its port filled in, and those that
+	// serve instead while it fails its fallbackcheck, in file order; none: there is no fallback
+	AllFallbacks []Real
+	MonitorFile  string `cf:"monitorfile"`
+	ServiceName  string `cf:"servicename,shown-written,as-free"`
+	Comment      string `cf:"comment,shown-written,as-free"`
 
 	Reals   []Real    // in file order, one for each address of a range; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait

@@ -73,7 +73,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 		"\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
 	v := cfg.Virtuals[0]
 	for want, at := range map[string]Position{"2 15": cfg.Global.At["checkinterval"], "3 11": v.At["virtual"],
-		"4 9": v.Reals[0].At, "5 11": v.Fallback.At, "6 13": v.At["receive"]} {
+		"4 9": v.Reals[0].At, "5 11": v.AllFallbacks[0].At, "6 13": v.At["receive"]} {
 		testkit.Equal(t, fmt.Sprint(at), "{ld.cf "+want+"}")
 	}
 	if v.has("request") {

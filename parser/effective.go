@@ -97,13 +97,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	a.conflicts()
 	a.fillCheckVIP()
 
-	if s.fallback == nil {
-		v.Fallback = global.fallbackOf(v)
-	} else {
-		v.Fallback = r.fallbackOf(s, s.fallback, v)
-		v.OwnFallback = v.Fallback != nil
-	}
-	r.moreFallbacks(a)
+	r.fallbacks(a)
 
 	v.Reals = make([]Real, 0, len(s.reals))
 	for _, backups := range []bool{false, true} {

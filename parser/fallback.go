@@ -57,9 +57,16 @@ func readFallback(v *value) {
 // maxAlsoFallbacks is the maximum number of alsofallback lines in a section.
 const maxAlsoFallbacks = 16
 
-// moreFallbacks sets the fallback servers of alsofallback. Two equal addresses are an error, unless one of them was
-// looked up.
-func (r *resolver) moreFallbacks(a adviser) {
+// fallbacks sets the fallback servers of a section. Two equal addresses are an error, unless one of them was looked up.
+func (r *resolver) fallbacks(a adviser) {
+	first := a.global.fallbackOf(a.Virtual)
+	if a.s.fallback != nil {
+		first = r.fallbackOf(a.s, a.s.fallback, a.Virtual)
+		a.OwnFallback = first != nil
+	}
+	if first != nil {
+		a.AllFallbacks = []Real{*first}
+	}
 	lines := []*realLine{r.fallbackLine(a.s)} // the lines of AllFallbacks
 	if lines[0] == nil && len(a.s.moreFallbacks) > 0 {
 		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
@@ -68,13 +75,13 @@ func (r *resolver) moreFallbacks(a adviser) {
 	u := r.namesOf(a.s, a.s.line, fallbackNames)
 	for _, line := range a.s.moreFallbacks {
 		f := r.fallbackOf(a.s, line, a.Virtual) // it also notes the name
-		if f == nil || a.Fallback == nil {
+		if f == nil || first == nil {
 			continue
 		}
 		isSame := func(other Real) bool { return a.EntryOf(&other) == a.EntryOf(f) }
-		switch i := slices.IndexFunc(a.AllFallbacks(), isSame); {
+		switch i := slices.IndexFunc(a.AllFallbacks, isSame); {
 		case i < 0:
-			a.AlsoFallbacks, lines = append(a.AlsoFallbacks, *f), append(lines, line)
+			a.AllFallbacks, lines = append(a.AllFallbacks, *f), append(lines, line)
 		case u.isName(line.hosts[0]) || u.isName(lines[i].hosts[0]):
 			a.warn(repeated, f.At, "%s is already a fallback of this virtual, and is left out here", f.Addr)
 		default:
@@ -91,14 +98,6 @@ func (r *resolver) fallbackLine(s *section) *realLine {
 		global = r.globals.fallback6
 	}
 	return cmp.Or(s.fallback, global)
-}
-
-// AllFallbacks returns the fallback servers in the order in which they serve.
-func (v *Virtual) AllFallbacks() []Real {
-	if v.Fallback == nil {
-		return nil
-	}
-	return append([]Real{*v.Fallback}, v.AlsoFallbacks...)
 }
 
 // brackets puts an IPv6 address in brackets, and removes brackets from other hosts. The Perl ldirectord ignores

@@ -16,17 +16,16 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	switch {
 	case v.FallbackCheck != Connect && v.FallbackCheck != "section":
 		return nil, ""
-	case v.Fallback == nil:
+	case v.AllFallbacks == nil:
 		return nil, "there is no fallback"
 	}
 	one = new(*v)
 	one.also, one.Waiting, one.Staying, one.MonitorFile = nil, nil, nil, ""
-	one.Fallback, one.AlsoFallbacks = nil, nil
 	one.Policy, one.CheckVIP, one.Observe, one.Watch = lvs.Policy{}, netip.Addr{}, 0, Watch{}
 	if v.FallbackCheck == Connect {
 		one.CheckType, one.CheckPort = Connect, 0
 	}
-	one.Reals = v.AllFallbacks()
+	one.Reals, one.AllFallbacks = v.AllFallbacks, nil
 	switch {
 	case v.CheckType == Off && !v.OwnFallback:
 		why = "with checktype=off the global fallback never serves"

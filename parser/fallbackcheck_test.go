@@ -53,7 +53,7 @@ func TestAlsoFallback(t *testing.T) {
 		"\talsofallback=192.0.2.9:8080 masq\n\talsofallback=192.0.2.8\n"+
 		"\talsofallback=10.1.0.1\n\talsofallback=web2\n\talsofallback=web2.example.com\n"+
 		"\tfallbackcheck=connect\n"), options(t))
-	all := each(cfg.Virtuals[0].AllFallbacks(), func(f Real) string { return f.Addr.String() })
+	all := each(cfg.Virtuals[0].AllFallbacks, func(f Real) string { return f.Addr.String() })
 	testkit.Equal(t, strings.Join(all, " "), "10.1.0.1:80 192.0.2.9:8080 192.0.2.8:80 10.1.0.2:80")
 	testkit.Equal(t, fmt.Sprint(found), "[a.cf:6:15: warning: 10.1.0.1:80 is already a fallback of this virtual, "+
 		"and is left out here a.cf:8:15: warning: 10.1.0.2:80 is already a fallback of this virtual, and is "+

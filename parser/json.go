@@ -132,10 +132,7 @@ func (g *GlobalFallback) json() any {
 }
 
 // json returns the properties of a server that are in the kernel's table.
-func (r *Real) json() jsonObject {
-	if r == nil {
-		return nil
-	}
+func (r Real) json() jsonObject {
 	return jsonObject{"server": lvs.FormatAddr(r.Addr.Addr()), "port": r.Addr.Port(), "forward": r.Forward.String(),
 		"weight": r.Weight}
 }
@@ -144,7 +141,7 @@ func (c *Config) virtual(v *Virtual) jsonObject {
 	o := jsonObject{
 		"id": v.ID, "server": orNull(lvs.FormatAddr(v.Addr.Addr()), v.Mark == 0), "port": v.Addr.Port(),
 		"fwm": orNull(v.Mark, v.Mark > 0), "addressfamily": "inet", "num_connects": v.NumConnects,
-		"fallback": v.Fallback.json(), "own": c.ownValues(v), "ipvsadm": v.ipvsadm(),
+		"fallback": nil, "own": c.ownValues(v), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
@@ -156,8 +153,12 @@ func (c *Config) virtual(v *Virtual) jsonObject {
 	if v.Steps != nil {
 		o["steps"] = each(v.Steps, stepJSON)
 	}
-	if len(v.AlsoFallbacks) > 0 {
-		o["alsofallback"] = each(v.AlsoFallbacks, func(f Real) jsonObject { return f.json() })
+	fallbacks := each(v.AllFallbacks, Real.json)
+	if len(fallbacks) > 0 {
+		o["fallback"] = fallbacks[0]
+	}
+	if len(fallbacks) > 1 {
+		o["alsofallback"] = fallbacks[1:]
 	}
 	if v.CheckName != "" {
 		o["checkdef"] = v.CheckName
@@ -177,7 +178,7 @@ func (c *Config) ownValues(v *Virtual) jsonObject {
 		}
 	}
 	if v.OwnFallback {
-		own["fallback"] = v.Fallback.json()
+		own["fallback"] = v.AllFallbacks[0].json()
 	}
 	return own
 }

@@ -37,7 +37,7 @@ func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 // unreadablePatterns finds bad patterns in sections that have other errors, because one mistake must not hide another.
 func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.Diagnostics) {
 	for _, cfg := range sections {
-		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
+		cfg.Reals, cfg.AllFallbacks = []parser.Real{{}}, nil
 		if cfg.CheckType == parser.Off { // it has no check that agentport or alsocheck could add to
 			continue
 		}
@@ -118,7 +118,7 @@ func (b *builder) service(s *Service, cfg *parser.Virtual) {
 // choose among them.
 func (b *builder) fallbacks(s *Service) (all []*Entry) {
 	s.FallbackCheck, _ = s.Config.Fallbacks()
-	reals := s.Config.AllFallbacks()
+	reals := s.Config.AllFallbacks
 	for i := range reals {
 		e := entryOf(s.Config, &reals[i], i)
 		e.Fallback, e.Unchecked = true, true
