@@ -28,9 +28,8 @@ type Config struct {
 	Secrets map[string][sha256.Size]byte
 	Unsound []*Virtual // sections with an error, as far as they were read, for further diagnostics
 
-	hidesSecrets bool                // in its JSON
-	blocks       map[int]blockID     // the block of each of their lines
-	missing      map[string][]string // the missing lists of each virtual service by its ID, see List.Missing
+	hidesSecrets bool            // in its JSON
+	blocks       map[int]blockID // the block of each of their lines
 }
 
 // Position is a place in a file. Lines and columns are counted from 1. Line 0 means the file as a whole.
@@ -221,7 +220,8 @@ type Virtual struct {
 	// servers that left while a new name has no address, or a new list is missing: it may be mistyped
 	Staying []Real
 
-	also []*Virtual // see Checks
+	also    []*Virtual // see Checks
+	missing []string   // lists, see List.Missing
 }
 
 // Tells says how the servers of a section report their weight. This is an extension.

@@ -33,16 +33,13 @@ func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
 	c.blocks, r.reported = r.shared, map[reportedText]bool{}
 	r.marked, r.reals = 0, 0
-	c.Parts, c.Secrets, c.missing = r.parts, r.globals.secrets, map[string][]string{}
+	c.Parts, c.Secrets = r.parts, r.globals.secrets
 	seen := make(map[string]Position, len(r.sections)) // their headers
 	all := make([]Virtual, len(r.sections))            // at once: one by one they would take more memory
 	for i, s := range r.sections {
 		v := &all[i]
 		r.virtual(v, s, &c.Global)
 		c.Virtuals[i] = v
-		if s.missing != nil {
-			c.missing[v.ID] = s.missing
-		}
 		switch first, again := seen[v.ID]; {
 		case !v.hasHeader():
 		case again: // at the line where the Perl ldirectord notices

@@ -216,8 +216,8 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 		byID[was.ID] = was
 	}
 	for _, v := range c.Virtuals {
-		was, missing := byID[v.ID], c.missing[v.ID]
-		if was == nil || len(v.Waiting)+len(missing) == 0 {
+		was := byID[v.ID]
+		if was == nil || len(v.Waiting)+len(v.missing) == 0 {
 			continue
 		}
 		isNew := func(w Waiting) bool {
@@ -225,12 +225,12 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 			waited := func(old Waiting) bool { return old.Host == w.Host }
 			return !slices.ContainsFunc(was.Waiting, waited) && !slices.ContainsFunc(was.Reals, isOf)
 		}
-		isNewList := func(id string) bool { return !slices.Contains(before.missing[v.ID], id) }
+		isNewList := func(id string) bool { return !slices.Contains(was.missing, id) }
 		if refines {
 			v.Staying = was.Staying
 		}
 		// with refines the name is one of a list
-		if slices.ContainsFunc(v.Waiting, isNew) || slices.ContainsFunc(missing, isNewList) {
+		if slices.ContainsFunc(v.Waiting, isNew) || slices.ContainsFunc(v.missing, isNewList) {
 			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
 	}

@@ -162,7 +162,7 @@ func (v *value) addListed(path, port, rest string) {
 		v.warn(suspicious, "%s; the tags of the list are ignored", excess)
 	}
 	if list.Missing {
-		s.missing = append(s.missing, path)
+		s.v.missing = append(s.v.missing, path)
 	}
 	if list.Trouble != "" {
 		v.warn(suspicious, "%s: %s", path, list.Trouble)

@@ -21,7 +21,6 @@ type section struct {
 	from     blockID // the block whose lines it takes now
 	fallback *realLine
 	reals    []realLine
-	missing  []string // lists, see List.Missing
 	marks    []markLine
 
 	moreFallbacks []*realLine // of alsofallback
