@@ -216,24 +216,30 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 		byID[was.ID] = was
 	}
 	for _, v := range c.Virtuals {
-		was := byID[v.ID]
-		if was == nil || len(v.Waiting)+len(v.missing) == 0 {
+		was, awaited := byID[v.ID], v.awaited()
+		if was == nil || len(awaited) == 0 {
 			continue
 		}
-		isNew := func(w Waiting) bool {
-			isOf := func(r Real) bool { return r.Named != nil && r.Named.Host == w.Host }
-			waited := func(old Waiting) bool { return old.Host == w.Host }
-			return !slices.ContainsFunc(was.Waiting, waited) && !slices.ContainsFunc(was.Reals, isOf)
+		known := was.awaited()
+		for _, r := range was.Reals {
+			if r.Named != nil {
+				known = append(known, r.Named.Host)
+			}
 		}
-		isNewList := func(id string) bool { return !slices.Contains(was.missing, id) }
+		isNew := func(name string) bool { return !slices.Contains(known, name) }
 		if refines {
 			v.Staying = was.Staying
 		}
 		// with refines the name is one of a list
-		if slices.ContainsFunc(v.Waiting, isNew) || slices.ContainsFunc(v.missing, isNewList) {
+		if slices.ContainsFunc(awaited, isNew) {
 			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
 	}
+}
+
+// awaited returns the host names without an address and the missing lists. No list has the name of a host.
+func (v *Virtual) awaited() []string {
+	return append(each(v.Waiting, func(w Waiting) string { return w.Host }), v.missing...)
 }
 
 // eachOnce keeps only the first server with each address and port.
