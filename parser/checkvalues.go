@@ -95,8 +95,9 @@ func readMonitorFile(v *value) string {
 	if path == "" {
 		v.refuse(monitorfileClosed, "the value is empty; it must be the path of a file")
 	}
-	return v.try(v.opts.TryFile, path, monitorfileClosed,
+	v.try(v.opts.TryFile, path, monitorfileClosed,
 		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
+	return path
 }
 
 // withoutFolder maps kinds of findings to what happens while the folder of the file is missing.
@@ -105,22 +106,22 @@ var withoutFolder = map[string]string{
 	monitorfileClosed: "until it can be, nothing is written to it",
 }
 
-// try tests access to a file, if Options allows it, and returns its path. format is the format of the error. If the
-// only problem is that the current user lacks the rights, try just warns, because the configuration is right.
-func (v *value) try(open func(path string) error, path, kind, format string) string {
+// try tests access to a file, if Options allows it. format is the format of the error. If the only problem is that the
+// current user lacks the rights, try just warns, because the configuration is right.
+func (v *value) try(open func(path string) error, path, kind, format string) {
 	if open == nil || v.problem != nil {
-		return path
+		return
 	}
 	err := open(path)
 	if err == nil {
-		return path
+		return
 	}
 	p := refuse(kind, format, err.Error())
 	what, _, _ := strings.Cut(p.Text, ";")
 	instead := withoutFolder[kind]
 	if instead != "" && errors.Is(err, os.ErrDeadlineExceeded) { // clients need a director more than a log
 		v.warn(kind, "%s; until it can be, nothing is written to it", what)
-		return path
+		return
 	}
 	if instead != "" && errors.Is(err, fs.ErrNotExist) {
 		fix := ""
@@ -130,16 +131,15 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 		}
 		if !v.opts.Strict && v.lacksOnlyFolder(path) { // otherwise the path is mistyped
 			v.warn(kind, "%s; %s%s", what, instead, fix)
-			return path
+			return
 		}
 		p.Text += fix
 	}
 	if v.opts.User == nil || v.opts.User(err) == "" {
 		v.problem = p
-		return path
+		return
 	}
 	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
-	return path
 }
 
 // lacksOnlyFolder reports whether only the last folder of a path is missing.
@@ -155,5 +155,6 @@ func readableFile(v *value) string {
 	if !strings.HasPrefix(path, "/") {
 		v.bad("is not allowed; it must be a path that begins with /")
 	}
-	return v.try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
+	v.try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
+	return path
 }
