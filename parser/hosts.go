@@ -7,9 +7,9 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// readHost reads an address, with IPv6 in brackets. For a host name it returns what t knows about the name. If the name
-// is new, t looks it up later.
-func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
+// readHost reads an address, with IPv6 in brackets. For a host name it returns what is known about the name. A new name
+// is looked up later.
+func (u lookup) readHost(text string) (l resolve.HostLookup) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	a, err := netip.ParseAddr(inner)
@@ -18,11 +18,11 @@ func readHost(t *resolve.Table, text string, ipv6 bool) (l resolve.HostLookup) {
 		l.Reason = "only an IPv6 address is written in brackets, and this is not one"
 	case err != nil || closed && !bracketed:
 		if l.Reason = notLookedUp(text); l.Reason == "" {
-			l = t.Host(text, ipv6)
+			l = u.names.Host(text, u.ipv6)
 		}
-	case a.Is6() && !ipv6:
+	case a.Is6() && !u.ipv6:
 		l.Reason = "it is an IPv6 address; IPv4 is needed"
-	case a.Is4() && ipv6:
+	case a.Is4() && u.ipv6:
 		l.Reason = "it is an IPv4 address; IPv6 is needed"
 	case a.Is6() && !bracketed:
 		l.Reason = bracketsMissing
@@ -52,11 +52,11 @@ func notLookedUp(text string) string {
 	return ""
 }
 
-// readPort reads a port number. An empty text means 0. For a service name it returns what t knows about the name, like
+// readPort reads a port number. An empty text means 0. For a service name it returns what is known about the name, like
 // readHost.
-func readPort(t *resolve.Table, text, protocol string) resolve.PortLookup {
+func (r *resolver) readPort(text, protocol string) resolve.PortLookup {
 	if text != "" && !all(text, isDigit) {
-		return t.Port(text, protocol)
+		return r.names.Port(text, protocol)
 	}
 	number, ok := natural("0"+text, 0, maxPort)
 	if !ok {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/resolve"
 )
 
 // This file reads the rules that give packets their firewall mark.
@@ -144,7 +143,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 		m, good := line.Marking, true
 		for _, ports := range line.ports {
 			var v value
-			m.Ports = append(m.Ports, ports.resolve(&v, r.names, m.Protocol))
+			m.Ports = append(m.Ports, r.numbersOf(ports, m.Protocol, &v))
 			if p := v.problem; p != nil {
 				good = false
 				at.error(p.Kind, ports.at, "%s", p.Text)
@@ -157,13 +156,13 @@ func (r *resolver) markings(s *section) (list []Marking) {
 	return list
 }
 
-// resolve returns the numbers of the ports. It looks up service names for the protocol. Few names are known for sctp,
+// numbersOf returns the numbers of ports. It looks up service names for the protocol. Few names are known for sctp,
 // so for sctp it accepts the names of any protocol.
-func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Ports {
+func (r *resolver) numbersOf(p markPorts, protocol string, v *value) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""
 	}
-	first, last := v.packetPort(t, p.first, protocol), v.packetPort(t, p.last, protocol)
+	first, last := r.packetPort(p.first, protocol, v), r.packetPort(p.last, protocol, v)
 	if first > last {
 		v.wrong("the range %q is empty; it must be %d:%d", p.first+":"+p.last, last, first)
 	}
@@ -171,8 +170,8 @@ func (p *markPorts) resolve(v *value, t *resolve.Table, protocol string) lvs.Por
 }
 
 // packetPort returns the number of a port, which must not be 0.
-func (v *value) packetPort(t *resolve.Table, name, protocol string) uint16 {
-	port := readPort(t, name, protocol)
+func (r *resolver) packetPort(name, protocol string, v *value) uint16 {
+	port := r.readPort(name, protocol)
 	switch {
 	case port.Value == 0 && all(name, isDigit):
 		v.wrong("the port %q is out of range; it must be a number from 1 to %d, or all for every port", name,

@@ -28,7 +28,7 @@ func (r *resolver) namesOf(s *section, l line, p phase) lookup {
 // each name.
 func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	var p *Diagnostic
-	host := readHost(u.names, text, u.ipv6)
+	host := u.readHost(text)
 	what := resolve.NoHost(host.Value)
 	switch {
 	case host.Reason != "" && host.Failure != "":
@@ -75,7 +75,7 @@ func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPo
 	if s.host == "" {
 		return none
 	}
-	u, port := r.namesOf(s, s.line, headerNames), readPort(r.names, s.port, protocol.String())
+	u, port := r.namesOf(s, s.line, headerNames), r.readPort(s.port, protocol.String())
 	addr, ok := u.host(badVirtualAddress, s.line, s.host)
 	r.names.Use(resolve.OfVirtual, s.IPv6, s.host)
 	if !ok || !u.hasNumber(badVirtualAddress, s.line, s.port, port) {
@@ -104,7 +104,7 @@ func (r *resolver) fallbackOf(s *section, f *realLine, v *Virtual) *Real {
 	if s.Mark > 0 {
 		protocol = ""
 	}
-	port := readPort(r.names, f.port, protocol)
+	port := r.readPort(f.port, protocol)
 	if f.port == "" {
 		port.Value = v.Addr.Port()
 	}
@@ -117,7 +117,7 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
 	}
-	tcp, udp := readPort(r.names, f.port, "tcp"), readPort(r.names, f.port, "udp")
+	tcp, udp := r.readPort(f.port, "tcp"), r.readPort(f.port, "udp")
 	if tcp.Reason != "" && udp.Reason == "" {
 		tcp = udp
 	}
@@ -255,7 +255,7 @@ func eachOnce(servers []Real) []Real {
 // waiting returns what is known about a line. ok reports whether the line is right, apart from names that could not be
 // looked up.
 func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
-	port := readPort(u.names, line.port, "")
+	port := u.readPort(line.port, "")
 	if port.Reason != "" {
 		return w, false
 	}
@@ -265,7 +265,7 @@ func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 		w.Name = strings.TrimSuffix(strings.Join(line.hosts, "->")+":"+line.port, ":")
 	}
 	for _, text := range line.hosts {
-		host := readHost(u.names, text, u.ipv6)
+		host := u.readHost(text)
 		switch {
 		case host.Reason == "":
 			continue
@@ -281,7 +281,7 @@ func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 
 // endpoints returns the addresses and the port of a line of real servers.
 func (u lookup) endpoints(line *realLine) (first, last netip.Addr, number uint16, ok bool) {
-	port := readPort(u.names, line.port, "")
+	port := u.readPort(line.port, "")
 	for i, host := range line.hosts {
 		addr, hasAddr := u.host(realHost, line.line, host)
 		if last = addr; i == 0 {

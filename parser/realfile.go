@@ -231,7 +231,7 @@ func (r *reader) dropListedOf(s *section) {
 // endpoint identifies the server of a line in its section, regardless of how its address and port are written.
 func (r *reader) endpoint(s *section, l *realLine) string {
 	port := cmp.Or(l.port, s.port)
-	if number := readPort(r.names, port, ""); number.Reason == "" {
+	if number := r.readPort(port, ""); number.Reason == "" {
 		port = strconv.Itoa(int(number.Value))
 	}
 	hosts := slices.Clone(l.hosts)
