@@ -86,7 +86,7 @@ func (f finder) oneRule(s *Settings) {
 	if !s.has("window") {
 		return
 	}
-	for _, other := range []string{"failurecount", "risecount"} {
+	for _, other := range instead["window"] {
 		if pos, ok := s.At[other]; ok {
 			f.error(conflict, s.At["window"],
 				"window and %s (line %d) both decide when a server is down; use only one of them",
@@ -107,7 +107,7 @@ func (a adviser) oneDialogue() {
 	if !a.has(step) {
 		return
 	}
-	for _, other := range []string{"request", "receive"} {
+	for _, other := range instead[step] {
 		if pos, ok := a.At[other]; ok {
 			a.error(conflict, pos, both, other, step, a.At[step].Line)
 		}

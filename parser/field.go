@@ -2,6 +2,7 @@ package parser
 
 import (
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func inherit(global *Global, v, own *Virtual) {
 			field.Set(value)
 		}
 	}
-	if !v.has("window") && (v.has("failurecount") || v.has("risecount")) {
+	if !v.has("window") && slices.ContainsFunc(instead["window"], v.has) {
 		v.Window = Window{}
 	}
 }
