@@ -220,7 +220,7 @@ func (a adviser) ports() {
 	}
 	by := "the check asks port " + asked[0]
 	if len(a.AlsoChecks) > 0 {
-		by = "the checks ask " + enumerate(asked)
+		by = "the checks ask " + Enumerate(asked)
 	}
 	a.warn(suspicious, at,
 		"%s alone, so a server whose %s does not answer stays in service; alsocheck checks one more port, "+

@@ -55,7 +55,7 @@ func readAlsoCheck(v *value) {
 		c.Name = c.Type
 	case !slices.Contains(alsoTypes, c.Type):
 		v.wrong("%q is not a check%s; it must be one of %s; a block checkdef = NAME defines another check",
-			c.Type, DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
+			c.Type, DidYouMean(c.Type, alsoTypes), Enumerate(alsoTypes))
 	}
 	c.readPort(v, list[1:])
 	c.readStrings(v, strs)

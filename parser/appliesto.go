@@ -21,12 +21,12 @@ func (d *Directive) usedBy() string {
 	names := settings.ServicesThat(func(s settings.Service) bool {
 		return s.Is(settings.OverTLS) || s.Takes(d.Name)
 	})
-	return enumerate(names) + ", with tls=yes for " + servicesThatTake("tls") +
+	return Enumerate(names) + ", with tls=yes for " + servicesThatTake("tls") +
 		", and with starttls=yes for " + servicesThatTake("starttls")
 }
 
 func servicesThatTake(directive string) string {
-	return enumerate(settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) }))
+	return Enumerate(settings.ServicesThat(func(s settings.Service) bool { return s.Takes(directive) }))
 }
 
 // isUsedBy reports whether a check that negotiates uses the directive.
@@ -34,8 +34,8 @@ func (d *Directive) isUsedBy(check *Virtual) bool {
 	return settings.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
 
-// enumerate formats a list for a sentence, such as "a, b and c". For an empty list it returns "".
-func enumerate(list []string) string {
+// Enumerate formats a list for a sentence, such as "a, b and c". For an empty list it returns "".
+func Enumerate(list []string) string {
 	last := len(list) - 1
 	if last < 1 {
 		return strings.Join(list, "")
@@ -91,5 +91,5 @@ func (a adviser) unusedDirective(d *Directive) {
 		other = "; for a log-in by HTTP write " + instead
 	}
 	a.remark(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services,
-		enumerate(spoken), other)
+		Enumerate(spoken), other)
 }

@@ -228,7 +228,7 @@ func (c *Config) Taken(v *Virtual) string {
 			taken = append(taken, fmt.Sprintf("%s (line %d)", name, at.Line))
 		}
 	}
-	return blocks + enumerate(names) + ": " + strings.Join(taken, ", ")
+	return blocks + Enumerate(names) + ": " + strings.Join(taken, ", ")
 }
 
 // blockNames returns the blocks whose lines a virtual service has taken.

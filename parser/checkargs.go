@@ -19,7 +19,7 @@ func readCheckArgs(v *value) string {
 	for _, found := range braced.FindAllString(text, -1) {
 		if at := "{" + strings.ToLower(found[1:len(found)-1]) + "}"; !slices.Contains(placeholders, found) {
 			v.wrong("%q is not known%s; the placeholders are %s", found, DidYouMean(at, placeholders),
-				enumerate(placeholders)).part = found
+				Enumerate(placeholders)).part = found
 		}
 	}
 	if strings.Contains(text, `\"`) {

@@ -3,6 +3,7 @@
 package docs
 
 import (
+	"cmp"
 	_ "embed" // the texts
 	"strings"
 
@@ -29,10 +30,7 @@ func Directives() (list []Directive) {
 	for _, row := range parser.Directives() {
 		rows[row.Name] = *row
 	}
-	var every []string
-	for s := range settings.Services() {
-		every = append(every, s.Name)
-	}
+	every := parser.Enumerate(settings.ServicesThat(func(settings.Service) bool { return true }))
 	chapter := ""
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(texts), "\n\n") {
 		head, text, isDirective := strings.Cut(paragraph, "\n")
@@ -43,11 +41,7 @@ func Directives() (list []Directive) {
 		name, value, _ := strings.Cut(head, " = ")
 		d := Directive{Directive: rows[name], Chapter: chapter}
 		d.Default = strings.Trim(d.Default, `"`)
-		last := len(every) - 1
-		services := strings.Join(every[:last], ", ") + " and " + every[last]
-		if some := d.Services; some != "" {
-			services = some
-		}
+		services := cmp.Or(d.Services, every)
 		d.Value = strings.ReplaceAll(value, "SERVICES", services)
 		d.Doc = strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "SERVICES", services)
 		list = append(list, d)
