@@ -108,10 +108,9 @@ func (r *reader) takeFurtherChecks(s *section) {
 // define gives a further check the values of its checkdef, or else the global values. The section's values apply only
 // to its own check.
 func (a adviser) define(check *Virtual, s *section) {
-	own, port := s.v, check.CheckPort
-	own.Key = check.Key
+	var own Virtual
 	inherit(a.global, &own, &s.v)
-	own.fillTimeouts()
+	own.Key, own.CheckPort = check.Key, check.CheckPort // the port of the alsocheck line counts first
 	adviser{a.finder, &own, s, a.global}.conflicts()
 	for _, d := range directives {
 		to, ok := d.field(check)
@@ -122,6 +121,6 @@ func (a adviser) define(check *Virtual, s *section) {
 		to.Set(from)
 		delete(check.At, d.Name)
 	}
-	check.Steps, check.CheckPort = own.Steps, port
+	check.Steps = own.Steps
 	maps.Copy(check.At, own.At)
 }

@@ -77,7 +77,7 @@ func (r *resolver) globalConfig() Global {
 }
 
 func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
-	*v = s.v
+	inherit(global, v, &s.v)
 	a := adviser{r.in(s, wholeSection), v, s, global}
 	v.Key = s.Key
 	v.Protocol = s.effectiveProtocol()
@@ -86,9 +86,6 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	if s.line.file != r.file {
 		v.Part = s.line.file
 	}
-
-	inherit(global, v, &s.v)
-	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)
 	a.conflicts()

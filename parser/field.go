@@ -64,8 +64,9 @@ func (r *resolver) defaults() {
 	}
 }
 
-// inherit copies to v the global values of directives that the section does not have.
+// inherit sets v to a section's own values, and to the global values of directives that the section does not have.
 func inherit(global *Global, v, own *Virtual) {
+	*v = *own
 	v.Settings = global.Settings
 	v.At = own.At
 	for name := range v.At {
@@ -78,6 +79,7 @@ func inherit(global *Global, v, own *Virtual) {
 	if !v.has("window") && slices.ContainsFunc(instead["window"], v.has) {
 		v.Window = Window{}
 	}
+	v.fillTimeouts()
 }
 
 // Form says how quotes, comments and blanks in a directive's value are read.
