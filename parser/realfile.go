@@ -260,8 +260,7 @@ func ReadList(text []byte) ([]ListedReal, error) {
 // AddressList returns a list of servers with the given addresses.
 func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 	for _, addr := range all {
-		one := ListedReal{Target: addr.String()}
-		if list, err = add(list, ListedReal{Target: one.canonical()}); err != nil {
+		if list, err = add(list, ListedReal{Target: lvs.FormatAddr(addr.Unmap())}); err != nil {
 			return nil, err
 		}
 	}
