@@ -10,11 +10,12 @@ import (
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
 
 // stepJSON returns a step under the name of its directive.
-func stepJSON(s settings.Step) map[string]text {
+func stepJSON(s settings.Step) jsonObject {
+	name := "expect"
 	if s.Send {
-		return map[string]text{"send": text(s.Written)}
+		name = "send"
 	}
-	return map[string]text{"expect": text(s.Written)}
+	return jsonObject{name: text(s.Written)}
 }
 
 func readStep(v *value) {
