@@ -144,16 +144,21 @@ func (r *reader) takeDefaults() {
 
 // usedBy returns the block that a section or a block uses, or nil.
 func (r *reader) usedBy(s *section) *block {
-	if s.v.Use == "" {
-		return nil
-	}
-	b := r.blocks[blockID{"defaults", s.v.Use}]
-	if b == nil {
+	b := r.use(blockID{"defaults", s.v.Use})
+	if b == nil && s.v.Use != "" {
 		r.in(s, inLines).error(badValue, s.v.At["use"],
 			"there is no block %q; it must be the NAME of a line defaults = NAME", s.v.Use)
-		return nil
 	}
-	b.isUsed = true
+	return b
+}
+
+// use returns a block, which then counts as used. It returns nil if the name is "" or the first line of the block was
+// refused.
+func (r *reader) use(id blockID) *block {
+	b := r.blocks[id]
+	if b != nil {
+		b.isUsed = true
+	}
 	return b
 }
 

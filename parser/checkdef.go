@@ -60,7 +60,7 @@ func (r *reader) takeOwnCheck(s *section, used *block) {
 			}
 		}
 	}
-	b := r.checkdef(s.v.CheckName)
+	b := r.use(blockID{"checkdef", s.v.CheckName})
 	if b == nil {
 		return
 	}
@@ -75,21 +75,11 @@ func (r *reader) takeOwnCheck(s *section, used *block) {
 	s.v.At["service"] = cmp.Or(s.v.At["service"], named)
 }
 
-// checkdef returns the checkdef with the given name. It returns nil if the name is "" or the first line of the checkdef
-// was refused.
-func (r *reader) checkdef(name string) *block {
-	b := r.blocks[blockID{"checkdef", name}]
-	if b != nil {
-		b.isUsed = true
-	}
-	return b
-}
-
 // takeFurtherChecks gives each alsocheck line the checkdef that it names.
 func (r *reader) takeFurtherChecks(s *section) {
 	for i := range s.v.AlsoChecks {
 		c := &s.v.AlsoChecks[i]
-		b := r.checkdef(c.Name)
+		b := r.use(blockID{"checkdef", c.Name})
 		if b == nil {
 			continue
 		}
