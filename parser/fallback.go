@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -59,19 +58,22 @@ const maxAlsoFallbacks = 16
 
 // fallbacks sets the fallback servers of a section. Two equal addresses are an error, unless one of them was looked up.
 func (r *resolver) fallbacks(a adviser) {
-	first := a.global.fallbackOf(a.Virtual)
+	firstLine, first := r.globals.fallback, a.global.fallbackOf(a.Virtual)
+	if a.IPv6 {
+		firstLine = r.globals.fallback6
+	}
 	if a.s.fallback != nil {
-		first = r.fallbackOf(a.s, a.s.fallback, a.Virtual)
+		firstLine, first = a.s.fallback, r.fallbackOf(a.s, a.s.fallback, a.Virtual)
 		a.OwnFallback = first != nil
 	}
 	if first != nil {
 		a.AllFallbacks = []Real{*first}
 	}
-	lines := []*realLine{r.fallbackLine(a.s)} // the lines of AllFallbacks
-	if lines[0] == nil && len(a.s.moreFallbacks) > 0 {
+	if firstLine == nil && len(a.s.moreFallbacks) > 0 {
 		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
 		return
 	}
+	lines := []*realLine{firstLine} // of AllFallbacks
 	u := r.namesOf(a.s, a.s.line, fallbackNames)
 	for _, line := range a.s.moreFallbacks {
 		f := r.fallbackOf(a.s, line, a.Virtual) // it also notes the name
@@ -88,16 +90,6 @@ func (r *resolver) fallbacks(a adviser) {
 			a.error(conflict, f.At, "%s is already a fallback of this virtual; write each once", f.Addr)
 		}
 	}
-}
-
-// fallbackLine returns the line of a section's fallback server. If the section has none, it returns the line of the
-// global fallback server, or nil.
-func (r *resolver) fallbackLine(s *section) *realLine {
-	global := r.globals.fallback
-	if s.IPv6 {
-		global = r.globals.fallback6
-	}
-	return cmp.Or(s.fallback, global)
 }
 
 // brackets puts an IPv6 address in brackets, and removes brackets from other hosts. The Perl ldirectord ignores
