@@ -27,7 +27,7 @@ const maxRedirects = 7
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
-	server   netip.Addr     // the server's own address, also if target is a virtual one
+	server   *netip.Addr    // the server if target is a virtual address; nil: it is the target
 	sessions *wire.Sessions // nil for http
 	names    wire.Names
 
@@ -75,7 +75,11 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 		return nil, err
 	}
 	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
-		server: cmp.Or(s.Through.Server, s.Target.Addr().Unmap()), url: s.URL, host: s.Host, sni: s.SNI}
+		url: s.URL, host: s.Host, sni: s.SNI}
+	if s.Through.Server.IsValid() {
+		server := s.Through.Server
+		c.server = &server
+	}
 	u, err := parseTarget(s.URL)
 	if err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
@@ -328,7 +332,11 @@ func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort
 	if c.portOf == nil {
 		return to
 	}
-	port, isChecked := c.portOf(virtual, netip.AddrPortFrom(c.server, c.target.Port()))
+	server := c.target
+	if c.server != nil {
+		server = netip.AddrPortFrom(*c.server, c.target.Port())
+	}
+	port, isChecked := c.portOf(virtual, server)
 	switch {
 	case port == 0:
 		return to
