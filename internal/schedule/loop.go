@@ -20,7 +20,6 @@ import (
 
 const (
 	maxEvents = 128
-	maxIdle   = 256 // flights kept for reuse
 	// A nearby server answers within lookEvery. The loop therefore looks at a new socket maxLooks times before it
 	// asks the kernel for events of that socket. Checks that began together share the wake-up for a look.
 	lookEvery = time.Millisecond
@@ -41,7 +40,7 @@ type loop struct {
 	fresh   []*flight       // to be looked at next time
 	watched []*flight       // by descriptor
 	ends    byTime[*flight] // by deadline
-	idle    []*flight       // for reuse
+	idle    sync.Pool       // of flights
 	passed  []Update        // to be confirmed
 	delayed int             // how often the confirmation was postponed
 	soon    bool            // the timer is set for the next look
@@ -63,6 +62,11 @@ func newLoop(p *Pool) (*loop, error) {
 	}
 	err = syscall.SetNonblock(fd, true)
 	l := &loop{pool: p, epoll: fd, poll: os.NewFile(uintptr(fd), "epoll"), timer: -1}
+	l.idle.New = func() any {
+		f := &flight{}
+		f.echo.Done = func(_ *icmp.Echo, took time.Duration, err error) { l.noteEcho(echoed{f, took, err}) }
+		return f
+	}
 	if err == nil {
 		l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	}
@@ -194,14 +198,7 @@ func (l *loop) begin(t *Task) {
 }
 
 func (l *loop) newFlight(t *Task, now time.Time) *flight {
-	var f *flight
-	if last := len(l.idle) - 1; last >= 0 {
-		f = l.idle[last]
-		l.idle = l.idle[:last]
-	} else {
-		f = &flight{}
-		f.echo.Done = func(_ *icmp.Echo, took time.Duration, err error) { l.noteEcho(echoed{f, took, err}) }
-	}
+	f := l.idle.Get().(*flight)
 	check := checker.LightOf(t.Checker)
 	o, _ := check.Opening()
 	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: l.pool.at(now) + o.Timeout}, fd: -1,
@@ -329,8 +326,8 @@ func (p *Pool) complete(u Update) {
 func (l *loop) release(f *flight, again bool) {
 	heap.Remove(&l.ends, f.index)
 	f.task, f.check = nil, nil
-	if again && len(l.idle) < maxIdle {
-		l.idle = append(l.idle, f)
+	if again {
+		l.idle.Put(f)
 	}
 }
 
