@@ -58,13 +58,15 @@ func (t *sqlTalk) Check(ctx context.Context) Result {
 // sqlSeen judges the result of a query. One row is enough, if its first value matches. An answer that exceeds the limit
 // has rows, so it may pass. Any other error is a failure.
 func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (string, error) {
-	switch {
-	case rows == 0 && err == nil:
-		err = fmt.Errorf("%s returned no row", sqlVerb(query))
-	case rows > 0 && (err == nil || errors.Is(err, wire.ErrTooMuch)) && d.receive != nil:
-		err = d.want("the first value", first)
-	case rows > 0 && errors.Is(err, wire.ErrTooMuch):
+	if rows > 0 && errors.Is(err, wire.ErrTooMuch) {
 		err = nil
+	}
+	switch {
+	case err != nil:
+	case rows == 0:
+		err = fmt.Errorf("%s returned no row", sqlVerb(query))
+	case d.receive != nil:
+		err = d.want("the first value", first)
 	}
 	return sqlVerb(query) + " returned a row", err
 }
