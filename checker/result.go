@@ -95,7 +95,6 @@ func causeOf(err error) Cause {
 	var (
 		lookup *net.DNSError
 		record tls.RecordHeaderError
-		failed *wire.HandshakeError
 		errno  syscall.Errno
 	)
 	switch {
@@ -113,7 +112,7 @@ func causeOf(err error) Cause {
 		return Closed
 	case wire.IsOneOf(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN):
 		return Unreachable
-	case errors.As(err, &record), errors.As(err, &failed):
+	case errors.As(err, &record), errors.Is(err, wire.ErrHandshake):
 		return TLS
 	case errors.As(err, &errno):
 		return Other

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -65,7 +66,7 @@ func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	err := c.OwnFault(t.Handshake())
 	if err != nil {
 		c.Close()
-		err = AtTLS.Of(&Fault{handshakeReason(err), &HandshakeError{err}})
+		err = AtTLS.Of(&Fault{handshakeReason(err), errors.Join(ErrHandshake, err)})
 	} else {
 		c.Conn, c.TLS = t, t
 		c.watch.Mark(MarkTLS)

@@ -119,10 +119,8 @@ func handshakeReason(err error) string {
 	return reason
 }
 
-// HandshakeError marks an error in a handshake, because crypto/tls has no type for an alert.
-type HandshakeError struct{ error }
-
-func (e *HandshakeError) Unwrap() error { return e.error }
+// ErrHandshake marks an error in a handshake, because crypto/tls has no type for an alert.
+var ErrHandshake = errors.New("TLS handshake")
 
 // distrust returns the reason why a certificate is not trusted. The text is the same at each check.
 func distrust(err error) string {
