@@ -253,7 +253,7 @@ func FuzzGRPC(f *testing.F) {
 		conn := havingSaid(nil)
 		conn.Deadline = time.Now().Add(time.Second)
 		said := &saysAfter{said: said{Reader: bytes.NewReader(text)}, asked: make(chan struct{})}
-		raw := &noting{Conn: said}
+		raw := &noting{Conn: said, in: wire.Bounded{From: said, Left: maxGRPCTalk}}
 		conn.Conn = raw
 		seen, err := (&grpc{server: server{target: loopback(1)}, host: "a"}).ask(t.Context(), conn, raw)
 		check.result(concluded(seen, err))

@@ -53,7 +53,7 @@ func (c *grpc) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	defer server.Close()
-	raw := &noting{Conn: server.Conn, left: maxGRPCTalk}
+	raw := &noting{Conn: server.Conn, in: wire.Bounded{From: server.Conn, Left: maxGRPCTalk}}
 	server.Conn = raw
 	if err := server.OpenTLS(c.tls); err != nil {
 		return failed(err)
@@ -126,18 +126,14 @@ func (c *grpc) request(ctx context.Context, scheme string) (*http.Request, error
 // the connection ended.
 type noting struct {
 	net.Conn
-	left   int                   // how many bytes may still be read
+	in     wire.Bounded          // what Conn receives
 	failed atomic.Pointer[error] // the first error
 	older  atomic.Bool           // an HTTP/1 answer came
 }
 
 func (n *noting) Read(p []byte) (int, error) {
-	read, err := 0, wire.ErrTooMuch
-	if n.left > 0 {
-		read, err = n.Conn.Read(p[:min(len(p), n.left)])
-		n.left -= read
-	}
-	if bytes.HasPrefix(p[:max(read, 0)], httpMark) { // HTTP/2 begins with a frame
+	read, err := n.in.Read(p)
+	if bytes.HasPrefix(p[:read], httpMark) { // HTTP/2 begins with a frame
 		n.older.Store(true)
 	}
 	if err != nil && !wire.IsOneOf(err, net.ErrClosed, os.ErrClosed) { // closed by the transport itself

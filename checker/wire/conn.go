@@ -29,13 +29,13 @@ type Conn struct {
 
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.watch.record(transcript.Received, c, p[:max(n, 0)], MarkFirstByte)
+	c.watch.record(transcript.Received, c, p[:n], MarkFirstByte)
 	return n, c.OwnFault(err)
 }
 
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.watch.record(transcript.Sent, c, p[:max(n, 0)], MarkSent)
+	c.watch.record(transcript.Sent, c, p[:n], MarkSent)
 	return n, err
 }
 

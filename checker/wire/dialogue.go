@@ -21,7 +21,7 @@ const quitTimeout = time.Second
 type Dialogue struct {
 	Conn    *Conn
 	Offered *tls.Config // for upgrade; nil: the check stays in the clear
-	bound   *bounded    // the data read from Conn
+	bound   *Bounded    // the data read from Conn
 	In      *bufio.Reader
 	lost    bool // nothing more can be sent or received
 
@@ -29,25 +29,25 @@ type Dialogue struct {
 }
 
 func NewDialogue(c *Conn) Dialogue {
-	bound := &bounded{c, MaxTalk}
+	bound := &Bounded{c, MaxTalk}
 	return Dialogue{Conn: c, bound: bound, In: bufio.NewReaderSize(bound, maxLine)}
 }
 
-// bounded reads at most left bytes, then ends with ErrTooMuch.
-type bounded struct {
-	from io.Reader
-	left int
+// Bounded reads at most Left bytes, then ends with ErrTooMuch.
+type Bounded struct {
+	From io.Reader
+	Left int
 }
 
 // ErrTooMuch means that an answer exceeds its limit.
 var ErrTooMuch = errors.New("the answer is too long")
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == 0 {
+func (b *Bounded) Read(p []byte) (int, error) {
+	if b.Left == 0 {
 		return 0, ErrTooMuch
 	}
-	n, err := b.from.Read(p[:min(len(p), b.left)])
-	b.left -= n
+	n, err := b.From.Read(p[:min(len(p), b.Left)])
+	b.Left -= n
 	return n, err
 }
 

@@ -17,7 +17,7 @@ import (
 type LibConn struct {
 	net.Conn
 	In     *bufio.Reader // data from the server
-	bound  *bounded
+	bound  *Bounded
 	Length func(header []byte) (int, error) // the length of the packet after the header
 	Header []byte                           // the header of the current packet
 	unread int                              // bytes of header not handed out yet
@@ -31,7 +31,7 @@ type LibConn struct {
 // NewLibConn returns a connection for a library. The server may send at most limit more bytes, in packets whose headers
 // have the given size. length validates a header, and returns how many bytes of the packet follow it.
 func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *LibConn {
-	d.bound.left = limit
+	d.bound.Left = limit
 	return &LibConn{Conn: d.Conn, In: d.In, bound: d.bound, Length: length, Header: make([]byte, header)}
 }
 
@@ -67,7 +67,7 @@ func (c *LibConn) Next() error {
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: got %s", err, Excerpt(c.Header))
-	case left > c.In.Buffered()+c.bound.left:
+	case left > c.In.Buffered()+c.bound.Left:
 		return ErrTooMuch
 	}
 	c.unread, c.Left = len(c.Header), left
