@@ -20,7 +20,7 @@ type LibConn struct {
 	bound  *Bounded
 	Length func(header []byte) (int, error) // the length of the packet after the header
 	Header []byte                           // the header of the current packet
-	unread int                              // bytes of header not handed out yet
+	ready  []byte                           // what the library gets before the rest of the packet
 	Left   int                              // bytes of the packet that are still to come after the header
 	Append []byte                           // what the library gets after the packet
 
@@ -36,19 +36,16 @@ func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int,
 }
 
 func (c *LibConn) Read(b []byte) (int, error) {
-	if c.unread == 0 && c.Left == 0 {
+	if len(c.ready) == 0 && c.Left == 0 {
 		if len(c.Append) > 0 {
-			n := copy(b, c.Append)
-			c.Append = c.Append[n:]
-			return n, nil
-		}
-		if err := c.Next(); err != nil {
+			c.ready, c.Append = c.Append, nil
+		} else if err := c.Next(); err != nil {
 			return 0, c.note(err)
 		}
 	}
-	if c.unread > 0 {
-		n := copy(b, c.Header[len(c.Header)-c.unread:])
-		c.unread -= n
+	if len(c.ready) > 0 {
+		n := copy(b, c.ready)
+		c.ready = c.ready[n:]
 		return n, nil
 	}
 	n, err := c.In.Read(b[:min(len(b), c.Left)])
@@ -70,7 +67,7 @@ func (c *LibConn) Next() error {
 	case left > c.In.Buffered()+c.bound.Left:
 		return ErrTooMuch
 	}
-	c.unread, c.Left = len(c.Header), left
+	c.ready, c.Left = c.Header, left
 	return nil
 }
 
