@@ -255,10 +255,13 @@ func (l *loop) finish(f *flight, r checker.Result) {
 	}
 	r.Took, r.Stages = time.Since(f.began), f.stages
 	r.Conclude(r.Took)
-	t, began := f.task, f.began
-	l.release(f, f.Ping == nil || r.Cause != checker.Shortage)
-	u := Update{Task: t, Result: r, Began: began}
-	if _, guided := t.Checker.(checker.Guided); guided {
+	u := Update{Task: f.task, Result: r, Began: f.began}
+	heap.Remove(&l.ends, f.index)
+	f.task, f.check = nil, nil
+	if f.Ping == nil || r.Cause != checker.Shortage { // otherwise its echo may still wait for room in a socket
+		l.idle.Put(f)
+	}
+	if _, guided := u.Task.Checker.(checker.Guided); guided {
 		l.finishGuided(u)
 		return
 	}
@@ -320,15 +323,6 @@ func (p *Pool) complete(u Update) {
 	}
 	u.Result.Took = time.Since(u.Began)
 	p.finish(u)
-}
-
-// release lets another check reuse the flight, unless its echo may still wait for room in a socket.
-func (l *loop) release(f *flight, again bool) {
-	heap.Remove(&l.ends, f.index)
-	f.task, f.check = nil, nil
-	if again {
-		l.idle.Put(f)
-	}
 }
 
 // expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
