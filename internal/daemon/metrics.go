@@ -44,7 +44,7 @@ type metricsServer struct {
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes, scrapes, probes := http.NewServeMux(), socket.Limiter(maxScrapes), socket.Limiter(maxProbes)
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
-	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
+	routes.HandleFunc("GET /healthz", probes(answerProbe(d.director.Answers)))
 	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
 	m := &metricsServer{d: d, end: func() {}}
 	m.handler = m.withPage(routes)
@@ -152,9 +152,6 @@ func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 		io.WriteString(w, "ok\n")
 	}
 }
-
-// alive answers a liveness probe: it returns an error if the director's goroutine does not answer.
-func (d *daemon) alive(ctx context.Context) error { return d.director.Answers(ctx) }
 
 // ready answers a readiness probe: it returns an error if clients are not served as configured.
 func (d *daemon) ready(ctx context.Context) error {

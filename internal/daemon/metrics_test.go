@@ -102,8 +102,8 @@ func TestQuestionsThatCopyNoServers(t *testing.T) {
 				testkit.FailsWith(t, d.orders.isOut(ctx, serves), "10.2.2.7:80 still gets new")
 				return nil
 			},
-			"lacking": func() error { return testkit.Error(d.lacking(ctx)) },
-			"healthz": func() error { return d.alive(ctx) },
+			"lacking": func() error { return testkit.Error(d.director.Lacking(ctx)) },
+			"healthz": func() error { return d.director.Answers(ctx) },
 		} {
 			if took := testkit.Taken(func() { testkit.OK(t, ask()) }); took > 500_000 {
 				t.Errorf("%s takes %d bytes", what, took)

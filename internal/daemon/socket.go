@@ -24,7 +24,8 @@ func (d *daemon) openSocket(ctx context.Context) {
 		}))
 	}
 	shows("GET /status", func(r *http.Request) (any, error) { return d.report(r.Context()) })
-	shows("GET /lacking", func(r *http.Request) (any, error) { return d.lacking(r.Context()) })
+	// for cluster managers, which ask every few seconds: no servers are copied, and no counters are read
+	shows("GET /lacking", func(r *http.Request) (any, error) { return d.director.Lacking(r.Context()) })
 	shows("GET /why", func(r *http.Request) (any, error) {
 		return d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
 	})

@@ -12,13 +12,6 @@ import (
 // connectionsTimeout is the time limit for reading the connections of all servers.
 const connectionsTimeout = time.Second
 
-// lacking returns the number of virtual services without a server, and the number of all virtual services. It copies
-// no servers and does not read the kernel's counters, because cluster managers ask every few seconds.
-func (d *daemon) lacking(ctx context.Context) ([]int, error) {
-	lacking, all, err := d.director.Lacking(ctx)
-	return []int{lacking, all}, err
-}
-
 // process returns the facts about the daemon itself.
 func (d *daemon) process() status.Process {
 	process := d.tally.process()

@@ -218,7 +218,7 @@ func TestReadersShareASnapshot(t *testing.T) {
 		d, ctx, at := s.director, t.Context(), lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")
 		<-d.Settled()
 		busy := make(chan struct{})
-		go d.asked.ask(ctx, func() { <-busy })
+		go d.asked.do(ctx, func() { <-busy })
 		synctest.Wait()
 		gone, leave := context.WithCancel(ctx)
 		go d.Snapshot(gone)

@@ -48,68 +48,52 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 // Order puts these orders in force. The servers in ready come back without further delay, even if they have no order.
 // Order returns when the change has been sent to the table, even if the table refused it, or when ctx is done.
 func (d *Director) Order(ctx context.Context, all, ready orders.All) error {
-	return d.asked.submit(ctx, func(done chan<- struct{}) {
-		d.core.Order(time.Now(), all, ready)
-		close(done)
-	})
+	return d.asked.do(ctx, func() { d.core.Order(time.Now(), all, ready) })
 }
 
 // Looked passes on the conditions found by a look at this machine, see core.Core.Looked. It waits until the director is
 // free, or ctx is done.
 func (d *Director) Looked(ctx context.Context, found []view.Condition) error {
-	return d.asked.submit(ctx, func(done chan<- struct{}) {
-		d.core.Looked(time.Now(), found)
-		close(done)
-	})
+	return d.asked.do(ctx, func() { d.core.Looked(time.Now(), found) })
 }
 
 // Answers returns nil once the director is free, or an error when ctx is done.
-func (d *Director) Answers(ctx context.Context) error { return d.asked.ask(ctx, func() {}) }
+func (d *Director) Answers(ctx context.Context) error {
+	_, err := answer(ctx, d.asked, func() (any, error) { return nil, nil })
+	return err
+}
 
 // Snapshot returns what the director knows now. It waits until the director is free, which may take as long as one
 // operation on the table, but no longer than ctx allows. Readers who wait at the same time get copies of one snapshot.
 func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
-	var one sight
-	if err := d.readers.ask(ctx, func() { one = d.sight }); err != nil {
-		return nil, err
-	}
+	one, err := answer(ctx, d.readers, func() (sight, error) { return d.sight, nil })
 	if one.isShared {
 		return one.now.Clone(), nil
 	}
-	return one.now, nil
+	return one.now, err
 }
 
 // Of returns a Snapshot with only the virtual services of these servers. It waits in the same way as Snapshot.
 func (d *Director) Of(ctx context.Context, servers []lvs.Backend) (*view.Snapshot, error) {
-	var now *view.Snapshot // not used if ctx is done: the director may still write it then
-	if err := d.asked.ask(ctx, func() { now = d.core.Of(time.Now(), servers) }); err != nil {
-		return nil, err
-	}
-	return now, nil
+	return answer(ctx, d.asked, func() (*view.Snapshot, error) { return d.core.Of(time.Now(), servers), nil })
 }
 
-// Lacking returns what core.Core.Lacking does. It waits in the same way as Snapshot.
-func (d *Director) Lacking(ctx context.Context) (lacking, all int, err error) {
-	var found [2]int // not used if ctx is done: the director may still write it then
-	if err := d.asked.ask(ctx, func() { found[0], found[1] = d.core.Lacking() }); err != nil {
-		return 0, 0, err
-	}
-	return found[0], found[1], nil
+// Lacking returns both numbers of core.Core.Lacking. It waits in the same way as Snapshot.
+func (d *Director) Lacking(ctx context.Context) ([]int, error) {
+	return answer(ctx, d.asked, func() ([]int, error) {
+		lacking, all := d.core.Lacking()
+		return []int{lacking, all}, nil
+	})
 }
 
 // Why returns a Snapshot of only the servers that an operator names, see core.Core.Why. It waits in the same way as
 // Snapshot.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
-	var found *view.Snapshot // not used if ctx is done: the director may still write it then
-	var refused error
-	err := d.asked.ask(ctx, func() {
-		found, refused = d.core.Why(time.Now(), virtual, real)
+	return answer(ctx, d.asked, func() (*view.Snapshot, error) {
+		found, err := d.core.Why(time.Now(), virtual, real)
 		found.Overdue = d.pool.Overdue()
+		return found, err
 	})
-	if err != nil { // the director may still be looking up its name
-		return nil, err
-	}
-	return found, refused
 }
 
 // sight is a snapshot on its way to its readers.
@@ -132,8 +116,8 @@ func (d *Director) show(reader func()) {
 		}
 	}
 	d.sight = sight{now, len(readers) > 1}
-	for _, answer := range readers {
-		answer()
+	for _, reader := range readers {
+		reader()
 	}
 	d.sight = sight{}
 }
@@ -160,14 +144,20 @@ func (r requests) submit(ctx context.Context, request func(done chan<- struct{})
 	}
 }
 
-// ask passes a question to the director's goroutine and waits for its answer, or until ctx is done.
-func (r requests) ask(ctx context.Context, question func()) error {
-	err := r.submit(ctx, func(done chan<- struct{}) {
-		question()
+// do has the director's goroutine carry out a request, and waits for the end of the request, or until ctx is done.
+func (r requests) do(ctx context.Context, request func()) error {
+	return r.submit(ctx, func(done chan<- struct{}) {
+		request()
 		close(done)
 	})
-	if err != nil {
-		return fmt.Errorf("the director is busy: %w", ctx.Err())
+}
+
+// answer passes a question to the director's goroutine and waits for its answer, or until ctx is done.
+func answer[A any](ctx context.Context, from requests, question func() (A, error)) (none A, err error) {
+	var found A // not used if ctx is done: the director may still write it then
+	var refused error
+	if from.do(ctx, func() { found, refused = question() }) != nil {
+		return none, fmt.Errorf("the director is busy: %w", ctx.Err())
 	}
-	return nil
+	return found, refused
 }

@@ -56,9 +56,8 @@ func tell(t *testing.T, all io.Writer, config string, given orders.All, standby 
 		have, err3 := table.Read(ctx)
 		testkit.OK(t, errors.Join(err, err2, err3))
 		report := NewReport(now, process())
-		lacking, _, err := d.Lacking(ctx)
-		testkit.OK(t, err)
-		testkit.Equal(t, lacking, report.Lacking(), config)
+		lacking := testkit.Must(d.Lacking(ctx))(t)
+		testkit.Equal(t, lacking[0], report.Lacking(), config)
 		fmt.Fprintf(all, "%s%s%s\n%s\ntrouble %d, the table:\n%s", shown(t, report),
 			explained(t, NewWhy(past, now.Time)), object(t, report.Virtuals[0]),
 			strings.Join(told.FindAllString(metricsOf(t, now), -1), "\n"), report.Virtuals[0].Trouble(),
