@@ -152,7 +152,7 @@ func (d *daemon) assemble() {
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	deps := director.Deps{
 		World: core.World{
-			Orders: d.orders.given.InForce(), Standby: d.orders.role.Role == instance.Standby,
+			Orders: d.orders.given().InForce(), Standby: d.orders.role.Role == instance.Standby,
 			Withdraw: len(d.lock.Before.Announced) > 0, Tell: receivers,
 			Former: d.lock.Before.Virtuals, Through: d.Config.Checks.through.Leave,
 			Departing: d.lock.Before.Departing, Leave: recording(d, (*instance.State).SetDeparting),

@@ -40,11 +40,10 @@ type standingOrders struct {
 	unsaved bool        // the role is not in its file
 	unread  bool        // its file can't be read for a while, which was reported
 	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
-	given   orders.All  // the orders that the director has, and those that still wait
 	// waiting orders whose time has come, by the time they were given; true: they wait for enough servers
 	late map[time.Time]bool
 
-	known atomic.Pointer[orders.All] // a copy of given, for other goroutines
+	known atomic.Pointer[orders.All] // see given; only the order that is being carried out replaces them
 }
 
 const roleUnread = "The role can't be read"
@@ -54,18 +53,15 @@ func newOrders(d *daemon) *standingOrders {
 	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{}),
 		late: map[time.Time]bool{}}
 	given, err := o.orderFile().Read()
-	o.know(given)
+	o.known.Store(&given)
 	d.failed(notify.KeepFailed, "Orders for servers can't be read", err)
 	o.role, err = o.roleFile().Read()
 	d.failed(notify.KeepFailed, roleUnread, err)
 	return o
 }
 
-// know notes the orders that the director has and those that wait.
-func (o *standingOrders) know(all orders.All) {
-	o.given = all
-	o.known.Store(&all)
-}
+// given returns the orders that the director has, and those that still wait. The caller must not change them.
+func (o *standingOrders) given() orders.All { return *o.known.Load() }
 
 // follow carries out the orders that commands recorded because they got no answer. It runs until ctx is done.
 func (o *standingOrders) follow(ctx context.Context) {
@@ -112,7 +108,7 @@ func (o *standingOrders) orderFile() orders.File { return orders.File(o.d.lock.D
 func (o *standingOrders) recorded() (orders.All, error) {
 	all, err := o.orderFile().Read()
 	if !runfile.Exists(o.d.lock.Drain) || errors.Is(err, runfile.ErrForeign) {
-		return o.given, nil
+		return o.given(), nil
 	}
 	return all, err
 }
@@ -122,7 +118,7 @@ func (o *standingOrders) recorded() (orders.All, error) {
 func (o *standingOrders) pass(ctx context.Context, all, ready orders.All) error {
 	err := o.d.director.Order(ctx, all.InForce(), ready)
 	if err == nil {
-		o.know(all)
+		o.known.Store(&all)
 	}
 	return err
 }
@@ -130,13 +126,13 @@ func (o *standingOrders) pass(ctx context.Context, all, ready orders.All) error 
 // followGiven carries out recorded orders.
 func (o *standingOrders) followGiven(ctx context.Context) bool {
 	all, err := o.recorded()
-	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all, nil) == nil)
+	return err == nil && (maps.Equal(all, o.given()) || o.pass(ctx, all, nil) == nil)
 }
 
 // keepGiven saves the orders if their file was lost, and drops those that are over. The director ends such orders by
 // itself. If a command has just recorded an order, keepGiven does nothing until that order is carried out.
 func (o *standingOrders) keepGiven(ctx context.Context) {
-	held := o.given.At(time.Now())
+	held := o.given().At(time.Now())
 	var now *view.Snapshot
 	maps.DeleteFunc(held, func(at lvs.Backend, given orders.Order) bool {
 		if now == nil && given.Kind == orders.Obey {
@@ -144,15 +140,15 @@ func (o *standingOrders) keepGiven(ctx context.Context) {
 		}
 		return now != nil && now.Over[at] == given
 	})
-	over := len(held) < len(o.given)
+	over := len(held) < len(o.given())
 	lost := len(held) > 0 && !runfile.Exists(o.d.lock.Drain)
 	if !over && !lost {
 		return
 	}
 	recorded, err := o.recorded()
-	if err == nil && maps.Equal(recorded, o.given) && o.orderFile().Write(held) == nil {
-		before := o.given.Waiting()
-		o.know(held)
+	if err == nil && maps.Equal(recorded, o.given()) && o.orderFile().Write(held) == nil {
+		before := o.waiting()
+		o.known.Store(&held)
 		o.sayWaiting(before)
 	}
 }

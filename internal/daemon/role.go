@@ -189,12 +189,8 @@ func (o *standingOrders) followRole(ctx context.Context) bool {
 	if lost {
 		return true // a lost file is not an order
 	}
-	if last.Role == instance.NoRole { // nor is one that was emptied
-		o.unsaved = o.role.Role != instance.NoRole
-		return true
-	}
-	last.Given = cmp.Or(last.Given, runfile.SinceBoot()) // 0: the file does not have it
-	if last.Given < o.role.Given {
+	last.Given = cmp.Or(last.Given, runfile.SinceBoot())           // 0: the file does not have it
+	if last.Role == instance.NoRole || last.Given < o.role.Given { // nor is one that was emptied
 		o.unsaved = o.role.Role != last.Role
 		return true
 	}

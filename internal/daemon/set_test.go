@@ -29,7 +29,8 @@ func ordersWith(t *testing.T, given, recorded orders.All) *standingOrders {
 	t.Helper()
 	lock := &instance.Lock{}
 	lock.Drain = filepath.Join(t.TempDir(), "drain")
-	o := &standingOrders{d: &daemon{lock: lock}, given: given}
+	o := &standingOrders{d: &daemon{lock: lock}}
+	o.known.Store(&given)
 	o.d.director = director.New(director.Deps{}) // which does not run
 	if recorded != nil {
 		testkit.OK(t, o.orderFile().Write(recorded))
@@ -84,7 +85,7 @@ func TestOrdersThatBeginOrEnd(t *testing.T) {
 	for _, row := range testkit.Table(t, "testdata/orders.txt", 5) {
 		o := ordersWith(t, of(row[2]), of(row[3]))
 		if row[1] == "begins" {
-			testkit.OK(t, o.begin(gone, o.given.Due(time.Now())))
+			testkit.OK(t, o.begin(gone, o.given().Due(time.Now())))
 		} else {
 			o.keepGiven(t.Context())
 		}
@@ -124,7 +125,7 @@ func TestOrdersOfSeveralCommandsBegin(t *testing.T) {
 		go d.director.Run(ctx, d.Loaded.Plan)
 		<-d.director.Settled()
 		o.beginDue(ctx)
-		testkit.Same(t, o.given.Waiting().Sorted(),
+		testkit.Same(t, o.given().Waiting().Sorted(),
 			[]lvs.Backend{lvs.At("tcp:10.1.0.1:80", "10.2.0.3:80")}, "waiting")
 		end()
 		endRest()
@@ -160,7 +161,7 @@ func TestAnOrderThatNeverBegan(t *testing.T) {
 		o.keepGiven(t.Context())
 		o.d.journal.Close(t.Context())
 		testkit.Equal(t, strings.Join(said, "\n"), row.want)
-		testkit.Equal(t, len(o.given), 0, "left")
+		testkit.Equal(t, len(o.given()), 0, "left")
 	}
 }
 
@@ -215,8 +216,8 @@ func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
 	o := ordersWith(t, nil, orders.All{at: {Kind: orders.Drain}})
 	gone := testkit.Ended(t)
 	for range 2 {
-		if o.followGiven(gone) || len(o.given) != 0 {
-			t.Fatalf("the director has %v", o.given)
+		if o.followGiven(gone) || len(o.given()) != 0 {
+			t.Fatalf("the director has %v", o.given())
 		}
 	}
 }

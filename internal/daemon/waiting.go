@@ -55,7 +55,7 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 			}
 			clear(changed)
 		}
-		if short := shortWithout(due.Out(), now, o.given); len(short) > 0 {
+		if short := shortWithout(due.Out(), now, o.given()); len(short) > 0 {
 			o.sayLate(since, true, "An order waits for enough servers: "+short[0])
 			continue
 		}
@@ -75,7 +75,7 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 // dueCommands returns the orders whose time has come, grouped by the time at which their command gave them.
 func (o *standingOrders) dueCommands() map[time.Time]orders.All {
 	commands := map[time.Time]orders.All{}
-	for at, one := range o.given.Due(time.Now()) {
+	for at, one := range o.given().Due(time.Now()) {
 		if commands[one.Since] == nil {
 			commands[one.Since] = orders.All{}
 		}
@@ -97,10 +97,10 @@ func (o *standingOrders) sayLate(since time.Time, isShort bool, why string) {
 // carried out.
 func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 	recorded, err := o.recorded()
-	if err != nil || !maps.Equal(recorded, o.given) {
+	if err != nil || !maps.Equal(recorded, o.given()) {
 		return err
 	}
-	all, since := maps.Clone(o.given), time.Now().UTC().Truncate(time.Second)
+	all, since := maps.Clone(recorded), time.Now().UTC().Truncate(time.Second)
 	for at, one := range due {
 		one.Since = since
 		all[at] = one
@@ -113,7 +113,7 @@ func (o *standingOrders) begin(ctx context.Context, due orders.All) error {
 }
 
 // waiting returns the orders that wait.
-func (o *standingOrders) waiting() orders.All { return o.known.Load().Waiting() }
+func (o *standingOrders) waiting() orders.All { return o.given().Waiting() }
 
 // withWaiting returns the orders in force together with those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
