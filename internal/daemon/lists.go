@@ -29,20 +29,13 @@ type lists map[string]parser.List
 // readLists reads the files that realfile lines name, and looks up the names in realnames lines. A list that can't be
 // used is replaced by the list in force. If none is in force, it is replaced by the last good list from before the
 // start. A guarded list can't be used if it lacks more than half of the servers of the previous list (see shrunk), or
-// all servers of an address family.
-func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool) lists {
+// all servers of an address family. If due is not nil, only its lists are read, and those are guarded for which it is
+// true.
+func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool, due map[string]bool) lists {
 	uses, emptyOK := parser.RealLists(text)
-	due := map[string]bool{}
-	for id := range uses {
-		due[id] = guarded
+	if due != nil {
+		maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })
 	}
-	return s.readDue(ctx, uses, emptyOK, inForce, due)
-}
-
-// readDue reads the lists that are keys of due. The value is true if the list is guarded.
-func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emptyOK bool, inForce lists,
-	due map[string]bool) lists {
-	maps.DeleteFunc(uses, func(id string, _ parser.ListUse) bool { _, is := due[id]; return !is })
 	all, names := lists{}, s.lookUpLists(ctx, uses)
 	for id, use := range uses {
 		was, known := inForce[id]
@@ -59,7 +52,7 @@ func (s Source) readDue(ctx context.Context, uses map[string]parser.ListUse, emp
 			err = use.Check(servers)
 		}
 		isShrunk := false
-		if err == nil && known && !s.Alone && due[id] {
+		if err == nil && known && !s.Alone && (guarded || due[id]) {
 			if err = shrunk(was.Servers, servers); err == nil && !emptyOK {
 				err = use.Lost(was.Servers, servers)
 			}
@@ -222,10 +215,7 @@ func (f *configFile) lookAtLists(ctx context.Context) {
 	reading := make(chan lists, 1)
 	w.reading = reading
 	text, inForce := f.current.Text, f.current.Lists
-	go func() {
-		uses, emptyOK := parser.RealLists(text)
-		reading <- f.d.Config.readDue(ctx, uses, emptyOK, inForce, due)
-	}()
+	go func() { reading <- f.d.Config.readLists(ctx, text, inForce, false, due) }()
 }
 
 // takeLists puts newly read lists in force if they differ from those in force.

@@ -63,7 +63,7 @@ func TestWhichListIsInForce(t *testing.T) {
 		if reader == "emptyok" {
 			conf = "emptyok = yes\n" + conf
 		}
-		got := Source{}.readLists(t.Context(), []byte(conf), inForce, reader != "command")[path]
+		got := Source{}.readLists(t.Context(), []byte(conf), inForce, reader != "command", nil)[path]
 		testkit.Equal(t, targets(got), want, what)
 		testkit.Contains(t, got.Trouble, trouble, what)
 		testkit.Equal(t, got.Trouble == "", trouble == "", what, "no trouble")
@@ -84,7 +84,7 @@ func TestListsThatMayNotBeEmpty(t *testing.T) {
 
 // readOf are the lists of a text, as a daemon reads them.
 func readOf(t *testing.T, text string, inForce lists) lists {
-	return Source{}.readLists(t.Context(), []byte(text), inForce, true)
+	return Source{}.readLists(t.Context(), []byte(text), inForce, true, nil)
 }
 
 // A list that was written is looked at when it has stayed the same from one look to the next, and one in trouble after
@@ -282,14 +282,14 @@ func TestAnswersForLists(t *testing.T) {
 	const list = "virtual6 = [fe00::1]:80\n\trealnames = two.:80 gate\n"
 	is(t, "IPv6", readOf(t, list, nil)["two. (IPv6)"], "[fe00::2] [fe00::3]", "")
 	text := []byte(list)
-	uses, _ := parser.RealLists(text)
-	testkit.Equal(t, len(Source{}.readDue(t.Context(), uses, false, nil, nil)), 0, "none is due")
+	none := Source{}.readLists(t.Context(), text, nil, true, map[string]bool{})
+	testkit.Equal(t, len(none), 0, "none is due")
 	var four []parser.ListedReal
 	for _, last := range "2345" {
 		four = append(four, parser.ListedReal{Target: "[fe00::" + string(last) + "]"})
 	}
 	testkit.OK(t, saveList("two. (IPv6)", four))
-	got := Source{Alone: true}.readLists(t.Context(), text, nil, true)["two. (IPv6)"]
+	got := Source{Alone: true}.readLists(t.Context(), text, nil, true, nil)["two. (IPv6)"]
 	if got.Trouble != "" || len(got.Servers) != 1 || !strings.HasPrefix(got.Servers[0].Target, "[f0") {
 		t.Errorf("without look-ups: %v", got)
 	}
@@ -420,7 +420,7 @@ func TestAListChangesNothingElse(t *testing.T) {
 		testkit.Write(t, list, "10.3.0.1\n10.3.0.2\n10.3.0.3\n")
 		adopted, endWatches := f.adopted, f.endWatches
 		f.endWatches = func() { t.Error("the watches begin anew") }
-		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, true))
+		f.takeLists(ctx, f.d.Config.readLists(ctx, f.current.Text, f.current.Lists, true, nil))
 		time.Sleep(time.Second) // until its first result
 		testkit.Equal(t, collectAt(maxGCPercent), maxGCPercent)
 		testkit.Equal(t, lvs.Format(testkit.Must(table.Read(ctx))(t)), `-A -t 10.1.0.1:7000 -s wrr

@@ -65,7 +65,7 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 // load reads the lists that the text of a configuration names, and prepares the configuration.
 func (s Source) load(ctx context.Context, text []byte, inForce lists, guarded bool) *Loaded {
 	o := s.parserOptions()
-	o.Lists = s.readLists(ctx, text, inForce, guarded)
+	o.Lists = s.readLists(ctx, text, inForce, guarded, nil)
 	return s.prepare(ctx, text, o)
 }
 

@@ -466,7 +466,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	}()
 	o := f.d.Config.parserOptions()
 	if o.Lists = r.lists; r.lists == nil {
-		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, r.auto)
+		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, r.auto, nil)
 	}
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	var said map[string]bool
