@@ -117,11 +117,8 @@ func (o *standingOrders) waiting() orders.All { return o.given().Waiting() }
 
 // withWaiting returns the orders in force together with those that wait.
 func (o *standingOrders) withWaiting(inForce orders.All) orders.All {
-	all := o.waiting()
-	for at, one := range inForce {
-		if !all[at].Waits() {
-			all[at] = one
-		}
-	}
+	all := orders.All{}
+	maps.Copy(all, inForce)
+	maps.Copy(all, o.waiting())
 	return all
 }
