@@ -158,52 +158,38 @@ func (t *tally) setLists(all lists) {
 const fileRefused = "the file was refused"
 
 // reread counts one reading of the file, with the reason if it was refused. If back is set, the former configuration
-// was taken instead, which does not change a refusal of the file.
+// was taken instead.
 func (t *tally) reread(why string, back bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now, stays := time.Now().UTC(), back && t.is.Reloads.Error != "" && !t.aside
 	if why == "" {
 		t.is.Reloads.Missing = false
 		t.is.Reloads.Succeeded++
-		t.is.Reloads.Last = now
+		t.is.Reloads.Last = time.Now().UTC()
 	}
-	if stays {
-		return
-	}
-	if t.aside = back && why != ""; why != "" {
-		t.refused(why, now)
-	} else {
-		t.corrected("the reload", now)
-	}
+	t.took(why, back, "the reload")
 }
 
-// tookLists notes whether a configuration in which only lists have changed was refused. It does not change a refusal of
-// the file itself.
+// tookLists notes whether a configuration in which only lists have changed was refused.
 func (t *tally) tookLists(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.is.Reloads.Error != "" && !t.aside {
+	t.took(why, true, "the lists")
+}
+
+// took notes the reason why a configuration was refused or, if that is "", what corrected the one that was refused. If
+// aside is set, the file itself was not read, which does not change a refusal of the file. The caller holds mu.
+func (t *tally) took(why string, aside bool, by string) {
+	r, now := &t.is.Reloads, time.Now().UTC()
+	if aside && r.Error != "" && !t.aside {
 		return
 	}
-	now, was := time.Now().UTC(), t.aside
-	if t.aside = why != ""; t.aside {
-		t.refused(why, now)
-	} else if was {
-		t.corrected("the lists", now)
+	t.aside, r.Error = aside && why != "", why
+	if why != "" {
+		r.Refused++
+		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
+		return
 	}
-}
-
-// refused notes the reason why the file was refused. The caller holds mu.
-func (t *tally) refused(why string, now time.Time) {
-	t.is.Reloads.Error = why
-	t.is.Reloads.Refused++
-	t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
-}
-
-// corrected notes that the file is no longer refused. The caller holds mu.
-func (t *tally) corrected(by string, now time.Time) {
-	t.is.Reloads.Error = ""
 	for i := range t.is.Last {
 		if e := &t.is.Last[i]; e.Text == fileRefused {
 			e.Text += ", and corrected by " + by + " of " + now.Local().Format(time.TimeOnly)
