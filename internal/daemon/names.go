@@ -16,6 +16,11 @@ const (
 	maxLookupRetry = time.Minute
 )
 
+// longer returns the wait after the next failure, as for names; last is the wait before, or 0.
+func longer(last time.Duration) time.Duration {
+	return min(max(2*last, minLookupRetry), maxLookupRetry)
+}
+
 // followNames stops the previous look-ups, and looks names up again in the background. Names without an answer are
 // first looked up after wait. If resolve is set, the other names are looked up at that interval, which starts when the
 // file is adopted.

@@ -109,7 +109,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		f := newConfigFile(d)
 		write("new")
 		ctx := testkit.Within(t, time.Minute)
-		if why := f.read(ctx, request{}); why == "" || f.current != d.Loaded {
+		if f.reload(ctx, request{}) == nil || f.current != d.Loaded {
 			t.Error("the refused configuration is in force")
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})
@@ -171,7 +171,7 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	ways := map[string]func(context.Context, *configFile){
 		"a command":     func(ctx context.Context, f *configFile) { f.reload(ctx, request{}) },
 		"autoreload":    func(ctx context.Context, f *configFile) { f.look(ctx) },
-		"a certificate": func(ctx context.Context, f *configFile) { f.read(ctx, request{auto: true}) },
+		"a certificate": func(ctx context.Context, f *configFile) { f.reload(ctx, request{auto: true}) },
 		"names":         func(ctx context.Context, f *configFile) { f.refine(ctx, nil) },
 	}
 	stages := map[string]func(*configFile){

@@ -172,7 +172,7 @@ func (f *configFile) look(ctx context.Context) {
 	}
 	if runfile.MayPass(err) {
 		text = []byte("unread") // one report, whichever part it is
-		f.retry = min(max(2*f.retry, minLookupRetry), maxLookupRetry)
+		f.retry = longer(f.retry)
 	} else {
 		f.retry = 0
 	}
@@ -362,15 +362,11 @@ func (f *configFile) reload(ctx context.Context, r request) error {
 		return err
 	}
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
-	if why := f.read(ctx, r); why != "" {
+	text, err := f.d.Config.Read()
+	if why := f.takeRead(ctx, text, err, r); why != "" {
 		return socket.Refused(FileRefused + why)
 	}
 	return nil
-}
-
-func (f *configFile) read(ctx context.Context, r request) (why string) {
-	text, err := f.d.Config.Read()
-	return f.takeRead(ctx, text, err, r)
 }
 
 // takeRead takes what was read for a command or a renewed certificate. The argument err is the error of reading.

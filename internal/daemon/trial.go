@@ -101,10 +101,10 @@ func TakenBack(path string, text []byte) (why string) {
 		return notConfirmed
 	}
 	known, _ := runfile.Read(statePath("back", path)) // if it is missing, nothing is known
-	if len(known) < sha256.Size || [sha256.Size]byte(known) != sha256.Sum256(text) {
-		return ""
+	if reason, is := bytes.CutPrefix(known, sumOf(text)); is {
+		return string(reason)
 	}
-	return string(known[sha256.Size:])
+	return ""
 }
 
 const notConfirmed = "it was not confirmed"
@@ -249,7 +249,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 			f.d.refused("the former configuration can't come back, and is tried again unless the command " +
 				"confirm comes: " + refuse)
 		}
-		t.refuse, t.pause = refuse, min(max(2*t.pause, minLookupRetry), maxLookupRetry)
+		t.refuse, t.pause = refuse, longer(t.pause)
 		t.until = time.Now().Add(t.pause)
 		f.follow(t)
 	}
