@@ -46,7 +46,7 @@ func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) 
 		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real,
 			howCalled)
 	}
-	known := append(now.Aliases(found), found...)
+	known := now.AllNames(found)
 	for _, p := range all.Sorted() {
 		if r.Kind == orders.Ready && p.IsMeant(r.Virtual, r.Real) && !slices.Contains(known, p) {
 			found = append(found, p)

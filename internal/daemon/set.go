@@ -78,7 +78,7 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 // answerTo returns the outcome of a recorded order.
 func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnswer {
 	answer := SetAnswer{Servers: inTable(now, meant)}
-	for _, at := range append(now.Aliases(meant), meant...) {
+	for _, at := range now.AllNames(meant) {
 		if o := now.Orders[at]; o.Waits() && !r.TakesBack() {
 			answer.Undone = append(answer.Undone, fmt.Sprintf("%s: %s", at, o))
 		}
@@ -90,7 +90,7 @@ func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnsw
 // servers.
 func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.File, meant []lvs.Backend) error {
 	var refused error
-	named := append(now.Aliases(meant), meant...)
+	named := now.AllNames(meant)
 	if r.Waits() {
 		refused = alone(named, all)
 	} else {

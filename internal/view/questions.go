@@ -20,14 +20,14 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	return found
 }
 
-// Aliases returns the other names that orders may use for these servers.
-func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
+// AllNames returns these servers by their other names that orders may use, followed by the servers themselves.
+func (now *Snapshot) AllNames(servers []lvs.Backend) (all []lvs.Backend) {
 	for v, s := range now.Among(servers) {
 		if s.Alias != "" {
-			others = append(others, lvs.At(v.ID, s.Alias))
+			all = append(all, lvs.At(v.ID, s.Alias))
 		}
 	}
-	return others
+	return append(all, servers...)
 }
 
 // Label returns the id of a virtual service, followed by its servicename if it has one.
