@@ -63,8 +63,8 @@ type Director struct {
 	pool      *schedule.Pool
 	hooks     hooks
 	folder    folder
-	rules     background[[]lvs.MarkRule, rules]
-	addresses background[[]lvs.Wanted, places]
+	rules     background
+	addresses background
 	claims    <-chan struct{}   // nil: there are no other daemons
 	changes   <-chan struct{}   // of addresses and devices; nil: not followed
 	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
@@ -86,7 +86,7 @@ func New(deps Deps) *Director {
 	}
 	d.life, d.die = context.WithCancel(context.Background())
 	d.core = core.New(deps.World, d.performers(&d.pool.Watches))
-	d.rules, d.addresses = newBackground(d.setRules), newBackground(d.place)
+	d.rules, d.addresses = newBackground(), newBackground()
 	return d
 }
 
@@ -165,12 +165,12 @@ func (d *Director) loop(ctx context.Context, e core.Effects) {
 			if d.hooks.left.Load() == 0 {
 				d.core.HooksEnded(time.Now())
 			}
-		case r := <-d.rules.reports:
+		case report := <-d.rules.reports:
 			d.rules.busy = false
-			d.core.Marked(time.Now(), r.all, r.restored, r.err)
-		case r := <-d.addresses.reports:
+			report()
+		case report := <-d.addresses.reports:
 			d.addresses.busy = false
-			d.core.Placed(time.Now(), r.all, r.err)
+			report()
 		case <-d.changes:
 			d.core.Recheck()
 		case <-d.claims:
@@ -186,13 +186,16 @@ func (d *Director) loop(ctx context.Context, e core.Effects) {
 // carryOut begins the slow orders of a step.
 func (d *Director) carryOut(ctx context.Context, e core.Effects) {
 	if e.SetRules {
-		d.rules.start(ctx, e.Rules)
+		d.setRules(ctx, e.Rules, d.core.Marked)
 	}
 	if e.Follow && d.changes == nil && d.deps.Announcer != nil {
 		d.changes = d.deps.Announcer.Changes(d.life)
 	}
 	if e.Place {
-		d.addresses.start(ctx, e.Wanted)
+		d.addresses.start(ctx, func(ctx context.Context) (report func()) {
+			all, err := d.place(ctx, e.Wanted)
+			return func() { d.core.Placed(time.Now(), all, err) }
+		})
 	}
 }
 

@@ -184,7 +184,8 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 		d := New(Deps{Marks: hangingMarks{}})
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
-			d.setRules(t.Context(), make([]lvs.MarkRule, rules))
+			d.setRules(t.Context(), make([]lvs.MarkRule, rules), nil)
+			<-d.rules.reports
 			testkit.Equal(t, time.Since(begin), want, rules, "rules had")
 		}
 	})

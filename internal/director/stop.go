@@ -32,9 +32,9 @@ func (d *Director) stop(ended context.Context) {
 		return
 	}
 	if left, changes := d.core.RulesLeft(); changes && !handedOver {
-		d.rules.start(ctx, left)
-		if r, ended := d.rules.wait(ctx); ended {
-			d.core.RulesSet(time.Now(), r.all, r.restored, r.err)
+		d.setRules(ctx, left, d.core.RulesSet)
+		if report, ended := d.rules.wait(ctx); ended {
+			report()
 		} else {
 			d.core.RulesStay()
 		}
@@ -70,8 +70,8 @@ func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 	if !d.core.Announces() {
 		return again, true
 	}
-	r := d.place(ctx, d.core.Withdrawing(time.Now()))
-	return d.core.Withdrew(time.Now(), r.all, r.err)
+	all, err := d.place(ctx, d.core.Withdrawing(time.Now()))
+	return d.core.Withdrew(time.Now(), all, err)
 }
 
 // hooks counts the receivers that are awaited because virtual services are about to leave the table.
