@@ -22,53 +22,53 @@ type wholeNames struct{ systemNames }
 
 // Host implements resolve.Resolver. It returns resolve.ErrNoName if the name exists in no search domain.
 func (n wholeNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
-	var exists atomic.Bool
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		return dialWhole(ctx, network, address, &exists)
-	}
-	addrs, err := n.ask(ctx, &net.Resolver{PreferGo: true, StrictErrors: true, Dial: dial}, name, ipv6)
+	var seen existence
+	addrs, err := n.ask(ctx, &net.Resolver{PreferGo: true, StrictErrors: true, Dial: seen.dial}, name, ipv6)
 	failed, is := errors.AsType[*net.DNSError](err)
 	switch {
 	case !is || !failed.IsNotFound:
 		return addrs, brief(err)
-	case exists.Load():
+	case seen.Load():
 		return nil, nil
 	}
 	return nil, resolve.ErrNoName
 }
 
-// dialWhole connects to a name server. Package net would accept an incomplete answer, and after a refusal it would try
+// existence is set when an answer shows that the name exists, because package net returns the same error for a missing
+// name and for a missing address.
+type existence struct{ atomic.Bool }
+
+// dial connects to a name server. Package net would accept an incomplete answer, and after a refusal it would try
 // the next search domain. After a server failure it does neither, so the connection turns each answer that can't be
-// used into a server failure. The connection sets exists when an answer shows that the name exists, because package net
-// returns the same error for a missing name and for a missing address.
-func dialWhole(ctx context.Context, network, address string, exists *atomic.Bool) (net.Conn, error) {
+// used into a server failure.
+func (e *existence) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := resolve.DialServer(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	if packets, is := conn.(*net.UDPConn); is {
-		return wholePackets{packets, exists}, nil
+		return wholePackets{packets, e}, nil
 	}
-	return &wholeStream{Conn: conn, exists: exists}, nil
+	return &wholeStream{Conn: conn, seen: e}, nil
 }
 
 // wholePackets is a connection to a name server over UDP.
 type wholePackets struct {
 	*net.UDPConn
-	exists *atomic.Bool
+	seen *existence
 }
 
 func (c wholePackets) Read(p []byte) (int, error) {
 	n, err := c.UDPConn.Read(p)
-	failUnlessWhole(p[:n], false, c.exists)
+	c.seen.failUnlessWhole(p[:n], false)
 	return n, err
 }
 
 // wholeStream is a connection to a name server over TCP, where each message is preceded by its length.
 type wholeStream struct {
 	net.Conn
-	exists *atomic.Bool
-	rest   []byte // of the last message, not read yet
+	seen *existence
+	rest []byte // of the last message, not read yet
 }
 
 func (c *wholeStream) Read(p []byte) (int, error) {
@@ -81,7 +81,7 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 		if _, err := io.ReadFull(c.Conn, message); err != nil {
 			return 0, err
 		}
-		failUnlessWhole(message, true, c.exists)
+		c.seen.failUnlessWhole(message, true)
 		c.rest = append(length[:], message...)
 	}
 	n := copy(p, c.rest)
@@ -90,9 +90,9 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 }
 
 // failUnlessWhole turns an answer into a server failure, unless the answer is complete or the name does not exist. A
-// complete answer may have no address. It shows that the name exists, and sets exists. After a truncated answer over
+// complete answer may have no address. It shows that the name exists. After a truncated answer over
 // UDP, package net asks again over TCP, but there it would accept a truncated answer.
-func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
+func (e *existence) failUnlessWhole(message []byte, isStream bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)
 	if err != nil || head.Truncated && !isStream {
@@ -105,7 +105,7 @@ func failUnlessWhole(message []byte, isStream bool, exists *atomic.Bool) {
 	switch {
 	case head.RCode == dnsmessage.RCodeNameError:
 	case head.RCode == dnsmessage.RCodeSuccess && isWhole:
-		exists.Store(true)
+		e.Store(true)
 	default:
 		message[3] = message[3]&^0xf | byte(dnsmessage.RCodeServerFailure)
 		clear(message[6:12]) // the record counts

@@ -197,13 +197,8 @@ func (all All) Due(now time.Time) All {
 }
 
 // Out returns the servers that the orders take out.
-func (all All) Out() (list []lvs.Backend) {
-	for _, at := range all.Sorted() {
-		if all[at].TakesOut() {
-			list = append(list, at)
-		}
-	}
-	return list
+func (all All) Out() []lvs.Backend {
+	return all.without(func(o Order) bool { return !o.TakesOut() }).Sorted()
 }
 
 // Withdrawal returns the order that withdraws an address, or all addresses; the zero Order if there is none.
