@@ -111,7 +111,7 @@ func (f *configFile) refine(ctx context.Context, list []resolve.Name) bool {
 	}
 	l.forget()
 	l.said = f.current.said // what it found is not in the log
-	if f.install(ctx, l, f.d.director.Refine) != nil {
+	if f.install(ctx, l, true) != nil {
 		return false
 	}
 	f.current = l

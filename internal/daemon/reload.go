@@ -17,7 +17,6 @@ import (
 	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
 	"ldirectord/internal/orders"
-	"ldirectord/internal/plan"
 	"ldirectord/internal/resolve"
 	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
@@ -436,15 +435,11 @@ func (f *configFile) tryTaking(ctx context.Context, text []byte, err error, r re
 	if why != "" {
 		return nil, why
 	}
-	give := f.d.director.Reload
-	if r.refines() {
-		give = f.d.director.Refine
-	}
 	if r.trial != nil {
 		err = f.begin(r.trial, text)
 	}
 	if err == nil {
-		err = runfile.While("the daemon ends", f.install(ctx, l, give))
+		err = runfile.While("the daemon ends", f.install(ctx, l, r.refines()))
 	}
 	if err != nil {
 		return nil, err.Error()
@@ -527,12 +522,12 @@ func (f *configFile) adoptRefined(ctx context.Context) {
 
 // install puts a configuration in force in both the channels and the director, or in neither. The channels come first,
 // so that the director's changes are reported to the new log and the new mail addresses.
-func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *plan.Plan) error) error {
+func (f *configFile) install(ctx context.Context, l *Loaded, refines bool) error {
 	f.applySettings(ctx, l)
 	f.d.claims.renew(l.Config)
 	services := f.d.Config.Checks.through
 	services.Set(ctx, slices.Concat(f.current.Plan.Ways, l.Plan.Ways), l.Plan.Keys())
-	err := give(ctx, l.Plan)
+	err := f.d.director.Reload(ctx, l.Plan, refines)
 	if err != nil {
 		l = f.current
 		f.applySettings(ctx, l)

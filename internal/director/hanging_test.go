@@ -269,7 +269,7 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 		d, ctx := s.director, t.Context()
 		reloaded := make(chan error, 1)
 		within("a reload", folderWait, folderWait, func() {
-			go func() { reloaded <- d.Reload(ctx, s.plan("one")) }()
+			go func() { reloaded <- d.Reload(ctx, s.plan("one"), false) }()
 			within("a snapshot", 0, 0, func() {
 				cancelled, cancel := context.WithCancel(ctx)
 				cancel()
@@ -290,7 +290,7 @@ func TestAHangingFolderDelaysNothing(t *testing.T) {
 		gone, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		within("a reload whose caller gives up", time.Second, time.Second, func() {
-			if err := d.Reload(gone, s.plan("one")); err == nil {
+			if err := d.Reload(gone, s.plan("one"), false); err == nil {
 				t.Error("it is done")
 			}
 		})

@@ -13,16 +13,10 @@ import (
 	"ldirectord/internal/view"
 )
 
-// Reload puts a plan in force. It returns when the changes have been sent to the table, even if the table refused them,
-// or when ctx is done.
-func (d *Director) Reload(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, false) }
-
-// Refine replaces the current plan with one that differs only in the servers of lists and the addresses of names, see
-// core.Core.Replace. It waits in the same way as Reload.
-func (d *Director) Refine(ctx context.Context, p *plan.Plan) error { return d.replace(ctx, p, true) }
-
-// replace hands a new plan to the core, with the first reading of its maintenancedir.
-func (d *Director) replace(ctx context.Context, p *plan.Plan, refines bool) error {
+// Reload puts a plan in force. If refines is true, the plan differs from the current one only in the servers of lists
+// and the addresses of names, see core.Core.Replace. Reload returns when the changes have been sent to the table, even
+// if the table refused them, or when ctx is done.
+func (d *Director) Reload(ctx context.Context, p *plan.Plan, refines bool) error {
 	f, ready := d.openFolder(ctx, p), core.Ready(p)
 	err := d.asked.submit(ctx, func(done chan<- struct{}) {
 		d.folder.end()

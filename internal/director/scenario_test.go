@@ -210,17 +210,17 @@ func (s *scenario) step(words []string, body string) {
 		s.running = words[1]
 		p := s.waitingPlan(words[1], false)
 		if words[0] == "reload" {
-			testkit.OK(s.t, s.director.Reload(ctx, p))
+			testkit.OK(s.t, s.director.Reload(ctx, p, false))
 			break
 		}
 		go func() {
-			if err := s.director.Reload(ctx, p); err != nil {
+			if err := s.director.Reload(ctx, p, false); err != nil {
 				s.t.Error(err)
 			}
 		}()
 	case "list":
 		s.running = words[1]
-		testkit.OK(s.t, s.director.Refine(ctx, s.waitingPlan(words[1], false)))
+		testkit.OK(s.t, s.director.Reload(ctx, s.waitingPlan(words[1], false), true))
 	case "name":
 		for pair := range slices.Chunk(words[1:], 2) {
 			s.names[pair[0]] = netip.MustParseAddr(pair[1])
@@ -228,7 +228,7 @@ func (s *scenario) step(words []string, body string) {
 		if s.running == "" {
 			break
 		}
-		testkit.OK(s.t, s.director.Refine(ctx, s.waitingPlan(s.running, true)))
+		testkit.OK(s.t, s.director.Reload(ctx, s.waitingPlan(s.running, true), true))
 	case "lost":
 		delete(s.names, words[1])
 	case "stop":

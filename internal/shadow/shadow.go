@@ -121,7 +121,7 @@ func (s *shadow) watch(ctx context.Context) {
 		}
 		if p := s.Changed(); p != nil {
 			s.adopt(p)
-			_ = s.director.Reload(ctx, p) // it fails only after ctx
+			_ = s.director.Reload(ctx, p, false) // it fails only after ctx
 		}
 	}
 }

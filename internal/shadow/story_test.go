@@ -47,7 +47,7 @@ func (s *story) take(step string) any {
 	case "beside":
 		s.kill, s.stop = s.beside(s.text)
 	case "reload":
-		testkit.OK(s.t, s.daemon.Reload(s.t.Context(), s.plan(s.text)))
+		testkit.OK(s.t, s.daemon.Reload(s.t.Context(), s.plan(s.text), false))
 	case "follow":
 		s.follow(s.text)
 	case "down", "up":

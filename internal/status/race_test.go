@@ -40,7 +40,7 @@ func TestScrapingWhileReloading(t *testing.T) {
 		})
 	}
 	for i := range 20 {
-		testkit.OK(t, d.Reload(ctx, planOf(t, services(i))))
+		testkit.OK(t, d.Reload(ctx, planOf(t, services(i)), false))
 	}
 	close(reloaded)
 	scrapers.Wait()
