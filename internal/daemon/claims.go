@@ -45,7 +45,7 @@ type claims struct {
 
 func newClaims(d *daemon) *claims {
 	c := &claims{d: d, changed: make(chan struct{}, 1), neighbours: newNeighbours(d.Instance, d.Config)}
-	c.follows(d.Loaded.Config.Virtuals)
+	c.renew(d.Loaded.Config)
 	if d.lock.Before.IsHandedOver() {
 		c.mine = newKeySet(d.lock.Before.Virtuals)
 	}
@@ -180,18 +180,14 @@ func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	return pollInterval
 }
 
-// renew notes the sections of a changed file. The next look at other daemons reads the command lines of all processes.
+// renew notes the sections of a file that set marks or have a servicename. The next look at other daemons reads the
+// command lines of all processes.
 func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.neighbours.everybody = true
-	c.follows(cfg.Virtuals)
-}
-
-// follows notes the sections of the file in force that set marks or have a servicename.
-func (c *claims) follows(virtuals []*parser.Virtual) {
 	c.marking, c.names = nil, map[lvs.Key]string{}
-	for _, v := range virtuals {
+	for _, v := range cfg.Virtuals {
 		if len(v.Marking) > 0 {
 			c.marking = append(c.marking, v)
 		}

@@ -25,7 +25,7 @@ func TestWhichSectionsSetMarks(t *testing.T) {
 	marks := &parser.Virtual{Marking: make([]parser.Marking, 1)}
 	c := &claims{}
 	for range 2 {
-		c.follows([]*parser.Virtual{{}, marks, {}})
+		c.renew(&parser.Config{Virtuals: []*parser.Virtual{{}, marks, {}}})
 	}
 	testkit.Same(t, c.marking, []*parser.Virtual{marks}, "the sections that set marks")
 }
@@ -41,7 +41,7 @@ func TestClaimsTakeLittleMemory(t *testing.T) {
 	}
 	before := testkit.InUse()
 	c := &claims{has: newKeySet(keys)}
-	c.follows(virtuals)
+	c.renew(&parser.Config{Virtuals: virtuals})
 	if each := (testkit.InUse() - before) / services; each > 60 {
 		t.Errorf("a virtual service takes %d bytes", each)
 	}

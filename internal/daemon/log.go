@@ -117,7 +117,7 @@ func failure(target string, err error, at time.Time) *status.Failure {
 // put writes an event. The caller holds mu.
 func (l *logSink) put(target string, e notify.Event) error {
 	line := l.line(e)
-	if l.fixed == nil && !isPath(target) {
+	if l.fixed == nil && !strings.HasPrefix(target, "/") {
 		return l.system.send(target, line) // it adds a header of its own
 	}
 	line = l.header(e.Time) + line + "\n"
@@ -164,8 +164,6 @@ func (l *logSink) line(e notify.Event) string {
 	line, _ := form.Format(entry) // text can't fail
 	return strings.TrimSuffix(string(line), "\n")
 }
-
-func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 
 func isNotOpened(err error) bool {
 	of, is := errors.AsType[*fs.PathError](err)
