@@ -130,9 +130,9 @@ func differing(was, now versions) (paths []string) {
 	return paths
 }
 
-// vanished returns the reason why a change of the parts is refused, or "" if it is not. A change is refused if at least
-// half of the virtual services from parts (of four or more) are missing, as when a folder is not mounted. It is also
-// refused if a part no longer has any virtual service, as when the part is not written yet.
+// vanished returns what may be a mistake in a change of the parts, or "". At least half of the virtual services from
+// parts (of four or more) may be missing, as when a folder is not mounted. Or a part no longer has any virtual service,
+// as when the part is not written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}
@@ -159,12 +159,5 @@ func (f *configFile) vanished(now *parser.Config) string {
 		why = fmt.Sprintf("%d of %d virtual services that came from the parts of %s are gone", gone, had,
 			f.d.Config.Path)
 	}
-	if why == "" {
-		return ""
-	}
-	command := "reload"
-	if len(now.Virtuals) == 0 {
-		command += " --empty"
-	}
-	return why + ": the old configuration stays in force; the command " + command + " puts the new one in force"
+	return why
 }

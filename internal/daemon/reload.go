@@ -487,15 +487,21 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 }
 
 // objection returns the reason why a valid configuration may be a mistake, or "" if it looks intended.
-func (f *configFile) objection(now *parser.Config, r request) string {
+func (f *configFile) objection(now *parser.Config, r request) (why string) {
+	command := "reload"
+	if len(now.Virtuals) == 0 {
+		command = "reload --empty"
+		if !r.empty && len(f.current.Config.Virtuals) > 0 {
+			why = f.d.Config.Path + " no longer has a virtual service"
+		}
+	}
 	if gone := f.vanished(now); r.auto && gone != "" {
-		return gone
+		why = gone
 	}
-	if !r.empty && len(now.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
-		return f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
-			"the command reload --empty puts the new one in force"
+	if why != "" {
+		why += ": the old configuration stays in force; the command " + command + " puts the new one in force"
 	}
-	return ""
+	return why
 }
 
 // adopt begins to watch the files and names of the configuration in force.
