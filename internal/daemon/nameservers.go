@@ -24,7 +24,7 @@ type nameServers struct {
 
 // askServers looks a name up in one search domain after the other.
 func askServers(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
-	if !serversAreAsked() {
+	if !asksServers(hostSources()) {
 		return nil, &net.DNSError{Err: noHost, Name: name, IsNotFound: true}
 	}
 	text, err := os.ReadFile("/etc/resolv.conf")

@@ -33,8 +33,7 @@ type hosts map[string][]netip.Addr
 // addresses.
 func newSystemNames() systemNames {
 	return systemNames{sync.OnceValues(func() (hosts, error) {
-		order, _ := os.ReadFile(nsswitch)
-		if sources := hostSources(order); len(sources) > 0 && sources[0] != "files" {
+		if sources := hostSources(); len(sources) > 0 && sources[0] != "files" {
 			return nil, nil
 		}
 		text, err := os.ReadFile("/etc/hosts")
@@ -45,22 +44,21 @@ func newSystemNames() systemNames {
 	})}
 }
 
-// hostSources returns where names are looked up, or nil for the hosts file and then the name servers. order is the text
-// of nsswitch.conf.
-func hostSources(order []byte) []string {
-	for line := range strings.Lines(string(order)) {
+// hostSources returns where names are looked up, or nil for the hosts file and then the name servers.
+func hostSources() []string {
+	order, _ := os.ReadFile(nsswitch)
+	return sourcesIn(string(order))
+}
+
+// sourcesIn returns the same for the text of an nsswitch.conf.
+func sourcesIn(order string) []string {
+	for line := range strings.Lines(order) {
 		line, _, _ = strings.Cut(line, "#")
 		if sources, ok := strings.CutPrefix(strings.TrimSpace(line), "hosts:"); ok {
 			return strings.Fields(sources)
 		}
 	}
 	return nil
-}
-
-// serversAreAsked reports whether nsswitch.conf has name servers asked.
-func serversAreAsked() bool {
-	order, _ := os.ReadFile(nsswitch)
-	return asksServers(hostSources(order))
 }
 
 // asksServers reports whether these sources of names are name servers, too.

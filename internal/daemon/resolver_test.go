@@ -51,7 +51,7 @@ wrong rs1
 		}
 		return "cut 192.0.2.7 2001:db8::7 192.0.2.8"
 	})
-	if !serversAreAsked() {
+	if !asksServers(hostSources()) {
 		t.Skip("nsswitch.conf names no name servers")
 	}
 	n := systemNames{func() (hosts, error) { return hostsIn(file), nil }}
@@ -76,7 +76,7 @@ func TestSourcesOfNames(t *testing.T) {
 		"hosts: files myhostname # dns\n":   "[files myhostname] false",
 		"hosts: files [NOTFOUND=return]\n":  "[files [NOTFOUND=return]] false",
 	} {
-		sources := hostSources([]byte(order))
+		sources := sourcesIn(order)
 		testkit.Equal(t, fmt.Sprint(sources, asksServers(sources)), want, order)
 	}
 }

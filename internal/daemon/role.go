@@ -123,17 +123,17 @@ func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleCha
 // saveRole saves an order for the next daemon.
 func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	err := o.roleFile().Write(now)
-	if err == nil || !o.unkept.Load() {
-		o.kept(err)
-	}
+	o.kept(err)
 	o.unsaved = err != nil
 	return err
 }
 
-// kept reports the error of saving the role for the next daemon. If err is nil, an earlier failure is over.
+// kept reports the first of several errors of saving the role for the next daemon. If err is nil, an earlier failure is
+// over.
 func (o *standingOrders) kept(err error) {
-	o.unkept.Store(err != nil)
-	o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)
+	if again := o.unkept.Swap(err != nil); err == nil || !again {
+		o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)
+	}
 }
 
 // setRole carries out an order in this daemon and in the siblings. A demotion that is outrun does not reach the
