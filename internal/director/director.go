@@ -82,7 +82,6 @@ func New(deps Deps) *Director {
 		settled: make(chan struct{}),
 		pool:    schedule.NewPool(),
 		hooks:   hooks{ended: make(chan struct{}, 1)},
-		folder:  folder{end: func() {}},
 	}
 	d.life, d.die = context.WithCancel(context.Background())
 	d.core = core.New(deps.World, d.performers(&d.pool.Watches))
