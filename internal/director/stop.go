@@ -27,17 +27,16 @@ func (d *Director) stop(ended context.Context) {
 		d.left = d.core.Clear(time.Now())
 		d.settle(ctx)
 	}
-	if _, ended := d.rules.wait(ctx); !ended {
-		d.core.RulesStay()
-		return
-	}
-	if left, changes := d.core.RulesLeft(); changes && !handedOver {
+	_, isOver := d.rules.wait(ctx)
+	if left, changes := d.core.RulesLeft(); isOver && changes && !handedOver {
 		d.setRules(ctx, left, d.core.RulesSet)
-		if report, ended := d.rules.wait(ctx); ended {
+		var report func()
+		if report, isOver = d.rules.wait(ctx); isOver {
 			report()
-		} else {
-			d.core.RulesStay()
 		}
+	}
+	if !isOver {
+		d.core.RulesStay()
 	}
 }
 
