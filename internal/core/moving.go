@@ -31,7 +31,7 @@ type movers struct {
 // note records what the next daemon needs to continue changing weights in a virtual service.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
-		reported := judge.SpokenBy(s.Server)
+		reported := s.Spoken()
 		if v.moving == nil && s.Memory == (judge.Memory{}) && reported == (judge.Spoken{}) {
 			continue
 		}

@@ -98,7 +98,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 		if w == nil {
 			continue
 		}
-		if judge.Observed(s.Server, w) && v.Observe == lvs.LeftOut {
+		if s.Observed(w) && v.Observe == lvs.LeftOut {
 			v.touch()
 		}
 		if w.Begins {

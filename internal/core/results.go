@@ -242,7 +242,7 @@ func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 		return false // it failed before it could report anything
 	}
 	before := x.j.Telling
-	weighs = judge.Report(&x.v.Case, x.s.Server, x.j.Check, r.Report)
+	weighs = x.v.Report(x.s.Server, x.j.Check, r.Report)
 	now := x.j.Telling
 	switch {
 	case x.s.Fallback:

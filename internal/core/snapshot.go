@@ -52,7 +52,7 @@ func (c *Core) describe(now time.Time, virtuals []*virtual) *view.Snapshot {
 // Lacking returns how many virtual services should have a server in service but have none, and how many there are.
 func (c *Core) Lacking() (lacking, all int) {
 	for _, v := range c.virtuals {
-		serves := func(s *server) bool { return s.Unchecked || judge.InService(&v.Case, s.Server) }
+		serves := func(s *server) bool { return s.Unchecked || v.InService(s.Server) }
 		if !slices.ContainsFunc(v.servers, serves) {
 			lacking++
 		}
@@ -75,7 +75,7 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 		servers = servers[n:]
 		for k, s := range v.servers {
 			describe(&own[k], v, s, a)
-			if own[k].Serves = judge.InService(&v.Case, s.Server); own[k].Serves {
+			if own[k].Serves = v.InService(s.Server); own[k].Serves {
 				serving++
 			}
 		}

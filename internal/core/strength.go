@@ -41,7 +41,7 @@ func (v *virtual) servesNothing() bool {
 
 // isRefused reports whether the table refuses the servers and has none in service, not even one that has left the file.
 func (v *virtual) isRefused() bool {
-	serves := func(s *server) bool { return judge.InService(&v.Case, s.Server) }
+	serves := func(s *server) bool { return v.InService(s.Server) }
 	return !v.Known && len(v.Found) == 0 && v.Unreplaced() == 0 && !slices.ContainsFunc(v.servers, serves)
 }
 
@@ -51,7 +51,7 @@ var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject)
 	least, serve := max(a.v.Quota(), a.v.low()), 0
 	var out []string
 	for _, s := range a.v.servers {
-		switch serves := judge.InService(&a.v.Case, s.Server); {
+		switch serves := a.v.InService(s.Server); {
 		case serves && !s.Held:
 			serve++
 		case !serves && (s.Suspended() || s.Drained()):

@@ -70,7 +70,7 @@ var questions = map[string]question{
 		return fmt.Sprint(d.Held, ", again in ", d.Again.Sub(noon))
 	}},
 	"looks change": {"", func(c *Case) string {
-		look := func() bool { return Observed(&c.Servers[0], seen(true, true, false)) }
+		look := func() bool { return c.Servers[0].Observed(seen(true, true, false)) }
 		return fmt.Sprint(look(), look(), look())
 	}},
 	"members": {"servers=1/1/1/1, 2 at=3, 4 at=5, 1 at=7, 3 at=7", func(c *Case) string {

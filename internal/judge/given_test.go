@@ -153,7 +153,7 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 		if value != "" {
 			reported, _ = health.ReadAgent(strings.ReplaceAll(value, "+", " "))
 		}
-		Report(c, s, &s.First, reported)
+		c.Report(s, &s.First, reported)
 		c.Result(s, &s.First, reported.State != health.Down && !s.First.Telling.Down, WrongAnswer)
 	case "deep": // its check that weighs
 		s.More[0].Health = assumed(value)
@@ -174,7 +174,7 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	case "assumed":
 		s.Assume()
 	case "looks", "wonders", "answered", "rests":
-		Observed(s, map[string]*Witness{
+		s.Observed(map[string]*Witness{
 			"looks":    seen(true, true, false),  // it is suspected, and others got answers
 			"wonders":  seen(true, false, false), // it is suspected, and others got no answers either
 			"answered": seen(false, true, true),

@@ -50,8 +50,8 @@ type Spoken [4]struct {
 	health.Words
 }
 
-// SpokenBy returns a server's reports, to be recorded for the next daemon.
-func SpokenBy(s *Server) (all Spoken) {
+// Spoken returns a server's reports, to be recorded for the next daemon.
+func (s *Server) Spoken() (all Spoken) {
 	n := 0
 	for _, check := range s.Checks() {
 		words := check.Telling.Words

@@ -35,7 +35,7 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 	} {
 		c := sectionWith("servers=4, " + now)
 		s := &c.Servers[0]
-		c.Resume(s, Record{Weight: 4, Of: 4, Reports: SpokenBy(&was.Servers[0])}, 4, noon)
+		c.Resume(s, Record{Weight: 4, Of: 4, Reports: was.Servers[0].Spoken()}, 4, noon)
 		testkit.Equal(t, fmt.Sprint(s.Health(), ", asks ", s.Asks()), want, now)
 	}
 }
@@ -48,7 +48,7 @@ func TestWhatIsRecordedOfChecks(t *testing.T) {
 	for line := range uint8(5) {
 		s.More = append(s.More, Check{Line: 1 + line, Telling: health.Tells(health.Words{Less: 10 + line})})
 	}
-	for i, one := range SpokenBy(&s) {
+	for i, one := range s.Spoken() {
 		if one.Line != uint8(1+i) || one.Less != uint8(10+i) {
 			t.Errorf("check %d of the record is %+v", i, one)
 		}
@@ -59,7 +59,7 @@ func TestWhatIsRecordedOfChecks(t *testing.T) {
 func (c *Case) restart() {
 	for i := range c.Servers {
 		s, weight := &c.Servers[i], c.Have.Weight(c.Servers[i].Dest.Addr)
-		was := Record{Of: s.Weight(), Weight: weight, Reports: SpokenBy(s), Memory: s.Memory}
+		was := Record{Of: s.Weight(), Weight: weight, Reports: s.Spoken(), Memory: s.Memory}
 		*s = Server{Member: s.Member, More: make([]Check, len(s.More))}
 		for k := range s.More {
 			s.More[k].Line, s.More[k].Part = uint8(k+1), 50
@@ -97,6 +97,6 @@ func TestWhichWordChangesSomething(t *testing.T) {
 		changes bool
 	}{{"ready", false}, {"50%", true}, {"50%", false}, {"drain", true}, {"drain 50%", false}, {"ready", true}} {
 		reported, _ := health.ReadAgent(row.says)
-		testkit.Equal(t, Report(&c, s, &s.First, reported), row.changes, row.says, "changes something")
+		testkit.Equal(t, c.Report(s, &s.First, reported), row.changes, row.says, "changes something")
 	}
 }

@@ -30,7 +30,7 @@ func leaveOut(p *proposal) {
 			suspect = s
 		}
 	}
-	if leaves && suspect != nil && serving > needed(&p.Case) {
+	if leaves && suspect != nil && serving > p.needed() {
 		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
 		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
 		delete(p.ByHand, suspect.Dest.Addr)

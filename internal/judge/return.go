@@ -34,7 +34,7 @@ func noAnswers(s *Server) string {
 func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
 // needed returns the number of servers that must serve before any is kept out.
-func needed(c *Case) int {
+func (c *Case) needed() int {
 	_, enough := c.MinServers.Of(c.Weighted())
 	return max(enough, c.Quota(), (c.Weighted()+1)/2)
 }
@@ -58,7 +58,7 @@ func (c *Section) delaysReturn(s *Server) bool {
 // queue lines up the servers that wait. Servers with a weight in the table come first, because they serve. Servers that
 // a rule bars come last, and return only if they are needed.
 func queue(p *proposal) {
-	missing := needed(&p.Case)
+	missing := p.needed()
 	pending, _ := p.pending()
 	p.Starts = p.Starts && pending > 0
 	for s := range p.all() {

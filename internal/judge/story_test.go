@@ -146,7 +146,7 @@ func (w *world) decided() string {
 		if s.Waits() {
 			b.WriteString(" waits")
 		}
-		if InService(&w.Case, s) {
+		if w.InService(s) {
 			b.WriteString(" serves")
 		}
 	}

@@ -17,7 +17,7 @@ func (c *Case) Weigh() {
 		awaited = len(c.Waiting)
 	}
 	for s := range c.all() {
-		serves := InService(c, s)
+		serves := c.InService(s)
 		n.Serves = n.Serves || serves
 		switch {
 		case c.Rests(s), s.Weight() == 0, s.Drained(), s.Suspended():
@@ -50,7 +50,7 @@ func (c *Case) Weigh() {
 // InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
 // known. A weight by hand counts while the server passes, whatever the file and orders say. An unchecked server has a
 // weight only if it was added by hand.
-func InService(c *Case, s *Server) bool {
+func (c *Case) InService(s *Server) bool {
 	weight := c.lastKnown().Weight(s.Dest.Addr)
 	if weight > 0 && (s.Unchecked || c.ByHand[s.Dest.Addr] && s.Health() == health.Up) {
 		return true

@@ -301,7 +301,7 @@ func (w *world) apply(e event) {
 		s, ended := &w.Servers[a], false
 		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely ||
 			s.Health() == health.Down {
-			Observed(s, seen(e.b == unanswered, true, e.b == answered))
+			s.Observed(seen(e.b == unanswered, true, e.b == answered))
 		}
 		w.sync(e.mishap)
 	case obey:
@@ -389,7 +389,7 @@ func (w *world) take(i, k int, found uint8) {
 	at := Spot{int32(i), k}
 	if kept, _ := w.Accuse(at, instant); !kept {
 		if answers := w.sl.answers(); p.OK && k == 0 && answers != nil {
-			Report(&w.Case, &w.Servers[i], check, answers[max(found, tellsAll)-tellsAll])
+			w.Report(&w.Servers[i], check, answers[max(found, tellsAll)-tellsAll])
 		}
 		w.judge(at, p.OK, loss)
 	}

@@ -603,12 +603,12 @@ func (w *world) noteMoving() {
 			motion = Memory{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
-		case motion == (Memory{}) && SpokenBy(s) == (Spoken{}):
-		case was.Memory == motion && was.Of == w.Goal(s) && was.Reports == SpokenBy(s):
+		case motion == (Memory{}) && s.Spoken() == (Spoken{}):
+		case was.Memory == motion && was.Of == w.Goal(s) && was.Reports == s.Spoken():
 			*m = was
 		default:
 			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: w.Goal(s), Memory: motion,
-				Reports: SpokenBy(s)}
+				Reports: s.Spoken()}
 		}
 	}
 }

@@ -120,7 +120,7 @@ const surely = 3 // looks in a row after which a server is left out
 
 // Observed is called after Compare. It notes what was seen of a server, and reports whether the table may change. It
 // notes nothing for a server that fails or is left out.
-func Observed(s *Server, w *Witness) (changed bool) {
+func (s *Server) Observed(w *Witness) (changed bool) {
 	switch {
 	case s.Health() == health.Down || s.Suspect:
 	case !w.Suspected:
