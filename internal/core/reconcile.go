@@ -32,14 +32,14 @@ func (w *writer) sync(have lvs.Table) {
 			continue
 		}
 		v.dirty = v.dirty && v.IsOurs() // the daemon that takes it over writes it
-		if v.moves && v.Known && v.dirty && !v.retry.Waits(false, now) && w.mayAsk() {
+		if v.moves && v.Known && v.dirty && !v.retry.Waits(now) && w.mayAsk() {
 			v.wakeAt(time.Time{})
 			unknown = append(unknown, v) // a changing weight must not undo a change by hand
 			continue
 		}
 		decision := w.decide(v)
 		switch {
-		case !v.dirty || v.retry.Waits(v.retry.SettingsOnly && v.hasTurned(), now) || !w.mayAsk():
+		case !v.dirty || v.waits(now) || !w.mayAsk():
 		case v.Known:
 			changes = append(changes, w.newChange(v, v.last(), decision))
 		default:
@@ -51,9 +51,11 @@ func (w *writer) sync(have lvs.Table) {
 	w.remover.purge()
 }
 
-// hasTurned reports whether a server changed its state since the last write.
-func (v *virtual) hasTurned() bool {
-	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
+// waits reports whether the next change of a virtual service has to wait. While the table refuses only the settings, a
+// change of a server's state does not wait.
+func (v *virtual) waits(now time.Time) bool {
+	turned := func(s *server) bool { return s.Turned }
+	return v.retry.Waits(now) && !(v.retry.SettingsOnly && slices.ContainsFunc(v.servers, turned))
 }
 
 // succeeded notes that a change succeeded, and reports this if the previous change failed.

@@ -67,7 +67,7 @@ func (r *remover) purge() {
 	}
 	now, before := r.tell.now(), len(r.purges)
 	r.purges = slices.DeleteFunc(r.purges, func(v *virtual) bool {
-		if !r.mayGo(v) || v.retry.Waits(false, now) || !r.writer.mayAsk() {
+		if !r.mayGo(v) || v.retry.Waits(now) || !r.writer.mayAsk() {
 			return false
 		}
 		if r.leaves(v) {

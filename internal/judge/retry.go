@@ -38,11 +38,8 @@ func (r *Retry) Succeeded() (again bool) {
 	return again
 }
 
-// Waits reports whether changes to the virtual service have to wait. While only its settings are refused, a change of a
-// server's state (turned) does not wait.
-func (r *Retry) Waits(turned bool, now time.Time) bool {
-	return r.Until.After(now) && !(turned && r.SettingsOnly)
-}
+// Waits reports whether changes to the virtual service have to wait.
+func (r *Retry) Waits(now time.Time) bool { return r.Until.After(now) }
 
 // AtOnce lets the next change be tried without a wait.
 func (r *Retry) AtOnce() { r.Until = time.Time{} }

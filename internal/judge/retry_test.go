@@ -15,7 +15,7 @@ func TestARefusedChangeIsTriedAgain(t *testing.T) {
 		3 * time.Second / 2: " 100ms 200ms 400ms 800ms 1.5s 1.5s",
 	} {
 		var r Retry
-		if r.Waits(false, noon) || r.Succeeded() {
+		if r.Waits(noon) || r.Succeeded() {
 			t.Error("it waits, or failed, before the first change")
 		}
 		waits := ""
@@ -24,31 +24,19 @@ func TestARefusedChangeIsTriedAgain(t *testing.T) {
 			waits += " " + r.Until.Sub(noon).String()
 		}
 		testkit.Equal(t, waits, want, "checkinterval", interval)
-		if !r.Waits(false, r.Until.Add(-1)) || r.Waits(false, r.Until) {
+		if !r.Waits(r.Until.Add(-1)) || r.Waits(r.Until) {
 			t.Error("it does not wait until then")
 		}
 		reloaded := r.Renewed()
-		if reloaded.Refusal != "" || reloaded.Waits(false, noon) || !reloaded.Succeeded() {
+		if reloaded.Refusal != "" || reloaded.Waits(noon) || !reloaded.Succeeded() {
 			t.Errorf("after a reload: %+v", reloaded)
 		}
-		if r.AtOnce(); r.Waits(false, noon) || r.Refusal != "full" {
+		if r.AtOnce(); r.Waits(noon) || r.Refusal != "full" {
 			t.Errorf("tried at once: %+v", r)
 		}
 		if !r.Succeeded() || r != (Retry{}) {
 			t.Errorf("after a success: %+v", r)
 		}
-	}
-}
-
-// A server that turned waits while the table refuses the virtual service, but not while it refuses only the settings.
-func TestAServerThatTurnedDoesNotWaitForSettings(t *testing.T) {
-	for _, row := range []struct{ settingsOnly, turned, waits bool }{
-		{false, false, true}, {false, true, true}, {true, false, true}, {true, true, false},
-	} {
-		var r Retry
-		r.Failed("no", time.Second, noon)
-		r.SettingsOnly = row.settingsOnly
-		testkit.Equal(t, r.Waits(row.turned, noon), row.waits, "it waits", row)
 	}
 }
 
