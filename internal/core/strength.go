@@ -32,11 +32,8 @@ func (v *virtual) minServers() *view.MinServers {
 // servesNothing reports whether clients get no answers because no server in the table, as last known, has a weight
 // above 0, although servers are checked.
 func (v *virtual) servesNothing() bool {
-	have, known := v.Have, v.Known
-	if !known {
-		have, known = v.Last, v.Last != nil
-	}
-	return v.IsOurs() && known && !have.Serve() && v.Config.CheckType != parser.Off
+	known := v.LastKnown()
+	return v.IsOurs() && known != nil && !known.Serve() && v.Config.CheckType != parser.Off
 }
 
 // isRefused reports whether the table refuses the servers and has none in service, not even one that has left the file.

@@ -52,8 +52,8 @@ func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }
 
-// lastKnown returns the contents of the table as last known; nil if nothing is known.
-func (s *State) lastKnown() lvs.Dests {
+// LastKnown returns the contents of the table as last known; nil if nothing is known.
+func (s *State) LastKnown() lvs.Dests {
 	if s.Known {
 		return s.Have
 	}

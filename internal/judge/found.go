@@ -16,7 +16,7 @@ func found(p *proposal) {
 // foundServes reports whether a found destination has a weight in the table as last known.
 func (s *State) foundServes() bool {
 	for addr := range s.Found {
-		if s.lastKnown().Weight(addr) > 0 {
+		if s.LastKnown().Weight(addr) > 0 {
 			return true
 		}
 	}

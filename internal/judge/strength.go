@@ -51,11 +51,12 @@ func (c *Case) Weigh() {
 // known. A weight by hand counts while the server passes, whatever the file and orders say. An unchecked server has a
 // weight only if it was added by hand.
 func (c *Case) InService(s *Server) bool {
-	weight := c.lastKnown().Weight(s.Dest.Addr)
+	known := c.LastKnown()
+	weight := known.Weight(s.Dest.Addr)
 	if weight > 0 && (s.Unchecked || c.ByHand[s.Dest.Addr] && s.Health() == health.Up) {
 		return true
 	}
-	return c.Serves(s) && (weight > 0 || !c.Known && c.Last == nil)
+	return c.Serves(s) && (weight > 0 || known == nil)
 }
 
 // Unreplaced counts servers that left the file and still serve because the table refuses their replacements.
