@@ -97,15 +97,10 @@ func (v *virtual) isUnweighed() bool {
 
 // wakeAt sets the time at which a virtual service becomes due without an event. Zero means never.
 func (v *virtual) wakeAt(at time.Time) {
-	v.again = at
-	switch {
-	case v.agenda == nil:
-	case at.IsZero() && v.slot > 0:
+	if v.slot > 0 {
 		heap.Remove(&v.agenda.timed, int(v.slot-1))
-	case at.IsZero():
-	case v.slot > 0:
-		heap.Fix(&v.agenda.timed, int(v.slot-1))
-	default:
+	}
+	if v.again = at; v.agenda != nil && !at.IsZero() {
 		heap.Push(&v.agenda.timed, v)
 	}
 }
