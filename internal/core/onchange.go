@@ -72,26 +72,20 @@ func (m *marker) tellState(virtuals ...*virtual) {
 	}
 }
 
-// tellWritten reports the state of a virtual service that was written, even if the table refused some of its servers.
+// tellWritten reports the state of a virtual service that was written, even if the table refused some of its servers,
+// if the state has changed. A service is not available until the rules that mark its packets are set. If the rules
+// can't be changed later, it stays available.
 func (m *marker) tellWritten(v *virtual) {
-	if m.demotion == nil {
-		m.tell.state(v, m.now().Has(v.Marks), m.trouble)
-	}
-}
-
-// state reports the state of a virtual service if it has changed. A service is not available until the rules that mark
-// its packets are set. If the rules can't be changed later, it stays available. The argument trouble is the reason why
-// they can't be set.
-func (t *teller) state(v *virtual, marked bool, trouble string) {
-	if _, known := v.Available(); !t.tells(v) || !known {
+	t := &m.tell
+	if _, known := v.Available(); m.demotion != nil || !t.tells(v) || !known {
 		return
 	}
 	now, up := v.message(t.now())
-	if now.Available && !v.reported.state.Available && !marked {
-		if trouble == "" {
+	if now.Available && !v.reported.state.Available && !m.now().Has(v.Marks) {
+		if m.trouble == "" {
 			return // reported when the rules are set, or can't be set
 		}
-		now.Available, now.Reason = false, "mark rules can't be set: "+trouble
+		now.Available, now.Reason = false, "mark rules can't be set: "+m.trouble
 	}
 	t.became(v, now, up, func() func() { return nil })
 }
