@@ -18,6 +18,7 @@ import (
 // op reports a change to the table in the words that log watchers expect.
 func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	s, step := v.serverAt(op.Dest.Addr), false
+	fallback := v.fallbackOf(op, s)
 	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
@@ -31,7 +32,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	past := [...]history.Kind{
 		lvs.AddDest: history.Add, lvs.EditDest: history.Edit, lvs.DelDest: history.Remove,
 	}[op.Kind]
-	if fallback := v.fallbackOf(op, s); fallback != nil {
+	if fallback != nil {
 		its := c
 		its.s, its.Past = fallback, past
 		t.tell(its)
@@ -48,18 +49,19 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	case op.Kind == lvs.DelService:
 		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.reported.purge(), v.Name())
 	default:
-		t.destOp(v, op, &c.Event)
+		t.destOp(&c, fallback, op)
 	}
 	t.tell(c)
 }
 
-func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
+// destOp puts a change of a destination into words. It concerns the fallback server, if that is not nil.
+func (t *teller) destOp(c *Change, fallback *server, op lvs.Op) {
+	v, s, e := c.v, c.s, &c.Event
 	if sayLeaving(v, op, e) {
 		return
 	}
-	s := v.serverAt(op.Dest.Addr)
 	kind, name, table := "real", "", op.Dest.Addr.String()
-	switch fallback := v.fallbackOf(op, s); {
+	switch {
 	case fallback != nil:
 		kind, name, e.Fallback = "fallback", fallback.entry.Name(), true
 		s = nil // it is not about the real server at that address

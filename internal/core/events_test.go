@@ -7,7 +7,6 @@ import (
 
 	"ldirectord/internal/history"
 	"ldirectord/internal/lvs"
-	"ldirectord/internal/notify"
 	"ldirectord/internal/testkit"
 	"ldirectord/parser"
 )
@@ -79,8 +78,8 @@ func TestTheReasonOfAChange(t *testing.T) {
 	for file, want := range map[string]string{"": "refused", "web1": "maintenance: web1"} {
 		s.maintenance = file
 		s.Maintained(file != "")
-		e := notify.Event{}
-		c.tell.destOp(v, lvs.Op{Kind: lvs.EditDest, Dest: s.Dest}, &e)
-		testkit.Equal(t, e.Reason, want, "with file", file)
+		change := Change{user: user{v: v, s: s}}
+		c.tell.destOp(&change, nil, lvs.Op{Kind: lvs.EditDest, Dest: s.Dest})
+		testkit.Equal(t, change.Reason, want, "with file", file)
 	}
 }
