@@ -104,8 +104,7 @@ func (a *announcer) describe() (list []view.Announcement) {
 
 // isElsewhere reports whether a virtual service has addresses to announce and none of them is on its device.
 func (v *virtual) isElsewhere() bool {
-	isThere := func(one *announcement) bool { return one.IsThere() }
-	return len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
+	return len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, (*announcement).IsThere)
 }
 
 // gather is called when a check shows that the first server is back. It has all servers checked at once: those of v,

@@ -88,7 +88,7 @@ func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 }
 
 var pathKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject) string {
-	if len(a.v.Paths) == 0 || a.s.Fallback {
+	if a.s.Fallback {
 		return ""
 	}
 	for _, c := range a.s.Checks() {

@@ -35,9 +35,11 @@ func (s *server) lately(now time.Time) int {
 	if s.recent == nil {
 		return 0
 	}
-	n := len(s.shifts)
-	for n > 0 && !now.Before(s.shifts[len(s.shifts)-n].Add(flapsIn)) {
-		n--
+	n := 0
+	for _, at := range s.shifts {
+		if now.Before(at.Add(flapsIn)) {
+			n++
+		}
 	}
 	return n
 }

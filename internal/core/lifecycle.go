@@ -37,11 +37,7 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 	if o.Err != nil && o.Answer != judge.Interrupted {
 		return Effects{}, fmt.Errorf("reading the table: %w", o.Err)
 	}
-	keys := slices.Clone(c.former)
-	for _, v := range p.virtuals {
-		keys = append(keys, v.Key())
-	}
-	have = c.writer.completed(have, keys)
+	have = c.writer.completed(have, slices.Concat(c.former, keysOf(p.virtuals)))
 	c.tell.enter(lvs.StatusStarting)
 	c.global = &p.Config.Global
 	var former []*virtual

@@ -31,8 +31,7 @@ func (c *Core) Of(now time.Time, servers []lvs.Backend) *view.Snapshot {
 	for _, at := range servers {
 		ids[at.Virtual] = true
 	}
-	others := func(v *virtual) bool { return !ids[v.Config.ID] }
-	return c.describe(now, slices.DeleteFunc(slices.Clone(c.virtuals), others))
+	return c.describe(now, those(c.virtuals, func(v *virtual) bool { return ids[v.Config.ID] }))
 }
 
 // describe copies the state with only these virtual services.

@@ -111,7 +111,7 @@ const (
 
 var troubles = [...]string{"fine", "noted", "doubt", "broken"}
 
-func (t Trouble) String() string { return troubles[min(int(t), len(troubles)-1)] }
+func (t Trouble) String() string { return troubles[t] }
 
 // MarshalText implements encoding.TextMarshaler.
 func (t Trouble) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
@@ -119,8 +119,9 @@ func (t Trouble) MarshalText() ([]byte, error) { return []byte(t.String()), nil 
 // UnmarshalText implements encoding.TextUnmarshaler. A level that is unknown because another version wrote it becomes
 // Noted.
 func (t *Trouble) UnmarshalText(text []byte) error {
-	if *t = Noted; slices.Contains(troubles[:], string(text)) {
-		*t = Trouble(slices.Index(troubles[:], string(text)))
+	*t = Noted
+	if i := slices.Index(troubles[:], string(text)); i >= 0 {
+		*t = Trouble(i)
 	}
 	return nil
 }
