@@ -70,7 +70,6 @@ type Core struct {
 	writer     writer
 	examiner   examiner
 	claimant   claimant
-	remover    remover
 	ordered    orderBook
 	departures departures
 	observer   observer
@@ -104,8 +103,7 @@ func New(w World, by Performers) *Core {
 	c.ordered = orderBook{services: all, examiner: &c.examiner, announcer: c.announcer}
 	c.claimant = claimant{services: all, claims: by.Claims, through: w.Through, marker: c.marker,
 		announcer: c.announcer}
-	c.remover = remover{claimant: &c.claimant, writer: &c.writer}
-	c.writer = writer{services: all, others: &c.claimant, remover: &c.remover, marker: c.marker,
+	c.writer = writer{services: all, others: &c.claimant, marker: c.marker,
 		examiner: &c.examiner, departures: &c.departures, movers: &c.movers}
 	return c
 }

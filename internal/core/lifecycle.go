@@ -121,7 +121,7 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 	c.ordered.orphaned(orphans)
 	c.claimant.takeOver(gained)
 	c.writer.keepTimeouts()
-	c.remover.purge()
+	c.writer.purge()
 }
 
 // takeOver copies the state of a virtual service from the former plan. For a new service, the argument was is nil.
@@ -316,7 +316,7 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.ordered.apply()
 	c.folder.enter(first)
 	c.examiner.run(heirs)
-	c.remover.disown(owned)
+	c.writer.disown(owned)
 	c.marker.order()
 	c.claimant.record()
 	c.departures.record()
@@ -336,10 +336,7 @@ func (c *Core) Stop(now time.Time, t Table) {
 	c.tell.tick(now)
 	c.tell.enter(lvs.StatusStopping)
 	c.writer.use(t)
-	for _, v := range c.purges {
-		v.retry.AtOnce()
-	}
-	c.claimant.assign(c.ours, c.purges) // to learn which daemon waits now
+	c.writer.tryAtOnce()
 	c.tell.leaving(c.ours, "the director stops")
 	c.announcer.end()
 }
@@ -347,7 +344,7 @@ func (c *Core) Stop(now time.Time, t Table) {
 // Clear removes virtual services with cleanstop = yes from the table. It returns those that may still be there.
 func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	c.tell.tick(now)
-	c.remover.purge()
+	c.writer.purge()
 	reported, unsent := map[string]bool{}, 0
 	left = keysOf(c.purges)
 	for _, v := range c.ours {

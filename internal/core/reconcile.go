@@ -48,7 +48,7 @@ func (w *writer) sync(have lvs.Table) {
 	}
 	w.agenda.giveBack(taken)
 	w.follow(changes, unknown, have)
-	w.remover.purge()
+	w.purge()
 }
 
 // waits reports whether the next change of a virtual service has to wait. While the table refuses only the settings, a

@@ -7,80 +7,84 @@ import (
 	"ldirectord/parser"
 )
 
-// remover removes virtual services that are no longer configured. They continue to serve until their replacement is
+// This file removes virtual services that are no longer configured. They continue to serve until their replacement is
 // ready.
-type remover struct {
-	*claimant
-	writer *writer
-}
 
 // disown queues for removal the owned virtual services that the plan does not keep in the table. owned lists those that
 // this director or the previous daemon added.
-func (r *remover) disown(owned []*virtual) {
-	kept := byKey(those(r.virtuals, (*virtual).Keeps))
-	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
+func (w *writer) disown(owned []*virtual) {
+	kept := byKey(those(w.virtuals, (*virtual).Keeps))
+	w.purges = slices.DeleteFunc(w.purges, func(p *virtual) bool {
 		if kept[p.Key()] == nil {
 			return false
 		}
 		owned = append(owned, p)
 		return true
 	})
-	announced := r.announcer.byKey()
+	announced := w.others.announcer.byKey()
 	for _, was := range owned {
 		if v := kept[was.Key()]; v != nil {
-			v.LeftIn = r.standby
+			v.LeftIn = w.standby
 		} else {
-			r.add(was, announced[was.Key()])
+			w.discard(was, announced[was.Key()])
 		}
 	}
 }
 
-// add queues a virtual service for removal. It may be known only by its key. While it is announced, its mark rules
+// discard queues a virtual service for removal. It may be known only by its key. While it is announced, its mark rules
 // stay.
-func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
+func (w *writer) discard(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
-	cfg.CheckInterval = r.global.CheckInterval
+	cfg.CheckInterval = w.global.CheckInterval
 	v := &virtual{Service: &plan.Service{Config: cfg}, addresses: addresses, writing: writing{dirty: true}}
-	if v.Case.Section = &v.Service.Section; slices.ContainsFunc(addresses, r.announcer.lingers) {
+	if v.Case.Section = &v.Service.Section; slices.ContainsFunc(addresses, w.others.announcer.lingers) {
 		v.Marks = was.Service.Section.Marks
 	}
-	r.purges = append(r.purges, v)
+	w.purges = append(w.purges, v)
 	return v
+}
+
+// tryAtOnce lets what is queued for removal be tried once more without a wait, and learns which daemon waits now.
+func (w *writer) tryAtOnce() {
+	for _, v := range w.purges {
+		v.retry.AtOnce()
+	}
+	w.others.assign(w.ours, w.purges)
 }
 
 // mayGo reports whether a virtual service may be removed. Before that, the mark rules that replace it must be set, and
 // its addresses must be withdrawn.
-func (r *remover) mayGo(v *virtual) bool {
-	return r.announcer.atEnd || !r.marker.now().Holds(v.Key()) && !r.announcer.holds(v.addresses)
+func (w *writer) mayGo(v *virtual) bool {
+	return w.others.announcer.atEnd || !w.marker.now().Holds(v.Key()) && !w.others.announcer.holds(v.addresses)
 }
 
 // purge removes each queued virtual service that no longer has to stay.
-func (r *remover) purge() {
+func (w *writer) purge() {
 	unmarked := false
-	for _, v := range r.purges {
-		if len(v.Marks) > 0 && !r.announcer.holds(v.addresses) {
+	for _, v := range w.purges {
+		if len(v.Marks) > 0 && !w.others.announcer.holds(v.addresses) {
 			v.Marks, unmarked = nil, true
 		}
 	}
 	if unmarked {
-		r.marker.order()
+		w.marker.order()
 	}
-	now, before := r.tell.now(), len(r.purges)
-	r.purges = slices.DeleteFunc(r.purges, func(v *virtual) bool {
-		if !r.mayGo(v) || v.retry.Waits(now) || !r.writer.mayAsk() {
+	now, before := w.tell.now(), len(w.purges)
+	w.purges = slices.DeleteFunc(w.purges, func(v *virtual) bool {
+		if !w.mayGo(v) || v.retry.Waits(now) || !w.mayAsk() {
 			return false
 		}
-		if r.leaves(v) {
+		if w.others.leaves(v) {
 			return true
 		}
-		if o := r.writer.remove(v); o.Err != nil {
-			r.writer.failed(v, o)
+		if o := w.remove(v); o.Err != nil {
+			w.failed(v, o)
 			return false
 		}
-		r.writer.succeeded(v)
+		w.succeeded(v)
 		return true
 	})
-	if len(r.purges) < before {
-		r.record()
+	if len(w.purges) < before {
+		w.others.record()
 	}
 }

@@ -56,7 +56,7 @@ func (c *Core) promote() {
 	c.tell.enter(lvs.StatusStarting)
 	c.tell.line(notify.Promoted, "Promoted: the table follows the checks")
 	c.claimant.record()
-	c.remover.disown(nil)
+	c.writer.disown(nil)
 	for _, v := range c.virtuals {
 		v.touch()
 	}
@@ -73,13 +73,10 @@ func (c *Core) demote() {
 	c.tell.line(notify.StandingBy, standsBy)
 	named, announced := map[string]bool{}, c.announcer.byKey()
 	c.writer.silence.AtOnce()
-	c.claimant.assign(c.ours, c.purges) // to learn which daemon waits now
-	for _, v := range c.purges {
-		v.retry.AtOnce()
-	}
+	c.writer.tryAtOnce()
 	for _, v := range c.ours {
 		if o := c.writer.leave(v, named); o.Err != nil {
-			rest := c.remover.add(v, announced[v.Key()])
+			rest := c.writer.discard(v, announced[v.Key()])
 			rest.reported.stops = true
 			if o.Answer != judge.Unsent {
 				c.writer.failed(rest, o)

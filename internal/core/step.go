@@ -89,7 +89,7 @@ func (c *Core) announce() {
 
 // next returns the time at which the next step is due if no event happens before. Zero means never.
 func (c *Core) next() time.Time {
-	next := c.writer.nextTry(c.agenda.open, those(c.purges, c.remover.mayGo))
+	next := c.writer.nextTry(c.agenda.open, those(c.purges, c.writer.mayGo))
 	if !c.ordered.next.IsZero() {
 		next = earliest(next, c.ordered.next, c.tell.now().Add(clockLook))
 	}

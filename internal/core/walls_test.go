@@ -20,7 +20,7 @@ import (
 func TestOnlyAPartWritesItsFields(t *testing.T) {
 	parts := strings.Fields("agenda announcer background claimant departures examiner machine maintainer marker " +
 		"movers observer orderBook records " +
-		"remover role table teller writer")
+		"role table teller writer")
 	fset, files := sources(t)
 	info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
 	c := types.Config{Importer: noPackage{}, Error: func(error) {}} // the types of other packages are not needed

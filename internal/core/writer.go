@@ -13,12 +13,12 @@ import (
 	"ldirectord/internal/notify/monitorfile"
 )
 
-// writer writes decisions into the table, retries failed changes, and undoes external changes.
+// writer writes decisions into the table, retries failed changes, undoes external changes, and removes virtual services
+// that are no longer configured.
 type writer struct {
 	table
 	*services
 	others     *claimant // finds the daemon that has or awaits a virtual service
-	remover    *remover
 	marker     *marker
 	examiner   *examiner
 	departures *departures
