@@ -103,7 +103,7 @@ func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Tim
 // announce, why is the reason. serves reports whether one of its virtual services has a server in service. If broken is
 // set, no virtual service counts as healthy.
 func (a *Address) belongs(hosts []Host, broken string) (device, why string, serves bool) {
-	stays, healthy, awaited, decided, gathers := false, broken == "", false, false, false
+	stays, awaited, decided, gathers := false, false, false, false
 	waits := "waits for the first results"
 	why = broken
 	a.Owner = ""
@@ -126,9 +126,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 			continue
 		}
 		decided = true
-		weakness := h.weakness()
-		healthy = healthy && weakness == ""
-		why = cmp.Or(why, weakness)
+		why = cmp.Or(why, h.weakness())
 		stays = stays || broken == "" && in && (h.Strength.Enough || h.Strength.Holds || h.FallbackIn)
 	}
 	if a.At != a.Device && gathers {
@@ -137,7 +135,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	switch { // a virtual service that a reload added counts from its first results
 	case awaited && !a.Decided, !decided:
 		return "", waits, serves
-	case healthy, a.Last == "" && stays:
+	case why == "", a.Last == "" && stays:
 		device = a.Device
 	case serves:
 		device = a.Last
