@@ -109,8 +109,8 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 		c.tell.forget(v, after[v.Key()])
 	}
 	for _, v := range p.virtuals {
-		v.touch()
 		takeOver(v, before[v.Key()], refines, &c.tell)
+		v.touch()
 		if p.Config.Global.Channels != c.global.Channels {
 			v.reported.state.Text = nil // a new receiver gets the current state
 		}
@@ -142,7 +142,6 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		v.CarryTable(&was.Case)
 		v.writing = was.writing
 		v.retry.AtOnce()
-		v.touch()
 	}
 	for _, s := range v.servers {
 		o := was.former(s)

@@ -110,19 +110,18 @@ func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	was, held := all[k]
 	now := begun{count, was.due, was.reported}
 	a.was = was
-	switch {
-	case count > 0 && !held:
+	if count == 0 {
+		if held && k.ends != nil {
+			n = k.ends(a)
+		}
+		delete(all, k)
+		return n
+	}
+	if !held {
 		now.due = a.Now
 		if k.after != nil {
 			now.due = now.due.Add(k.after(a.v))
 		}
-	case count > 0:
-	case held && k.ends != nil:
-		n = k.ends(a)
-		fallthrough
-	default:
-		delete(all, k)
-		return n
 	}
 	if k.over != nil {
 		a.v.sooner(k.over(a))
