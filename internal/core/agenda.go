@@ -43,12 +43,15 @@ func (a *agenda) take(now time.Time) []*virtual {
 	}
 	taken := a.open
 	a.open = a.spare[:0]
-	slices.SortFunc(taken, func(x, y *virtual) int { return cmp.Compare(x.nth, y.nth) })
+	slices.SortFunc(taken, inTheFile)
 	for _, v := range taken {
 		v.isOpen = false
 	}
 	return taken
 }
+
+// inTheFile compares the places of two virtual services in the file.
+func inTheFile(x, y *virtual) int { return cmp.Compare(x.nth, y.nth) }
 
 // giveBack reopens each taken virtual service that is still due or may become due at any moment.
 func (a *agenda) giveBack(taken []*virtual) {

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -43,7 +42,7 @@ func (e *examiner) accuse(x user) bool {
 // settlePaths evaluates the results of a wake-up together, for each virtual service that needs it, in the order of the
 // file.
 func (e *examiner) settlePaths() {
-	slices.SortFunc(e.accused, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })
+	slices.SortFunc(e.accused, inTheFile)
 	for _, v := range slices.Compact(e.accused) {
 		for line := range v.Paths {
 			e.settlePath(v, line)

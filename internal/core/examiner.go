@@ -188,8 +188,7 @@ func (e *examiner) attend(c *check) {
 
 // serves reports whether a server that uses the check of a task is up.
 func (e *examiner) serves(t *schedule.Task) bool {
-	c := e.checks[t]
-	return c != nil && slices.ContainsFunc(c.users, func(x user) bool { return x.s.Health() == health.Up })
+	return slices.ContainsFunc(e.checks[t].users, func(x user) bool { return x.s.Health() == health.Up })
 }
 
 // unwatch notes that the address of a check can't be watched, and reports it.

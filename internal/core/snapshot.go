@@ -135,13 +135,13 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	now.Tally, now.Carries, now.Counted, now.Limit = s.tally, s.carries, s.counted, s.Dest.Upper
 	now.Forward = s.Dest.Forward
 	for x := range v.checks(s) {
-		j := x.j
-		c := j.check
-		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
-			now.CertEnd = c.last.CertEnd
-		}
-		if c != nil && c.answered != 0 {
-			now.Due = earliest(now.Due, c.answered.Time().Add(cmp.Or(c.hurried, x.task().Every)))
+		if c := x.j.check; c != nil {
+			if c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
+				now.CertEnd = c.last.CertEnd
+			}
+			if c.answered != 0 {
+				now.Due = earliest(now.Due, c.answered.Time().Add(cmp.Or(c.hurried, x.task().Every)))
+			}
 		}
 		if s.first.next != nil {
 			now.Checks = append(now.Checks, x.describe())

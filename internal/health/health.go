@@ -21,15 +21,12 @@ func (s State) String() string {
 	return [...]string{"unknown", "up", "down"}[s]
 }
 
-// MaxWindow is the largest M of a window rule N/M.
-const MaxWindow = 64
-
 // Rule defines when results change a state. Without a window, the state changes after Fall failures or Rise successes
 // in a row. With a window, the server is up while at least Need of its last Of results are successes. Nothing else
 // counts.
 type Rule struct {
 	Fall, Rise int // >= 1
-	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window
+	Need, Of   int // 1 <= Need <= Of <= 64; both 0 without a window
 }
 
 // Health is the state of one server with the results that led to it. The zero value is Unknown. Next does not change a
