@@ -208,17 +208,13 @@ func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
 	now := v.entries()
 	before := v.predecessors(was, now)
-	v.Carry(&was.Case, was.placed, func(i int) int {
-		s := now[i]
+	v.Carry(&was.Case, was.placed, func(i int) *judge.Server {
 		old := before[i]
 		if old == nil {
-			return -1
+			return nil
 		}
-		s.notes = old.notes
-		if s.Fallback {
-			return len(was.Servers) + int(old.At)
-		}
-		return int(old.At)
+		now[i].notes = old.notes
+		return old.Server
 	}, func(i, k int) *judge.Check {
 		s := now[i]
 		j := s.judgement(k)

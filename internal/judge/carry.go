@@ -8,10 +8,9 @@ import (
 // Carry copies the state that survives a reload. No other code decides what survives. Changes by hand end, and the
 // contents of the table are read again. Orders and maintenance files are not copied, because they are applied again
 // after the reload. placed means that the section was set up before, so every destination has an owner. The function
-// old maps the index of a server to its index before the reload; -1 for a new server. The function check returns a
-// check as it was before the reload; nil for a new check. The indexes of fallback servers follow those of all other
-// servers.
-func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
+// old returns a server, given by its index, as it was before the reload; nil for a new server. The function check does
+// the same for a check. The indexes of fallback servers follow those of all other servers.
+func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func(i, k int) *Check) {
 	c.Lasting, c.Last, c.Backed = was.Lasting, was.Last, was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
 		c.Strength.Enough = true // by the new numbers, as at a start
@@ -19,8 +18,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 	c.Found = stillFound(c, was, placed)
 	for i := range len(c.Servers) + len(c.FallbackServers) {
 		s := c.entry(i)
-		if o := old(i); o >= 0 {
-			before := was.entry(o)
+		if before := old(i); before != nil {
 			s.Name, s.Since = before.Name, before.Since
 			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
 				s.Held, s.Entered = before.Held, before.Entered

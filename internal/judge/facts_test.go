@@ -293,20 +293,20 @@ func (c *Case) reloaded(file string) Case {
 
 // over reloads the file. A server without a former one at its address is the one that had its place.
 func (c *Case) over(was *Case) {
-	old := func(i int) int {
+	old := func(i int) *Server {
 		for o := range len(was.Servers) + len(was.FallbackServers) {
 			if was.entry(o).Dest.Addr == c.entry(i).Dest.Addr {
-				return o
+				return was.entry(o)
 			}
 		}
 		if i < len(was.Servers) {
-			return i
+			return was.entry(i)
 		}
-		return -1
+		return nil
 	}
 	c.Carry(was, was.Known, old, func(i, k int) *Check {
-		if o := old(i); o >= 0 && k <= len(was.entry(o).More) {
-			return was.entry(o).Check(k)
+		if s := old(i); s != nil && k <= len(s.More) {
+			return s.Check(k)
 		}
 		return nil
 	})

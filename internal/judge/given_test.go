@@ -165,7 +165,7 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 		for _, m := range was.Members {
 			c.Servers = append(c.Servers, Server{Member: m})
 		}
-		c.Carry(&was, true, func(i int) int { return i }, func(i, _ int) *Check {
+		c.Carry(&was, true, was.entry, func(i, _ int) *Check {
 			if i == int(s.At) {
 				return nil
 			}

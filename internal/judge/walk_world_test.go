@@ -532,26 +532,26 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 	w.use()
 	w.State = w.unknown()
 	w.Claim = was.Claim
-	before := func(i int) int {
+	before := func(i int) *Server {
 		for o := range was.Servers {
 			if !was.Servers[o].Gone && was.Members[o].Dest.Addr == w.Members[i].Dest.Addr {
-				return o
+				return &was.Servers[o]
 			}
 		}
-		return -1
+		return nil
 	}
 	w.Carry(&was, w.placed, before, func(i, k int) *Check {
-		o := before(i)
-		if o < 0 || k == 0 && w.cfg.server[i] == other {
+		old := before(i)
+		if old == nil || k == 0 && w.cfg.server[i] == other {
 			return nil
 		}
-		return was.Servers[o].Check(k)
+		return old.Check(k)
 	})
 	if refines {
 		w.CarryTable(&was)
 		for i := range w.Servers {
-			if o := before(i); o >= 0 {
-				w.Servers[i].CarryOrders(&was.Servers[o])
+			if old := before(i); old != nil {
+				w.Servers[i].CarryOrders(old)
 			}
 		}
 	} else {
