@@ -50,6 +50,8 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	switch kind := header[4]; {
 	case greeting && kind != mysqlFailure && !isMySQLHandshake(kind, body):
 		err = errNotMySQL
+	case (greeting || kind == mysqlSwitch) && l.upgrade == nil && asksInClear(body) && l.clear.ask() != nil:
+		err = wire.ErrClearText
 	case greeting:
 		l.greeted, l.isOffered = true, offersTLS(body)
 	case kind == mysqlMore && len(body) > 1:
@@ -109,6 +111,10 @@ func isMySQLOK(body []byte) bool {
 	}
 	return len(body) >= 2
 }
+
+// asksInClear reports whether a greeting, or a request for another way to log in, names the plugin that sends the
+// password as it is.
+func asksInClear(body []byte) bool { return bytes.Contains(body, []byte("mysql_clear_password")) }
 
 // endsInZero reports whether a server requests a signature of random bytes that end with a zero byte. The driver cuts
 // that byte off, as if it ended a string.
