@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes.
-	maxBacktrack = 1 << 20
+	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes. Deep is for the
+	// slots that maxDeep allows: a repeat such as (?:(?!ERROR).)* takes five for each byte of a text.
+	maxBacktrack, maxDeep = 1 << 20, 8 << 20
 	// maxProgram bounds the number of instructions of a pattern compiled for Go's engine. The time of a match grows
 	// with this number, and with the length of the text.
 	maxProgram = 4 << 10
@@ -32,8 +33,12 @@ const (
 // ErrBudget means that a match was given up because it took too long.
 var ErrBudget = errors.New("matching took too long")
 
-// errMemory means that a match needs more memory than the engine may use. It wraps ErrBudget.
-var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
+// memoryError means that a match needs more memory than the engine may use. It is an ErrBudget.
+type memoryError struct{}
+
+func (memoryError) Error() string { return "matching needs too much memory" }
+
+func (memoryError) Is(target error) bool { return target == ErrBudget }
 
 // forGo and backtracking rewrite the constructs that the respective engine reads differently from Perl. For Go's
 // engine, only \Z captures anything: the newline at the end of the text. The other engine's own ^ under (?m) would also
@@ -82,12 +87,26 @@ func compile(pattern string, isInLine bool) (*Regexp, error) {
 	if !odd && r.compileLinear(text) {
 		return r, nil
 	}
-	r.back, err = regexp2.Compile(forBack.Replace(all.text), regexp2.RE2,
-		regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
+	r.back, err = compileBack(forBack.Replace(all.text), maxBacktrack)
 	if err != nil {
 		return nil, fmt.Errorf("not supported: %w", err)
 	}
 	return r, nil
+}
+
+func compileBack(text string, slots int) (*regexp2.Regexp, error) {
+	return regexp2.Compile(text, regexp2.RE2, regexp2.OptionMaxBacktrackingStackSize(slots))
+}
+
+// Deep returns the pattern with eight times as much memory, 64 MiB. It is for one search at a time, and its memory goes
+// with it.
+func (r *Regexp) Deep() *Regexp {
+	if r.back == nil {
+		return r
+	}
+	deep := *r
+	deep.back, _ = compileBack(r.back.String(), maxDeep) // as it was before, without an error
+	return &deep
 }
 
 func (r *Regexp) compileLinear(text string) (ok bool) {
@@ -227,7 +246,7 @@ func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *tim
 		case err == nil:
 			return slices.Concat(found...), nil
 		case errors.Is(err, regexp2.ErrBacktrackingStackLimit):
-			return nil, errMemory
+			return nil, memoryError{}
 		case clock.read()-begin >= budget*3/4:
 			return nil, ErrBudget
 		}

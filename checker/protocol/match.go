@@ -11,7 +11,7 @@ import (
 )
 
 // Limits on the cost of matching. All matching of one check shares a budget of processor time. When the budget is
-// spent, the check tries again with a larger one. Only one check at a time may do so.
+// spent, the check tries again with a larger one, and with more memory. Only one check at a time may do so.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
@@ -95,16 +95,16 @@ type search struct {
 }
 
 func (s *search) match(text []byte) (bool, error) {
-	return inBudget(s, text, s.re.Match)
+	return inBudget(s, text, (*perlre.Regexp).Match)
 }
 
 // find returns the beginning and the end of the first match, or nil if there is none.
 func (s *search) find(text []byte) ([]int, error) {
-	return inBudget(s, text, s.re.Find)
+	return inBudget(s, text, (*perlre.Regexp).Find)
 }
 
 // engine is a method of perlre.Regexp.
-type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
+type engine[T any] func(re *perlre.Regexp, text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
 // inBudget matches a text within the budget of the check. A search that exceeds the budget is tried once more, with the
 // larger budget. If it exceeds that as well, the error is wire.ErrUnjudged.
@@ -126,7 +126,7 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 // inTurn matches a text, as soon as a slot is free if that may take long.
 func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
-		return run(text, l.budget, &s.spent)
+		return run(s.re, text, l.budget, &s.spent)
 	}
 	waited, err := acquireSlot(s.ctx, l.slots)
 	if err != nil {
@@ -136,5 +136,9 @@ func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err 
 	if err := s.on.Prolong(waited); err != nil {
 		return found, err
 	}
-	return run(text, l.budget-s.spent, &s.spent)
+	re := s.re
+	if s.thorough {
+		re = re.Deep()
+	}
+	return run(re, text, l.budget-s.spent, &s.spent)
 }

@@ -43,6 +43,22 @@ func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 	}
 }
 
+// All of a long page is compared with the ways to write what it must not contain.
+func TestMatchOfAPageOfOneMiB(t *testing.T) {
+	page := []byte(strings.Repeat("a <b>page</b>\r\n", maxText/15))
+	for pattern, want := range map[string]string{
+		`(?s)^(?:(?!ERROR).)*$`: "", `(?s)\A(?:[^<]|<(?!error))*\z`: "", `^(?:(?:(?!ERROR).)*\n)*$`: "",
+		`(?s)^(?:(?:(?:(?!ERROR)|x)(?:.|y))|z)*$`: "cannot be judged: matching needs too much memory with /",
+	} {
+		m := testkit.Must(new(Env).matcher("receive", pattern))(t)
+		found, err := m.match(t.Context(), page)
+		if found != (want == "") {
+			t.Errorf("%s: %v, %v", pattern, found, err)
+		}
+		testkit.OKOr(t, err, want, pattern)
+	}
+}
+
 // After a reload all servers are checked at once. Each comparison has its own time, whatever the others need.
 func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
 	m := testkit.Must(new(Env).matcher("receive", `(?=.)class=.*active`))(t)

@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 
+	"ldirectord/checker/perlre"
 	"ldirectord/checker/wire"
 )
 
@@ -29,7 +30,7 @@ func (c *same) Check(ctx context.Context) Result {
 		return r
 	}
 	s, text := search{ctx: ctx, matcher: c.find}, w.Kept()
-	if at, err := inTurn(&s, s.limits.quick, text, s.re.Find); err == nil && at != nil {
+	if at, err := inTurn(&s, s.limits.quick, text, (*perlre.Regexp).Find); err == nil && at != nil {
 		r.Shows = wire.Escape(string(text[at[0]:at[1]]), maxShown)
 	}
 	return r
