@@ -52,6 +52,9 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 			rows = 1
 		}
 	}
+	if err == nil && login.changed {
+		rows = max(rows, 1)
+	}
 	return d.sqlSeen(t.query, rows, []byte(first), err)
 }
 
@@ -78,24 +81,30 @@ func mysqlLength(header []byte) (int, error) {
 	return length - 1, nil
 }
 
-// mysqlLengths returns a stricter mysqlLength for the answer to a query. The first packet holds the number of columns,
+// answerLengths returns a stricter mysqlLength for the answer to a query. The first packet holds the number of columns,
 // for which the driver allocates memory at once. A number of more than two bytes is refused, because MySQL allows at
-// most 4096 columns.
-func mysqlLengths() func(header []byte) (int, error) {
+// most 4096 columns. If that packet is an OK instead, answerLengths notes whether rows were changed, which the driver
+// does not report of a query.
+func (l *mysqlLogin) answerLengths() func(header []byte) (int, error) {
 	first := true
-	return func(header []byte) (int, error) {
+	return func(header []byte) (left int, err error) {
 		const threeBytes, eightBytes = 0xfd, 0xfe
 		if first && (header[4] == threeBytes || header[4] == eightBytes) {
 			return 0, errNotMySQL
 		}
+		left, err = mysqlLength(header)
+		if first && header[4] == mysqlOK && left > 0 {
+			changes, _ := l.In.Peek(1)
+			l.changed = len(changes) > 0 && changes[0] > 0
+		}
 		first = false
-		return mysqlLength(header)
+		return left, err
 	}
 }
 
 // logIn starts a session.
 func (t *mysqlTalk) logIn(login *mysqlLogin) (query.Session, error) {
-	defer func() { login.Length, login.upgrade = mysqlLengths(), nil }()
+	defer func() { login.Length, login.upgrade = login.answerLengths(), nil }()
 	config := t.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return login, nil }
 	_ = config.Apply(mysql.BeforeConnect(func(_ context.Context, used *mysql.Config) error {

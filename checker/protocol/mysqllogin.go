@@ -27,6 +27,7 @@ type mysqlLogin struct {
 	*wire.LibConn
 	clear   *clearText
 	greeted bool
+	changed bool // the query changed rows and returned none
 	mysqlUpgrade
 }
 
