@@ -83,8 +83,11 @@ func (d *Dialogue) Reply(awaited string) (r Reply, err error) {
 			return Reply{}, err
 		}
 		code, more := parseReply(line)
-		if d.protocol == "POP" {
+		switch d.protocol {
+		case "POP":
 			code, more = popCode(line), false
+		case "NNTP": // a hyphen after the number means nothing
+			more = false
 		}
 		switch {
 		case r.Code != 0:
