@@ -111,6 +111,9 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 	if s.Same == "" || err != nil || !takes("same") {
 		return c, err
 	}
+	if movesStart.MatchString(s.Same) {
+		return nil, refused("same", errMovedStart)
+	}
 	find, err := e.matcher("same", s.Same)
 	return &same{c, find}, err
 }

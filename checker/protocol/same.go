@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"context"
+	"errors"
+	"regexp"
 
 	"ldirectord/checker/perlre"
 	"ldirectord/checker/wire"
@@ -11,6 +13,11 @@ const (
 	maxKept  = 64 << 10 // bytes of an answer that same searches
 	maxShown = 64       // bytes of what it finds there
 )
+
+// movesStart finds \K, which the engine ignores. So what same shows would begin too early.
+var movesStart = regexp.MustCompile(`(?s)^(?:[^\\]|\\[^K])*\\K`)
+
+var errMovedStart = errors.New(`\K is not supported here, write (?<=text) for what comes before`)
 
 // same is a check that also notes what a pattern finds in the answer, for a comparison with other servers.
 type same struct {
