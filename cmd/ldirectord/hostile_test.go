@@ -185,3 +185,15 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	}
 	d.tell("start") // the daemon must run for the cleanup of the test
 }
+
+// A library that writes to Go's own log, as HTTP/2 does of a server that breaks its rules, would write amid our lines.
+func TestLibrariesPrintNothing(t *testing.T) {
+	const ping = "\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678" // before SETTINGS
+	server, config := hostile(t, ping, ping), filepath.Join(t.TempDir(), "grpc.cf")
+	testkit.Write(t, config, "virtual = 192.0.2.10:80\n\treal = "+server+" masq\n\tservice = grpc\n")
+	probe := exec.Command(program(t), "--ipvs", "memory", "--rundir", t.TempDir(), config, "probe")
+	if got, _ := probe.CombinedOutput(); !strings.Contains(string(got), "down") ||
+		strings.Contains(string(got), "http2PingFrame") {
+		t.Errorf("%s", got)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime"
@@ -91,6 +92,7 @@ func misused(format string, args ...any) error { return exit{exitUsage, fmt.Erro
 
 // runCommand runs the command that argv names, prints its error, and returns the exit status.
 func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
+	log.SetOutput(io.Discard) // libraries use it, and we don't
 	c := &call{options: options{dirs: dirs}, ctx: ctx, argv: argv, via: daemon.PassedOn()}
 	raw := bufio.NewWriter(stdout)
 	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: stdout, stderr: stderr}
