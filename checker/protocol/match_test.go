@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,10 +101,11 @@ func TestWaitForATurnIsNotTheTimeOfAnFTPServer(t *testing.T) {
 	moreTime(time.Second, func(timeout time.Duration) (Result, bool) {
 		limits, released := full(2 * timeout)
 		late := func(*client) bool { <-released; time.Sleep(3 * timeout / 4); return true }
+		patient := func(c *client) bool { return c.SetDeadline(time.Now().Add(inTime+3*timeout)) == nil }
 		file := transfer(raw(strings.Repeat("x", 4*largeBody)), late, raw("ready"))
 		quit := func(c *client) bool { c.read.ReadString('\n'); return true } // none if the check timed out
-		script := append(d.script(d.expand("@passive; @retrieve", 2)), file, say("226 done"), quit,
-			say("221 bye"))
+		script := slices.Concat(script{patient}, d.script(d.expand("@passive; @retrieve", 2)),
+			script{file, say("226 done"), quit, say("221 bye")})
 		spec := Spec{Type: "negotiate", Service: "ftp", Target: serveScript(t, "127.0.0.1", script...),
 			NegotiateTimeout: timeout}
 		apply(t, &spec, "request=/status; receive=x.*ready$; login=monitor; passwd=secret")
