@@ -16,7 +16,7 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	switch {
 	case v.FallbackCheck != Connect && v.FallbackCheck != "section":
 		return nil, ""
-	case v.AllFallbacks == nil:
+	case len(v.AllFallbacks) == 0:
 		return nil, "there is no fallback"
 	}
 	one = new(*v)

@@ -32,7 +32,7 @@ func (c *call) launch() error {
 	}
 	switch {
 	case isInBackground():
-		c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
+		c.manager = &daemon.ServiceManager{} // a service manager waits for the process that started this one
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(readyFD)
 		ready := os.NewFile(readyFD, "ready")

@@ -110,7 +110,7 @@ func (m *Mailer) Down(e notify.Event, down bool) {
 // Close tries once more to send every waiting mail, but for no longer than ctx allows. The error contains the number of
 // mails that could not be sent.
 func (m *Mailer) Close(ctx context.Context) error {
-	m.timer.Stop()
+	defer m.timer.Stop() // until mail is closed, a change may start it again
 	return m.close(ctx)
 }
 
