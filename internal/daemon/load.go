@@ -168,7 +168,7 @@ func (l *Loaded) Summary() string {
 // memory than the settings. It keeps the text if there are lists, names without an answer, or names that are looked up
 // periodically.
 func (l *Loaded) forget() {
-	if names := l.Config.Names; len(l.Lists)+len(resolve.Unanswered(names))+len(resolve.Followed(names)) == 0 {
+	if len(l.Lists)+len(resolve.Unanswered(l.Config.Names)) == 0 && len(resolve.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
 	}
 	if len(l.Lists) > 0 {

@@ -27,16 +27,17 @@ func (d *Director) stop(ended context.Context) {
 		d.left = d.core.Clear(time.Now())
 		d.settle(ctx)
 	}
-	_, isOver := d.rules.wait(ctx)
-	if left, changes := d.core.RulesLeft(); isOver && changes && !handedOver {
-		d.setRules(ctx, left, d.core.RulesSet)
-		var report func()
-		if report, isOver = d.rules.wait(ctx); isOver {
-			report()
-		}
-	}
-	if !isOver {
+	if _, ended := d.rules.wait(ctx); !ended {
 		d.core.RulesStay()
+		return
+	}
+	if left, changes := d.core.RulesLeft(); changes && !handedOver {
+		d.setRules(ctx, left, d.core.RulesSet)
+		if report, ended := d.rules.wait(ctx); ended {
+			report()
+		} else {
+			d.core.RulesStay()
+		}
 	}
 }
 
