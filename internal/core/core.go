@@ -103,7 +103,7 @@ func New(w World, by Performers) *Core {
 	c.ordered = orderBook{services: all, examiner: &c.examiner, announcer: c.announcer}
 	c.claimant = claimant{services: all, claims: by.Claims, through: w.Through, marker: c.marker,
 		announcer: c.announcer}
-	c.writer = writer{services: all, others: &c.claimant, marker: c.marker,
+	c.writer = writer{services: all, others: &c.claimant, announcer: c.announcer, marker: c.marker,
 		examiner: &c.examiner, departures: &c.departures, movers: &c.movers}
 	return c
 }

@@ -21,7 +21,7 @@ func (w *writer) disown(owned []*virtual) {
 		owned = append(owned, p)
 		return true
 	})
-	announced := w.others.announcer.byKey()
+	announced := w.announcer.byKey()
 	for _, was := range owned {
 		if v := kept[was.Key()]; v != nil {
 			v.LeftIn = w.standby
@@ -37,7 +37,7 @@ func (w *writer) discard(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
 	cfg.CheckInterval = w.global.CheckInterval
 	v := &virtual{Service: &plan.Service{Config: cfg}, addresses: addresses, writing: writing{dirty: true}}
-	if v.Case.Section = &v.Service.Section; slices.ContainsFunc(addresses, w.others.announcer.lingers) {
+	if v.Case.Section = &v.Service.Section; slices.ContainsFunc(addresses, w.announcer.lingers) {
 		v.Marks = was.Service.Section.Marks
 	}
 	w.purges = append(w.purges, v)
@@ -55,14 +55,14 @@ func (w *writer) tryAtOnce() {
 // mayGo reports whether a virtual service may be removed. Before that, the mark rules that replace it must be set, and
 // its addresses must be withdrawn.
 func (w *writer) mayGo(v *virtual) bool {
-	return w.others.announcer.atEnd || !w.marker.now().Holds(v.Key()) && !w.others.announcer.holds(v.addresses)
+	return w.announcer.atEnd || !w.marker.now().Holds(v.Key()) && !w.announcer.holds(v.addresses)
 }
 
 // purge removes each queued virtual service that no longer has to stay.
 func (w *writer) purge() {
 	unmarked := false
 	for _, v := range w.purges {
-		if len(v.Marks) > 0 && !w.others.announcer.holds(v.addresses) {
+		if len(v.Marks) > 0 && !w.announcer.holds(v.addresses) {
 			v.Marks, unmarked = nil, true
 		}
 	}

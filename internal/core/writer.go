@@ -19,6 +19,7 @@ type writer struct {
 	table
 	*services
 	others     *claimant // finds the daemon that has or awaits a virtual service
+	announcer  *announcer
 	marker     *marker
 	examiner   *examiner
 	departures *departures

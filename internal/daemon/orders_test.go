@@ -169,10 +169,13 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
 	ways := map[string]func(context.Context, *configFile){
-		"a command":     func(ctx context.Context, f *configFile) { f.reload(ctx, request{}) },
-		"autoreload":    func(ctx context.Context, f *configFile) { f.look(ctx) },
-		"a certificate": func(ctx context.Context, f *configFile) { f.reload(ctx, request{auto: true}) },
-		"names":         func(ctx context.Context, f *configFile) { f.refine(ctx, nil) },
+		"a command":  func(ctx context.Context, f *configFile) { f.reload(ctx, request{}) },
+		"autoreload": func(ctx context.Context, f *configFile) { f.look(ctx) },
+		"a certificate": func(ctx context.Context, f *configFile) {
+			text, err := f.d.Config.Read()
+			f.takeRead(ctx, text, err, request{auto: true})
+		},
+		"names": func(ctx context.Context, f *configFile) { f.refine(ctx, nil) },
 	}
 	stages := map[string]func(*configFile){
 		"while checkers are made": func(f *configFile) { f.d.Config.Checks = nil },

@@ -90,8 +90,8 @@ func (c *wholeStream) Read(p []byte) (int, error) {
 }
 
 // failUnlessWhole turns an answer into a server failure, unless the answer is complete or the name does not exist. A
-// complete answer may have no address. It shows that the name exists. After a truncated answer over
-// UDP, package net asks again over TCP, but there it would accept a truncated answer.
+// complete answer may have no address. It shows that the name exists. After a truncated answer over UDP, package net
+// asks again over TCP, but there it would accept a truncated answer.
 func (e *existence) failUnlessWhole(message []byte, isStream bool) {
 	var p dnsmessage.Parser
 	head, err := p.Start(message)

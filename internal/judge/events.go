@@ -148,7 +148,8 @@ func (c *Case) Read(have lvs.Dests) {
 	}
 }
 
-// Wrote notes that the table now matches the decision.
+// Wrote notes that the table now matches the decision. have is not nil, even if it is empty: nil is a table that was
+// never read.
 func (c *Case) Wrote(have lvs.Dests) {
 	c.Have, c.Last, c.Known = have, nil, true
 	for s := range c.all() {
