@@ -168,7 +168,7 @@ func (r *realLine) readExtensions(v *value, text string) string {
 		case word == "comeback=order" && !r.Backup:
 			r.Comeback = lvs.ByOrder
 		case isTags && !strings.Contains(word, `"`):
-			tags, err := lvs.ParseTags(strings.TrimPrefix(string(r.Tags)+","+list, ","))
+			tags, err := r.Tags.With(list)
 			if err != nil {
 				v.refuse(badRealTrailer, "%v", err).part = word
 			}

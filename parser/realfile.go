@@ -121,77 +121,74 @@ func isListPath(path string) bool {
 }
 
 func readRealFile(v *value) {
-	path, rest := cutWord(v.text)
+	path, _ := cutWord(v.text)
 	if !isListPath(path) {
 		v.bad("has no path; it must be %s", realFileForm)
 	}
-	v.readListed(path, "", rest)
+	v.readListed(path, "")
 }
 
-// readListed adds each server of a list as if it were written in a line of real or backup. A server without a port gets
-// the given port. readListed reads rest, the remainder of the line, even if the list is empty.
-func (v *value) readListed(list, port, rest string) {
+// readListed adds each server of a list, with the settings of the line. A server without a port gets the given port.
+// readListed reads the settings even if the list is empty.
+func (v *value) readListed(list, port string) {
+	r := realLine{line: v.line, Real: Real{At: v.position()}}
 	if v.problem == nil {
-		v.listed(ListedReal{Target: "192.0.2.1"}, rest, list)
+		r.readSettings(v)
 	}
-	if v.problem != nil {
-		v.section.reals = append(v.section.reals, realLine{line: v.line, problem: v.problem})
+	if r.problem = v.problem; r.problem != nil {
+		v.section.reals = append(v.section.reals, r)
 		return
 	}
-	v.addListed(list, port, rest)
+	r.list = list
+	v.addListed(r, port)
 }
 
-// addListed adds the servers of a list that are of the section's family.
-func (v *value) addListed(path, port, rest string) {
-	list, s, notes, excess := v.opts.Lists[path], v.section, len(v.notes), ""
+// addListed adds the servers of a line's list that are of the section's family.
+func (v *value) addListed(line realLine, port string) {
+	list, s, excess := v.opts.Lists[line.list], v.section, ""
 	for _, one := range list.Servers {
-		if _, addr, _ := splitTarget(one.Target); addr.IsValid() && addr.Is6() != s.IPv6 {
+		hosts, addr, own := splitTarget(one.Target)
+		if addr.IsValid() && addr.Is6() != s.IPv6 {
 			continue
 		}
-		l := v.listed(one, rest, path)
-		if v.problem != nil { // line and labels are right, but have too many tags together
-			excess = cmp.Or(excess, one.Target+" of "+path+": "+v.problem.Text)
-			v.problem, one.Tags = nil, ""
-			l = v.listed(one, rest, path)
+		l := line
+		l.hosts, l.port = hosts, cmp.Or(own, port, s.port)
+		if err := l.takeLabels(one); err != nil {
+			excess = cmp.Or(excess, fmt.Sprintf("%s of %s: %v", one.Target, line.list, err))
 		}
-		v.notes = v.notes[:notes] // the line has its own
-		l.port = cmp.Or(l.port, port, s.port)
 		s.reals = append(s.reals, l)
 	}
 	if excess != "" {
 		v.warn(suspicious, "%s; the tags of the list are ignored", excess)
 	}
 	if list.Missing {
-		s.v.missing = append(s.v.missing, path)
+		s.v.missing = append(s.v.missing, line.list)
 	}
 	if list.Trouble != "" {
-		v.warn(suspicious, "%s: %s", path, list.Trouble)
+		v.warn(suspicious, "%s: %s", line.list, list.Trouble)
 	}
 }
 
-// listed converts a server of a list to a line of real servers.
-func (v *value) listed(one ListedReal, rest, path string) realLine {
-	method, options := cutWord(trimLeft(rest))
+// takeLabels replaces settings of the line by the labels of a listed server, and adds their tags to those of the line.
+// If these are too many together, it returns an error and adds none.
+func (r *realLine) takeLabels(one ListedReal) error {
 	if one.Method != "" {
-		method = one.Method
+		r.Forward = lvs.Forwards[one.Method]
 	}
-	if first, others := cutWord(trimLeft(options)); one.Weight != "" {
-		if first != "" && isDigit(first[0]) {
-			options = others
-		}
-		options = one.Weight + " " + options
+	if one.Weight != "" {
+		r.Weight, _ = natural(one.Weight, 0, maxWeight)
 	}
-	if one.Tags != "" {
-		options += " tags=" + one.Tags
-	}
-	text := v.text
-	v.text = one.Target + " " + method + " " + options
-	r := v.realLine(false)
-	v.text, r.list = text, path
 	if r.Backup = one.Backup; r.Backup {
 		r.Comeback = false // comeback is for the others
 	}
-	return r
+	if one.Tags == "" {
+		return nil
+	}
+	tags, err := r.Tags.With(one.Tags)
+	if err == nil {
+		r.Tags = tags
+	}
+	return err
 }
 
 // dropListed drops listed servers that are also in a line of the section. Of equal listed servers it keeps only the

@@ -146,6 +146,9 @@ func TestListsBesideLines(t *testing.T) {
 				if r.Comeback == lvs.ByOrder {
 					one += " by order"
 				}
+				if r.Weight != 1 {
+					one += fmt.Sprint(" weight ", r.Weight)
+				}
 				if r.Tags != "" {
 					one += " tags=" + string(r.Tags)
 				}

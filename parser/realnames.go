@@ -4,12 +4,12 @@ import "ldirectord/internal/resolve"
 
 // readRealNames adds a server for each address of a name.
 func readRealNames(v *value) {
-	word, rest := cutWord(v.text)
+	word, _ := cutWord(v.text)
 	name, port := readListName(word, v.section.IPv6)
 	if port == "" {
 		v.bad("does not begin with a host name and a port from 1 to %d; it must be %s", maxPort, realNamesForm)
 	}
-	v.readListed(listOf(name), port, rest)
+	v.readListed(listOf(name), port)
 }
 
 // readListName reads NAME:PORT. For any other text the port is "".

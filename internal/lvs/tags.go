@@ -30,6 +30,11 @@ func ParseTags(text string) (Tags, error) {
 	return Tags(strings.Join(list, ",")), nil
 }
 
+// With adds labels separated by commas.
+func (t Tags) With(more string) (Tags, error) {
+	return ParseTags(strings.TrimPrefix(string(t)+","+more, ","))
+}
+
 // List returns all labels.
 func (t Tags) List() []string {
 	if t == "" {
