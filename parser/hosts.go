@@ -4,19 +4,17 @@ import (
 	"net/netip"
 	"strings"
 
+	"ldirectord/internal/lvs"
 	"ldirectord/internal/resolve"
 )
 
 // readHost reads an address, with IPv6 in brackets. For a host name it returns what is known about the name. A new name
 // is looked up later.
 func (u lookup) readHost(text string) (l resolve.HostLookup) {
-	inner, bracketed := strings.CutPrefix(text, "[")
-	inner, closed := strings.CutSuffix(inner, "]")
-	a, err := netip.ParseAddr(inner)
+	a, err := lvs.ParseAddr(text)
+	bracketed := strings.HasPrefix(text, "[")
 	switch {
-	case bracketed && !(closed && isIPv6(a)):
-		l.Reason = "only an IPv6 address is written in brackets, and this is not one"
-	case err != nil || closed && !bracketed:
+	case err != nil || bracketed && !isIPv6(a):
 		if l.Reason = notLookedUp(text); l.Reason == "" {
 			l = u.names.Host(text, u.ipv6)
 		}
@@ -37,6 +35,8 @@ const bracketsMissing = "an IPv6 address is written in brackets"
 // notLookedUp returns the reason why a text is not a host name, or "" if it may be one.
 func notLookedUp(text string) string {
 	switch {
+	case strings.HasPrefix(text, "["):
+		return "only an IPv6 address is written in brackets, and this is not one"
 	case numeric.MatchString(text):
 		return "an IPv4 address is four numbers from 0 to 255 without leading zeros"
 	case looksLikeIPv6(text):

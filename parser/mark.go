@@ -52,10 +52,7 @@ func readMark(v *value) {
 // because a rule must not depend on the current answer of DNS.
 func (v *value) destination(text string) (none netip.Prefix) {
 	host, length, isNetwork := strings.Cut(text, "/")
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		host = strings.TrimSuffix(inner, "]")
-	}
-	addr, err := netip.ParseAddr(host)
+	addr, err := lvs.ParseAddr(host)
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
 		v.wrong("%q is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+

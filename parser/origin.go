@@ -5,17 +5,15 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"ldirectord/internal/lvs"
 )
 
 // This file reads the origin of check packets: the words of settings.Origin.
 
 // readCheckSource reads the address of this machine from which checks are sent.
 func readCheckSource(v *value) netip.Addr {
-	text := unquote(v.text)
-	if inside, ok := strings.CutPrefix(text, "["); ok {
-		text = strings.TrimSuffix(inside, "]")
-	}
-	addr, err := netip.ParseAddr(text)
+	addr, err := lvs.ParseAddr(unquote(v.text))
 	if err != nil || addr.Zone() != "" || addr.IsUnspecified() || addr.IsMulticast() {
 		v.bad("is not an address of this machine; it must be one such as 192.0.2.9 or 2001:db8::9, " +
 			"without a port")

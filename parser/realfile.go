@@ -357,10 +357,13 @@ func (l ListedReal) check() error {
 	return nil
 }
 
-// splitTarget is like splitEndpoint, and also returns the address of the host. That is invalid if the host is a name.
+// splitTarget is like splitEndpoint, and also returns the address of the host. That is invalid if the host is a name,
+// or has a scope, which IPVS does not know.
 func splitTarget(target string) (hosts []string, addr netip.Addr, port string) {
 	hosts, port = splitEndpoint(target)
-	addr, _ = netip.ParseAddr(strings.Trim(hosts[0], "[]"))
+	if addr, _ = lvs.ParseAddr(hosts[0]); addr.Zone() != "" {
+		addr = netip.Addr{}
+	}
 	return hosts, addr.Unmap(), port
 }
 

@@ -14,12 +14,14 @@ func FormatAddr(a netip.Addr) string {
 	return "[" + a.String() + "]"
 }
 
-// ParseAddr reads an address, with or without brackets.
+// ParseAddr reads an address. An IPv6 address may be in brackets.
 func ParseAddr(text string) (netip.Addr, error) {
 	if inside, opened := strings.CutPrefix(text, "["); opened && strings.HasSuffix(inside, "]") {
-		text = strings.TrimSuffix(inside, "]")
+		if addr, err := netip.ParseAddr(strings.TrimSuffix(inside, "]")); addr.Is6() {
+			return addr, err
+		}
 	}
-	return netip.ParseAddr(text)
+	return netip.ParseAddr(text) // which refuses brackets
 }
 
 // Ports is an inclusive range of ports, each from 1 to 65535.
