@@ -154,13 +154,23 @@ func (r *resolver) pageAdvice(g *Global) {
 // no effect in a section, or "" if it has one or is off.
 var idle = []struct {
 	name string
-	why  func(*Virtual) string
-}{{"fastinterval", (*Virtual).neverFast}, {"fallbackcheck", (*Virtual).neverChecksFallback}}
+	why  func(adviser) string
+}{
+	{"fastinterval", adviser.neverFast}, {"fallbackcheck", adviser.neverChecksFallback},
+	{"lastresort", func(a adviser) string { return a.onlyAnnounced("lastresort", a.LastResort != "") }},
+	{"announceaddress", func(a adviser) string {
+		return a.onlyAnnounced("announceaddress", len(a.AnnounceAddress) > 0)
+	}},
+	{"withdrawwait", func(a adviser) string { return a.onlyAnnounced("withdrawwait", true) }},
+	{"withdrawon", func(a adviser) string {
+		return a.onlyAnnounced("withdrawon", a.global.WithdrawOn == "broken")
+	}},
+}
 
 // idle warns of directives in the section that have no effect.
 func (a adviser) idle() {
 	for _, d := range idle {
-		text := d.why(a.Virtual)
+		text := d.why(a)
 		a.when(text != "" && a.has(d.name), d.name, noEffect, "%s", text)
 	}
 }
@@ -173,7 +183,7 @@ func (r *resolver) idle(c *Config) {
 			if v.has(d.name) {
 				continue
 			}
-			if last = d.why(v); last == "" {
+			if last = d.why(adviser{Virtual: v, global: &c.Global}); last == "" {
 				break
 			}
 		}

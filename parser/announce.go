@@ -3,7 +3,6 @@ package parser
 import (
 	"net/netip"
 	"regexp"
-	"slices"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -132,31 +131,18 @@ func (r *resolver) oneDevice(c *Config) {
 	}
 }
 
-const onlyWithAnnounce = " has an effect only with announce"
-
-// announcesNothing warns of global directives that have no effect because no section announces an address.
-func (r *resolver) announcesNothing(c *Config) {
-	announces := func(v *Virtual) bool { return v.Announce != "" }
-	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
-		return
+// onlyAnnounced returns the reason why a directive of announced addresses has no effect, or "".
+func (v *Virtual) onlyAnnounced(directive string, isOn bool) string {
+	if !isOn || v.Announce != "" {
+		return ""
 	}
-	if c.Global.LastResort != "" {
-		r.useless("lastresort", "lastresort"+onlyWithAnnounce)
-	}
-	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
-	if c.Global.WithdrawOn == "broken" {
-		r.useless("withdrawon", "withdrawon"+onlyWithAnnounce)
-	}
+	return directive + " has an effect only with announce"
 }
 
 // announced warns of settings that withdraw an address while its clients are still served, and of schedulers that break
 // connections when another director takes over.
 func (a adviser) announced() {
 	servers := len(a.Reals) + len(a.Waiting)
-	a.when(a.has("lastresort") && a.LastResort != "" && a.Announce == "", "lastresort", noEffect, "lastresort"+
-		onlyWithAnnounce)
-	a.when(len(a.AnnounceAddress) > 0 && a.Announce == "", "announceaddress", noEffect, "announceaddress"+
-		onlyWithAnnounce)
 	if len(a.Announced()) == 0 || servers == 0 {
 		return
 	}

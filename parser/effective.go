@@ -55,7 +55,6 @@ func (r *resolver) config() *Config {
 	}
 	r.overlaps(c)
 	r.oneDevice(c)
-	r.announcesNothing(c)
 	r.idle(c)
 	r.ends(c)
 	r.pageAdvice(&c.Global)
