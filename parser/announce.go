@@ -50,34 +50,36 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// limits refuses a minservers or backupbelow that needs more servers than the section has, or whose LOW amounts to more
-// servers than its HIGH. If the section has lists, limits only warns, because lists may grow again.
+// limits examines minservers, and backupbelow if there are backups.
 func (a adviser) limits() {
-	servers, _ := a.own()
-	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
+	a.limit("minservers", a.MinServers)
 	if a.hasBackups() {
-		limits["backupbelow"] = a.BackupBelow
+		a.limit("backupbelow", a.BackupBelow)
+	}
+}
+
+// limit refuses a limit that needs more servers than the section has, or whose LOW amounts to more servers than its
+// HIGH. If the section has lists, limit only warns, because lists may grow again.
+func (a adviser) limit(name string, limit lvs.LowHigh) {
+	servers, _ := a.own()
+	if limit == (lvs.LowHigh{}) || servers == 0 {
+		return
 	}
 	hasLists := a.has("realfile") || a.has("realnames")
-	for name, limit := range limits {
-		switch low, high := limit.Of(servers); {
-		case limit == lvs.LowHigh{} || servers == 0:
-		case high > servers && hasLists:
-			a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d with its lists", name,
-				limit, high, a.ID, servers)
-		case high > servers:
-			a.refuse(name, badValue,
-				"%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
-					"or a percentage", name, limit, high, a.ID, servers)
-		case limit.High.Of(servers) < low && hasLists:
-			a.remark(name, suspicious,
-				"%s = %s is %d/%d of the %d servers that %s has with its lists; HIGH counts as %d",
-				name, limit, low, limit.High.Of(servers), servers, a.ID, high)
-		case limit.High.Of(servers) < low:
-			a.refuse(name, badValue,
-				"%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,
-				limit, low, limit.High.Of(servers), servers, a.ID)
-		}
+	switch low, high := limit.Of(servers); {
+	case high > servers && hasLists:
+		a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d with its lists", name,
+			limit, high, a.ID, servers)
+	case high > servers:
+		a.refuse(name, badValue, "%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
+			"or a percentage", name, limit, high, a.ID, servers)
+	case limit.High.Of(servers) < low && hasLists:
+		a.remark(name, suspicious,
+			"%s = %s is %d/%d of the %d servers that %s has with its lists; HIGH counts as %d",
+			name, limit, low, limit.High.Of(servers), servers, a.ID, high)
+	case limit.High.Of(servers) < low:
+		a.refuse(name, badValue, "%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,
+			limit, low, limit.High.Of(servers), servers, a.ID)
 	}
 }
 

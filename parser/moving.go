@@ -63,17 +63,21 @@ var unmoved = map[string]string{
 // such a section it ignores a global slowstart.
 func (a adviser) moves() {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
-	moving := map[string]Position{}
-	for name, used := range map[string]bool{"slowstart": a.SlowStart > 0, "agentport": a.AgentPort > 0,
-		"externalweight": a.ExternalWeight} {
-		if used {
-			moving[name] = a.At[name]
+	type directive struct {
+		what string
+		at   Position
+	}
+	var moving []directive
+	add := func(moves bool, what string, at Position) {
+		if moves {
+			moving = append(moving, directive{what, at})
 		}
 	}
+	add(a.SlowStart > 0, "slowstart", a.At["slowstart"])
+	add(a.AgentPort > 0, "agentport", a.At["agentport"])
+	add(a.ExternalWeight, "externalweight", a.At["externalweight"])
 	for _, c := range a.AlsoChecks {
-		if c.Weight > 0 {
-			moving["alsocheck with weight="] = c.At
-		}
+		add(c.Weight > 0, "alsocheck with weight=", c.At)
 	}
 	if len(moving) == 0 {
 		return
@@ -83,17 +87,17 @@ func (a adviser) moves() {
 		a.steps(a.SlowStart > 0 && len(moving) == 1)
 		return
 	}
-	for what, at := range moving {
+	for _, d := range moving {
 		switch {
-		case at.Line == 0:
+		case d.at.Line == 0:
 			a.SlowStart = 0
 			a.warn(noEffect, a.At["virtual"], text+
 				"; the global value does not apply to this section, as if it had slowstart = 0",
-				what, a.Scheduler, why)
+				d.what, a.Scheduler, why)
 		case strings.Contains("sh mh dh fo", a.Scheduler):
-			a.error(conflict, at, text, what, a.Scheduler, why)
+			a.error(conflict, d.at, text, d.what, a.Scheduler, why)
 		default:
-			a.warn(suspicious, at, text, what, a.Scheduler, why)
+			a.warn(suspicious, d.at, text, d.what, a.Scheduler, why)
 		}
 	}
 }
