@@ -112,10 +112,7 @@ func (a adviser) oneDialogue() {
 			a.error(conflict, pos, both, other, step, a.At[step].Line)
 		}
 	}
-	for i := range a.s.reals {
-		if real := &a.s.reals[i]; real.Own != nil {
-			a.error(conflict, real.At, both, "the strings of this real server", step,
-				a.At[step].Line)
-		}
+	for _, at := range a.s.asking {
+		a.error(conflict, at, both, "the strings of this real server", step, a.At[step].Line)
 	}
 }

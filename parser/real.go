@@ -153,6 +153,7 @@ func (r *realLine) readOptions(v *value, text string) {
 		return
 	}
 	r.Own = &Exchange{withSlash(request), receive}
+	v.section.asking = append(v.section.asking, r.At)
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 

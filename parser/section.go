@@ -21,6 +21,7 @@ type section struct {
 	from     blockID // the block whose lines it takes now
 	fallback *realLine
 	reals    []realLine
+	asking   []Position // the lines of servers with strings, also of lists that are empty
 	marks    []markLine
 
 	moreFallbacks []*realLine // of alsofallback
