@@ -293,6 +293,21 @@ func (a adviser) isListed(real *Real) bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.list != "" && l.At == real.At })
 }
 
+// severityOf reports whether lines of servers are wrong, and how severe that is. The servers of a list cause only a
+// warning, because a refused file would keep a director down.
+func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, found bool) {
+	for i := range a.s.reals {
+		l := &a.s.reals[i]
+		if l.problem != nil || !isWrong(l) {
+			continue
+		}
+		if found = true; l.list == "" {
+			return Error, true
+		}
+	}
+	return Warning, found
+}
+
 func (a adviser) servers() {
 	a.when(a.has("realnames") && a.global.Resolve == 0, "realnames", suspicious,
 		"without resolve = TIME the names of realnames are looked up only when the file is read")

@@ -128,6 +128,10 @@ func (c *AlsoCheck) hasPort() bool { return c.Type != Ping && c.Type != External
 
 // furtherChecks adds the checks of alsocheck and agentport. It is called when the rest of the section has been read.
 func (a adviser) furtherChecks(hostName string) {
+	lacking, lacks := a.severityOf(func(l *realLine) bool { return strings.Trim(l.port, "0") == "" })
+	if a.Mark > 0 {
+		lacking, lacks = Error, true
+	}
 	for i := range a.AlsoChecks {
 		c := &a.AlsoChecks[i]
 		switch {
@@ -135,9 +139,8 @@ func (a adviser) furtherChecks(hostName string) {
 			a.error(conflict, c.At,
 				"alsocheck is given with checktype=%s, which checks nothing; use only one of them",
 				a.CheckType)
-		case c.Port == 0 && c.hasPort() && (a.Mark > 0 ||
-			slices.ContainsFunc(a.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
-			a.error(incomplete, c.At,
+		case c.Port == 0 && c.hasPort() && lacks:
+			a.tell(lacking, incomplete, c.At,
 				"%s has no port, which it needs under a firewall mark and where real servers have "+
 					"none; the form is %s",
 				c.Type, alsoCheckForm)

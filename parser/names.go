@@ -146,6 +146,7 @@ func (u lookup) fallback(f *realLine, port resolve.PortLookup) *Real {
 // servers adds the real server of a line, or the servers of a range, to v.
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	u := r.namesOf(s, line.line, realNames)
+	line.Addr = netip.AddrPortFrom(netip.Addr{}, r.readPort(line.port, "").Value)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := u.waiting(line); ok {
 			v.Waiting = append(v.Waiting, waiting)

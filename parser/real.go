@@ -15,7 +15,7 @@ type realLine struct {
 	line    line
 	hosts   []string // one, or the ends of a range; none if they were refused
 	port    string   // "" when there is none
-	Real             // the settings of each of the servers
+	Real             // the settings of each of the servers, and their port, but no address
 	list    string   // the list that it comes from; "" for a line of the file
 	problem *Diagnostic
 }

@@ -68,18 +68,19 @@ func (a adviser) watches() {
 	own := a.has("watch")
 	asked := map[string]settings.Service{}
 	for _, check := range a.Checks() {
-		for i := range a.Reals {
-			if s := serviceOf(check, &a.Reals[i]); a.Watch.On && check.asksByTCP() {
+		for i := range a.s.reals {
+			if s := serviceOf(check, &a.s.reals[i].Real); a.Watch.On && check.asksByTCP() {
 				asked[s.Name] = s
 			}
 		}
 	}
-	a.when(own && a.Watch.On && len(asked) == 0 && len(a.Reals) > 0, "watch", noEffect,
+	a.when(own && a.Watch.On && len(asked) == 0 && len(a.s.reals) > 0, "watch", noEffect,
 		"watch has no effect: no check of the section is made over TCP")
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		switch s := asked[name]; {
 		case name == "mysql" && own && !slices.ContainsFunc(a.Checks(), logsInToMySQL):
-			a.refuse("watch", incomplete,
+			severity, _ := a.severityOf(a.isMySQL)
+			a.tell(severity, incomplete, a.At["watch"],
 				"watch needs a check of mysql that logs in: a server counts idle connections as "+
 					"errors, then refuses this machine, and only a log-in resets that count")
 		case s.Is(settings.Greets) && !own:
@@ -90,6 +91,13 @@ func (a adviser) watches() {
 				"a watched %s server has one more connection, and a process for it", name)
 		}
 	}
+}
+
+// isMySQL reports whether a check connects to a port of MySQL at a line's servers.
+func (a adviser) isMySQL(l *realLine) bool {
+	return slices.ContainsFunc(a.Checks(), func(check *Virtual) bool {
+		return check.asksByTCP() && serviceOf(check, &l.Real).Name == "mysql"
+	})
 }
 
 func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
