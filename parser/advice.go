@@ -288,9 +288,9 @@ func (a adviser) kernel() {
 	}
 }
 
-// isListed reports whether a server is from a list (realfile or realnames).
-func (a adviser) isListed(real *Real) bool {
-	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.list != "" && l.At == real.At })
+// isFixed reports whether a server's line decides alone about its servers, see realLine.isFixed.
+func (a adviser) isFixed(real *Real) bool {
+	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.At == real.At && l.isFixed() })
 }
 
 // severityOf reports whether lines of servers are wrong, and how severe that is. The servers of a list cause only a
@@ -338,9 +338,9 @@ func (a adviser) servers() {
 func (a adviser) oneEntry(real, other *Real) {
 	switch entry := a.EntryOf(real); {
 	case real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
-		severity := Error
-		if a.isListed(real) || a.isListed(other) {
-			severity = Warning
+		severity := Warning
+		if a.isFixed(real) && a.isFixed(other) {
+			severity = Error
 		}
 		a.tell(severity, conflict, real.At,
 			"the backup %s is also the real server of line %d; a backup must be another server",

@@ -3,6 +3,7 @@ package parser
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -59,10 +60,12 @@ func (a adviser) limits() {
 }
 
 // limit refuses a limit that needs more servers than the section has, or whose LOW amounts to more servers than its
-// HIGH. If the section has lists, limit only warns, because lists may grow again.
+// HIGH. If the section has lists, limit only warns, because lists may grow again. It ignores a section with a range of
+// host names, because only the answers tell how many servers that has.
 func (a adviser) limit(name string, limit lvs.LowHigh) {
 	servers, _ := a.own()
-	if limit == (lvs.LowHigh{}) || servers == 0 {
+	namesRange := func(l realLine) bool { return l.isRange() && !l.isFixed() }
+	if limit == (lvs.LowHigh{}) || servers == 0 || slices.ContainsFunc(a.s.reals, namesRange) {
 		return
 	}
 	hasLists := a.has("realfile") || a.has("realnames")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"ldirectord/internal/lvs"
@@ -18,6 +19,12 @@ type realLine struct {
 	Real             // the settings of each of the servers, and their port, but no address
 	list    string   // the list that it comes from; "" for a line of the file
 	problem *Diagnostic
+}
+
+// isFixed reports whether the line's servers depend neither on a list nor on a host name.
+func (r *realLine) isFixed() bool {
+	isName := func(host string) bool { _, addr, _ := splitTarget(host); return !addr.IsValid() }
+	return r.list == "" && !slices.ContainsFunc(r.hosts, isName)
 }
 
 func (r *realLine) isRange() bool { return len(r.hosts) > 1 }
