@@ -90,8 +90,7 @@ func (a *announcer) describe() (list []view.Announcement) {
 	for _, one := range a.list {
 		now := view.Announcement{
 			Address: one.Want.Addr.String(), Device: one.Device, On: one.At, State: one.State(),
-			Since: one.since.UTC(),
-			Why:   cmp.Or(one.trouble, one.Why), Fails: one.Fails, Changes: one.changes,
+			Since: one.since, Why: cmp.Or(one.trouble, one.Why), Fails: one.Fails, Changes: one.changes,
 			Foreign: one.foreign, Owner: one.owner,
 		}
 		for _, v := range one.virtuals {

@@ -36,7 +36,7 @@ const hookFailureLasts = 24 * time.Hour
 // newTally returns a tally. The counters that alerts use exist from the start, so that monitoring sees the first event
 // as an increase.
 func newTally(o Options) *tally {
-	now := time.Now().UTC()
+	now := time.Now() // a time in UTC would not know when the clock is set
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
 		Reloads: status.Reloads{Last: now}}
 	if o.Loaded != nil {
@@ -165,7 +165,7 @@ func (t *tally) reread(why string, back bool) {
 	if why == "" {
 		t.is.Reloads.Missing = false
 		t.is.Reloads.Succeeded++
-		t.is.Reloads.Last = time.Now().UTC()
+		t.is.Reloads.Last = time.Now()
 	}
 	t.took(why, back, "the reload")
 }

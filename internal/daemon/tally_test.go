@@ -287,4 +287,8 @@ func TestReloadsAreCounted(t *testing.T) {
 	if r := now(); r.Succeeded != 3 || r.Error != "" || r.Last.Equal(began) {
 		t.Errorf("%+v", r)
 	}
+	if p := c.process(); began == began.Round(0) || p.Reloads.Last == p.Reloads.Last.Round(0) ||
+		p.Started == p.Started.Round(0) {
+		t.Error("their ages would be wrong once the clock is set: they have no monotonic time")
+	}
 }

@@ -43,7 +43,7 @@ func (v *view) daemon() markup {
 	return fill(`<p class="daemon"><span%s>%s</span>, version %s, up for %s, `+
 		`<span class="time">as of %s, all times in %s</span></p>`,
 		class(map[bool]string{true: "standby"}[v.Role == "standby"]), v.Doing(), v.Version,
-		status.Short(v.Time.Sub(v.Started)), v.Time.Local().Format(time.TimeOnly), v.Time.Local().Format("MST"))
+		v.UpFor(), v.Time.Local().Format(time.TimeOnly), v.Time.Local().Format("MST"))
 }
 
 // subject returns the head of the page, which names its subject.

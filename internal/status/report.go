@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -134,6 +135,7 @@ func NewReport(s *view.Snapshot, p Process) *Report {
 	r := &p.Report
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
 	r.setAges(s.Time)
+	r.Started, r.Reloads.Last = r.Started.UTC(), r.Reloads.Last.UTC()
 	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
 	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
 	if !s.Lacked.IsZero() { // even if the clock was set since
@@ -143,7 +145,11 @@ func NewReport(s *view.Snapshot, p Process) *Report {
 	for i, kind := range view.OperationNames {
 		r.Table.Operations[kind] = s.Table[i]
 	}
-	r.Announcements, r.AnnounceError, r.Conditions = s.Announcements, s.Announcing, s.Conditions
+	r.Announcements, r.AnnounceError, r.Conditions = slices.Clone(s.Announcements), s.Announcing, s.Conditions
+	for i := range r.Announcements {
+		a := &r.Announcements[i]
+		a.InState, a.Since = s.Time.Sub(a.Since).Seconds(), a.Since.UTC()
+	}
 	for i := range s.Virtuals {
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time))
 	}

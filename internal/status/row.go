@@ -191,10 +191,7 @@ func For(s *Server, now time.Time) string {
 	if s.Since.IsZero() {
 		return ""
 	}
-	if s.InState > 0 { // even if the clock was set since
-		return shortSeconds(s.InState)
-	}
-	return Short(now.Sub(s.Since))
+	return lasted(s.InState, s.Since, now)
 }
 
 // LastCheck summarizes a server's last check. For a fallback server, the text begins with "waits" or "serves".

@@ -272,7 +272,8 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	testkit.Equal(t, object(t, testkit.Must(ReadReport([]byte(text)))(t)), text)
 	for what, other := range map[string]*strings.Replacer{
 		"the clock was set": strings.NewReplacer(`"started":"2000`, `"started":"1970`,
-			`"last":"2000`, `"last":"1970`, `"down","since":"2000`, `"down","since":"1970`),
+			`"last":"2000`, `"last":"1970`, `"down","since":"2000`, `"down","since":"1970`,
+			`"lvs1","since":"2000`, `"lvs1","since":"1970`),
 		"a former version": strings.NewReplacer(`"up_seconds":600,`, "", `"last_seconds_ago":360,`, ""),
 	} {
 		got := testkit.Must(ReadReport([]byte(other.Replace(text))))(t)

@@ -24,7 +24,7 @@ const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 // services follow with their servers, those in trouble first.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
-	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, shortSeconds(r.Up))
+	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, r.UpFor())
 	t.printf("configuration read %s ago; %s, %d refused\n", shortSeconds(r.Reloads.Ago),
 		view.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
 	t.zone(r.Zone, r.Time)
@@ -72,7 +72,7 @@ func (t page) announcements(r *Report) {
 		if a.On == "" && a.Foreign != "" {
 			is = "foreign"
 		}
-		t.printf(columns, a.Address, is, on, Short(r.Time.Sub(a.Since)))
+		t.printf(columns, a.Address, is, on, lasted(a.InState, a.Since, r.Time))
 		if a.Why != "" {
 			t.remarks(4, a.Why)
 		}
@@ -151,6 +151,18 @@ func Short(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dd%dh", n/(24*3600), n/3600%24)
 	}
+}
+
+// UpFor returns how long the daemon has run.
+func (r *Report) UpFor() string { return shortSeconds(r.Up) }
+
+// lasted returns how long something has been as it is: by its seconds, which are right even if the clock was set since,
+// or by its beginning if a former version does not tell them.
+func lasted(seconds float64, since, now time.Time) string {
+	if seconds > 0 {
+		return shortSeconds(seconds)
+	}
+	return Short(now.Sub(since))
 }
 
 func shortSeconds(n float64) string { return Short(time.Duration(n * float64(time.Second))) }

@@ -67,6 +67,7 @@ type Announcement struct {
 	State   string    `json:"state"`            // announced, last resort or withdrawn
 	On      string    `json:"device,omitempty"` // its current device; "" for none
 	Since   time.Time `json:"since"`
+	InState float64   `json:"seconds_in_state"`  // filled in later
 	Why     string    `json:"why,omitempty"`     // why it is not announced, or not on its device
 	Fails   bool      `json:"fails,omitempty"`   // it is not on its device
 	Foreign string    `json:"foreign,omitempty"` // a device on which another program put it; "" for none
