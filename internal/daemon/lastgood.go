@@ -58,14 +58,8 @@ func (f *configFile) keepGood(text []byte) {
 		err = runfile.Remove(statePath("back", path))
 	}
 	f.d.settled(notify.KeepFailed, "The file still counts as taken back", err)
-	if f.kept == f.inForce {
-		return
-	}
 	err = keep(statePath("config", f.d.Config.Path), text)
 	f.d.settled(notify.KeepFailed, "The configuration can't be kept for start --last-good", err)
-	if err == nil {
-		f.kept = f.inForce
-	}
 }
 
 // LoadLastGood reads the configuration that was last in force. One that is refused now is an error.

@@ -11,6 +11,21 @@ import (
 	"ldirectord/internal/testkit"
 )
 
+// The configuration in force is kept even if the folder has another one, after a failed reload, or none any more.
+func TestTheConfigurationInForceIsKept(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	f := &configFile{d: counted()}
+	path, text := statePath("config", ""), "virtual = 192.0.2.1:80"
+	for _, happens := range []func(){
+		func() {}, func() { testkit.Write(t, path, "another") }, func() { testkit.OK(t, os.Remove(path)) },
+	} {
+		happens()
+		f.keepGood([]byte(text))
+		testkit.Equal(t, testkit.Read(t, path), text)
+	}
+	f.d.journal.Close(t.Context())
+}
+
 // A container with a read-only root keeps nothing, which is no failure. A unit whose folder is gone has one.
 func TestAContainerMayHaveNoStateFolder(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -37,7 +37,6 @@ type configFile struct {
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	inForce    [sha256.Size]byte // the checksum of the configuration in force
 	told       [sha256.Size]byte // the checksum of the file for which callback last ran
-	kept       [sha256.Size]byte // the checksum of the configuration kept for start --last-good
 	trial      *trial            // of the configuration in force; nil if nothing waits for confirm
 	requests   chan request
 	trials     chan request

@@ -124,7 +124,6 @@ func TestWhatIsNeededIsKeptAgain(t *testing.T) {
 			d.orders = newOrders(d)
 			testkit.Write(t, dir, "a file in place of the folder")
 			f := &configFile{d: d, current: &Loaded{Config: &parser.Config{}}, lists: newListWatch()}
-			f.kept[0]++
 			f.current.Lists = lists{"/a": {}, "/b": {}}
 			f.current.Config.Names = []resolve.Name{{Addr: netip.MustParseAddr("10.2.0.1")}}
 			for i, want := range []int{1, 1, 0, 0} {
