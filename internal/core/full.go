@@ -40,8 +40,8 @@ func (l *limit) look(d lvs.Dest, connections uint32, now time.Time, interval tim
 	return false
 }
 
-// limits is called after the table has been read. It reports which servers are full, and whether all servers in service
-// are.
+// limits is called after the table has been read. It reports which servers are full, and notes whether all servers in
+// service are, which is reported with the next decision.
 func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	for _, s := range v.servers {
 		d, _ := have.At(s.Dest.Addr)
@@ -57,7 +57,7 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	}
 	if full := v.isFull(have); full != v.full {
 		v.full = full
-		w.tell.changed(v, nil)
+		v.touch() // told when all is decided, as a held server may be up by now
 	}
 }
 

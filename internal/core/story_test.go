@@ -164,6 +164,8 @@ func (w *world) does(verb, of string) {
 		w.names = map[string]netip.Addr{first: netip.MustParseAddr(more)}
 	case "wait":
 		w.pass(testkit.Must(time.ParseDuration(of))(w))
+	case "late": // the next step is
+		w.now = w.now.Add(testkit.Must(time.ParseDuration(of))(w))
 	case "words": // of the log
 		w.texts = true
 	case "slow", "perform": // orders for addresses and rules
