@@ -114,9 +114,9 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 		}
 	})
 	for _, v := range cfg.Virtuals {
-		at, written := v.At["checkcommand"]
-		commands := map[string]string{parser.External: v.CheckCommand, parser.ExternalPerl: "perl"}
 		for _, check := range v.Checks() {
+			at, written := check.At["checkcommand"]
+			commands := map[string]string{parser.External: check.CheckCommand, parser.ExternalPerl: "perl"}
 			if missing := lacking(commands[check.CheckType]); written && missing != "" {
 				f.addAt(at, NoShell, missing, "checkcommand", "")
 			}
