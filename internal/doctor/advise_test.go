@@ -11,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
+	"ldirectord/internal/runfile"
 	"ldirectord/internal/testkit"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -130,6 +132,16 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 		}
 		testkit.Equal(t, strings.Join(got, "; "), in.Replace(row[2]), src)
 	}
+}
+
+// A program whose file server is gone holds nothing up, and is not called missing.
+func TestAProgramThatCannotBeLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, back := t.TempDir(), make(chan error)
+		_ = runfile.Try(dir, func() error { return <-back })
+		testkit.Equal(t, lacking(filepath.Join(dir, "program")), "")
+		close(back)
+	})
 }
 
 // Users who may write to a file of the daemon, to its program, or to a folder above them can have root run any

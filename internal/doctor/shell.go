@@ -131,8 +131,14 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 const maxFirstLine = 4 << 10 // bytes
 
 // lacking returns what is missing to run a file: the file itself or the interpreter that its first line names. It
-// returns "" if nothing is missing.
+// returns "" if nothing is missing, or if its file server is gone: what runs the file reports that.
 func lacking(path string) string {
+	missing, _ := runfile.InTime(filepath.Dir(path), func() (string, error) { return lacks(path), nil })
+	return missing
+}
+
+// lacks does what lacking does, without a time limit.
+func lacks(path string) string {
 	if _, err := exec.LookPath(path); err != nil {
 		return path
 	}
