@@ -75,10 +75,11 @@ type routeQuery struct {
 // gather collects the facts that can be found without network probes or other programs.
 func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	f := facts{
-		services: services, daemon: own, private: privateHere(), modules: modulesHere(),
+		services: services, daemon: own, modules: modulesHere(),
 		settings: map[string]string{}, routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
+	f.findPrivate()
 	var err error
 	if own.Table != nil {
 		f.noIPVS = withoutIPVS(ctx, f.modules, own.Table)
@@ -111,17 +112,15 @@ func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	return f
 }
 
-// privateHere returns the marks of all private services in the kernel's table (/proc/net/ip_vs).
-func privateHere() (marks []uint32) {
-	text, _ := runfile.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
-	for line := range strings.Lines(string(text)) {
+// findPrivate finds all private services in the kernel's table.
+func (f *facts) findPrivate() {
+	f.eachInTable(func(line string) {
 		var mark uint32
 		if _, err := fmt.Sscanf(line, "FWM %X rr ops", &mark); err == nil && mark >= ipvsctl.FirstPrivate &&
 			mark <= ipvsctl.LastPrivate {
-			marks = append(marks, mark)
+			f.private = append(f.private, mark)
 		}
-	}
-	return marks
+	})
 }
 
 // mayPing tests, with a ping to the machine itself, whether this program may send pings.
@@ -207,8 +206,7 @@ const (
 	acceptLocal    = "accept_local"
 	forwards       = "forwarding"
 	srcValidMark   = "src_valid_mark"
-	maxSetting     = 4 << 10  // bytes
-	maxTable       = 16 << 20 // bytes
+	maxSetting     = 4 << 10 // bytes
 )
 
 // everySetting returns the names of all settings that an examination uses.

@@ -62,21 +62,27 @@ func (f *facts) readGauges() {
 }
 
 // connectionTable returns the number of rows of IPVS's connection table, and of connections in it. Both are 0 without
-// IPVS. It reads line by line, because the list of all servers may be long.
+// IPVS.
 func (f *facts) connectionTable() (rows, used int) {
+	f.eachInTable(func(line string) {
+		if _, size, is := strings.Cut(line, "(size="); is {
+			fmt.Sscanf(size, "%d", &rows)
+		}
+		used += sum(line, "->", 10, 4, 5)
+	})
+	return rows, used
+}
+
+// eachInTable calls do for each line of the kernel's table, in which every server has one. Without IPVS there is none.
+func (f *facts) eachInTable(do func(line string)) {
 	file, err := os.Open(f.root + "/proc/net/ip_vs")
 	if err != nil {
-		return 0, 0
+		return
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Scan()
-	_, size, _ := strings.Cut(lines.Text(), "(size=")
-	fmt.Sscanf(size, "%d", &rows)
-	for lines.Scan() {
-		used += sum(lines.Text(), "->", 10, 4, 5)
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		do(lines.Text())
 	}
-	return rows, used
 }
 
 // number returns a setting as a number, or 0 if it is missing.
