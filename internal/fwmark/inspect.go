@@ -133,9 +133,7 @@ func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].p
 // Inspect reads the rules of this machine, and changes nothing. Machine.Unread names what it can't read, for example
 // because ctx ended.
 func Inspect(ctx context.Context) (m Machine) {
-	if path, err := subprocess.Find("iptables"); err == nil {
-		m.BackEnd = backEndOf(ctx, path)
-	}
+	m.BackEnd = backEndHere(ctx)
 	for _, b := range backEnds {
 		for _, ipv6 := range []bool{false, true} {
 			m.readTable(ctx, b, ipv6)
@@ -146,6 +144,15 @@ func Inspect(ctx context.Context) (m Machine) {
 	}
 	m.ReadRouting(ctx)
 	return m
+}
+
+// backEndHere returns the back end of the program iptables, or "" if it is unknown or the program is not installed.
+func backEndHere(ctx context.Context) BackEnd {
+	path, err := subprocess.Find("iptables")
+	if err != nil {
+		return ""
+	}
+	return backEndOf(ctx, path)
 }
 
 // backEndOf returns the back end of a program, or "" if it is unknown. Before version 1.8 iptables had only one.
@@ -165,16 +172,22 @@ func programOf(b BackEnd, ipv6 bool) string {
 	return strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
 }
 
+// find returns the path of the program that lists a back end. The argument here is the back end of the program iptables.
+func (b BackEnd) find(here BackEnd, ipv6 bool) (path string, err error) {
+	path, err = subprocess.Find(programOf(b, ipv6))
+	if err != nil && b == here { // before 1.8 the program was not named after its back end
+		path, err = subprocess.Find(iptablesOf(ipv6))
+	}
+	return path, err
+}
+
 func (m *Machine) unread(what string, err error) {
 	m.Unread = append(m.Unread, fmt.Sprintf("%s: %v", what, err))
 }
 
 func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	name := programOf(b, ipv6)
-	path, err := subprocess.Find(name)
-	if err != nil && b == m.BackEnd { // before 1.8 the program was not named after its back end
-		path, err = subprocess.Find(iptablesOf(ipv6))
-	}
+	path, err := b.find(m.BackEnd, ipv6)
 	if err != nil {
 		return
 	}

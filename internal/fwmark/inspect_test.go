@@ -2,6 +2,8 @@ package fwmark
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -181,4 +183,15 @@ func TestWhatDivertsAMark(t *testing.T) {
 	diverts(8, false, "false a rule in chain ip kube mark (nft) sets some bits of marks: handle 6")
 	m.Outgoing = nil
 	diverts(8, false, "false ")
+}
+
+// Before 1.8 a program of iptables had no name of its back end. A program of that name has the rules of no other one.
+func TestAProgramBeforeItsBackEndHadAName(t *testing.T) {
+	old := script(t, "echo iptables v1.6.1")
+	t.Setenv("PATH", filepath.Dir(old)+":"+os.Getenv("PATH"))
+	testkit.Equal(t, backEndHere(t.Context()), Legacy)
+	const unnamed, other BackEnd = "iptables-a", "iptables-b"
+	testkit.Equal(t, testkit.Must(unnamed.find(unnamed, false))(t), old)
+	_, err := other.find(unnamed, false)
+	testkit.OKOr(t, err, "iptables-b: not installed")
 }

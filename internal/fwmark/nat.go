@@ -5,17 +5,16 @@ import (
 	"maps"
 	"os"
 	"slices"
-
-	"ldirectord/internal/subprocess"
 )
 
 // SourceNAT returns a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
 // iptables prints it, or "". It reads only tables that exist, and loads no module.
 func SourceNAT(ctx context.Context) (rule string, err error) {
 	_, noNFT := os.Stat("/sys/module/nf_tables")
+	here := backEndHere(ctx)
 	for _, b := range backEnds {
 		for _, ipv6 := range []bool{false, true} {
-			path, err := subprocess.Find(programOf(b, ipv6))
+			path, err := b.find(here, ipv6)
 			if err != nil || b == NFT && noNFT != nil {
 				continue // no daemon here sets such rules
 			}
