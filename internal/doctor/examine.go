@@ -157,8 +157,9 @@ func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 }
 
 // silence finds a virtual address that is only on devices like lo, or only in a local route, so that the director does
-// not answer for it. For IPv4 this is so with the kernel settings of a real server. For IPv6 the kernel answers neighbour
-// discovery for an address only on the interface that has it, which may be a macvlan without an address of its network.
+// not answer for it. For IPv4 this is so with the kernel settings of a real server. For IPv6 the kernel answers
+// neighbour discovery for an address only on the interface that has it, which may be a macvlan without an address of
+// its network.
 func (x one) silence(vip netip.Prefix) {
 	on := x.deviceOf(vip.Addr(), net.FlagUp)
 	name, mayBeSilent := "director-silent", x.deviceSetting(on, arpIgnore) >= "1"

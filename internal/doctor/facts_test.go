@@ -38,8 +38,8 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 
 // A private service is found after 300,000 servers, whatever the length of their list.
 func TestPrivateServicesInALongTable(t *testing.T) {
-	f := facts{root: proc(t, map[string]string{
-		"net/ip_vs": ipvs + strings.Repeat(lastServer, 300_000) + "FWM  4C000001 rr ops\nFWM  00000001 rr ops\n"})}
+	table := ipvs + strings.Repeat(lastServer, 300_000) + "FWM  4C000001 rr ops\nFWM  00000001 rr ops\n"
+	f := facts{root: proc(t, map[string]string{"net/ip_vs": table})}
 	f.findPrivate()
 	testkit.Same(t, f.private, []uint32{0x4c000001})
 }

@@ -172,7 +172,8 @@ func programOf(b BackEnd, ipv6 bool) string {
 	return strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
 }
 
-// find returns the path of the program that lists a back end. The argument here is the back end of the program iptables.
+// find returns the path of the program that lists a back end. The argument here is the back end of the program
+// iptables.
 func (b BackEnd) find(here BackEnd, ipv6 bool) (path string, err error) {
 	path, err = subprocess.Find(programOf(b, ipv6))
 	if err != nil && b == here { // before 1.8 the program was not named after its back end
