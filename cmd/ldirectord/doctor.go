@@ -12,20 +12,25 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// diagnose examines the configuration. If it is refused, diagnose examines the one that was last in force.
+// diagnose examines the configuration. If it is refused or can't be read, diagnose examines the one that was last in
+// force.
 func diagnose(c *call) error {
 	refused := c.load()
 	if refused == nil {
 		return examine(c)
+	}
+	why := "is refused"
+	if c.Loaded == nil {
+		why = "can't be read"
 	}
 	last, err := daemon.LoadLastGood(c.ctx, c.source())
 	if err != nil {
 		return refused
 	}
 	c.Loaded = last
-	c.note("the file is refused; doctor examines the configuration that was last in force, of %s",
+	c.note("the file %s; doctor examines the configuration that was last in force, of %s", why,
 		when(last.GoodSince))
-	_ = examine(c) // the refused file decides the exit status
+	_ = examine(c) // the file decides the exit status
 	return refused
 }
 
