@@ -53,9 +53,8 @@ func askLDAP(d *dialogue, stream *wire.LibConn) (name string, err error) {
 	}
 	base := strings.TrimPrefix(d.asks, "/")
 	if name, err = ldapSearch(l, base); err != nil {
-		err = stream.Fault(wire.LibStep{Stage: wire.AtAnswer, Name: "search", Refused: "search of " +
-			wire.Excerpt(base)},
-			ldapRefusal(err))
+		err = stream.Fault(wire.LibStep{Stage: wire.AtAnswer, Name: "search",
+			Refused: "search of " + wire.Excerpt(base)}, err)
 	}
 	return name, err
 }
@@ -69,7 +68,7 @@ func ldapSearch(l *ldap.Conn, base string) (name string, err error) {
 		Attributes:   []string{"1.1"}, // none (RFC 4511, 4.5.1.8)
 	})
 	if err != nil {
-		return "", err
+		return "", ldapRefusal(err)
 	}
 	switch n := len(found.Entries); n {
 	case 0:
@@ -104,10 +103,12 @@ func ldapLength(header []byte) (int, error) {
 var errNotLDAP = errors.New("this is not LDAP")
 
 // ldapRefusal returns the directory's own text for an error (RFC 4511, appendix A), if the directory sent the error.
+// Otherwise LibConn has kept a network error, or the library could not read an answer, and its words depend on timing:
+// its reader closes the connection, perhaps before the next request.
 func ldapRefusal(err error) error {
 	var refusal *ldap.Error
 	if !errors.As(err, &refusal) || refusal.ResultCode >= ldap.ErrorNetwork || refusal.ResultCode == 0 {
-		return err
+		return errNotLDAP
 	}
 	text := strings.ToLower(ldap.LDAPResultCodeMap[refusal.ResultCode])
 	if text == "" {
