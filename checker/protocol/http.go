@@ -453,11 +453,15 @@ func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 	wire.WatchOf(at.ctx).Mark(wire.MarkAnswer)
 	if at.wants != nil {
 		if ok, err := at.wants.match(at.ctx, a.field); err != nil || !ok {
-			got := "it is missing"
-			if a.field != nil && !at.foreign {
-				got = "got " + wire.Excerpt(a.field)
+			got := ": it is missing"
+			switch {
+			case a.field == nil:
+			case at.foreign:
+				got = ""
+			default:
+				got = ": got " + wire.Excerpt(a.field)
 			}
-			return "", cmp.Or(err, mismatch("header %s does not match %s: %s", at.field, at.wants, got))
+			return "", cmp.Or(err, mismatch("header %s does not match %s%s", at.field, at.wants, got))
 		}
 	}
 	ok, err := at.receive.match(at.ctx, a.body)
