@@ -79,15 +79,22 @@ func openUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	if v == nil {
 		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
 	}
-	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		return errors.Join(c.Control(func(fd uintptr) { err = v.prepare(int(fd), false) }), err)
-	}}
+	d := net.Dialer{Control: control(func(fd int) error { return v.prepare(fd, false) })}
 	if v.Start != nil {
 		if err := v.Start(func() error { return Knock(to, *v) }); err != nil {
 			return nil, err
 		}
 	}
 	return d.DialContext(ctx, "udp", to.String())
+}
+
+// control returns the Control of a net.Dialer or net.ListenConfig that prepares its socket.
+func control(prepare func(fd int) error) func(network, address string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error {
+		var lacks error
+		err := c.Control(func(fd uintptr) { lacks = prepare(int(fd)) })
+		return cmp.Or(err, lacks)
+	}
 }
 
 // Listen opens a port of our own address for a connection from a server. Packets to the server have the Origin of its
@@ -98,11 +105,7 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 		of = v.Origin
 		of.CheckSource = netip.Addr{}
 	}
-	c := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var lacks error
-		err := c.Control(func(fd uintptr) { lacks = raw.SetOrigin(int(fd), own.Is6(), of) })
-		return cmp.Or(err, lacks)
-	}}
+	c := net.ListenConfig{Control: control(func(fd int) error { return raw.SetOrigin(fd, own.Is6(), of) })}
 	c.SetMultipathTCP(false) // like the connections of checks
 	l, err := c.Listen(ctx, "tcp", netip.AddrPortFrom(own, 0).String())
 	if err != nil {
