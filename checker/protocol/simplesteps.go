@@ -78,12 +78,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		return failed(err)
 	}
 	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx, on: server}}
-	for i, step := range c.steps {
-		if err := h.take(step); err != nil {
-			return failed(wire.NewFault(err, "step %d: %v", i+1, err))
-		}
-	}
-	result := passed(h.seen())
+	result := h.follow(c.steps)
 	result.Warning = c.rules.Warning(server)
 	return result
 }
@@ -105,6 +100,15 @@ const (
 	maxSearched = 64 * maxHeard
 	gatherTime  = 100 * time.Millisecond
 )
+
+func (h *session) follow(steps []simpleStep) Result {
+	for i, step := range steps {
+		if err := h.take(step); err != nil {
+			return failed(wire.NewFault(err, "step %d: %v", i+1, err))
+		}
+	}
+	return passed(h.seen())
+}
 
 func (h *session) take(step simpleStep) error {
 	if step.expect != nil {
