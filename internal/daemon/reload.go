@@ -307,6 +307,13 @@ func (f *configFile) answer(ctx context.Context, r request) {
 // answerReload requests a reading of the file, and answers when the file has been adopted or refused. If the command
 // itself has refused the file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
+	allowed := []string{"via", "empty"}
+	if words.Has("refused") {
+		allowed = []string{"refused"}
+	}
+	if err := orders.Known(words, allowed...); err != nil {
+		return nil, socket.Refused(err.Error())
+	}
 	if words.Has("refused") {
 		if !f.d.metrics.global.Load().AutoReload { // look reports it as well
 			for _, why := range words["refused"] {
@@ -315,9 +322,6 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 			f.d.tally.reread(words.Get("refused"), false)
 		}
 		return struct{}{}, nil
-	}
-	if err := orders.Known(words, "via", "empty"); err != nil {
-		return nil, socket.Refused(err.Error())
 	}
 	return f.ask(ctx, f.requests, request{via: words["via"], empty: words.Has("empty")})
 }

@@ -86,12 +86,15 @@ func TestRequestsHaveKnownWords(t *testing.T) {
 		_, tried := f.answerTry(ctx, words)
 		words.Del("within")
 		_, read := f.answerReload(ctx, words)
+		words.Set("refused", "line 1")
+		_, told := f.answerReload(ctx, words)
+		words.Del("refused")
 		_, confirmed := f.answerConfirm(ctx, words)
 		words.Set("to", "serve")
 		_, served := new(standingOrders).answerRole(ctx, ctx, words)
 		testkit.FailsWith(t, confirmed, "is not an argument: none is allowed")
 		testkit.FailsWith(t, served, "is not an argument: to, given, via are allowed")
-		for _, err := range []error{tried, read, confirmed, served} {
+		for _, err := range []error{tried, read, told, confirmed, served} {
 			if _, refused := err.(socket.Refused); !refused {
 				t.Errorf("%s: %v", query, err)
 			}

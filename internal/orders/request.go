@@ -111,7 +111,7 @@ func BudgetOf(words url.Values) (time.Duration, error) {
 }
 
 // Known returns an error unless the words of a request are among those that are allowed. Each may be given once, except
-// via. The words force and empty can't have a value that means no.
+// via and refused. The words force and empty can't have a value that means no.
 func Known(words url.Values, allowed ...string) error {
 	for name, values := range words {
 		isFlag := name == "force" || name == "empty"
@@ -120,7 +120,7 @@ func Known(words url.Values, allowed ...string) error {
 			return fmt.Errorf("%q is not an argument: none is allowed", name)
 		case !slices.Contains(allowed, name):
 			return fmt.Errorf("%q is not an argument: %s are allowed", name, strings.Join(allowed, ", "))
-		case len(values) > 1 && name != "via":
+		case len(values) > 1 && name != "via" && name != "refused":
 			return fmt.Errorf("%s is given twice", name)
 		case isFlag && !slices.Contains([]string{"", "1", "yes", "true"}, values[0]):
 			return fmt.Errorf("%s=%s: only %[1]s=yes is allowed", name, values[0])
