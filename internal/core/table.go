@@ -62,11 +62,13 @@ func (w *writer) ended(all ...judge.Outcome) {
 	w.silence, w.reported = silence, w.reported && silence != judge.Silence{}
 }
 
-// read reads the whole table.
+// read reads the whole table. It reports when the table can be read again, so that no reader has to.
 func (w *writer) read() (lvs.Table, judge.Outcome) {
 	have, o := w.Read(w.silence.Limit())
 	w.asked.Add(view.ReadTable, o.Err)
-	w.ended(o)
+	if w.ended(o); o.Err == nil {
+		w.tellRead(nil)
+	}
 	return have, o
 }
 
