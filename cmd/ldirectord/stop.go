@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +12,7 @@ import (
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/runfile"
+	"ldirectord/internal/socket"
 )
 
 // stop stops the running daemon, even if the file is missing or refused, and waits until it has cleaned up.
@@ -23,9 +25,24 @@ func stop(c *call) error {
 		return nil
 	case c.Keep:
 		return handOver(c, found.Process)
+	case len(c.via) > 0:
+		return passStop(c, found.Process)
 	default:
 		return end(c, found.Process, unix.SIGTERM)
 	}
+}
+
+// passStop stops the daemon by an order, because a signal does not say who passed the stop on. A daemon that is ending
+// may be waiting for this command. A daemon that does not know the order gets the signal.
+func passStop(c *call, p instance.Process) error {
+	err := c.socket().Order(c.ctx, daemon.OrderTimeout, "/leave", url.Values{"via": c.via}, new(struct{}))
+	switch {
+	case errors.Is(err, socket.ErrEnding):
+		return nil
+	case err != nil:
+		return end(c, p, unix.SIGTERM)
+	}
+	return awaitEnd(c, p)
 }
 
 // noneRuns answers a command for which no daemon runs. It warns of other daemons that may have been meant, and of
@@ -45,6 +62,10 @@ func end(c *call, p instance.Process, sig syscall.Signal) error {
 	if err := send(p.Pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
+	return awaitEnd(c, p)
+}
+
+func awaitEnd(c *call, p instance.Process) error {
 	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()
 	return p.Await(ctx)

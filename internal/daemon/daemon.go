@@ -208,8 +208,8 @@ func (d *daemon) attend() error {
 			d.Manager.feed()
 		case err := <-d.ended:
 			return err
-		case <-d.orders.leave: // the command may be killed before it can send a signal
-			return d.leave("TERM")
+		case via := <-d.orders.leave: // the command may be killed before it can send a signal
+			return d.leave("TERM", via)
 		case s := <-d.signals:
 			switch s {
 			case unix.SIGPIPE:
@@ -224,17 +224,18 @@ func (d *daemon) attend() error {
 				d.end(director.ErrHandover)
 				return d.awaitEnd(handedOver)
 			default:
-				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")))
+				name := unix.SignalName(s.(syscall.Signal))
+				return d.leave(endedBy(strings.TrimPrefix(name, "SIG")), nil)
 			}
 		}
 	}
 }
 
-// leave stops the director, and the daemons that execute= lines name.
-func (d *daemon) leave(by endedBy) error {
+// leave stops the director, and the daemons that execute= lines name, except those that passed the stop on.
+func (d *daemon) leave(by endedBy, via Via) error {
 	d.Manager.stopping()
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
-	d.siblings.stop()
+	d.siblings.stop(via)
 	d.end(by)
 	err := d.awaitEnd(by)
 	if errors.Is(err, by) { // its virtual services are free for others

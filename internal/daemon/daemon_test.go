@@ -75,7 +75,7 @@ func TestAStopRecordsWhatIsLeft(t *testing.T) {
 			d.end = end
 			go func() { d.ended <- d.director.Run(ctx, l.Plan) }()
 			<-d.director.Settled()
-			testkit.Equal(t, d.leave("TERM"), error(endedBy("TERM")))
+			testkit.Equal(t, d.leave("TERM", nil), error(endedBy("TERM")))
 		})
 		s := i.State()
 		got := string(s.Phase)

@@ -30,7 +30,7 @@ const (
 type standingOrders struct {
 	d      *daemon
 	turn   chan struct{} // has an element while an order is carried out, see inTurn
-	leave  chan struct{} // gets an element when the daemon must stop
+	leave  chan Via      // gets who passed it on when the daemon must stop
 	line   line          // orders that wait for their budget
 	newest newestRole
 
@@ -50,7 +50,7 @@ const roleUnread = "The role can't be read"
 
 // newOrders returns the orders that the previous daemon left. If the role can't be read, the daemon serves.
 func newOrders(d *daemon) *standingOrders {
-	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{}),
+	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan Via),
 		late: map[time.Time]bool{}}
 	given, err := o.orderFile().Read()
 	o.known.Store(&given)

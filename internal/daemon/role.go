@@ -152,11 +152,26 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 		o.d.siblings.follow(now.Role, via)
 		return nil
 	}
-	select {
-	case o.leave <- struct{}{}:
-	case <-ctx.Done():
-	}
+	_ = o.end(ctx, via)
 	return nil
+}
+
+// answerLeave stops the daemon as TERM does. The siblings that passed the stop on are left alone.
+func (o *standingOrders) answerLeave(ctx context.Context, words url.Values) (any, error) {
+	if err := orders.Known(words, "via"); err != nil {
+		return nil, socket.Refused(err.Error())
+	}
+	return struct{}{}, o.end(ctx, words["via"])
+}
+
+// end has the daemon stop, unless ctx is done first.
+func (o *standingOrders) end(ctx context.Context, via Via) error {
+	select {
+	case o.leave <- via:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // setStandby promotes or demotes the director. A newer order to serve, which then cancels the demotion, ends the wait

@@ -107,10 +107,10 @@ func (s *siblings) change(now []string, via Via) {
 	s.names = now
 }
 
-func (s *siblings) stop() {
+func (s *siblings) stop(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run(s.names, sibling+"stop", nil)
+	s.run(s.names, sibling+"stop", via)
 }
 
 // run runs a shell command for each sibling. Commands for the same sibling run in sequence, and those for different

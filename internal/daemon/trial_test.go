@@ -92,9 +92,10 @@ func TestRequestsHaveKnownWords(t *testing.T) {
 		_, confirmed := f.answerConfirm(ctx, words)
 		words.Set("to", "serve")
 		_, served := new(standingOrders).answerRole(ctx, ctx, words)
+		_, left := new(standingOrders).answerLeave(ctx, words)
 		testkit.FailsWith(t, confirmed, "is not an argument: none is allowed")
 		testkit.FailsWith(t, served, "is not an argument: to, given, via are allowed")
-		for _, err := range []error{tried, read, told, confirmed, served} {
+		for _, err := range []error{tried, read, told, confirmed, served, left} {
 			if _, refused := err.(socket.Refused); !refused {
 				t.Errorf("%s: %v", query, err)
 			}
