@@ -66,10 +66,10 @@ func (c *call) begin(prepare func(runs bool) error) error {
 	if !isInBackground() && !c.staysInForeground() {
 		signal.Stop(c.hangups)
 	}
-	if c.waitsForUs(c.found()) {
+	runs, err := runs(c)
+	if err == errWaitsForUs {
 		return nil
 	}
-	runs, err := runs(c)
 	if err != nil {
 		return err
 	}
@@ -129,8 +129,10 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 	return len(c.via) > 0 && daemon.Pid != 0 && daemon.Ends()
 }
 
+var errWaitsForUs = errors.New("the daemon is ending, and may be waiting for this command")
+
 // runs reports whether a daemon is running and not about to stop. If this process itself should become the daemon, a
-// running one is an error. If the daemon is about to stop, runs waits until it has exited.
+// running one is an error. If the daemon is about to stop, runs waits until it has exited, unless it waits for us.
 func runs(c *call) (bool, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()
@@ -151,6 +153,9 @@ func runs(c *call) (bool, error) {
 				found.Pid)
 		}
 		return true, nil
+	}
+	if c.waitsForUs(c.found()) { // only now: it may have begun to stop meanwhile
+		return false, errWaitsForUs
 	}
 	return false, found.Await(ctx)
 }
