@@ -34,8 +34,8 @@ type Source struct {
 	Wait   bool // real servers wait for the addresses of their names, which is no error
 
 	FromRoot bool // the daemon has the folder /, unless the file has supervised = yes
-	Checks *Environment
-	Dirs   instance.ConfigDirs // where execute= looks for files
+	Checks   *Environment
+	Dirs     instance.ConfigDirs // where execute= looks for files
 }
 
 // Loaded is a configuration that was read.
