@@ -38,7 +38,8 @@ func readSecretFile(v *value) string {
 	if v.name == "smtppasswdfile" { // that file is read for each mail
 		return path
 	}
-	if !isCredential {
+	// of a file that changes between two sections the first sum stays, so that the change is noticed
+	if _, again := v.globals.secrets[path]; !isCredential && !again {
 		if v.globals.secrets == nil {
 			v.globals.secrets = map[string][sha256.Size]byte{}
 		}

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,4 +42,17 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 		testkit.Contains(t, shown, word)
 	}
 	testkit.Equal(t, string(marshal(t, cfg)), before, "the configuration itself")
+}
+
+// A password that changes while its file is read for several sections is noticed as a change.
+func TestTheFirstSumOfAPasswordStays(t *testing.T) {
+	const section = "\treal = 10.2.0.1:80 gate\n\tservice = redis\n\tpasswdfile = /p\n"
+	secret := "old"
+	read := func(string) (was, warning string, err error) {
+		was, secret = secret, "new"
+		return was, "", nil
+	}
+	cfg, _ := parseWith(t, "virtual = 10.1.0.1:80\n"+section+"virtual = 10.1.0.2:80\n"+section,
+		Options{ReadSecret: read})
+	testkit.Equal(t, cfg.Secrets["/p"], sha256.Sum256([]byte("old")))
 }
