@@ -147,6 +147,9 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	for _, order := range answer.Undone {
 		c.warn("a waiting order is undone: %s", order)
 	}
+	for _, order := range answer.Replaced {
+		c.warn("an order is replaced: %s", order)
+	}
 	for _, why := range answer.Short {
 		c.warn("if it began now, it would have to wait: %s", why)
 	}

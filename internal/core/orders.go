@@ -174,10 +174,7 @@ func (s *server) command() string {
 	if o.Kind == "" {
 		return ""
 	}
-	if !o.Since.IsZero() && o.By != "" {
-		o.By += o.Since.Local().Format(" since Jan 02 15:04")
-	}
-	return "order: " + o.String()
+	return "order: " + o.Dated()
 }
 
 // asks describes the state that the server requests for itself, or returns "" if it requests none, or if an order

@@ -32,6 +32,8 @@ type SetAnswer struct {
 	Short []string `json:"short,omitempty"`
 	// waiting orders that this one undoes
 	Undone []string `json:"undone,omitempty"`
+	// orders of another kind in force that this one replaces
+	Replaced []string `json:"replaced,omitempty"`
 }
 
 // OrderedServer is a server that an order names, and its place in the table.
@@ -78,9 +80,15 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 // answerTo returns the outcome of a recorded order.
 func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnswer {
 	answer := SetAnswer{Servers: inTable(now, meant)}
+	if r.TakesBack() {
+		return answer
+	}
 	for _, at := range now.AllNames(meant) {
-		if o := now.Orders[at]; o.Waits() && !r.TakesBack() {
+		switch o := now.Orders[at]; {
+		case o.Waits():
 			answer.Undone = append(answer.Undone, fmt.Sprintf("%s: %s", at, o))
+		case o.Kind != "" && o.Kind != r.Kind:
+			answer.Replaced = append(answer.Replaced, fmt.Sprintf("%s: %s", at, o.Dated()))
 		}
 	}
 	return answer

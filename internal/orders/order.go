@@ -80,6 +80,14 @@ func (o Order) In(zone *time.Location) string {
 	return text
 }
 
+// Dated describes the whole order like String, with the time at which its user gave it.
+func (o Order) Dated() string {
+	if !o.Since.IsZero() && o.By != "" {
+		o.By += o.Since.Local().Format(" since Jan 02 15:04")
+	}
+	return o.String()
+}
+
 // Reason returns the reason for the order, or says that it is left over from a roll that ended.
 func (o Order) Reason() string {
 	if o.Roll != 0 && unix.Kill(o.Roll, 0) == unix.ESRCH {
