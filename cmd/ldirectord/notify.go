@@ -76,8 +76,8 @@ func notifyState(c *call) error {
 // even with an error, which then means that no file records the order.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err error) {
 	var answer daemon.RoleAnswer
-	begun := runfile.SinceBoot()
-	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
+	given := daemon.OrderTime()
+	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(given), 10)}, "via": c.via}
 	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/role", words, &answer)
 	refused, _ := errors.AsType[*socket.Refusal](err)
 	switch {
@@ -93,7 +93,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err err
 	case refused != nil && refused.IsFinal():
 		return left, err
 	}
-	now, unrecorded := c.recordRole(begun, change.After)
+	now, unrecorded := c.recordRole(given, change.After)
 	found := c.found()
 	if !now.StaysUp() || found.Pid == 0 || !c.instance().Stays(found.Process) {
 		return now, unrecorded
@@ -108,8 +108,12 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err err
 		err, found.Pid)
 }
 
+// noOrder is the time of a role that nobody has ordered: every order is newer.
+const noOrder time.Duration = 1
+
 // recordRole passes the recorded role to next and records the result instead, unless a later order is already recorded.
-// It holds the folder's lock meanwhile. It returns the new role even if it could not be recorded.
+// With noOrder the time of the last order stays. It holds the folder's lock meanwhile. It returns the new role even if it
+// could not be recorded.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -121,6 +125,9 @@ func (c *call) recordRole(given time.Duration,
 		return instance.NoRole, err
 	}
 	now := next(last.Role)
+	if given == noOrder {
+		given = max(given, last.Given)
+	}
 	switch {
 	case last.Given > given:
 		return last.Role, nil

@@ -15,7 +15,6 @@ import (
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
 	"ldirectord/internal/orders"
-	"ldirectord/internal/runfile"
 	"ldirectord/internal/socket"
 	"ldirectord/internal/status"
 	"ldirectord/internal/view"
@@ -45,7 +44,7 @@ func standby(c *call) error {
 			_, err := c.giveRole(instance.ToStayUp)
 			return err
 		}
-		_, err := c.recordRole(runfile.SinceBoot(), func(last instance.Role) instance.Role {
+		_, err := c.recordRole(noOrder, func(last instance.Role) instance.Role {
 			if last.StaysUp() {
 				return last
 			}

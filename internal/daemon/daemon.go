@@ -101,7 +101,8 @@ type daemon struct {
 // Run runs the daemon in this process, until a signal or an order stops it. If another one is running, the error wraps
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
-	os.Unsetenv(viaEnv) // the variable is only for this start
+	os.Unsetenv(viaEnv) // these variables are only for this start
+	os.Unsetenv(givenEnv)
 	subprocess.ReapOrphans()
 	o.Hangups = cmp.Or(o.Hangups, make(chan os.Signal, 1))
 	signal.Notify(o.Hangups, unix.SIGHUP)
@@ -149,7 +150,7 @@ func (d *daemon) assemble() {
 	d.log = newLogSink(d.Options, cfg.Global)
 	receivers := d.openChannels()
 	d.orders, d.claims = newOrders(d), newClaims(d)
-	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
+	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role}
 	deps := director.Deps{
 		World: core.World{
 			Orders: d.orders.given().InForce(), Standby: d.orders.role.Role == instance.Standby,

@@ -68,11 +68,12 @@ func TestANewerOrderOutrunsADemotion(t *testing.T) {
 
 // The siblings are not demoted by an order that is outrun. If the next order is to leave, too, it is carried out.
 func TestADemotionThatIsOutrunLeavesTheSiblings(t *testing.T) {
-	d := &daemon{director: director.New(director.Deps{}), siblings: &siblings{role: instance.Active}}
+	active := instance.RoleOrder{Role: instance.Active}
+	d := &daemon{director: director.New(director.Deps{}), siblings: &siblings{role: active}}
 	o := &standingOrders{d: d}
 	o.newest.note(instance.ToServe, 2)
 	testkit.OK(t, o.setRole(t.Context(), instance.RoleOrder{Role: instance.Standby, Given: 1}, nil))
-	testkit.Equal(t, d.siblings.role, instance.Active)
+	testkit.Equal(t, d.siblings.role, active)
 	gone := testkit.Ended(t)
 	testkit.FailsWith(t, o.setRole(gone, instance.RoleOrder{Role: instance.Standby, Given: 3}, nil), "did not take")
 }

@@ -149,7 +149,7 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 		return err
 	}
 	if now.Role != instance.Stopped {
-		o.d.siblings.follow(now.Role, via)
+		o.d.siblings.follow(now, via)
 		return nil
 	}
 	_ = o.end(ctx, via)

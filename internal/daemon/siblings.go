@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"ldirectord/internal/instance"
 	"ldirectord/internal/notify"
@@ -18,6 +21,19 @@ const sibling = `"$0" "$@" `
 // viaEnv is the environment variable that passes Via to a command that a daemon runs, and to the daemon that this
 // command starts. It has one file per line.
 const viaEnv = "LDIRECTORD_EXECUTE"
+
+// givenEnv is the environment variable that passes on when the role of the daemon that runs the command was ordered.
+const givenEnv = "LDIRECTORD_GIVEN"
+
+// OrderTime returns when the order of this command was given, as a time since boot. An order that a daemon passes on
+// keeps its time: one that the daemon follows late must not beat a newer one of a sibling.
+func OrderTime() time.Duration {
+	now := runfile.SinceBoot()
+	if ns, err := strconv.ParseInt(os.Getenv(givenEnv), 10, 64); err == nil && ns > 0 {
+		return min(now, time.Duration(ns))
+	}
+	return now
+}
 
 // Via lists the files whose daemons have passed a command on to their siblings. Files may name each other, so a command
 // is never passed on to a file in Via.
@@ -77,22 +93,22 @@ type siblings struct {
 	mu    sync.Mutex // guards what follows
 	names []string
 	gone  []string // those that the last reload stopped
-	role  instance.Role
+	role  instance.RoleOrder
 }
 
 // start starts the siblings in the role of this daemon.
 func (s *siblings) start(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run(s.names, startLine(s.role), via)
+	s.run(s.names, s.startLine(), via)
 }
 
 // follow puts the siblings in a new role.
-func (s *siblings) follow(role instance.Role, via Via) {
+func (s *siblings) follow(role instance.RoleOrder, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.role = role
-	s.run(s.names, startLine(role), via)
+	s.run(s.names, s.startLine(), via)
 }
 
 // change is called after a reload. It stops siblings that are no longer named, reloads the others and starts new ones.
@@ -102,8 +118,8 @@ func (s *siblings) change(now []string, via Via) {
 	defer s.mu.Unlock()
 	s.gone = without(s.names, now)
 	s.run(s.gone, sibling+"stop", via)
-	s.run(without(s.names, s.gone), sibling+"reload || "+startLine(s.role), via)
-	s.run(without(now, s.names), startLine(s.role), via)
+	s.run(without(s.names, s.gone), sibling+"reload || "+s.startLine(), via)
+	s.run(without(now, s.names), s.startLine(), via)
 	s.names = now
 }
 
@@ -117,6 +133,7 @@ func (s *siblings) stop(via Via) {
 // siblings in parallel.
 func (s *siblings) run(names []string, line string, via Via) {
 	via = via.And(s.d.Config.Path)
+	given := fmt.Sprintf("%s=%d", givenEnv, s.role.Given)
 	self, err := os.Executable()
 	if err != nil {
 		s.d.failed(notify.HookFailed, "Execute", err)
@@ -125,7 +142,7 @@ func (s *siblings) run(names []string, line string, via Via) {
 	for _, one := range via.Siblings(names, s.d.Config.Dirs, true) {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
 		hook := executed(one.Name)
-		hook.Argv, hook.Env = append(argv, one.Word), []string{via.Env()}
+		hook.Argv, hook.Env = append(argv, one.Word), []string{via.Env(), given}
 		s.d.hooks.Run(hook)
 	}
 }
@@ -144,9 +161,9 @@ func (s *siblings) used() (all []notify.Hook) {
 	return all
 }
 
-// startLine returns the shell command that starts a sibling in a role.
-func startLine(role instance.Role) string {
-	switch role {
+// startLine returns the shell command that starts a sibling in the role of this daemon.
+func (s *siblings) startLine() string {
+	switch s.role.Role {
 	case instance.Active:
 		return sibling + "standby && " + sibling + "notify master"
 	case instance.Standby:
