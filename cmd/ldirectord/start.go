@@ -40,6 +40,9 @@ func start(c *call) error {
 // promoted daemon serves again. A running daemon keeps its role.
 func standby(c *call) error {
 	return c.begin(func(runs bool) error {
+		if last, _ := c.roleFile().Read(); runs && last.Role.StaysUp() {
+			return nil // the daemon is not asked, because it may hang
+		}
 		if runs {
 			_, err := c.giveRole(instance.ToStayUp)
 			return err
