@@ -100,7 +100,7 @@ type siblings struct {
 func (s *siblings) start(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run(s.names, s.startLine(), via)
+	s.run(s.names, "", s.startLine(), via)
 }
 
 // follow puts the siblings in a new role.
@@ -108,7 +108,7 @@ func (s *siblings) follow(role instance.RoleOrder, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.role = role
-	s.run(s.names, s.startLine(), via)
+	s.run(s.names, "role", s.startLine(), via)
 }
 
 // change is called after a reload. It stops siblings that are no longer named, reloads the others and starts new ones.
@@ -117,21 +117,22 @@ func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = without(s.names, now)
-	s.run(s.gone, sibling+"stop", via)
-	s.run(without(s.names, s.gone), sibling+"reload || "+s.startLine(), via)
-	s.run(without(now, s.names), s.startLine(), via)
+	s.run(s.gone, "", sibling+"stop", via)
+	s.run(without(s.names, s.gone), "reload", sibling+"reload || "+s.startLine(), via)
+	s.run(without(now, s.names), "", s.startLine(), via)
 	s.names = now
 }
 
 func (s *siblings) stop(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run(s.names, sibling+"stop", via)
+	s.run(s.names, "", sibling+"stop", via)
 }
 
 // run runs a shell command for each sibling. Commands for the same sibling run in sequence, and those for different
-// siblings in parallel.
-func (s *siblings) run(names []string, line string, via Via) {
+// siblings in parallel. A command replaces one with its key that still waits, and without a key all: a reload must not
+// get lost because the role changes, but nothing may start the sibling after a stop.
+func (s *siblings) run(names []string, key, line string, via Via) {
 	via = via.And(s.d.Config.Path)
 	given := fmt.Sprintf("%s=%d", givenEnv, s.role.Given)
 	self, err := os.Executable()
@@ -142,6 +143,7 @@ func (s *siblings) run(names []string, line string, via Via) {
 	for _, one := range via.Siblings(names, s.d.Config.Dirs, true) {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
 		hook := executed(one.Name)
+		hook.Key = key
 		hook.Argv, hook.Env = append(argv, one.Word), []string{via.Env(), given}
 		s.d.hooks.Run(hook)
 	}

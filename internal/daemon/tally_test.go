@@ -163,7 +163,7 @@ func TestFailuresEndWithWhatFails(t *testing.T) {
 	d.hooks.Run(notify.FallbackCommand(v.FallbackCommand, v.Key, "start"))
 	d.hooks.Run(notify.OnChange(v.OnChange, v.ID, notify.Report{}))
 	d.hooks.Run(notify.Callback("false", "file"))
-	d.siblings.run(d.siblings.names, "false", nil)
+	d.siblings.run(d.siblings.names, "", "false", nil)
 	d.monitor.Record(v.MonitorFile, "id", true, "")
 	d.hooks.Close(t.Context())
 	testkit.OK(t, d.monitor.Close(t.Context()))

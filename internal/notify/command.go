@@ -20,7 +20,7 @@ func FallbackCommand(command string, of lvs.Key, word string) Hook {
 		address = ":0" // what the Perl ldirectord passes for a mark
 	}
 	line := fmt.Sprintf("%s %s %s %s", command, word, address, of.Protocol)
-	return Hook{Lane: of.ID(), Key: of.ID(), Command: command, Argv: Shell(line)}
+	return Hook{Lane: of.ID(), Virtual: of.ID(), Command: command, Argv: Shell(line)}
 }
 
 // Callback returns the hook that runs the command of the directive callback for a file.
@@ -35,5 +35,6 @@ func OnChange(command, virtual string, now Report) Hook {
 		word = "available"
 	}
 	line := fmt.Sprintf("%s %s %s %d %d", command, virtual, word, now.Up, now.Servers)
-	return Hook{Lane: "onchange", Key: virtual, Command: command, Argv: Shell(line), Stdin: now.Text}
+	return Hook{Lane: "onchange", Key: virtual, Virtual: virtual, Command: command, Argv: Shell(line),
+		Stdin: now.Text}
 }

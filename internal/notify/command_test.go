@@ -12,9 +12,9 @@ import (
 func TestTheCallsOfCommands(t *testing.T) {
 	tcp := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
 	for _, row := range []struct {
-		hook      Hook
-		lane, key string
-		line      string
+		hook          Hook
+		lane, virtual string
+		line          string
 	}{
 		{FallbackCommand("say", tcp, "start"), "tcp:10.1.0.1:80", "tcp:10.1.0.1:80",
 			"say start 10.1.0.1:80 tcp"},
@@ -24,7 +24,7 @@ func TestTheCallsOfCommands(t *testing.T) {
 			"tell fwm:3 available 1 2"},
 		{OnChange("tell", "fwm:3", Report{Servers: 2}), "onchange", "fwm:3", "tell fwm:3 unavailable 0 2"},
 	} {
-		if h := row.hook; h.Lane != row.lane || h.Key != row.key || !slices.Equal(h.Argv, Shell(row.line)) {
+		if h := row.hook; h.Lane != row.lane || h.Virtual != row.virtual || !slices.Equal(h.Argv, Shell(row.line)) {
 			t.Errorf("%+v, want %+v", h, row)
 		}
 	}

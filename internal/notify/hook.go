@@ -28,7 +28,8 @@ const (
 // Hook is a single run of an operator's command.
 type Hook struct {
 	Lane    string // hooks in one lane run one after the other
-	Key     string // of the waiting hooks in a lane with the same key, only the latest runs
+	Key     string // of the waiting hooks in a lane with the same key, only the latest runs; one with "" replaces all
+	Virtual string // for a virtual service, which events name; "": for something else
 	Command string // as configured: a success in the lane ends its failure; "": unknown to Set
 	Argv    []string
 	Env     []string // in addition to the daemon's
@@ -107,6 +108,9 @@ func (h *Hooks) Run(hook Hook) {
 		return
 	}
 	l.wake.Up()
+	if hook.Key == "" {
+		l.dropKeyed()
+	}
 	before, waits := l.waits[hook.Key]
 	l.waits[hook.Key] = &hook
 	if !waits {
@@ -118,6 +122,17 @@ func (h *Hooks) Run(hook Hook) {
 		delete(l.waits, hook.Key)
 		l.keys = slices.DeleteFunc(l.keys, func(key string) bool { return key == hook.Key })
 	}
+}
+
+// dropKeyed drops the waiting hooks that have a key.
+func (l *lane) dropKeyed() {
+	l.keys = slices.DeleteFunc(l.keys, func(key string) bool { return key != "" })
+	maps.DeleteFunc(l.waits, func(key string, hook *Hook) bool {
+		if key != "" {
+			hook.Ended()
+		}
+		return key != ""
+	})
 }
 
 // repeats reports whether the hook does the same as another.
@@ -141,7 +156,7 @@ func (h *Hooks) work(l *lane, hook *Hook) {
 // failure of a hook is an event.
 func (h *Hooks) try(hook *Hook) (short bool) {
 	end := func() {}
-	if hook.Lane == hook.Key { // there may be thousands of virtual services
+	if hook.Lane == hook.Virtual { // there may be thousands of virtual services
 		end = h.turn()
 	}
 	out := &subprocess.Output{Max: hookOutput, Last: true}
@@ -154,7 +169,7 @@ func (h *Hooks) try(hook *Hook) (short bool) {
 	}
 	hook.isShort = short
 	output := strings.TrimSpace(string(out.Text))
-	e := Event{Kind: HookOutput, Virtual: hook.Key, Reason: output, Text: "Command said: " + hook.name()}
+	e := Event{Kind: HookOutput, Virtual: hook.Virtual, Reason: output, Text: "Command said: " + hook.name()}
 	if err != nil {
 		e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
 			fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
@@ -176,7 +191,7 @@ func (h *Hooks) retries(l *lane, hook *Hook) bool {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, isReplaced := l.waits[hook.Key]
+	isReplaced := l.waits[hook.Key] != nil || l.waits[""] != nil
 	if goesOn && !isReplaced && !hook.isUnused {
 		return true
 	}
@@ -204,7 +219,7 @@ func (h *Hooks) settle(hook *Hook, e Event) {
 	if e.Kind == HookFailed || e.Reason != "" {
 		h.journal.Emit(e)
 	}
-	end := Event{Key: e.Key, Virtual: hook.Key, Text: "Command succeeds again: " + hook.name()}
+	end := Event{Key: e.Key, Virtual: hook.Virtual, Text: "Command succeeds again: " + hook.name()}
 	switch {
 	case e.Kind == HookFailed && hook.isUnused:
 		end.Text = unused + hook.name()

@@ -16,8 +16,8 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// runs runs a line of the shell, for one lane and key.
-func (h *Hooks) runs(line string) { h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)}) }
+// runs runs a line of the shell in one lane.
+func (h *Hooks) runs(line string) { h.Run(Hook{Lane: "v", Argv: Shell(line)}) }
 
 func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	dir := t.TempDir()
@@ -52,12 +52,14 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	}
 	h.Run(Hook{Lane: "onchange", Key: "gate", Argv: Shell(
 		fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done", gate))})
+	line("b", "b0\n")
+	line("", "all\n")
 	line("a", "a1\n")
 	line("b", "b1\n")
 	line("a", "a2\n")
 	testkit.Write(t, gate, "")
 	h.Close(t.Context())
-	testkit.Equal(t, testkit.Read(t, out), "a2\nb1\n")
+	testkit.Equal(t, testkit.Read(t, out), "all\na2\nb1\n")
 }
 
 func TestCommandsOfServicesTakeTurns(t *testing.T) {
@@ -67,7 +69,7 @@ func TestCommandsOfServicesTakeTurns(t *testing.T) {
 	}
 	ended := make(chan string, 2)
 	for lane, line := range map[string]string{"v": ":", "onchange": "sleep .1"} {
-		h.Run(Hook{Lane: lane, Key: "v", Argv: Shell(line), Ended: func() { ended <- lane }})
+		h.Run(Hook{Lane: lane, Virtual: "v", Argv: Shell(line), Ended: func() { ended <- lane }})
 	}
 	testkit.Equal(t, <-ended, "onchange")
 	<-h.turns
@@ -111,7 +113,7 @@ func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
 			got += fmt.Sprintf("%s | %s | %s | %s", e.Kind, e.Text, e.Reason, e.Virtual)
 		})
 		h := NewHooks(j)
-		h.Run(Hook{Lane: "lane", Key: "tcp:192.0.2.1:80", Argv: argv})
+		h.Run(Hook{Lane: "lane", Virtual: "tcp:192.0.2.1:80", Argv: argv})
 		h.Close(t.Context())
 		j.Close(t.Context())
 		want := ""
@@ -185,7 +187,7 @@ func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
 			h := NewHooks(j)
 			ended := 0
 			hook := func(line string) Hook {
-				return Hook{Lane: "v", Key: "v", Command: "c", Argv: []string{"/bin/echo", line},
+				return Hook{Lane: "v", Command: "c", Argv: []string{"/bin/echo", line},
 					Ended: func() { ended++ }}
 			}
 			testkit.WithoutDescriptors(t, func() {
@@ -207,7 +209,7 @@ func TestAHookWaitsForTheEndOfAShortage(t *testing.T) {
 
 // A hook that a newer one replaced before it could start did not run, so that the next one like it does.
 func TestAHookThatDidNotRunIsNotRepeated(t *testing.T) {
-	h, start := NewHooks(NewJournal()), Hook{Lane: "v", Key: "v", Argv: Shell("start")}
+	h, start := NewHooks(NewJournal()), Hook{Lane: "v", Argv: Shell("start")}
 	l := &lane{runs: &start, waits: map[string]*Hook{}, wake: NewWake()}
 	h.lanes["v"] = l
 	h.runs("stop")
