@@ -24,7 +24,8 @@ func TestTheCallsOfCommands(t *testing.T) {
 			"tell fwm:3 available 1 2"},
 		{OnChange("tell", "fwm:3", Report{Servers: 2}), "onchange", "fwm:3", "tell fwm:3 unavailable 0 2"},
 	} {
-		if h := row.hook; h.Lane != row.lane || h.Virtual != row.virtual || !slices.Equal(h.Argv, Shell(row.line)) {
+		h, isCalled := row.hook, slices.Equal(row.hook.Argv, Shell(row.line))
+		if h.Lane != row.lane || h.Virtual != row.virtual || !isCalled {
 			t.Errorf("%+v, want %+v", h, row)
 		}
 	}

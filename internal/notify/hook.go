@@ -28,7 +28,7 @@ const (
 // Hook is a single run of an operator's command.
 type Hook struct {
 	Lane    string // hooks in one lane run one after the other
-	Key     string // of the waiting hooks in a lane with the same key, only the latest runs; one with "" replaces all
+	Key     string // of the waiting hooks in a lane with the same key, only the latest runs; "": of all
 	Virtual string // for a virtual service, which events name; "": for something else
 	Command string // as configured: a success in the lane ends its failure; "": unknown to Set
 	Argv    []string
