@@ -35,11 +35,11 @@ func OrderTime() time.Duration {
 	return now
 }
 
-// Via lists the files whose daemons have passed a command on to their siblings. Files may name each other, so a command
-// is never passed on to a file in Via.
+// Via lists the files whose daemons have passed a command on to their siblings, and those siblings. Files may name each
+// other, so a command is never passed on to a file in Via.
 type Via []string
 
-// PassedOn returns the files whose daemons have passed on this command.
+// PassedOn returns the files whose daemons need not be told of this command.
 func PassedOn() Via {
 	return strings.FieldsFunc(os.Getenv(viaEnv), func(r rune) bool { return r == '\n' })
 }
@@ -116,11 +116,11 @@ func (s *siblings) follow(role instance.RoleOrder, via Via) {
 func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = without(s.names, now)
+	before := s.names
+	s.names, s.gone = now, without(before, now)
 	s.run(s.gone, "", sibling+"stop", via)
-	s.run(without(s.names, s.gone), "reload", sibling+"reload || "+s.startLine(), via)
-	s.run(without(now, s.names), "", s.startLine(), via)
-	s.names = now
+	s.run(without(before, s.gone), "reload", sibling+"reload || "+s.startLine(), via)
+	s.run(without(now, before), "", s.startLine(), via)
 }
 
 func (s *siblings) stop(via Via) {
@@ -140,7 +140,11 @@ func (s *siblings) run(names []string, key, line string, via Via) {
 		s.d.failed(notify.HookFailed, "Execute", err)
 		return
 	}
-	for _, one := range via.Siblings(names, s.d.Config.Dirs, true) {
+	told := via.Siblings(names, s.d.Config.Dirs, true)
+	for _, one := range via.Siblings(slices.Concat(names, s.names), s.d.Config.Dirs, true) {
+		via = via.And(one.Path) // this daemon tells it, and no other one need do so
+	}
+	for _, one := range told {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
 		hook := executed(one.Name)
 		hook.Key = key
