@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -46,13 +45,5 @@ func TestSameSearchesTheFirstAnswer(t *testing.T) {
 		if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Shows != want {
 			t.Errorf("%s: %+v", pattern, r)
 		}
-	}
-}
-
-func TestAPatternOfSameThatIsNoGood(t *testing.T) {
-	s := httpSpec(netip.AddrPort{}, "ok")
-	s.Same = "("
-	if _, err := New(s, nil); err == nil || !strings.HasPrefix(err.Error(), "same: ") {
-		t.Errorf("%v", err)
 	}
 }
