@@ -3,7 +3,6 @@ package protocol
 import (
 	"crypto/tls"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -240,10 +239,4 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 		t.Error("the authority's file counts without tlsverify")
 	}
 	testkit.Equal(t, sumOf(Spec{TLS: settings.TLS{TLSCA: spec.TLSCA}}), "", "without files")
-}
-
-func TestACertificateIsGoodForAnAddress(t *testing.T) {
-	if got := addressName(Spec{Target: loopback6(1)}); net.ParseIP(got) == nil {
-		t.Errorf("%s is no address", got)
-	}
 }
