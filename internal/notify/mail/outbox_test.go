@@ -100,46 +100,6 @@ func TestALetterIsTriedForItsLifetime(t *testing.T) {
 	})
 }
 
-func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		rule := testRule()
-		rule.To = "good@example.net, full@example.net"
-		setRule(m, rule)
-		got := map[string]int{}
-		p.answer(errAway, false)
-		m.deliver = func(_ context.Context, l *letter) (again []string, err error) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			for _, to := range l.to {
-				if p.fails != nil && to == "full@example.net" {
-					again = append(again, to)
-					continue
-				}
-				got[to]++
-			}
-			if len(again) == len(l.to) {
-				err = errAway
-			}
-			return again, err
-		}
-		for range 3 {
-			m.Notify(wentDown(testReal))
-		}
-		synctest.Wait()
-		if got["good@example.net"] != 3 || got["full@example.net"] != 0 {
-			t.Errorf("arrived: %v", got)
-		}
-		p.answer(nil, false)
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if got["good@example.net"] != 3 || got["full@example.net"] != 3 {
-			t.Errorf("arrived at last: %v", got)
-		}
-		testkit.Same(t, p.reported(), []notify.Kind{notify.MailFailed, notify.MailRecovered}, "reported")
-	})
-}
-
 func TestASilentServerDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
