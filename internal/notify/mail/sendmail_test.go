@@ -25,11 +25,12 @@ func fakeSendmail(t *testing.T, script string) [][]string {
 	return [][]string{{path + ".absent", "-x"}, {path, "-t"}}
 }
 
-func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
+func TestTheFirstMailProgramGetsTheMailOnStandardInput(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: lvs.StatusRunning},
 		"Added real server: …")
-	again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo \"$@\" >%s; cat >>%[1]s", out)), l)
+	programs := append(fakeSendmail(t, fmt.Sprintf("echo \"$@\" >%s; cat >>%[1]s", out)), []string{"/bin/false"})
+	again, err := sendmail(t.Context(), programs, l)
 	if again != nil || err != nil {
 		t.Fatalf("again %v, error %v", again, err)
 	}
@@ -41,13 +42,17 @@ func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 }
 
 func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
-	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
-		l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: lvs.StatusRunning},
-			"Added real server: …")
-		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)),
-			l)
-		testkit.FailsWith(t, err, "out of luck", "exit", code)
-		testkit.Equal(t, len(again) == 0, final, "exit", code, "to be tried again:", again)
+	const later = "; again [a@example.net]"
+	for script, want := range map[string]string{
+		"exit 1":                               "exit status 1" + later,
+		"echo no user; exit 67":                `exit status 67: "no user"; again []`,
+		"exit 69":                              "exit status 69" + later,
+		"echo; echo ' no queue ' >&2; exit 75": `exit status 75: "no queue"` + later,
+		"exit 127":                             "exit status 127" + later,
+	} {
+		programs := fakeSendmail(t, script)
+		again, err := sendmail(t.Context(), programs, testLetter("a@example.net"))
+		testkit.Equal(t, fmt.Sprintf("%v; again %v", err, again), programs[1][0]+": "+want, script)
 	}
 }
 
@@ -76,27 +81,6 @@ func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 	defer unix.Close(child)
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(child), Events: unix.POLLIN}}, 10_000); n != 1 {
 		t.Errorf("the child still runs: %v", err)
-	}
-}
-
-func TestTheFirstMailProgramIsTaken(t *testing.T) {
-	programs := fakeSendmail(t, "exit 0")
-	if again, err := sendmail(t.Context(), append(programs[1:], []string{"/bin/false"}),
-		testLetter("a@example.net")); again != nil || err != nil {
-		t.Errorf("again %q, error %v", again, err)
-	}
-}
-
-func TestWhatAMailProgramSaysIsInTheError(t *testing.T) {
-	for script, want := range map[string]string{
-		"echo; echo ' no queue ' >&2; exit 75": `exit status 75: "no queue"`,
-		"exit 1":                               "exit status 1",
-	} {
-		programs := fakeSendmail(t, script)
-		_, err := sendmail(t.Context(), programs, testLetter("a@example.net"))
-		if want = programs[1][0] + ": " + want; err == nil || err.Error() != want {
-			t.Errorf("error %v, want %s", err, want)
-		}
 	}
 }
 
