@@ -106,19 +106,6 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 	}
 }
 
-// A request that the daemon may have read is not sent again.
-func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
-	var read atomic.Int32
-	s := answering(t, func(http.ResponseWriter, *http.Request) {
-		read.Add(1)
-		panic(http.ErrAbortHandler)
-	})
-	err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
-	if n := read.Load(); n != 1 || !errors.Is(err, ErrEnding) {
-		t.Errorf("sent %d times; %v", n, err)
-	}
-}
-
 // A daemon that ends during a request counts as ending, not as one that doesn't answer.
 func TestADaemonThatEndsMeanwhile(t *testing.T) {
 	s := inFolder(t)
@@ -142,13 +129,19 @@ func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
 	testkit.Equal(t, answer, struct{ Method, Said string }{"POST", "a b"})
 }
 
-// What a command does next depends on why there is no answer.
+// What a command does next depends on why there is no answer. A request that the daemon may have read is not sent
+// again.
 func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 	const short = 100*time.Millisecond - time.Second // Order adds a second
 	cut := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "9")
 		w.Write([]byte("{"))
 		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	var read atomic.Int32
+	dies := func(http.ResponseWriter, *http.Request) {
+		read.Add(1)
 		panic(http.ErrAbortHandler)
 	}
 	ending, end := context.WithCancelCause(t.Context())
@@ -166,8 +159,7 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 			text: "the daemon reports: no"},
 		"it is ending": {handle: ordering(time.Second, context.Cause), ctx: ending, is: ErrEnding,
 			text: "the daemon reports: by TERM"},
-		"it dies": {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			is: ErrEnding, text: "EOF"},
+		"it dies":           {handle: dies, is: ErrEnding, text: "EOF"},
 		"it dies meanwhile": {handle: cut, is: ErrEnding, text: "unexpected EOF"},
 		"it hangs": {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 			limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
@@ -208,4 +200,5 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 			}
 		})
 	}
+	testkit.Equal(t, read.Load(), 1, "times it read what it dies of")
 }
