@@ -207,8 +207,9 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	s := lives(t, first, "x.cf")
 	putPid(t, first.PidFile(), s.Pid)
 	testkit.Same(t, second.Find(), Found{}, "the second one")
-	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), taken("x.cf", "/a/x.cf", s.Pid).Error(),
-		"the second one")
+	want := fmt.Sprintf("the daemon of /a/x.cf already has the name x.cf (pid %d): rename one of the files, or "+
+		"give one of them another --rundir", s.Pid)
+	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), want, "the second one")
 	if second.MayStart() == nil {
 		t.Error("before the start the second one may start")
 	}

@@ -54,12 +54,6 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 	testkit.FailsWith(t, l.Restore(), "recording the state: ", "without a folder")
 }
 
-func TestANameThatIsTaken(t *testing.T) {
-	want := "the daemon of /a/x.cf already has the name x.cf (pid 7): rename one of the files, or give one of " +
-		"them another --rundir"
-	testkit.Fails(t, taken("x.cf", "/a/x.cf", 7), want)
-}
-
 // On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it
 // can.
 func TestADaemonThatCannotWriteStarts(t *testing.T) {
