@@ -287,7 +287,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
-	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s), nil), in: true, slot: slot{index: -1}}}
+	tasks := []*Task{inFlight(build(t, httpSpec(s), nil))}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
 		l.run(tasks, p.now()-time.Second)
 	}

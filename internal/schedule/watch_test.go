@@ -135,13 +135,7 @@ func TestAServerThatIsDownIsNotWatched(t *testing.T) {
 	w.passes.Store(false)
 	w.Watches.Ask(addr)
 	await(t, w.asked)
-	closed := time.Now()
-	for descriptorsOf(w) > 0 {
-		if time.Since(closed) > inTime {
-			t.Fatal("the connection stays open")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Until(t, inTime, func() bool { return descriptorsOf(w) == 0 }, "the connection stays open")
 	w.passes.Store(true)
 	w.Watches.Ask(addr)
 	await(t, conns)
