@@ -71,26 +71,16 @@ func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 	})
 }
 
-func TestOneNameDoesNotWaitForTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := &later{begun: time.Now(), names: map[string]time.Duration{"web2": 0}, addrs: addrs("192.0.2.7")}
-		found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"},
-			Name{Key: Key{Host: "web2"}, Why: "no answer"})
-		if len(found) != 1 || found[0].Host != "web2" {
-			t.Errorf("found %v, want web2 alone", found)
-		}
-	})
-}
-
-// The addresses of a name may come in any order. The address in use stays as long as it is among them.
-func TestAnAddressInUseStays(t *testing.T) {
+// A name that is found does not wait for another one. Its addresses may come in any order: the one in use stays as long
+// as it is among them.
+func TestANameThatIsFoundKeepsItsAddressAndDoesNotWait(t *testing.T) {
 	for _, c := range []struct{ last, want string }{{"192.0.2.8", "192.0.2.8"}, {"192.0.2.9", "192.0.2.7"}} {
-		l := &later{names: map[string]time.Duration{"web1": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}
+		l := &later{names: map[string]time.Duration{"web2": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}
 		synctest.Test(t, func(t *testing.T) {
-			found := await(t.Context(), l,
-				Name{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr(c.last), Why: "no answer"})
-			if len(found) != 1 || found[0].Addr.String() != c.want {
-				t.Errorf("%s: found %v, want %s", c.last, found, c.want)
+			found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"},
+				Name{Key: Key{Host: "web2"}, Addr: netip.MustParseAddr(c.last), Why: "no answer"})
+			if len(found) != 1 || found[0].Host != "web2" || found[0].Addr.String() != c.want {
+				t.Errorf("%s: found %v, want web2 alone, at %s", c.last, found, c.want)
 			}
 		})
 	}
