@@ -47,8 +47,8 @@ func TestRealTLS(t *testing.T) {
 	closed := testkit.FreeAddr(t).String()
 	at := strings.TrimPrefix(good.URL, "https://")
 	in := strings.NewReplacer("{good}", at, "{port}", at[strings.Index(at, ":"):], "{plain}", plainServer(t),
-		"{moved}", moved.URL, "{closed}", closed, "{endless}", endlessServer(t),
-		"{endless header}", endlessHeader(t))
+		"{moved}", moved.URL, "{closed}", closed, "{endless}", talker(t, "HTTP/1.1 200 OK\r\n\r\n"),
+		"{endless header}", talker(t, "HTTP/1.1 200 OK\r\nX: "))
 	for _, row := range testkit.Table(t, "testdata/tls.txt", 5) {
 		for i := range row {
 			row[i] = in.Replace(row[i])
@@ -104,23 +104,13 @@ func plainServer(t *testing.T) string {
 	return s.Listener.Addr().String()
 }
 
-// endlessServer never ends its answer.
-func endlessServer(t *testing.T) string {
-	return talker(t, "HTTP/1.1 200 OK\r\n\r\n", "more ")
-}
-
-// endlessHeader never ends its header.
-func endlessHeader(t *testing.T) string {
-	return talker(t, "HTTP/1.1 200 OK\r\nX: ", "more ")
-}
-
-// talker sends the first text and then the other one repeatedly, until the client closes the connection.
-func talker(t *testing.T, first, more string) string {
+// talker sends the first text, and then more that never ends, until the client closes the connection.
+func talker(t *testing.T, first string) string {
 	l := testkit.Listen(t)
 	testkit.Serve(t, l, func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 4096))
-		for _, err := io.WriteString(c, first); err == nil; _,
-			err = io.WriteString(c, strings.Repeat(more, 1000)) {
+		for _, err := io.WriteString(c, first); err == nil; {
+			_, err = io.WriteString(c, strings.Repeat("more ", 1000))
 		}
 	})
 	return l.Addr().String()
