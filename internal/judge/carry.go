@@ -11,7 +11,7 @@ import (
 // old returns a server, given by its index, as it was before the reload; nil for a new server. The function check does
 // the same for a check. The indexes of fallback servers follow those of all other servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func(i, k int) *Check) {
-	c.Lasting, c.Last, c.Backed = was.Lasting, was.Last, was.Backed && c.reserve
+	c.Lasting, c.Last, c.Backed = was.Lasting, was.LastKnown(), was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
 		c.Strength.Enough = true // by the new numbers, as at a start
 	}
@@ -64,7 +64,7 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 // names now have an address, and in servers from lists. External changes to a server that left or changed are dropped.
 // If repair is set, external changes to a found destination are dropped once it belongs to a server or is removed.
 func (c *Case) CarryTable(was *Case) {
-	c.Have, c.Known, c.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
+	c.Have, c.Last, c.Known, c.ByHand = was.Have, was.Last, was.Known, maps.Clone(was.ByHand)
 	maps.DeleteFunc(c.ByHand, func(addr netip.AddrPort, _ bool) bool {
 		old, now := was.At(addr), c.At(addr)
 		isOthers := old != nil && (now == nil || now.Dest != old.Dest)

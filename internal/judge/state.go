@@ -19,8 +19,8 @@ type State struct {
 	Paths           []Path      // one for each line of checks; nil without checkvip
 	Departing       []Departure // servers that left the file and drain
 	Have            lvs.Dests   // the table, as it is to be changed
-	// Last holds the last known contents of the table while a change fails; nil if nothing is known. The slice is
-	// replaced, never changed in place.
+	// Last holds the last known contents of the table while a change fails, and after a reload until they are read;
+	// nil if nothing is known. The slice is replaced, never changed in place.
 	Last lvs.Dests
 	// ByHand holds the destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
