@@ -23,6 +23,7 @@ type machine struct {
 	*services
 	held    []lack
 	fault   string    // why this machine serves nobody; "": it does
+	worked  bool      // a look has found no fault
 	broken  int       // looks in a row that found a fault, one in each checkinterval
 	counted time.Time // the last of them
 }
@@ -64,7 +65,9 @@ func (m *machine) look(found []view.Condition) {
 	})
 	switch every := m.global.CheckInterval.Duration(); {
 	case m.fault == "":
-		m.broken = 0
+		m.broken, m.worked = 0, true
+	case !m.worked: // the daemon before may have withdrawn the addresses for it
+		m.broken = enoughLooks
 	case m.broken == 0 || now.Sub(m.counted) > every/2: // each reload looks at once
 		m.broken, m.counted = m.broken+1, now
 	}
