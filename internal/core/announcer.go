@@ -2,11 +2,13 @@ package core
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
 	"time"
 
+	"ldirectord/internal/announce"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 )
@@ -32,6 +34,8 @@ type announcer struct {
 	withdraws bool            // a demotion waits until all addresses are withdrawn
 	looked    bool            // no address of the previous daemon is left, as far as can be known
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
+	before    announce.Record // the addresses of the previous daemon, until the first plan is there
+	former    []lvs.Key       // its virtual services
 }
 
 // enlist adopts the virtual services of a plan and assigns their addresses to them. An address that is no longer in the
@@ -64,6 +68,20 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 			}
 		}
 	}
+	a.withdrawFormer(byAddr, now)
+}
+
+// withdrawFormer enlists the addresses that the previous daemon announced and the first plan lacks, as if they left the
+// file now. Which virtual services they had is unknown: all former ones wait for them.
+func (a *announcer) withdrawFormer(planned map[netip.Addr]*announcement, now time.Time) {
+	for _, addr := range slices.SortedFunc(maps.Keys(a.before), netip.Addr.Compare) {
+		on := slices.Max(append([]string{""}, a.before[addr]...)) // "" is its local route
+		if planned[addr] == nil && on != "" {
+			a.list = append(a.list, &announcement{since: now, keys: a.former, Address: judge.Address{
+				Device: on, Known: true, At: on, Want: lvs.Wanted{Addr: addr, Local: true}}})
+		}
+	}
+	a.before = nil
 }
 
 // reconsider makes the next step decide again where each address belongs.

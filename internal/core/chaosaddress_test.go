@@ -41,6 +41,15 @@ func (d *devices) sync(want []lvs.Wanted) (all []announce.Place) {
 	return all
 }
 
+// record is what a daemon records of them for the next one.
+func (d *devices) record() announce.Record {
+	all := announce.Record{}
+	for addr := range d.local {
+		all[addr] = []string{"", d.on[addr]}
+	}
+	return all
+}
+
 func (d *devices) move(w lvs.Wanted) {
 	if was := d.on[w.Addr]; was != w.Device {
 		d.say("address: %s from %q to %q", w.Addr, was, w.Device)

@@ -120,7 +120,7 @@ func (c *chaos) begin(p *plan.Plan) *driver {
 	o := c.oracle
 	log := func(e notify.Event) { c.say("log: %s", e.Text) }
 	d.Core = New(World{
-		Withdraw: true, Tell: []Receiver{Words(log), Posts(d.post), Commands(d.run)},
+		Announced: d.c.devices.record(), Tell: []Receiver{Words(log), Posts(d.post), Commands(d.run)},
 		Orders: o.given(), Former: o.ours, Standby: o.role == resting,
 		Departing: o.recorded, Leave: o.keep(&o.recorded), Moving: o.moving, Move: o.keep(&o.moving),
 	}, Performers{Checks: &d.pool, Watches: &d.idle, Claims: o, Marks: true, Await: d.await})

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ldirectord/internal/announce"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
 	"ldirectord/internal/orders"
@@ -23,8 +24,9 @@ type World struct {
 	// Former lists the virtual services of the previous daemon, which handed over or crashed. Those that are not in
 	// the plan are purged.
 	Former []lvs.Key
-	// Withdraw is true if the previous daemon may have left addresses on devices, even if the plan has none.
-	Withdraw bool
+	// Announced is the previous daemon's record of the addresses that it put on devices. Those that are not in the
+	// plan are withdrawn.
+	Announced announce.Record
 	// Through, if not nil, is called with the virtual addresses that checks go through. Checks must not use an
 	// address that maps to true, because other daemons have the virtual services at that address.
 	Through func(left map[netip.Addr]bool)
@@ -94,8 +96,9 @@ func New(w World, by Performers) *Core {
 	c.folder = maintainer{services: all}
 	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
 	c.machine = &machine{services: all}
-	c.announcer = &announcer{background: background[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker,
-		machine: c.machine, looked: !w.Withdraw}
+	c.announcer = &announcer{background: background[[]lvs.Wanted]{due: len(w.Announced) > 0}, services: all,
+		marks: c.marker, machine: c.machine, before: w.Announced, former: w.Former,
+		looked: len(w.Announced) == 0}
 	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
 		conversations: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	c.observer = observer{services: all, examiner: &c.examiner}

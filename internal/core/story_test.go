@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/internal/announce"
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
 	"ldirectord/internal/lvs"
@@ -151,8 +152,8 @@ func (w *world) does(verb, of string) {
 				w.before.Former = append(w.before.Former, s.Config.Key)
 			}
 		}
-	case "withdraw": // the daemon before may have left addresses
-		w.before.Withdraw = true
+	case "withdraw": // the daemon before may have left an address, on a device or on none
+		w.before.Announced = announce.Record{netip.MustParseAddr(first): strings.Fields(more)}
 	case "lost": // orders for addresses, from now on
 		w.lost = true
 	case "reload":

@@ -154,7 +154,7 @@ func (d *daemon) assemble() {
 	deps := director.Deps{
 		World: core.World{
 			Orders: d.orders.given().InForce(), Standby: d.orders.role.Role == instance.Standby,
-			Withdraw: len(d.lock.Before.Announced) > 0, Tell: receivers,
+			Announced: d.lock.Before.Announced, Tell: receivers,
 			Former: d.lock.Before.Virtuals, Through: d.Config.Checks.through.Leave,
 			Departing: d.lock.Before.Departing, Leave: recording(d, (*instance.State).SetDeparting),
 			Moving: d.lock.Before.Moving, Move: recording(d, (*instance.State).SetMoving),
