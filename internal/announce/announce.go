@@ -19,6 +19,7 @@ type Place struct {
 	Device  string // the device on which we announce it; "": none, or a device that is down
 	Local   bool   // its local route exists
 	Foreign string // a device on which another program put it; "": none
+	Up      bool   // that device is up
 	Owner   string // the other daemon that has it; "": none
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
@@ -91,7 +92,8 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 		trouble := a.carryOut(k, s, unrecorded)
 		s.recordIn(next, false)
 		if i < len(want) || trouble != nil && !s.isOthers() {
-			places = append(places, Place{s.Addr, s.at, s.routed && !s.gone, s.foreign, s.owner, trouble})
+			places = append(places, Place{s.Addr, s.at, s.routed && !s.gone, s.foreign,
+				now.devices[s.foreign].up, s.owner, trouble})
 		}
 	}
 	return places, a.record(next)

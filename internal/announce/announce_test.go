@@ -162,7 +162,10 @@ var stories = map[string]string{
 		sync 192.0.2.10=- 192.0.2.11=-
 		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12:
 		> 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone),
-		> 192.0.2.11 - (is on lvs1, where ldirectord did not put it: it is left alone)`,
+		> 192.0.2.11 - (is on lvs1, where ldirectord did not put it: it is left alone)
+		down lvs0
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10: 192.0.2.10 - (device lvs0 is down)`,
 	"an IPv6 address that is never a source is ours only by the record": `
 		quiet 2001:db8::10 lvs1
 		sync 2001:db8::10=lvs0
@@ -280,8 +283,8 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 			text += "-"
 		}
 		testkit.Equal(t, slices.Contains(f.local, p.Addr), p.Local, p.Addr, "has a local route")
-		if left := strings.HasSuffix(fmt.Sprint(p.Trouble), "left alone"); left != (p.Foreign != "") {
-			t.Errorf("%s is foreign on %q: %v", p.Addr, p.Foreign, p.Trouble)
+		if left := strings.HasSuffix(fmt.Sprint(p.Trouble), "left alone"); left != p.Up {
+			t.Errorf("%s is foreign on %q, up: %v: %v", p.Addr, p.Foreign, p.Up, p.Trouble)
 		}
 		if others := strings.HasPrefix(fmt.Sprint(p.Trouble), "belongs to "); others != (p.Owner != "") {
 			t.Errorf("%s is of %q: %v", p.Addr, p.Owner, p.Trouble)

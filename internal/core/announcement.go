@@ -27,6 +27,7 @@ type announcement struct {
 	changes uint64
 	trouble string
 	foreign string // a device on which another program put it; "": none
+	up      bool   // that device is up
 	owner   string // the other daemon that has it; "": none
 }
 
@@ -64,7 +65,7 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 		fmt.Sprintf("%s is not where it should be", p.Addr),
 		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", p.Addr))
 	was, why := one.At, cmp.Or(one.trouble, one.Why)
-	one.Fails, one.foreign, one.owner = one.trouble != "", p.Foreign, p.Owner
+	one.Fails, one.foreign, one.up, one.owner = one.trouble != "", p.Foreign, p.Up, p.Owner
 	moved := one.Found(p.Device, p.Local, a.tell.now())
 	if was == one.At {
 		return
@@ -91,7 +92,7 @@ func (a *announcer) describe() (list []view.Announcement) {
 		now := view.Announcement{
 			Address: one.Want.Addr.String(), Device: one.Device, On: one.At, State: one.State(),
 			Since: one.since, Why: cmp.Or(one.trouble, one.Why), Fails: one.Fails, Changes: one.changes,
-			Foreign: one.foreign, Owner: one.owner,
+			Foreign: one.foreign, Up: one.up, Owner: one.owner,
 		}
 		for _, v := range one.virtuals {
 			now.IDs = append(now.IDs, v.Config.ID)

@@ -147,7 +147,7 @@ func (e exposition) announcements() {
 	}
 	announced := e.family("ldirectord_announced")
 	for _, a := range e.s.Announcements {
-		isThere := a.On == a.Device || a.Foreign == a.Device
+		isThere := a.On == a.Device || a.Up && a.Foreign == a.Device
 		announced.add(number(isThere), "address", a.Address, "device", a.Device)
 	}
 	last := e.family("ldirectord_announced_last_resort")

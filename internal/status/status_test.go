@@ -309,7 +309,9 @@ func TestMetricsOfASnapshot(t *testing.T) {
 		return view.Announcement{Address: state, State: state, Device: "lvs0", On: on}
 	}
 	foreign := at("withdrawn", "")
-	foreign.Address, foreign.Foreign = "foreign", "lvs0"
+	foreign.Address, foreign.Foreign, foreign.Up = "foreign", "lvs0", true
+	down := foreign
+	down.Address, down.Up = "on a device that is down", false
 	shows := shown(t, NewReport(&view.Snapshot{Announcements: []view.Announcement{foreign}}, process()))
 	testkit.Contains(t, strings.Join(strings.Fields(shows), " "), "foreign foreign lvs0")
 	got := metricsOf(t, &view.Snapshot{
@@ -319,7 +321,7 @@ func TestMetricsOfASnapshot(t *testing.T) {
 			{ID: "twice", Servers: twice}, {ID: "a\\\"\nb", Servers: twice},
 		},
 		Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"),
-			at("withdrawn", ""), foreign},
+			at("withdrawn", ""), foreign, down},
 	})
 	for _, row := range testkit.Table(t, testdata+"series.txt", 1) {
 		testkit.Contains(t, got, testkit.Must(strconv.Unquote(row[0]))(t))

@@ -72,6 +72,7 @@ type Announcement struct {
 	Fails   bool      `json:"fails,omitempty"`   // it is not on its device
 	Foreign string    `json:"foreign,omitempty"` // a device on which another program put it; "" for none
 	Changes uint64    `json:"changes"`           // how often it was added, removed or moved
+	Up      bool      `json:"-"`                 // the device of Foreign is up
 	Owner   string    `json:"-"`                 // the other daemon that has it; "" for none
 	Device  string    `json:"-"`                 // that of announce
 	IDs     []string  `json:"-"`                 // its virtual services
