@@ -149,6 +149,10 @@ var stories = map[string]string{
 		sync 192.0.2.10=local
 		> nothing: 192.0.2.10 -
 		sync 192.0.2.10=lvs0
+		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		del 192.0.2.10 lvs0
+		restart
+		sync 192.0.2.10=lvs0
 		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0`,
 	"addresses of others are left alone": `
 		add 192.0.2.10 lvs0
