@@ -82,15 +82,18 @@ func awaitOrdered(c *call, order orders.Request, answer daemon.SetAnswer) (left 
 	}
 	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" || s.Real == "" }
 	servers := slices.DeleteFunc(answer.Servers, isOthers)
-	if !c.Wait || left != nil && len(servers) == 0 {
+	if !c.Wait || left != nil && len(answer.Services) == 0 {
 		return left
 	}
 	c.flush()
 	if order.Kind == orders.Withdraw {
-		return errors.Join(awaitCarried(c, servers, "packets still arrive", quiet()), left)
+		return errors.Join(awaitCarried(c, answer.Services, "packets still arrive", quiet()), left)
 	}
-	return awaitCarried(c, servers, "connections are left",
-		func(carry lvs.Counters) bool { return carry.Active == 0 })
+	var keys []lvs.Key
+	for _, s := range servers {
+		keys = append(keys, s.Key)
+	}
+	return awaitCarried(c, keys, "connections are left", idle(servers))
 }
 
 // readOrder adds the options to the words of an order, and parses them as the daemon does.
@@ -117,9 +120,6 @@ func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	return order, err
 }
 
-// isReal reports whether this is a real server, as are those of the addresses that an order withdraws.
-func isReal(s daemon.OrderedServer) bool { return s.Real != "" }
-
 // tellOrdered prints what the order does.
 func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 	var list []orderedServer
@@ -129,7 +129,7 @@ func tellOrdered(c *call, order orders.Request, answer daemon.SetAnswer) {
 		case c.answer != nil:
 		case len(answer.Left) == 0:
 			printOrdered(c, order, s)
-		case s.Virtual == orders.EveryAddress && slices.ContainsFunc(answer.Servers, isReal):
+		case s.Virtual == orders.EveryAddress && len(answer.Services) > 0:
 			c.tell("every other address is withdrawn")
 		}
 		if s.Waits && order.Kind != orders.Ready {
@@ -172,7 +172,6 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	at := s.Backend
 	address := strings.Replace(at.String(), orders.EveryAddress, "every address", 1)
 	switch withdraws := order.Kind == orders.Withdraw; {
-	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the named address
 	case s.Fresh && order.TakesBack():
 		none := "%s: there was no order"
 		if c.verb == "undrain" {
@@ -234,9 +233,8 @@ func unconfirmed(c *call, unanswered error) error {
 	return nil
 }
 
-// awaitCarried waits until the servers' connections meet a condition, if the table can be read.
-func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
-	done func(lvs.Counters) bool) error {
+// awaitCarried waits until virtual services meet a condition, if the table can be read.
+func awaitCarried(c *call, keys []lvs.Key, left string, done func(lvs.Table) bool) error {
 	if c.table.Live == nil {
 		return nil
 	}
@@ -245,21 +243,12 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, c.Timeout)
 	defer cancel()
-	var keys []lvs.Key
-	for _, s := range servers {
-		keys = append(keys, s.Key)
-	}
 	for {
-		var carry lvs.Counters
 		read, err := c.table.Services(ctx, keys...)
 		if err != nil {
 			return err
 		}
-		for _, s := range servers {
-			carry.Active += read[s.Key].Counters[s.Addr].Active
-			carry.Traffic.PacketsIn += read[s.Key].Counters[s.Addr].Traffic.PacketsIn
-		}
-		if done(carry) {
+		if done(read) {
 			return nil
 		}
 		if !runfile.Pause(ctx, idleInterval) {
@@ -268,16 +257,31 @@ func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	}
 }
 
+// idle returns a function that reports whether servers have no connections.
+func idle(servers []daemon.OrderedServer) func(lvs.Table) bool {
+	return func(read lvs.Table) bool {
+		return !slices.ContainsFunc(servers, func(s daemon.OrderedServer) bool {
+			return read[s.Key].Counters[s.Addr].Active > 0
+		})
+	}
+}
+
 // quietTime is the time without packets after which a withdrawn address counts as quiet.
 const quietTime = 3 * time.Second
 
-// quiet returns a function that reports whether the packet count has not changed for quietTime. The number of
-// connections would not do: with gate, connections continue through another director, but their entries stay in the
-// table here.
-func quiet() func(lvs.Counters) bool {
+// quiet returns a function that reports whether the packet count has not changed for quietTime. Packets to fallback
+// servers, to servers that left the file, and to those added by hand count, too. The number of connections would not
+// do: with gate, connections continue through another director, but their entries stay in the table here.
+func quiet() func(lvs.Table) bool {
 	last, since := uint64(0), time.Now()
-	return func(carry lvs.Counters) bool {
-		if packets := carry.Traffic.PacketsIn; packets != last {
+	return func(read lvs.Table) bool {
+		packets := uint64(0)
+		for _, service := range read {
+			for _, carry := range service.Counters {
+				packets += carry.Traffic.PacketsIn
+			}
+		}
+		if packets != last {
 			last, since = packets, time.Now()
 		}
 		return time.Since(since) >= quietTime

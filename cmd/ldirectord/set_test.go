@@ -17,7 +17,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// emptying is a table with one server, whose connections end at a given time.
+// emptying is a table with one destination. At a given time, its connections end and no further packets arrive.
 type emptying struct {
 	*ipvsctl.Memory
 	at   time.Time
@@ -26,17 +26,16 @@ type emptying struct {
 
 func (e emptying) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	carries := lvs.Counters{}
-	if time.Now().Before(e.at) {
-		carries.Active = 1
+	if left := time.Until(e.at); left > 0 {
+		carries.Active, carries.Traffic.PacketsIn = 1, uint64(left)
 	}
 	return lvs.Table{keys[0]: {Counters: map[netip.AddrPort]lvs.Counters{e.addr: carries}}}, nil
 }
 
 // --wait reads the connections of servers from the kernel's table. A table in memory has none, so it is not read.
 func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
-	idle := func(carry lvs.Counters) bool { return carry.Active == 0 }
 	memory := testkit.Must(ipvsctl.Open("memory"))(t)
-	asked := func(lvs.Counters) bool { t.Error("a table in memory was looked at"); return true }
+	asked := func(lvs.Table) bool { t.Error("a table in memory was looked at"); return true }
 	if err := awaitCarried(&call{ctx: t.Context(), options: options{table: memory}}, nil, "", asked); err != nil {
 		t.Errorf("in memory: %v", err)
 	}
@@ -51,8 +50,8 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 				options: options{table: ipvsctl.Access{Client: table, Live: table},
 					ordering: ordering{Timeout: 10 * time.Second}}}
 			text := ""
-			if err := awaitCarried(c, []daemon.OrderedServer{server}, "connections are left",
-				idle); err != nil {
+			if err := awaitCarried(c, []lvs.Key{server.Key}, "connections are left",
+				idle([]daemon.OrderedServer{server})); err != nil {
 				text = err.Error()
 			}
 			if took := time.Since(began); text != want || took < min(after, c.Timeout) ||
@@ -63,31 +62,32 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 	}
 }
 
-// An address that withdraw leaves alone is an error, after the wait for the others.
+// An address that withdraw leaves alone is an error, after the wait for the others. Packets to a destination that is no
+// server of the file delay its end.
 func TestWithdrawBesideAForeignAddress(t *testing.T) {
 	every, one := daemon.OrderedServer{Backend: lvs.At(orders.EveryAddress, "")},
 		daemon.OrderedServer{Backend: lvs.At("192.0.2.10", "")}
-	other := daemon.OrderedServer{Backend: lvs.At("fwm:1", "192.0.2.1:80"),
-		Key: lvs.Key{Protocol: lvs.Mark, Mark: 1}}
-	for _, ordered := range [][]daemon.OrderedServer{{every, other}, {every}, {one}} {
+	other := []lvs.Key{{Protocol: lvs.Mark, Mark: 1}}
+	for _, answer := range []daemon.SetAnswer{{Servers: []daemon.OrderedServer{every}, Services: other},
+		{Servers: []daemon.OrderedServer{every}}, {Servers: []daemon.OrderedServer{one}}} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder
 			raw, began, said, want := bufio.NewWriter(&out), time.Now(), "", time.Duration(0)
-			table := emptying{Memory: ipvsctl.NewMemory(nil)}
+			table := emptying{Memory: ipvsctl.NewMemory(nil), at: began.Add(2 * time.Second)}
 			c := &call{ctx: t.Context(), output: output{out: printable.Writer{To: raw}, raw: raw},
 				options: options{table: ipvsctl.Access{Client: table, Live: table},
 					ordering: ordering{Wait: true, Timeout: time.Minute}}}
-			answer := daemon.SetAnswer{Left: []string{"192.0.2.10 is on lvs0"}, Servers: ordered}
-			if len(ordered) > 1 {
-				said, want = "every other address is withdrawn\n", quietTime
+			answer.Left = []string{"192.0.2.10 is on lvs0"}
+			if len(answer.Services) > 0 {
+				said, want = "every other address is withdrawn\n", 2*time.Second+quietTime
 			}
 			withdraw := orders.Request{Order: orders.Order{Kind: orders.Withdraw}}
 			tellOrdered(c, withdraw, answer)
 			err := awaitOrdered(c, withdraw, answer)
 			c.flush()
-			testkit.FailsWith(t, err, "the order is recorded, but 192.0.2.10 is on lvs0", ordered)
-			testkit.Equal(t, out.String(), said, ordered)
-			testkit.Equal(t, time.Since(began).Round(time.Second), want, ordered)
+			testkit.FailsWith(t, err, "the order is recorded, but 192.0.2.10 is on lvs0", answer)
+			testkit.Equal(t, out.String(), said, answer)
+			testkit.Equal(t, time.Since(began).Round(time.Second), want, answer)
 		})
 	}
 }

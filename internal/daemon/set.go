@@ -28,6 +28,8 @@ type SetAnswer struct {
 	Refusing []string `json:"refusing,omitempty"`
 	// the addresses that it can't withdraw, each with the reason
 	Left []string `json:"left,omitempty"`
+	// the virtual services of the addresses that it withdraws
+	Services []lvs.Key `json:"services,omitempty"`
 	// why a waiting order could not begin now
 	Short []string `json:"short,omitempty"`
 	// waiting orders that this one undoes
@@ -186,7 +188,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 		answer.Short = shortWithout(meant, now, now.Orders)
 	}
 	if r.Kind == orders.Withdraw {
-		answer.Left = leftAlone(now, meant)
+		answer.Left, answer.Services = leftAlone(now, meant), carrying(now, meant)
 	}
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)
@@ -245,11 +247,8 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 // leftAlone returns those of the named addresses that another daemon has, or that another program put on a device.
 func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
 	for _, one := range now.Announcements {
-		isNamed := func(at lvs.Backend) bool {
-			return at.Virtual == one.Address || at.Virtual == orders.EveryAddress
-		}
 		switch {
-		case !slices.ContainsFunc(meant, isNamed):
+		case !isNamed(one, meant):
 		case one.Owner != "":
 			list = append(list, fmt.Sprintf("%s belongs to %s", one.Address, one.Owner))
 		case one.Foreign != "":
@@ -260,22 +259,40 @@ func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
 	return list
 }
 
-// inTable returns the servers that an order names, followed by the servers of the announced addresses that it names.
-// Each server includes its place in the table, if it has one. An address that is left alone stays, so its servers are
-// not among them.
+// isNamed reports whether an order names an address.
+func isNamed(one view.Announcement, meant []lvs.Backend) bool {
+	return slices.ContainsFunc(meant, func(at lvs.Backend) bool {
+		return at.Virtual == one.Address || at.Virtual == orders.EveryAddress
+	})
+}
+
+// isWithdrawn reports whether an order withdraws an address: it names the address and does not leave it alone.
+func isWithdrawn(one view.Announcement, meant []lvs.Backend) bool {
+	return one.Foreign == "" && one.Owner == "" && isNamed(one, meant)
+}
+
+// carrying returns the virtual services of the addresses that an order withdraws.
+func carrying(now *view.Snapshot, meant []lvs.Backend) (keys []lvs.Key) {
+	ids := map[string]bool{}
+	for _, one := range now.Announcements {
+		for _, id := range one.IDs {
+			ids[id] = ids[id] || isWithdrawn(one, meant)
+		}
+	}
+	for i := range now.Virtuals {
+		if v := &now.Virtuals[i]; ids[v.ID] {
+			keys = append(keys, v.Key)
+		}
+	}
+	return keys
+}
+
+// inTable returns the servers that an order names. Each includes its place in the table, if it has one.
 func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {
 		index[at] = i
 		list = append(list, OrderedServer{Backend: at, Fresh: now.Orders[at].Kind == ""})
-	}
-	_, every := index[lvs.Backend{Virtual: orders.EveryAddress}]
-	var announced []string // the virtual services of the named addresses
-	for _, one := range now.Announcements {
-		isLeft := one.Foreign != "" || one.Owner != ""
-		if _, named := index[lvs.Backend{Virtual: one.Address}]; !isLeft && (named || every) {
-			announced = append(announced, one.IDs...)
-		}
 	}
 	for v, s := range now.Each() {
 		if i, is := index[lvs.Backend{Virtual: v.ID}]; is {
@@ -286,8 +303,6 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 			list[i] = OrderedServer{at, v.Key, s.Addr, "", s.Waits, v.Owner,
 				list[i].Fresh && s.WaitsFor == "" && (s.Order == nil || s.Order.Kind == ""),
 				s.Fallen && s.State == "down", s.Weight}
-		} else if slices.Contains(announced, v.ID) {
-			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}
 	}
 	return list

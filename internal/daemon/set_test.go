@@ -43,19 +43,16 @@ func TestAnAddressThatIsLeftAloneIsNotWithdrawn(t *testing.T) {
 		{Address: "192.0.2.10", Foreign: "lvs0", IDs: []string{"fwm:1"}},
 		{Address: "192.0.2.11", IDs: []string{"fwm:2"}},
 		{Address: "192.0.2.12", Owner: "b.cf, pid 7", IDs: []string{"fwm:1"}}},
-		Virtuals: []view.Virtual{{ID: "fwm:1", Servers: make([]view.Server, 1)},
-			{ID: "fwm:2", Servers: make([]view.Server, 1)}}}
+		Virtuals: []view.Virtual{{ID: "fwm:1", Key: lvs.Key{Mark: 1}}, {ID: "fwm:2", Key: lvs.Key{Mark: 2}}}}
 	for named, want := range map[string]string{
-		"192.0.2.10": "[192.0.2.10 is on lvs0, where ldirectord did not put it]",
-		"192.0.2.11": "[]",
-		"192.0.2.12": "[192.0.2.12 belongs to b.cf, pid 7]",
+		"192.0.2.10": "[192.0.2.10 is on lvs0, where ldirectord did not put it] []",
+		"192.0.2.11": "[] [-f 2]",
+		"192.0.2.12": "[192.0.2.12 belongs to b.cf, pid 7] []",
 		orders.EveryAddress: "[192.0.2.10 is on lvs0, where ldirectord did not put it 192.0.2.12 belongs to " +
-			"b.cf, pid 7]",
+			"b.cf, pid 7] [-f 2]",
 	} {
-		testkit.Equal(t, fmt.Sprint(leftAlone(now, []lvs.Backend{{Virtual: named}})), want, named)
-		for _, s := range inTable(now, []lvs.Backend{{Virtual: named}}) {
-			testkit.Equal(t, s.Virtual == "fwm:1", false, "a server of one that is left alone", named)
-		}
+		meant := []lvs.Backend{{Virtual: named}}
+		testkit.Equal(t, fmt.Sprint(leftAlone(now, meant), carrying(now, meant)), want, named)
 	}
 }
 

@@ -45,6 +45,7 @@ func TestKernelTimeoutsOfTwoDaemons(t *testing.T)             { newLab(t).play("
 func TestKernelOrdersEnd(t *testing.T)                        { newLab(t).play("orders") }
 func TestKernelAnOrderOutlastsTheClock(t *testing.T)          { newLab(t).play("orders-clock") }
 func TestKernelWithdrawOn(t *testing.T)                       { newLab(t).play("withdrawon") }
+func TestKernelWithdrawWaitsForPackets(t *testing.T)          { newLabOf(t, 1).play("withdraw") }
 func TestKernelCheckTellsOfClientsThatStay(t *testing.T)      { newLabOf(t, 0).play("stay") }
 func TestKernelCheckAndPlanKnowTheMarks(t *testing.T)         { newLabOf(t, 0).play("marks-check") }
 func TestKernelModuleIsLoadedAgain(t *testing.T)              { newLabOf(t, 0).play("module-reloaded") }
