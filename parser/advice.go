@@ -293,8 +293,8 @@ func (a adviser) isFixed(real *Real) bool {
 	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.At == real.At && l.isFixed() })
 }
 
-// severityOf reports whether lines of servers are wrong, and how severe that is. The servers of a list cause only a
-// warning, because a refused file would keep a director down.
+// severityOf reports whether lines of servers are wrong, and how severe that is. A mistake of a list is only a warning
+// at a start, where a refused file would keep a director down, and while it is in force.
 func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, found bool) {
 	for i := range a.s.reals {
 		l := &a.s.reals[i]
@@ -305,7 +305,10 @@ func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, fo
 			return Error, true
 		}
 	}
-	return Warning, found
+	if was := a.inForce[a.ID]; a.inForce == nil || was != nil && was.lenient {
+		return Warning, found
+	}
+	return Error, found
 }
 
 func (a adviser) servers() {

@@ -140,6 +140,7 @@ func (a adviser) furtherChecks(hostName string) {
 				"alsocheck is given with checktype=%s, which checks nothing; use only one of them",
 				a.CheckType)
 		case c.Port == 0 && c.hasPort() && lacks:
+			a.lenient = lacking == Warning
 			a.tell(lacking, incomplete, c.At,
 				"%s has no port, which it needs under a firewall mark and where real servers have "+
 					"none; the form is %s",

@@ -222,6 +222,7 @@ type Virtual struct {
 
 	also    []*Virtual // see Checks
 	missing []string   // lists, see List.Missing
+	lenient bool       // a mistake of its lists was only warned of
 }
 
 // Tells says how the servers of a section report their weight. This is an extension.

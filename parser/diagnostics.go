@@ -161,6 +161,7 @@ type report struct {
 	found  Diagnostics
 	count  map[group]int // including dropped findings
 
+	inForce  map[string]*Virtual   // by their ID; nil: none, or the file must come back
 	shared   map[int]blockID       // the block of each line in a block
 	reported map[reportedText]bool // about these lines
 

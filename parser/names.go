@@ -208,16 +208,9 @@ func (u lookup) named(line *realLine, server Real, port uint16) *Named {
 // keepLeaving keeps the servers of the previous configuration if a new name has no address, or a new list is missing.
 // They stay until all names of the section have an address and no list is missing, or until the next reload.
 // Virtual.Staying may also contain servers that are in this configuration.
-func (c *Config) keepLeaving(before *Config, refines bool) {
-	if before == nil {
-		return
-	}
-	byID := make(map[string]*Virtual, len(before.Virtuals))
-	for _, was := range before.Virtuals {
-		byID[was.ID] = was
-	}
+func (c *Config) keepLeaving(before map[string]*Virtual, refines bool) {
 	for _, v := range c.Virtuals {
-		was, awaited := byID[v.ID], v.awaited()
+		was, awaited := before[v.ID], v.awaited()
 		if was == nil || len(awaited) == 0 {
 			continue
 		}
@@ -236,6 +229,18 @@ func (c *Config) keepLeaving(before *Config, refines bool) {
 			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
 	}
+}
+
+// byID returns the virtual services by their ID, or nil if there is no configuration.
+func (c *Config) byID() map[string]*Virtual {
+	if c == nil {
+		return nil
+	}
+	all := make(map[string]*Virtual, len(c.Virtuals))
+	for _, v := range c.Virtuals {
+		all[v.ID] = v
+	}
+	return all
 }
 
 // awaited returns the host names without an address and the missing lists. No list has the name of a host.

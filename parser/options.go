@@ -18,6 +18,7 @@ type Options struct {
 	Wait    bool
 	Before  *Config                 // the configuration in force, see Virtual.Staying; nil: none
 	Refines bool                    // the file is Before, with new addresses of names
+	Returns bool                    // the file was in force, and must come back
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	// relative paths begin at /, the folder of daemons, unless an earlier line has supervised = yes
 	FromRoot bool

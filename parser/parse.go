@@ -27,6 +27,10 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 		},
 		from: name, blocks: map[blockID]*block{},
 	}
+	inForce := o.Before.byID()
+	if !o.Returns {
+		r.inForce = inForce
+	}
 	r.defaults()
 	r.globals.At = map[string]Position{}
 	if len(src) > MaxSize {
@@ -49,7 +53,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 		cfg = r.config()
 	}
 	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)
-	cfg.keepLeaving(o.Before, o.Refines)
+	cfg.keepLeaving(inForce, o.Refines)
 	return cfg, r.diagnostics()
 }
 

@@ -127,7 +127,8 @@ func TestTheAddressesOfAName(t *testing.T) {
 	}
 }
 
-// What the servers of a list make of the lines beside them: that refuses no file, which would keep a director down.
+// What the servers of a list make of the lines beside them: that refuses no file, which would keep a director down. A
+// reload refuses what brings a check without its port, or a watch that locks this machine out, unless it is in force.
 func TestListsBesideLines(t *testing.T) {
 	for _, row := range testkit.Table(t, "../testdata/parser/beside.txt", 4) {
 		list := testkit.Must(ReadList([]byte(asWritten.Replace(row[0]))))(t)
@@ -156,5 +157,15 @@ func TestListsBesideLines(t *testing.T) {
 			}
 		}
 		testkit.Equal(t, strings.Join(servers, ", "), row[3], row[0], "beside", row[1])
+		o.Before = c
+		_, again := Parse(t.Context(), "a.cf", []byte(rowOf(row[1])), o)
+		testkit.Equal(t, again.HasErrors(), found.HasErrors(), "again", row[1])
+		o.Before = &Config{}
+		_, again = Parse(t.Context(), "a.cf", []byte(rowOf(row[1])), o)
+		brings := slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Kind == incomplete })
+		testkit.Equal(t, again.HasErrors(), found.HasErrors() || brings, "at a reload", row[1])
+		o.Returns = true
+		_, again = Parse(t.Context(), "a.cf", []byte(rowOf(row[1])), o)
+		testkit.Equal(t, again.HasErrors(), found.HasErrors(), "that comes back", row[1])
 	}
 }

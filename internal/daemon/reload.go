@@ -462,7 +462,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	if o.Lists = r.lists; r.lists == nil {
 		o.Lists = f.d.Config.readLists(ctx, text, f.current.Lists, r.auto, nil)
 	}
-	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
+	o.Last, o.Before, o.Returns = f.inService(ctx).Last(o.Last), f.current.Config, r.back
 	var said map[string]bool
 	if r.refines() { // no other section may change
 		said = f.current.said
