@@ -107,7 +107,7 @@ var errNotLDAP = errors.New("this is not LDAP")
 // its reader closes the connection, perhaps before the next request.
 func ldapRefusal(err error) error {
 	var refusal *ldap.Error
-	if !errors.As(err, &refusal) || refusal.ResultCode >= ldap.ErrorNetwork || refusal.ResultCode == 0 {
+	if !errors.As(err, &refusal) || isOfLibrary(refusal.ResultCode) {
 		return errNotLDAP
 	}
 	text := strings.ToLower(ldap.LDAPResultCodeMap[refusal.ResultCode])
@@ -118,6 +118,11 @@ func ldapRefusal(err error) error {
 		text += ": " + refusal.Err.Error()
 	}
 	return &wire.Refusal{Text: text}
+}
+
+// isOfLibrary reports whether the library uses a result code for errors of its own.
+func isOfLibrary(code uint16) bool {
+	return code == 0 || code >= ldap.ErrorNetwork && code <= ldap.ErrorMalformedPacket
 }
 
 // startTLSRequest is the extended request 1.3.6.1.4.1.1466.20037 with the message number 1 (RFC 4511,
