@@ -297,7 +297,7 @@ func (w *world) tableDoes(verb, of string) bool {
 	case "torn": // the next reading misses a virtual service
 		w.torn = keyOf(w, w.config(of))
 		return true
-	case "refuse": // what begins like this
+	case "refuse", "waver": // what begins like this; waver: every second request
 	case "ending": // at what begins like this
 		answer = judge.Outcome{Answer: judge.Interrupted, Err: errors.New("stopped")}
 	case "missing":
@@ -307,8 +307,10 @@ func (w *world) tableDoes(verb, of string) bool {
 	default:
 		return false
 	}
+	passes := false
 	w.answers = func(what string) (judge.Outcome, time.Duration) {
-		if strings.HasPrefix(what, of) {
+		passes = verb == "waver" && !passes
+		if !passes && strings.HasPrefix(what, of) {
 			return answer, 0
 		}
 		return judge.Outcome{}, 0

@@ -62,13 +62,11 @@ func (w *writer) ended(all ...judge.Outcome) {
 	w.silence, w.reported = silence, w.reported && silence != judge.Silence{}
 }
 
-// read reads the whole table. It reports when the table can be read again, so that no reader has to.
+// read reads the whole table.
 func (w *writer) read() (lvs.Table, judge.Outcome) {
 	have, o := w.Read(w.silence.Limit())
 	w.asked.Add(view.ReadTable, o.Err)
-	if w.ended(o); o.Err == nil {
-		w.tellRead(nil)
-	}
+	w.ended(o)
 	return have, o
 }
 

@@ -63,7 +63,7 @@ func (w *writer) followAsRead(virtuals []*virtual, have lvs.Table) {
 	}
 	if have == nil {
 		var o judge.Outcome
-		if have, o = w.read(); o.Answer == judge.Missing {
+		if have, o = w.read(); o.Err == nil || o.Answer == judge.Missing {
 			w.tellRead(o.Err)
 		}
 		if o.Err != nil {
