@@ -137,7 +137,8 @@ func (l *lane) dropKeyed() {
 
 // repeats reports whether the hook does the same as another.
 func (h *Hook) repeats(other *Hook) bool {
-	return h.Key == other.Key && slices.Equal(h.Argv, other.Argv) && bytes.Equal(h.Stdin, other.Stdin)
+	return h.Key == other.Key && slices.Equal(h.Argv, other.Argv) && slices.Equal(h.Env, other.Env) &&
+		bytes.Equal(h.Stdin, other.Stdin)
 }
 
 // Close waits until all running and waiting commands have finished. It kills them when ctx is done.

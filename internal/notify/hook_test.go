@@ -225,6 +225,7 @@ func TestAHookThatDidNotRunIsNotRepeated(t *testing.T) {
 	testkit.Equal(t, h.retries(l, &start), false)
 	h.Run(start)
 	testkit.Equal(t, len(l.waits), 1)
+	testkit.Equal(t, start.repeats(&Hook{Argv: start.Argv, Env: []string{"GIVEN=2"}}), false)
 }
 
 func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
