@@ -60,25 +60,26 @@ func (a adviser) limits() {
 }
 
 // limit refuses a limit that needs more servers than the section has, or whose LOW amounts to more servers than its
-// HIGH. If the section has lists, limit only warns, because lists may grow again. It ignores a section with a range of
-// host names, because only the answers tell how many servers that has.
+// HIGH. If the section has lists or a range of host names, limit only warns, because these may grow. It ignores a
+// section with such a range while its size is unknown.
 func (a adviser) limit(name string, limit lvs.LowHigh) {
 	servers, _ := a.own()
-	namesRange := func(l realLine) bool { return l.isRange() && !l.isFixed() }
-	if limit == (lvs.LowHigh{}) || servers == 0 || slices.ContainsFunc(a.s.reals, namesRange) {
+	isOpen := func(l realLine) bool { return l.isOpen }
+	if limit == (lvs.LowHigh{}) || servers == 0 || slices.ContainsFunc(a.s.reals, isOpen) {
 		return
 	}
-	hasLists := a.has("realfile") || a.has("realnames")
+	namesRange := func(l realLine) bool { return l.isRange() && !l.isFixed() }
+	mayGrow := a.has("realfile") || a.has("realnames") || slices.ContainsFunc(a.s.reals, namesRange)
 	switch low, high := limit.Of(servers); {
-	case high > servers && hasLists:
-		a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d with its lists", name,
+	case high > servers && mayGrow:
+		a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d now", name,
 			limit, high, a.ID, servers)
 	case high > servers:
 		a.refuse(name, badValue, "%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
 			"or a percentage", name, limit, high, a.ID, servers)
-	case limit.High.Of(servers) < low && hasLists:
+	case limit.High.Of(servers) < low && mayGrow:
 		a.remark(name, suspicious,
-			"%s = %s is %d/%d of the %d servers that %s has with its lists; HIGH counts as %d",
+			"%s = %s is %d/%d of the %d servers that %s has now; HIGH counts as %d",
 			name, limit, low, limit.High.Of(servers), servers, a.ID, high)
 	case limit.High.Of(servers) < low:
 		a.refuse(name, badValue, "%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,

@@ -147,6 +147,7 @@ func (u lookup) fallback(f *realLine, port resolve.PortLookup) *Real {
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	u := r.namesOf(s, line.line, realNames)
 	line.Addr = netip.AddrPortFrom(netip.Addr{}, r.readPort(line.port, "").Value)
+	line.isOpen = line.isRange() && !line.isFixed()
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := u.waiting(line); ok {
 			v.Waiting = append(v.Waiting, waiting)
@@ -166,7 +167,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	if !ok {
 		return
 	}
-	if r.opts.Alone && slices.ContainsFunc(line.hosts, u.isName) {
+	if line.isOpen = line.isOpen && r.opts.Alone; line.isOpen {
 		last = first
 	}
 	count := rangeSize(first, last)

@@ -18,6 +18,7 @@ type realLine struct {
 	port    string   // "" when there is none
 	Real             // the settings of each of the servers, and their port, but no address
 	list    string   // the list that it comes from; "" for a line of the file
+	isOpen  bool     // it is a range of host names, and they have no answers that tell its size
 	problem *Diagnostic
 }
 
