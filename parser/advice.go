@@ -178,14 +178,18 @@ func (a adviser) idle() {
 // idle warns of global directives that have no effect in any section that inherits them.
 func (r *resolver) idle(c *Config) {
 	for _, d := range idle {
-		last := ""
+		last, isOwn := "", false
 		for _, v := range c.Virtuals {
 			if v.has(d.name) {
+				isOwn = isOwn || v.Announce != ""
 				continue
 			}
 			if last = d.why(adviser{Virtual: v, global: &c.Global}); last == "" {
 				break
 			}
+		}
+		if isOwn && last == d.name+onlyWithAnnounce {
+			last = d.name + " has an effect only where a section with announce has none of its own"
 		}
 		if last != "" {
 			r.useless(d.name, last)

@@ -137,12 +137,14 @@ func (r *resolver) oneDevice(c *Config) {
 	}
 }
 
+const onlyWithAnnounce = " has an effect only with announce"
+
 // onlyAnnounced returns the reason why a directive of announced addresses has no effect, or "".
 func (v *Virtual) onlyAnnounced(directive string, isOn bool) string {
 	if !isOn || v.Announce != "" {
 		return ""
 	}
-	return directive + " has an effect only with announce"
+	return directive + onlyWithAnnounce
 }
 
 // announced warns of settings that withdraw an address while its clients are still served, and of schedulers that break
