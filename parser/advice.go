@@ -294,7 +294,12 @@ func (a adviser) kernel() {
 
 // isFixed reports whether a server's line decides alone about its servers, see realLine.isFixed.
 func (a adviser) isFixed(real *Real) bool {
-	return slices.ContainsFunc(a.s.reals, func(l realLine) bool { return l.At == real.At && l.isFixed() })
+	for i := range a.s.reals { // a list has a realLine for each server, and the first tells
+		if l := &a.s.reals[i]; l.At == real.At {
+			return l.isFixed()
+		}
+	}
+	return false
 }
 
 // severityOf reports whether lines of servers are wrong, and how severe that is. A mistake of a list is only a warning
