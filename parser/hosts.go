@@ -34,7 +34,10 @@ const bracketsMissing = "an IPv6 address is written in brackets"
 
 // notLookedUp returns the reason why a text is not a host name, or "" if it may be one.
 func notLookedUp(text string) string {
+	addr, _ := lvs.ParseAddr(text)
 	switch {
+	case addr.Zone() != "":
+		return "it has a scope, which IPVS does not know"
 	case strings.HasPrefix(text, "["):
 		return "only an IPv6 address is written in brackets, and this is not one"
 	case numeric.MatchString(text):
