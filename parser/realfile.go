@@ -266,7 +266,7 @@ func AddressList(all []netip.Addr) (list []ListedReal, err error) {
 
 // add adds a server to a list if the server is valid.
 func add(list []ListedReal, one ListedReal) ([]ListedReal, error) {
-	if err := one.check(); err != nil {
+	if err := one.Check(); err != nil {
 		return nil, err
 	}
 	one.Target = one.canonical()
@@ -326,8 +326,8 @@ func listJSON(text []byte) (list []ListedReal, err error) {
 	return list, nil
 }
 
-// check returns an error if a server of a list is wrong.
-func (l ListedReal) check() error {
+// Check returns an error if a server of a list is wrong.
+func (l ListedReal) Check() error {
 	hosts, addr, port := splitTarget(l.Target)
 	if len(hosts) != 1 || !isEndpointHost(hosts[0]) {
 		return fmt.Errorf("%q is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT", l.Target)

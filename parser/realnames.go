@@ -15,7 +15,7 @@ func readRealNames(v *value) {
 // readListName reads NAME:PORT. For any other text the port is "".
 func readListName(word string, ipv6 bool) (name resolve.Key, port string) {
 	hosts, addr, port := splitTarget(word)
-	if addr.IsValid() || (ListedReal{Target: word}).check() != nil {
+	if addr.IsValid() || (ListedReal{Target: word}).Check() != nil {
 		return name, ""
 	}
 	return resolve.Key{Host: hosts[0], IPv6: ipv6}, port

@@ -132,12 +132,14 @@ func distinct(list []parser.ListedReal) int {
 	return len(targets)
 }
 
-// savedList returns the last good list that was saved before this daemon started.
+// savedList returns the last good list that was saved before this daemon started. It leaves out servers that only
+// another version accepted, because they would refuse the file.
 func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	text, err := runfile.Read(statePath("list", id))
 	if err == nil && text != nil {
 		err = json.Unmarshal(text, &list)
 	}
+	list = slices.DeleteFunc(list, func(one parser.ListedReal) bool { return one.Check() != nil })
 	return list, err == nil && text != nil, err
 }
 
