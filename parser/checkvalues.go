@@ -100,14 +100,6 @@ func readMonitorFile(v *value) string {
 	return path
 }
 
-// forDaemon returns the path at which the daemon finds a file that was written as path.
-func (v *value) forDaemon(path string) string {
-	if !v.opts.FromRoot || v.globals.Supervised || filepath.IsAbs(path) {
-		return path
-	}
-	return "/" + path
-}
-
 // withoutFolder maps kinds of findings to what happens while the folder of the file is missing.
 var withoutFolder = map[string]string{
 	logfileClosed:     "until it can be, the log goes to syslog, or to standard error",
@@ -120,7 +112,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) {
 	if open == nil || v.problem != nil {
 		return
 	}
-	err := open(v.forDaemon(path))
+	err := open(path)
 	if err == nil {
 		return
 	}
@@ -133,8 +125,8 @@ func (v *value) try(open func(path string) error, path, kind, format string) {
 	}
 	if instead != "" && errors.Is(err, fs.ErrNotExist) {
 		fix := ""
-		// a relative path, or one that needs escapes, is left out: the command would make another folder
-		if folder := filepath.Dir(path); filepath.IsAbs(path) && printable.Text(folder) == folder {
+		// a path that needs escapes is left out: the command would make another folder
+		if folder := filepath.Dir(path); printable.Text(folder) == folder {
 			fix = "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
 		if !v.opts.Strict && v.lacksOnlyFolder(path) { // otherwise the path is mistyped

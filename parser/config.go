@@ -200,6 +200,7 @@ type Virtual struct {
 	OnePacket   bool        `cf:"ops=no"`               // only for udp
 	OwnFallback bool        // the first of AllFallbacks was written in this section
 	isAlso      bool        // it is one of Checks
+	lenient     bool        // a mistake of its lists was only warned of
 	// the state of a server that does not answer datagrams, see PingsTheSilent
 	Silence silence `cf:"silence=down,extension,check"`
 	// "Name: value" of RFC 9110, in file order
@@ -222,7 +223,6 @@ type Virtual struct {
 
 	also    []*Virtual // see Checks
 	missing []string   // lists, see List.Missing
-	lenient bool       // a mistake of its lists was only warned of
 }
 
 // Tells says how the servers of a section report their weight. This is an extension.

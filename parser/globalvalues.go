@@ -66,7 +66,7 @@ func readExecute(v *value) {
 
 func readMaintenanceDir(v *value) string {
 	path := textOrNone(v)
-	if path != "" && v.opts.DirExist != nil && !v.opts.DirExist(v.forDaemon(path)) {
+	if path != "" && v.opts.DirExist != nil && !v.opts.DirExist(path) {
 		v.warn(missingDir, "the maintenance directory %q does not exist", path)
 	}
 	return path

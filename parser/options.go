@@ -20,9 +20,7 @@ type Options struct {
 	Refines bool                    // the file is Before, with new addresses of names
 	Returns bool                    // the file was in force, and must come back
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
-	// relative paths begin at /, the folder of daemons, unless an earlier line has supervised = yes
-	FromRoot bool
-	TryRead  func(path string) error // opens a file of certificates or a key for reading; nil: not tested
+	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
 	// returns the first line of a password file or of credential:NAME, and possibly a warning; err is the reason
 	// why the file can't be used. nil: there are no such files
 	ReadSecret func(path string) (secret, warning string, err error)

@@ -21,7 +21,7 @@ func (c *call) source() daemon.Source {
 	return daemon.Source{
 		Runs: c.command.is("starts"),
 		Path: c.path, Names: c.instance().Files().Names, Strict: c.Strict, Wait: !judges,
-		Alone: c.NoLookup, Checks: c.env, Dirs: c.dirs, FromRoot: !c.Debug,
+		Alone: c.NoLookup, Checks: c.env, Dirs: c.dirs,
 	}
 }
 

@@ -32,10 +32,8 @@ type Source struct {
 	Alone  bool // do not look up names
 	Runs   bool // a daemon runs with it, and needs the credentials
 	Wait   bool // real servers wait for the addresses of their names, which is no error
-
-	FromRoot bool // the daemon has the folder /, unless the file has supervised = yes
-	Checks   *Environment
-	Dirs     instance.ConfigDirs // where execute= looks for files
+	Checks *Environment
+	Dirs   instance.ConfigDirs // where execute= looks for files
 }
 
 // Loaded is a configuration that was read.
@@ -195,7 +193,6 @@ func (s Source) parserOptions() parser.Options {
 		Own:        ownAddress(),
 		Wait:       s.Wait,
 		TryFile:    tryFile,
-		FromRoot:   s.FromRoot,
 		TryRead:    runfile.TryRead,
 		ReadSecret: s.readSecret,
 		User:       s.Checks.lacksRights,
