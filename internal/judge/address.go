@@ -130,7 +130,10 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 		stays = stays || broken == "" && in && (h.Strength.Enough || h.Strength.Holds || h.FallbackIn)
 	}
 	if a.At != a.Device && gathers {
-		return a.At, "waits for results of the servers that are back", serves
+		if serves {
+			device = a.At
+		}
+		return device, "waits for results of the servers that are back", serves
 	}
 	switch { // a virtual service that a reload added counts from its first results
 	case awaited && !a.Decided, !decided:
