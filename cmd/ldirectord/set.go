@@ -86,6 +86,11 @@ func awaitOrdered(c *call, order orders.Request, answer daemon.SetAnswer) (left 
 		return left
 	}
 	c.flush()
+	if len(answer.Beside) > 0 {
+		return errors.Join(fmt.Errorf("the order is recorded, but --wait is not possible: the packets to "+
+			"all addresses of a mark are counted together, and others stay announced: %s",
+			strings.Join(answer.Beside, ", ")), left)
+	}
 	if order.Kind == orders.Withdraw {
 		return errors.Join(awaitCarried(c, answer.Services, "packets still arrive", quiet()), left)
 	}

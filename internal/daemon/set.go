@@ -30,6 +30,8 @@ type SetAnswer struct {
 	Left []string `json:"left,omitempty"`
 	// the virtual services of the addresses that it withdraws
 	Services []lvs.Key `json:"services,omitempty"`
+	// the other addresses of these virtual services that stay announced
+	Beside []string `json:"beside,omitempty"`
 	// why a waiting order could not begin now
 	Short []string `json:"short,omitempty"`
 	// waiting orders that this one undoes
@@ -188,7 +190,8 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 		answer.Short = shortWithout(meant, now, now.Orders)
 	}
 	if r.Kind == orders.Withdraw {
-		answer.Left, answer.Services = leftAlone(now, meant), carrying(now, meant)
+		answer.Left = leftAlone(now, meant)
+		answer.Services, answer.Beside = carrying(now, meant)
 	}
 	if r.Kind == orders.Drain {
 		answer.Refusing = now.Refusing(meant)
@@ -271,8 +274,16 @@ func isWithdrawn(one view.Announcement, meant []lvs.Backend) bool {
 	return one.Foreign == "" && one.Owner == "" && isNamed(one, meant)
 }
 
-// carrying returns the virtual services of the addresses that an order withdraws.
-func carrying(now *view.Snapshot, meant []lvs.Backend) (keys []lvs.Key) {
+// stays reports whether an address that an order does not withdraw stays announced.
+func stays(one view.Announcement, meant []lvs.Backend, given orders.All) bool {
+	addr, _ := netip.ParseAddr(one.Address)
+	isOut := one.State == "withdrawn" || isNamed(one, meant) || given.Withdrawal(addr).Kind != ""
+	return one.Foreign != "" || !isOut
+}
+
+// carrying returns the virtual services of the addresses that an order withdraws, and their other addresses that stay
+// announced.
+func carrying(now *view.Snapshot, meant []lvs.Backend) (keys []lvs.Key, beside []string) {
 	ids := map[string]bool{}
 	for _, one := range now.Announcements {
 		for _, id := range one.IDs {
@@ -284,7 +295,13 @@ func carrying(now *view.Snapshot, meant []lvs.Backend) (keys []lvs.Key) {
 			keys = append(keys, v.Key)
 		}
 	}
-	return keys
+	for _, one := range now.Announcements {
+		isShared := slices.ContainsFunc(one.IDs, func(id string) bool { return ids[id] })
+		if isShared && stays(one, meant, now.Orders) {
+			beside = append(beside, one.Address)
+		}
+	}
+	return keys, beside
 }
 
 // inTable returns the servers that an order names. Each includes its place in the table, if it has one.

@@ -52,7 +52,24 @@ func TestAnAddressThatIsLeftAloneIsNotWithdrawn(t *testing.T) {
 			"b.cf, pid 7] [-f 2]",
 	} {
 		meant := []lvs.Backend{{Virtual: named}}
-		testkit.Equal(t, fmt.Sprint(leftAlone(now, meant), carrying(now, meant)), want, named)
+		keys, _ := carrying(now, meant)
+		testkit.Equal(t, fmt.Sprint(leftAlone(now, meant), keys), want, named)
+	}
+}
+
+// Packets to an address are not told from those to the other addresses of its mark.
+func TestAddressesThatStayBesideAWithdrawnOne(t *testing.T) {
+	now := &view.Snapshot{Orders: orders.All{{Virtual: "192.0.2.13"}: {Kind: orders.Withdraw}}}
+	for _, one := range []view.Announcement{{Address: "192.0.2.10"}, {Address: "192.0.2.11"},
+		{Address: "192.0.2.12", State: "withdrawn"}, {Address: "192.0.2.13"},
+		{Address: "192.0.2.14", State: "withdrawn", Foreign: "lvs0"}} {
+		one.IDs = []string{"fwm:1"}
+		now.Announcements = append(now.Announcements, one)
+	}
+	for named, want := range map[string]string{"192.0.2.10": "[192.0.2.11 192.0.2.14]",
+		orders.EveryAddress: "[192.0.2.14]", "192.0.2.14": "[]"} {
+		_, beside := carrying(now, []lvs.Backend{{Virtual: named}})
+		testkit.Equal(t, fmt.Sprint(beside), want, named)
 	}
 }
 
