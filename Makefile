@@ -124,7 +124,7 @@ test-all: ldirectord
 ALONE = Walk|StoriesStay|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
 	HostilePatternsAreCompiledOrRefusedInTime|TheMemoryOfTenThousandServers|AHistoryIsBounded|Size|Views|BoundsAreThoseOfOneConfiguration|$\
 	LayoutDoesNotChangeTheMeaning|FindingsAlikeAreCounted|Corpus|StrictCorpus|RangesOfAFileAreBounded|OverlapsAreThoseOfEachPairOfLines|$\
-	NoFileGivesMoreDiagnosticsThanAnyoneReads|ACutTranscriptLeavesNoPartOfASecret
+	NoFileGivesMoreDiagnosticsThanAnyoneReads|ACutTranscriptLeavesNoPartOfASecret|MatchOfAPageOfOneMiB
 # The scripts start a thousand programs, each of which takes a second to start with the race detector: make long-race.
 race:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
