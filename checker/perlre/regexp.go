@@ -98,8 +98,8 @@ func compileBack(text string, slots int) (*regexp2.Regexp, error) {
 	return regexp2.Compile(text, regexp2.RE2, regexp2.OptionMaxBacktrackingStackSize(slots))
 }
 
-// Deep returns the pattern with eight times as much memory, 64 MiB. It is for one search at a time, and its memory goes
-// with it.
+// Deep returns the pattern with eight times as much memory, 64 MiB, beside which half of it is in use while it grows.
+// It is for one search at a time.
 func (r *Regexp) Deep() *Regexp {
 	if r.back == nil {
 		return r

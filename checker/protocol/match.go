@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"ldirectord/checker/perlre"
@@ -139,6 +140,16 @@ func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err 
 	re := s.re
 	if s.thorough {
 		re = re.Deep()
+		defer release(text)
 	}
 	return run(re, text, l.budget-s.spent, &s.spent)
+}
+
+// release gives the system back what the second try took for a long text, so that the next one does not add to it. The
+// engine keeps its memory in a sync.Pool, which a first collection does not clear.
+func release(text []byte) {
+	if len(text) > largeBody {
+		runtime.GC()
+		debug.FreeOSMemory()
+	}
 }

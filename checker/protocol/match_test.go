@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,10 @@ func TestMatchOfAPageOfOneMiB(t *testing.T) {
 			t.Errorf("%s: %v, %v", pattern, found, err)
 		}
 		testkit.OKOr(t, err, want, pattern)
+		var left runtime.MemStats
+		if runtime.ReadMemStats(&left); left.HeapAlloc > 24<<20 {
+			t.Errorf("%s: a heap of %d MiB is left", pattern, left.HeapAlloc>>20)
+		}
 	}
 }
 
