@@ -112,7 +112,7 @@ func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleCha
 	}
 	now := instance.RoleOrder{Role: change.After(o.role.Role), Given: given}
 	answer := RoleAnswer{Role: now.Role}
-	if now.Role != o.role.Role || o.unsaved {
+	if now != o.role || o.unsaved {
 		if err := o.saveRole(now); err != nil {
 			answer.Unsaved = err.Error()
 		}
@@ -139,9 +139,12 @@ func (o *standingOrders) kept(err error) {
 // setRole carries out an order in this daemon and in the siblings. A demotion that is outrun does not reach the
 // siblings. It fails only when ctx is done.
 func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
-	before := o.role.Role
+	before := o.role
 	o.role = now
-	if now.Role == before && !o.outrun {
+	if now.Role == before.Role && !o.outrun {
+		if now.Role.StaysUp() && now.Given > before.Given { // a sibling may have got another order meanwhile
+			o.d.siblings.follow(now, via)
+		}
 		return nil
 	}
 	var err error
