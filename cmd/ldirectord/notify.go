@@ -108,12 +108,8 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err err
 		err, found.Pid)
 }
 
-// noOrder is the time of a role that nobody has ordered: every order is newer.
-const noOrder time.Duration = 1
-
 // recordRole passes the recorded role to next and records the result instead, unless a later order is already recorded.
-// With noOrder the time of the last order stays. It holds the folder's lock meanwhile. It returns the new role even if
-// it could not be recorded.
+// It holds the folder's lock meanwhile. It returns the new role even if it could not be recorded.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -125,9 +121,6 @@ func (c *call) recordRole(given time.Duration,
 		return instance.NoRole, err
 	}
 	now := next(last.Role)
-	if given == noOrder {
-		given = max(given, last.Given)
-	}
 	switch {
 	case last.Given > given:
 		return last.Role, nil

@@ -40,14 +40,16 @@ func start(c *call) error {
 // promoted daemon serves again. A running daemon keeps its role.
 func standby(c *call) error {
 	return c.begin(func(runs bool) error {
-		if last, _ := c.roleFile().Read(); runs && last.Role.StaysUp() {
+		last, _ := c.roleFile().Read()
+		if runs && last.Role.StaysUp() {
 			return nil // the daemon is not asked, because it may hang
 		}
 		if runs {
 			_, err := c.giveRole(instance.ToStayUp)
 			return err
 		}
-		_, err := c.recordRole(noOrder, func(last instance.Role) instance.Role {
+		given := max(daemon.OrderTime(), last.Given) // it starts also after a newer order to stop
+		_, err := c.recordRole(given, func(last instance.Role) instance.Role {
 			if last.StaysUp() {
 				return last
 			}
