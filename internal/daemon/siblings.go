@@ -100,7 +100,7 @@ type siblings struct {
 func (s *siblings) start(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.run(s.names, "", s.startLine(), via)
+	s.run(s.names, "role", s.startLine(), via)
 }
 
 // follow puts the siblings in a new role.
