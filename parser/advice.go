@@ -447,7 +447,7 @@ func (a adviser) keptPort(kind, what string, real *Real) {
 }
 
 func (a adviser) fallback() {
-	if !a.OwnFallback {
+	if !a.HasOwnFallback() {
 		return
 	}
 	if len(a.AllFallbacks) > 1 && a.FallbackCheck == "no" {

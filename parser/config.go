@@ -196,11 +196,10 @@ type Virtual struct {
 	// the password may be sent in clear text
 	ClearText bool `cf:"cleartext=yes,extension"`
 	// These are side by side to save memory.
-	Observe     lvs.Observe `cf:"observe=no,extension"` // see Observes
-	OnePacket   bool        `cf:"ops=no"`               // only for udp
-	OwnFallback bool        // the first of AllFallbacks was written in this section
-	isAlso      bool        // it is one of Checks
-	lenient     bool        // a mistake of its lists was only warned of
+	Observe   lvs.Observe `cf:"observe=no,extension"` // see Observes
+	OnePacket bool        `cf:"ops=no"`               // only for udp
+	isAlso    bool        // it is one of Checks
+	lenient   bool        // a mistake of its lists was only warned of
 	// the state of a server that does not answer datagrams, see PingsTheSilent
 	Silence silence `cf:"silence=down,extension,check"`
 	// "Name: value" of RFC 9110, in file order

@@ -53,6 +53,11 @@ func readFallback(v *value) {
 	}
 }
 
+// HasOwnFallback reports whether the first of AllFallbacks was written in this section.
+func (v *Virtual) HasOwnFallback() bool {
+	return len(v.AllFallbacks) > 0 && (v.has("fallback") || v.has("fallback6"))
+}
+
 // maxAlsoFallbacks is the maximum number of alsofallback lines in a section.
 const maxAlsoFallbacks = 16
 
@@ -64,7 +69,6 @@ func (r *resolver) fallbacks(a adviser) {
 	}
 	if a.s.fallback != nil {
 		firstLine, first = a.s.fallback, r.fallbackOf(a.s, a.s.fallback, a.Virtual)
-		a.OwnFallback = first != nil
 	}
 	if first != nil {
 		a.AllFallbacks = []Real{*first}

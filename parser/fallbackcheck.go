@@ -27,7 +27,7 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	}
 	one.Reals, one.AllFallbacks = v.AllFallbacks, nil
 	switch {
-	case v.CheckType == Off && !v.OwnFallback:
+	case v.CheckType == Off && !v.HasOwnFallback():
 		why = "with checktype=off the global fallback never serves"
 	case one.checksNothing():
 		why = "checktype=" + one.CheckType + " checks nothing"

@@ -177,7 +177,7 @@ func (c *Config) ownValues(v *Virtual) jsonObject {
 			own[name] = c.value(field.Interface())
 		}
 	}
-	if v.OwnFallback {
+	if v.HasOwnFallback() {
 		own["fallback"] = v.AllFallbacks[0].json()
 	}
 	return own

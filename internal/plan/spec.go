@@ -126,7 +126,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
 			Of: cfg.Window.Of},
 		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
 		DrainTime: cfg.DrainTime.Duration(), Readd: readd, Remains: !cfg.CleanStop,
-		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
+		NoFallback: cfg.CheckType == parser.Off && !cfg.HasOwnFallback(),
 	}
 	for _, m := range cfg.Marking {
 		s.Marks = append(s.Marks, lvs.MarkRule{Mark: cfg.Mark, Packets: m.Packets})
