@@ -33,16 +33,17 @@ func stop(c *call) error {
 }
 
 // passStop stops the daemon by an order, because a signal does not say who passed the stop on. A daemon that is ending
-// may be waiting for this command. A daemon that does not know the order gets the signal.
+// may be waiting for this command. One that hangs carries the order out when it continues. A daemon that does not know
+// the order gets the signal.
 func passStop(c *call, p instance.Process) error {
 	err := c.socket().Order(c.ctx, daemon.OrderTimeout, "/leave", url.Values{"via": c.via}, new(struct{}))
 	switch {
 	case errors.Is(err, socket.ErrEnding):
 		return nil
-	case err != nil:
-		return end(c, p, unix.SIGTERM)
+	case err == nil, errors.Is(err, socket.ErrNoAnswer) && !errors.Is(err, socket.ErrUnread):
+		return awaitEnd(c, p)
 	}
-	return awaitEnd(c, p)
+	return end(c, p, unix.SIGTERM)
 }
 
 // noneRuns answers a command for which no daemon runs. It warns of other daemons that may have been meant, and of

@@ -159,7 +159,8 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	return nil
 }
 
-// answerLeave stops the daemon as TERM does. The siblings that passed the stop on are left alone.
+// answerLeave stops the daemon as TERM does, also if the command that asked has gone. The siblings that passed the stop
+// on are left alone.
 func (o *standingOrders) answerLeave(ctx context.Context, words url.Values) (any, error) {
 	if err := orders.Known(words, "via"); err != nil {
 		return nil, socket.Refused(err.Error())

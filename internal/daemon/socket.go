@@ -36,7 +36,10 @@ func (d *daemon) openSocket(ctx context.Context) {
 		socket.Answer(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
 			return d.orders.answerRole(ctx, asked, words)
 		}))
-	routes.HandleFunc("POST /leave", socket.Answer(OrderTimeout, d.orders.answerLeave))
+	routes.HandleFunc("POST /leave",
+		socket.Answer(OrderTimeout, func(_ context.Context, words url.Values) (any, error) {
+			return d.orders.answerLeave(ctx, words)
+		}))
 	routes.HandleFunc("POST /set", func(w http.ResponseWriter, r *http.Request) {
 		budget, _ := orders.BudgetOf(r.URL.Query()) // set refuses what it can't read
 		socket.Answer(OrderTimeout+budget, d.orders.set)(w, r)

@@ -36,6 +36,8 @@ var (
 	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, or it has no socket
 	ErrEnding     = errors.New("the daemon is ending")
 	ErrNoAnswer   = errors.New("the daemon does not answer")
+	// ErrUnread is an ErrNoAnswer after which the daemon does not carry the order out later.
+	ErrUnread = fmt.Errorf("%w: for %v every request arrived too late: this machine is busy", ErrNoAnswer, patience)
 )
 
 // Socket is the path of a control socket. The daemon serves HTTP on it.
@@ -113,8 +115,7 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 		case !unread:
 			return text, err
 		case time.Since(begun) > patience-pauseAfter || !runfile.Pause(ctx, pauseAfter):
-			const why = "for %v every request arrived too late: this machine is busy"
-			return nil, fmt.Errorf("%w: "+why, ErrNoAnswer, patience)
+			return nil, ErrUnread
 		}
 	}
 }
