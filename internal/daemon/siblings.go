@@ -142,7 +142,9 @@ func (s *siblings) run(names []string, key, line string, via Via) {
 	}
 	told := via.Siblings(names, s.d.Config.Dirs, true)
 	for _, one := range via.Siblings(slices.Concat(names, s.names), s.d.Config.Dirs, true) {
-		via = via.And(one.Path) // this daemon tells it, and no other one need do so
+		if !slices.Contains(via, one.Path) {
+			via = via.And(one.Path) // this daemon tells it, and no other one need do so
+		}
 	}
 	for _, one := range told {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)

@@ -24,7 +24,7 @@ const (
 	writeTimeout   = 5 * time.Second        // the time until the sender has read the answer
 	stallTimeout   = 2 * time.Second        // the time until the sender has read the next part of it
 	maxPart        = 4 << 10                // bytes that are written at once
-	maxHeader      = 8 << 10                // bytes
+	maxHeader      = 64 << 10               // bytes; orders name the daemons of execute= that have been told
 	maxBody        = 64 << 10               // bytes of a request
 	MaxClients     = 256                    // connections at once; fewer of them are answered at once
 	crowdPause     = time.Millisecond       // the pause after a client from the network has replaced another

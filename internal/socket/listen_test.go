@@ -95,6 +95,7 @@ func TestRequestsAreLimited(t *testing.T) {
 		"POST / HTTP/1.1\r\nContent-Length: 3\r\nHost: x\r\n\r\nabc": "200",
 		fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", 2*maxBody,
 			strings.Repeat("x", 2*maxBody)): "400",
+		"POST /?via=" + strings.Repeat("x", 60<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n":          "200",
 		"GET / HTTP/1.1\r\nHost: x\r\nLong: " + strings.Repeat("x", 4*maxHeader) + "\r\n\r\n": "431",
 	} {
 		c := testkit.Must(net.Dial("unix", string(s)))(t)
