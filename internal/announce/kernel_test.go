@@ -219,8 +219,7 @@ func TestKernelLongName(t *testing.T) {
 	want := []lvs.Wanted{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen",
 		Devices: []string{"lvs-announcemen"}, Local: true}}
 	for range 2 {
-		places, err := a.Sync(t.Context(), want)
-		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true   <nil>}] <nil>")
+		testkit.Same(t, testkit.Must(a.Sync(t.Context(), want))(t), Placed(want), "long name")
 		m.expect("long name", m.found(),
 			"192.0.2.10/32@lvs-announcemen label=lvs-announ:ldir, route 192.0.2.10")
 	}
