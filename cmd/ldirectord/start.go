@@ -41,8 +41,8 @@ func start(c *call) error {
 func standby(c *call) error {
 	return c.begin(func(runs bool) error {
 		last, _ := c.roleFile().Read()
-		if runs && last.Role.StaysUp() {
-			return nil // the daemon is not asked, because it may hang
+		if last.Role.StaysUp() {
+			return nil // a role keeps its time, and a running daemon is not asked, because it may hang
 		}
 		if runs {
 			_, err := c.giveRole(instance.ToStayUp)

@@ -94,6 +94,7 @@ type siblings struct {
 	names []string
 	gone  []string // those that the last reload stopped
 	role  instance.RoleOrder
+	over  bool // they were stopped, and nothing may start them again
 }
 
 // start starts the siblings in the role of this daemon.
@@ -117,22 +118,27 @@ func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.names
-	s.names, s.gone = now, without(before, now)
+	s.names, s.gone = slices.Concat(before, now), without(before, now) // no other daemon need tell any of them
 	s.run(s.gone, "", sibling+"stop", via)
 	s.run(without(before, s.gone), "reload", sibling+"reload || "+s.startLine(), via)
 	s.run(without(now, before), "", s.startLine(), via)
+	s.names = now
 }
 
 func (s *siblings) stop(via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.run(s.names, "", sibling+"stop", via)
+	s.over = true
 }
 
 // run runs a shell command for each sibling. Commands for the same sibling run in sequence, and those for different
 // siblings in parallel. A command replaces one with its key that still waits, and without a key all: a reload must not
 // get lost because the role changes, but nothing may start the sibling after a stop.
 func (s *siblings) run(names []string, key, line string, via Via) {
+	if s.over {
+		return
+	}
 	via = via.And(s.d.Config.Path)
 	given := fmt.Sprintf("%s=%d", givenEnv, s.role.Given)
 	self, err := os.Executable()

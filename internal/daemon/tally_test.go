@@ -291,3 +291,15 @@ func TestReloadsAreCounted(t *testing.T) {
 		t.Error("their ages would be wrong once the clock is set: they have no monotonic time")
 	}
 }
+
+// An order that a daemon carries out while it ends does not start a sibling after the sibling's stop.
+func TestNothingStartsASiblingAfterItsStop(t *testing.T) {
+	d := counted()
+	d.hooks = notify.NewHooks(d.journal)
+	d.siblings = &siblings{d: d}
+	d.siblings.stop(nil)
+	d.siblings.run([]string{"a.cf"}, "", "false", nil)
+	d.hooks.Close(t.Context())
+	d.journal.Close(t.Context())
+	testkit.Equal(t, d.tally.process().Events["hook-failed"], 0)
+}
