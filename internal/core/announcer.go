@@ -35,7 +35,7 @@ type announcer struct {
 	looked    bool            // no address of the previous daemon is left, as far as can be known
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 	before    announce.Record // the addresses of the previous daemon, until the first plan is there
-	former    []lvs.Key       // its virtual services
+	leavers   []*announcement // those of them that left the file; the first still has to be served
 }
 
 // enlist adopts the virtual services of a plan and assigns their addresses to them. An address that is no longer in the
@@ -72,13 +72,14 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 }
 
 // withdrawFormer enlists the addresses that the previous daemon announced and the first plan lacks, as if they left the
-// file now. Which virtual services they had is unknown: all former ones wait for them.
+// file now. Which virtual services they had is unknown, see holds.
 func (a *announcer) withdrawFormer(planned map[netip.Addr]*announcement, now time.Time) {
 	for _, addr := range slices.SortedFunc(maps.Keys(a.before), netip.Addr.Compare) {
 		on := slices.Max(append([]string{""}, a.before[addr]...)) // "" is its local route
 		if planned[addr] == nil && on != "" {
-			a.list = append(a.list, &announcement{since: now, keys: a.former, Address: judge.Address{
-				Device: on, Known: true, At: on, Want: lvs.Wanted{Addr: addr, Local: true}}})
+			one := &announcement{since: now, Address: judge.Address{Device: on, Known: true, At: on,
+				Want: lvs.Wanted{Addr: addr, Local: true}}}
+			a.list, a.leavers = append(a.list, one), append(a.leavers, one)
 		}
 	}
 	a.before = nil
@@ -124,6 +125,7 @@ func (a *announcer) decide(now time.Time) {
 		one.gone = len(one.virtuals) == 0 && a.idle() && one.IsGone(together, now)
 		return one.gone
 	})
+	a.dropLeavers()
 	var all []lvs.Wanted
 	for _, one := range a.list {
 		a.look = earliest(a.look, one.Place(a.hosts(one), a.command(one), together, now))

@@ -97,8 +97,7 @@ func New(w World, by Performers) *Core {
 	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
 	c.machine = &machine{services: all}
 	c.announcer = &announcer{background: background[[]lvs.Wanted]{due: len(w.Announced) > 0}, services: all,
-		marks: c.marker, machine: c.machine, before: w.Announced, former: w.Former,
-		looked: len(w.Announced) == 0}
+		marks: c.marker, machine: c.machine, before: w.Announced, looked: len(w.Announced) == 0}
 	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
 		conversations: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	c.observer = observer{services: all, examiner: &c.examiner}
