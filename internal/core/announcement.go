@@ -43,6 +43,9 @@ func (a *announcer) took(all []announce.Place, err error) {
 	byAddr, now := a.byAddr(), a.tell.now()
 	for _, p := range all {
 		if one := byAddr[p.Addr]; one != nil {
+			if p.Owner != "" && len(one.virtuals) == 0 { // another daemon took it meanwhile: it is gone
+				p.Device, p.Local, p.Trouble = "", false, nil
+			}
 			a.found(one, p)
 		} else if p.Trouble != nil { // an address of the previous daemon
 			err = errors.Join(err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))

@@ -72,12 +72,12 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 }
 
 // withdrawFormer enlists the addresses that the previous daemon announced and the first plan lacks, as if they left the
-// file now. Which virtual services they had is unknown, see holds.
+// file now. The record says only where they may be: the first order looks. Which virtual services they had is unknown,
+// see holds.
 func (a *announcer) withdrawFormer(planned map[netip.Addr]*announcement, now time.Time) {
 	for _, addr := range slices.SortedFunc(maps.Keys(a.before), netip.Addr.Compare) {
-		on := slices.Max(append([]string{""}, a.before[addr]...)) // "" is its local route
-		if planned[addr] == nil && on != "" {
-			one := &announcement{since: now, Address: judge.Address{Device: on, Known: true, At: on,
+		if devices := a.before[addr]; planned[addr] == nil && len(devices) > 0 { // more than a claim
+			one := &announcement{since: now, Address: judge.Address{Device: slices.Max(devices), Left: now,
 				Want: lvs.Wanted{Addr: addr, Local: true}}}
 			a.list, a.leavers = append(a.list, one), append(a.leavers, one)
 		}

@@ -152,8 +152,11 @@ func (w *world) does(verb, of string) {
 				w.before.Former = append(w.before.Former, s.Config.Key)
 			}
 		}
-	case "withdraw": // the daemon before may have left an address, on a device or on none
-		w.before.Announced = announce.Record{netip.MustParseAddr(first): strings.Fields(more)}
+	case "there": // an address has its route: its device, and the daemon that has it
+		w.there = announce.Place{Addr: netip.MustParseAddr(first), Local: true}
+		fmt.Sscan(more, &w.there.Device, &w.there.Owner)
+	case "withdraw": // the daemon before may have left an address on devices; "" is its route
+		w.before.Announced = announce.Record{netip.MustParseAddr(first): strings.Split(of, " ")[1:]}
 	case "lost": // orders for addresses, from now on
 		w.lost = true
 	case "reload":

@@ -50,6 +50,7 @@ type world struct {
 	texts   bool                // the log is noted in words
 	torn    lvs.Key             // the next reading misses it
 	lost    bool                // no order for addresses is answered
+	there   announce.Place      // where an address of the daemon before is
 	parts   map[string]string   // of configurations, by their names
 	reading maintenance.Reading // of maintenancedir, in a story
 	// carries are the connections and packets of servers, as the table counts them.
@@ -243,10 +244,14 @@ func (w *world) perform() {
 // place puts addresses on devices.
 func (w *world) place(want []lvs.Wanted) {
 	var where []string
-	for _, one := range want {
+	places := announce.Placed(want)
+	for i, one := range want {
 		at := strings.TrimSpace(fmt.Sprint(one.Addr, " on ", one.Device))
 		if one.Undecided {
 			at = fmt.Sprint(one.Addr, " stays")
+			if one.Addr == w.there.Addr {
+				places[i] = w.there
+			}
 		}
 		where = append(where, at)
 	}
@@ -255,7 +260,7 @@ func (w *world) place(want []lvs.Wanted) {
 		w.Placed(w.now, nil, unanswered.Err)
 		return
 	}
-	w.Placed(w.now, announce.Placed(want), nil)
+	w.Placed(w.now, places, nil)
 }
 
 // pass lets time pass, with all steps that it makes due.

@@ -208,12 +208,14 @@ func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 }
 
 // Found notes where an address is, and reports whether it has moved. The first place where it is found does not count
-// as a move.
+// as a move. If it is not even served there, no packet arrives for it any more.
 func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	was, known := a.At, a.Known
 	a.At, a.Known = at, true
 	if local {
 		a.RouteBy = time.Time{}
+	} else if at == "" && !known {
+		a.Left = time.Time{}
 	}
 	if moved = known && was != at; moved && !a.Left.IsZero() && was == a.Device {
 		a.Left = now
