@@ -11,7 +11,7 @@ import (
 )
 
 // This file keeps the conditions of the director itself: what this machine lacks to forward packets. The looks at the
-// machine come from outside, at each interval.
+// machine come from outside, at each interval; after a start once a second until one finds no fault.
 
 const (
 	enoughLooks  = 3           // looks in a row that find the machine broken, before withdrawon acts
@@ -24,7 +24,7 @@ type machine struct {
 	held    []lack
 	fault   string    // why this machine serves nobody; "": it does
 	worked  bool      // a look has found no fault
-	broken  int       // looks in a row that found a fault, one in each checkinterval
+	broken  int       // looks in a row that found a fault, one in each interval
 	counted time.Time // the last of them
 }
 
@@ -63,11 +63,13 @@ func (m *machine) look(found []view.Condition) {
 		}
 		return over
 	})
-	switch every := m.global.CheckInterval.Duration(); {
+	every := m.global.CheckInterval.Duration()
+	if !m.worked { // after a start: the looks come faster
+		every = time.Second
+	}
+	switch {
 	case m.fault == "":
 		m.broken, m.worked = 0, true
-	case !m.worked: // the daemon before may have withdrawn the addresses for it
-		m.broken = enoughLooks
 	case m.broken == 0 || now.Sub(m.counted) > every/2: // each reload looks at once
 		m.broken, m.counted = m.broken+1, now
 	}

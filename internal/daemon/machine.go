@@ -9,16 +9,24 @@ import (
 )
 
 // watchMachine checks whether this machine lacks anything that it needs to forward packets. It does so once per
-// checkinterval, until ctx is done.
+// checkinterval, until ctx is done. After a start, it does so each second until nothing is broken: for the same fault,
+// the daemon before may have withdrawn addresses, and a device may only just be coming up.
 func (f *configFile) watchMachine(ctx context.Context) {
 	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
+	starts := f.machine == nil
 	f.machine = machine
 	if !f.d.Table.Machine { // a table in memory forwards nothing
 		return
 	}
 	go func() {
-		for f.d.director.Looked(ctx, machine.Look(time.Now())) == nil &&
-			runfile.Pause(ctx, max(interval.Duration(), pollInterval)) {
+		for {
+			found, pause := machine.Look(time.Now()), max(interval.Duration(), pollInterval)
+			if starts = starts && doctor.IsBroken(found); starts {
+				pause = pollInterval
+			}
+			if f.d.director.Looked(ctx, found) != nil || !runfile.Pause(ctx, pause) {
+				return
+			}
 		}
 	}()
 }

@@ -131,6 +131,11 @@ func (n networks) of(addr netip.Addr) netip.Prefix {
 // doctor reports all of them.
 func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
 
+// IsBroken reports whether one of the conditions stops all traffic.
+func IsBroken(found []view.Condition) bool {
+	return slices.ContainsFunc(found, func(c view.Condition) bool { return c.Trouble == judge.Broken })
+}
+
 func conditions(f facts) (list []view.Condition) {
 	e := &examination{facts: f}
 	for _, s := range e.services {
