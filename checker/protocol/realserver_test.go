@@ -192,12 +192,14 @@ func writeFile(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// freePort returns a port that is free on both loopback addresses, for TCP and UDP.
+var givenPorts sync.Map // by freePort
+
+// freePort returns another port at each call. It is free on both loopback addresses, for TCP and UDP.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	for range 100 {
 		port := testkit.FreeAddr(t).Port()
-		if isFree("tcp", port) && isFree("udp", port) {
+		if _, given := givenPorts.LoadOrStore(port, true); !given && isFree(port) {
 			return port
 		}
 	}
@@ -205,18 +207,15 @@ func freePort(t *testing.T) uint16 {
 	return 0
 }
 
-func isFree(network string, port uint16) bool {
+func isFree(port uint16) bool {
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		to := netip.AddrPortFrom(netip.MustParseAddr(host), port)
-		if network == "tcp" {
-			l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(to))
-			if err != nil {
-				return false
-			}
-			l.Close()
-			continue
+		to := net.JoinHostPort(host, strconv.Itoa(int(port)))
+		l, err := net.Listen("tcp", to)
+		if err != nil {
+			return false
 		}
-		c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(to))
+		l.Close()
+		c, err := net.ListenPacket("udp", to)
 		if err != nil {
 			return false
 		}
