@@ -53,7 +53,8 @@ func readFallback(v *value) {
 	}
 }
 
-// HasOwnFallback reports whether the first of AllFallbacks was written in this section.
+// HasOwnFallback reports whether the first of AllFallbacks was written in this section, as At says: it is for a
+// configuration that was just read.
 func (v *Virtual) HasOwnFallback() bool {
 	return len(v.AllFallbacks) > 0 && (v.has("fallback") || v.has("fallback6"))
 }
