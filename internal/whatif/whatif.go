@@ -226,7 +226,7 @@ func (w *World) check(every time.Duration) {
 		}
 	}
 	var all []schedule.Update
-	for _, t := range tasksOf(w.plan.Services) {
+	for _, t := range w.plan.Tasks {
 		if every == 0 || t.Every == every {
 			r := checker.Result{OK: !fails[t], Detail: "it is assumed to fail"}
 			all = append(all, schedule.Update{Task: t, Result: r, Began: w.now})
