@@ -170,11 +170,8 @@ func showSiblings(c *call, names []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 	defer cancel()
 	var asked []*exec.Cmd
-	via := c.via.And(c.path)
-	siblings := via.Siblings(names, c.dirs, false)
-	for _, s := range siblings { // all are asked now: else files that name each other would be, along every path
-		via = via.And(s.Path)
-	}
+	// all are asked now: else files that name each other would be, along every path
+	siblings, via := c.via.And(c.path).Siblings(names, c.dirs, false)
 	for _, s := range siblings {
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{s.Word}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())

@@ -57,17 +57,19 @@ type Sibling struct {
 	Path string // of its file; "" if that is missing
 }
 
-// Siblings returns what the names in execute= lead to, without the files in v. With here, a name that the folders of
-// daemons don't have may mean a file in the current folder, as with -d.
-func (v Via) Siblings(names []string, dirs instance.ConfigDirs, here bool) (all []Sibling) {
+// Siblings returns what the names in execute= lead to, without the files in v, and v with their files: a command that
+// all of them get need not be passed on to any. With here, a name that the folders of daemons don't have may mean a
+// file in the current folder, as with -d.
+func (v Via) Siblings(names []string, dirs instance.ConfigDirs, here bool) (all []Sibling, with Via) {
+	with = slices.Clone(v)
 	for _, name := range names {
 		s := siblingOf(name, dirs, here)
 		isIn := func(path string) bool { return s.Path == path || runfile.SameFile(s.Path, path) }
 		if s.Path == "" || !slices.ContainsFunc(v, isIn) {
-			all = append(all, s)
+			all, with = append(all, s), append(with, s.Path)
 		}
 	}
-	return all
+	return all, with
 }
 
 func siblingOf(name string, dirs instance.ConfigDirs, here bool) Sibling {
@@ -118,7 +120,8 @@ func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.names
-	s.names, s.gone = slices.Concat(before, now), without(before, now) // no other daemon need tell any of them
+	s.gone = without(before, now)
+	s.names = slices.Concat(now, s.gone) // all that this reload concerns, see run
 	s.run(s.gone, "", sibling+"stop", via)
 	s.run(without(before, s.gone), "reload", sibling+"reload || "+s.startLine(), via)
 	s.run(without(now, before), "", s.startLine(), via)
@@ -139,20 +142,18 @@ func (s *siblings) run(names []string, key, line string, via Via) {
 	if s.over {
 		return
 	}
-	via = via.And(s.d.Config.Path)
 	given := fmt.Sprintf("%s=%d", givenEnv, s.role.Given)
 	self, err := os.Executable()
 	if err != nil {
 		s.d.failed(notify.HookFailed, "Execute", err)
 		return
 	}
-	told := via.Siblings(names, s.d.Config.Dirs, true)
-	for _, one := range via.Siblings(slices.Concat(names, s.names), s.d.Config.Dirs, true) {
-		if !slices.Contains(via, one.Path) {
-			via = via.And(one.Path) // this daemon tells it, and no other one need do so
+	concerned := slices.Concat(names, without(s.names, names)) // no other daemon need tell any of them
+	all, via := via.And(s.d.Config.Path).Siblings(concerned, s.d.Config.Dirs, true)
+	for _, one := range all {
+		if !slices.Contains(names, one.Name) {
+			continue
 		}
-	}
-	for _, one := range told {
 		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
 		hook := executed(one.Name)
 		hook.Key = key
