@@ -125,7 +125,6 @@ func (a *announcer) decide(now time.Time) {
 		one.gone = len(one.virtuals) == 0 && a.idle() && one.IsGone(together, now)
 		return one.gone
 	})
-	a.dropLeavers()
 	var all []lvs.Wanted
 	for _, one := range a.list {
 		a.look = earliest(a.look, one.Place(a.hosts(one), a.command(one), together, now))

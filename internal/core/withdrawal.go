@@ -41,21 +41,13 @@ func (a *announcer) isWithdrawn(now time.Time) bool {
 // announced. If it has none, it may be one of the previous daemon, and waits for all addresses of that daemon.
 func (a *announcer) holds(addresses []*announcement) bool {
 	if len(addresses) == 0 {
-		a.dropLeavers()
+		// there may be thousands of them, and as many virtual services that wait: they are looked at once
+		for len(a.leavers) > 0 && !a.lingers(a.leavers[0]) {
+			a.leavers = a.leavers[1:]
+		}
 		addresses = a.leavers
 	}
 	return !a.looked || slices.ContainsFunc(addresses, a.lingers)
-}
-
-// dropLeavers drops the leavers before the first that still has to be served. There may be thousands of them, and as
-// many virtual services that wait.
-func (a *announcer) dropLeavers() {
-	switch i := slices.IndexFunc(a.leavers, a.lingers); i {
-	case -1:
-		a.leavers = nil
-	default:
-		a.leavers = a.leavers[i:]
-	}
 }
 
 // lingers reports whether an address that left the file still has to be served.
