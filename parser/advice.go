@@ -303,7 +303,7 @@ func (a adviser) isFixed(real *Real) bool {
 }
 
 // severityOf reports whether lines of servers are wrong, and how severe that is. A mistake of a list is only a warning
-// at a start, where a refused file would keep a director down, and while it is in force.
+// at a start, where a refused file would keep a director down, and while it is in force; so severityOf notes it.
 func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, found bool) {
 	for i := range a.s.reals {
 		l := &a.s.reals[i]
@@ -315,6 +315,7 @@ func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, fo
 		}
 	}
 	if was := a.inForce[a.ID]; a.inForce == nil || was != nil && was.lenient {
+		a.lenient = a.lenient || found
 		return Warning, found
 	}
 	return Error, found

@@ -128,10 +128,6 @@ func (c *AlsoCheck) hasPort() bool { return c.Type != Ping && c.Type != External
 
 // furtherChecks adds the checks of alsocheck and agentport. It is called when the rest of the section has been read.
 func (a adviser) furtherChecks(hostName string) {
-	lacking, lacks := a.severityOf(func(l *realLine) bool { return strings.Trim(l.port, "0") == "" })
-	if a.Mark > 0 {
-		lacking, lacks = Error, true
-	}
 	for i := range a.AlsoChecks {
 		c := &a.AlsoChecks[i]
 		switch {
@@ -139,18 +135,26 @@ func (a adviser) furtherChecks(hostName string) {
 			a.error(conflict, c.At,
 				"alsocheck is given with checktype=%s, which checks nothing; use only one of them",
 				a.CheckType)
-		case c.Port == 0 && c.hasPort() && lacks:
-			a.lenient = lacking == Warning
-			a.tell(lacking, incomplete, c.At,
-				"%s has no port, which it needs under a firewall mark and where real servers have "+
-					"none; the form is %s",
-				c.Type, alsoCheckForm)
+		case c.Port == 0 && c.hasPort():
+			a.needsPort(c)
 		}
 		a.also = append(a.also, a.with(c, hostName))
 	}
 	if a.AgentPort > 0 {
 		a.also = append(a.also, a.with(&AlsoCheck{Type: Agent, Port: int(a.AgentPort), Request: a.AgentSend,
 			At: a.At["agentport"]}, ""))
+	}
+}
+
+// needsPort examines a check without a port, which needs one under a firewall mark and where real servers have none.
+func (a adviser) needsPort(c *AlsoCheck) {
+	severity, lacks := Error, a.Mark > 0
+	if !lacks {
+		severity, lacks = a.severityOf(func(l *realLine) bool { return strings.Trim(l.port, "0") == "" })
+	}
+	if lacks {
+		a.tell(severity, incomplete, c.At, "%s has no port, which it needs under a firewall mark and where "+
+			"real servers have none; the form is %s", c.Type, alsoCheckForm)
 	}
 }
 

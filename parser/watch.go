@@ -80,7 +80,6 @@ func (a adviser) watches() {
 		switch s := asked[name]; {
 		case name == "mysql" && own && !slices.ContainsFunc(a.Checks(), logsInToMySQL):
 			severity, _ := a.severityOf(a.isMySQL)
-			a.lenient = a.lenient || severity == Warning
 			a.tell(severity, incomplete, a.At["watch"],
 				"watch needs a check of mysql that logs in: a server counts idle connections as "+
 					"errors, then refuses this machine, and only a log-in resets that count")
