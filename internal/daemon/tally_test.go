@@ -296,9 +296,9 @@ func TestReloadsAreCounted(t *testing.T) {
 func TestNothingStartsASiblingAfterItsStop(t *testing.T) {
 	d := counted()
 	d.hooks = notify.NewHooks(d.journal)
-	d.siblings = &siblings{d: d}
-	d.siblings.stop(nil)
-	d.siblings.run([]string{"a.cf"}, "", "false", nil)
+	s := &siblings{d: d}
+	s.stop(nil)
+	s.run([]string{"a.cf"}, "", "false", nil)
 	d.hooks.Close(t.Context())
 	d.journal.Close(t.Context())
 	testkit.Equal(t, d.tally.process().Events["hook-failed"], 0)
