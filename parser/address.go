@@ -17,7 +17,7 @@ type header struct {
 	port    string // number or service name
 }
 
-// read reads an address and port, or a mark. It warns of any text after it, which the Perl ldirectord ignores.
+// read reads an address and port, or a mark. It warns of any further text, which the Perl ldirectord ignores.
 func (h *header) read(v *value) {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
@@ -105,6 +105,6 @@ func looksLikeIPv6(s string) bool {
 	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
-// numeric matches hosts that the C library reads as an address without a look-up. Such a host consists of decimal,
-// octal or hexadecimal numbers, separated by dots.
+// numeric matches hosts that consist of decimal, octal or hexadecimal numbers, separated by dots. The C library reads
+// up to four of them as an address, without a look-up.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)

@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// advise warns of settings that are accepted but are surely mistakes.
+// advise warns of settings that have no effect or are surely mistakes, and refuses a few of them.
 func (a adviser) advise() {
 	a.phase = advice
 	for _, check := range a.Checks() {
@@ -140,7 +140,7 @@ func (r *resolver) useless(directive, text string) {
 	}
 }
 
-// pageAdvice warns of a page that can't be reached.
+// pageAdvice warns of statuspage without listen, and of statushost without statuspage.
 func (r *resolver) pageAdvice(g *Global) {
 	if g.StatusPage && !g.Listen.IsValid() {
 		r.useless("statuspage", "statuspage has no effect without listen")
@@ -210,8 +210,9 @@ func (v *Virtual) neverFast() string {
 	return ""
 }
 
-// ports warns of marked ports that no check uses. It does not warn if a check runs a command. It also does not warn if
-// the section's only check has a checkport, because that port may have been chosen on purpose.
+// ports warns of marked ports that no check uses, except for those in ranges. It does not warn if a check runs a
+// command. It also does not warn if the section's only check has a checkport, because that port may have been chosen on
+// purpose.
 func (a adviser) ports() {
 	checks := a.Checks()
 	if len(a.AlsoChecks) == 0 && a.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
@@ -292,9 +293,9 @@ func (a adviser) kernel() {
 	}
 }
 
-// isFixed reports whether a server's line decides alone about its servers, see realLine.isFixed.
+// isFixed reports whether realLine.isFixed is true for the line of a server.
 func (a adviser) isFixed(real *Real) bool {
-	for i := range a.s.reals { // a list has a realLine for each server, and the first tells
+	for i := range a.s.reals { // a list has a realLine for each server; the first is enough
 		if l := &a.s.reals[i]; l.At == real.At {
 			return l.isFixed()
 		}
@@ -302,8 +303,9 @@ func (a adviser) isFixed(real *Real) bool {
 	return false
 }
 
-// severityOf reports whether lines of servers are wrong, and how severe that is. A mistake of a list is only a warning
-// at a start, where a refused file would keep a director down, and while it is in force; so severityOf notes it.
+// severityOf reports whether lines of servers are wrong, and how severe that is. A mistake in a list is only a warning
+// at a start, because a refused file would keep the director down. It remains a warning at reloads while a
+// configuration with it is in force, which lenient records.
 func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, found bool) {
 	for i := range a.s.reals {
 		l := &a.s.reals[i]
@@ -389,7 +391,7 @@ func (a adviser) server(real *Real) {
 	a.keptPort(noEffect, "server", real)
 }
 
-// MasqLoopback is the beginning of a warning, which ldirectord doctor prints too.
+// MasqLoopback begins a warning of the parser and one of ldirectord doctor.
 const MasqLoopback = "with masq, clients on other machines do not reach"
 
 // own counts the servers of a section that are not backups, and those of them that have a weight above 0.

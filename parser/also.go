@@ -146,7 +146,8 @@ func (a adviser) furtherChecks(hostName string) {
 	}
 }
 
-// needsPort examines a check without a port, which needs one under a firewall mark and where real servers have none.
+// needsPort refuses a check without a port under a firewall mark, or where real servers have none either. It may only
+// warn if these servers are in a list, see severityOf.
 func (a adviser) needsPort(c *AlsoCheck) {
 	severity, lacks := Error, a.Mark > 0
 	if !lacks {

@@ -147,8 +147,9 @@ func (v *Virtual) onlyAnnounced(directive string, isOn bool) string {
 	return directive + onlyWithAnnounce
 }
 
-// announced warns of settings that withdraw an address while its clients are still served, and of schedulers that break
-// connections when another director takes over.
+// announced warns of schedulers that break connections when another director takes over. Without lastresort, it also
+// warns of settings that withdraw an address from all directors, or that keep it announced by a director that can't
+// reach its servers.
 func (a adviser) announced() {
 	servers := len(a.Reals) + len(a.Waiting)
 	if len(a.Announced()) == 0 || servers == 0 {

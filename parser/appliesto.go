@@ -43,8 +43,9 @@ func Enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// unused warns of directives that no check of the section uses. It does not warn if the check is switched off, because
-// it may be switched on again. It also does not warn if the service was refused, because another service was meant.
+// unused warns of directives that no check of the section uses. It does not warn if checktype is on or off, because
+// servers may be checked again later. It also does not warn if the service was refused, because another service was
+// meant.
 func (a adviser) unused() {
 	refused := a.has("service") && a.s.v.Service == ""
 	if a.checksNothing() || refused {

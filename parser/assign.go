@@ -7,7 +7,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := r.read(l, d, s)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		where := at
-		if d.Form == RealServer { // the Perl ldirectord reads it with its names
+		if d.Form == RealServer { // the Perl ldirectord reads real servers when it looks up their names
 			where.phase = realNames
 		}
 		r.compare(where, d, v, literal)

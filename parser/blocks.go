@@ -18,7 +18,7 @@ type blockID struct{ kind, name string }
 
 // block is a section whose lines other sections use.
 type block struct {
-	*section // where the lines are read; of its virtual service only the places of lines and `use` count
+	*section // of its v, only At and Use count
 	blockID
 	lines  []line
 	next   *block // the block that it uses; nil for none
@@ -113,8 +113,8 @@ func (b *block) trial(ipv6 bool) *section {
 	return &section{header: header{Key: lvs.Key{IPv6: ipv6}}, from: b.blockID}
 }
 
-// takeDefaults gives each section the lines of the block that it uses. That block may in turn use another block, whose
-// lines the section gets as well.
+// takeDefaults gives each section the lines of the blocks that it uses. A block of defaults may in turn use another
+// block, whose lines the section gets as well.
 func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
 		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
@@ -152,7 +152,7 @@ func (r *reader) usedBy(s *section) *block {
 	return b
 }
 
-// use returns a block, which then counts as used. It returns nil if the name is "" or the first line of the block was
+// use returns a block, which then counts as used. It returns nil if there is no such block, or its first line was
 // refused.
 func (r *reader) use(id blockID) *block {
 	b := r.blocks[id]
@@ -162,7 +162,8 @@ func (r *reader) use(id blockID) *block {
 	return b
 }
 
-// take reads the lines of a block into a section, except for directives that the section already has.
+// take reads the lines of a block into a section. It omits directives that the section already has, that the section's
+// own directives exclude, or that are for the other address family.
 func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
@@ -177,8 +178,8 @@ func (r *reader) take(s *section, b *block) {
 	}
 }
 
-// takeLine reads a line of a block into a section, unless the text of all sections together would exceed the maximum
-// size of a file.
+// takeLine reads a line of a block into a section, unless all sections together would then have taken more than MaxSize
+// bytes from blocks.
 func (r *reader) takeLine(s *section, b *block, l line) {
 	if r.taken > MaxSize {
 		return
@@ -198,9 +199,9 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 	}
 }
 
-// isReported reports whether a finding about a line of a block was reported for another section. It also returns true
-// for advice that the line has no effect in this section, or has another effect in the Perl ldirectord, because other
-// sections use the block too.
+// isReported reports whether a finding about a line of a block has been reported before. It also returns true for
+// advice that the line has no effect in this section, or has another effect in the Perl ldirectord, because other
+// sections also use the block.
 func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
 		return false
@@ -236,7 +237,7 @@ func (c *Config) Taken(v *Virtual) string {
 	return blocks + Enumerate(names) + ": " + strings.Join(taken, ", ")
 }
 
-// blockNames returns the blocks whose lines a virtual service has taken.
+// blockNames returns the names of the blocks that a section names: its checkdef and its defaults.
 func (v *Virtual) blockNames() []string {
 	return slices.DeleteFunc([]string{v.CheckName, v.Use}, func(name string) bool { return name == "" })
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxLines  = 3  // how many lines of similar findings are listed
-	maxListed = 10 // how many servers
+	maxListed = 10 // how many places Listed lists
 )
 
 // differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise equal.
@@ -28,8 +28,8 @@ func WithoutPlaces(text string) string { return differing.ReplaceAllString(text,
 // Places returns the lines, ports and addresses in a text.
 func Places(text string) []string { return differing.FindAllString(text, -1) }
 
-// AtStart reports whether start and reload print a finding. They print errors, warnings that the Perl ldirectord prints
-// too, and those that concern the service of clients.
+// AtStart reports whether start and reload print a finding. They print errors, warnings that the Perl ldirectord also
+// prints, and those in atStart.
 func (d Diagnostic) AtStart() bool {
 	return d.Severity == Error || d.IsPerls() || d.Severity == Warning && slices.Contains(atStart, d.Kind)
 }
@@ -53,7 +53,7 @@ func (d Diagnostic) common() string {
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(false) }
 
 // ForLog is like Brief, but omits notes, keeps the order of the file, and keeps all warnings that the Perl ldirectord
-// prints too.
+// also prints.
 func (ds Diagnostics) ForLog() Diagnostics {
 	isNote := func(d Diagnostic) bool { return d.Severity == Note }
 	return slices.DeleteFunc(ds.ByPosition(), isNote).brief(true)

@@ -30,8 +30,8 @@ func (r *reader) nameChecks(text string) {
 // definesCheck reports whether the value's line is in a checkdef.
 func (v *value) definesCheck() bool { return v.section.from.kind == "checkdef" }
 
-// readService reads the name of a checkdef or a protocol. A checkdef takes precedence over a protocol with the same
-// name.
+// readService reads the name of a checkdef or a service. A checkdef takes precedence over a service with the same name.
+// Within a checkdef, only a service is allowed.
 func readService(v *value) string {
 	text := unquote(v.text)
 	if !v.definesCheck() {

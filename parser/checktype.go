@@ -28,8 +28,8 @@ var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, 
 // definedTypes are the check types that a checkdef may have.
 var definedTypes = []string{Negotiate, Connect, Ping, External}
 
-// readCheckType reads a check type or the number of connects. The Perl ldirectord reads any value that contains a digit
-// as a number of connects.
+// readCheckType reads a check type or the number of connects. It refuses a check type with a digit after it, because
+// the Perl ldirectord reads any value that contains a digit as a number of connects.
 func readCheckType(v *value) {
 	virtual := &v.section.v
 	first, _ := cutWord(unquote(v.text))
@@ -58,7 +58,7 @@ func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.Check
 
 func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
 
-// checksNothing reports whether the check of a section is switched on or off by hand.
+// checksNothing reports whether checktype is on or off, so that the section's servers are not checked.
 func (v *Virtual) checksNothing() bool { return v.CheckType == On || v.CheckType == Off }
 
 // Pings reports whether the check of a section is a ping. That includes connect with UDP, because connecting a UDP

@@ -51,7 +51,7 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 }
 
 // readRequest adds a slash to a request that does not begin with one, even to a query or a URL. Checks remove that
-// slash.
+// slash, except from paths.
 func readRequest(v *value) string { return withSlash(quoted(v)) }
 
 func withSlash(request string) string {
@@ -106,8 +106,9 @@ var withoutFolder = map[string]string{
 	monitorfileClosed: "until it can be, nothing is written to it",
 }
 
-// try tests access to a file, if Options allows it. format is the format of the error. If the only problem is that the
-// current user lacks the rights, try just warns, because the configuration is right.
+// try tests access to a file, if Options allows it. format is the format of the error. It only warns if the current
+// user lacks the rights, if only the last folder of the path is missing, or if opening a log or monitor file takes too
+// long.
 func (v *value) try(open func(path string) error, path, kind, format string) {
 	if open == nil || v.problem != nil {
 		return
@@ -148,8 +149,8 @@ func (v *value) lacksOnlyFolder(path string) bool {
 	return filepath.IsAbs(path) && above != "/" && v.opts.DirExist != nil && v.opts.DirExist(above)
 }
 
-// readableFile reads the path of an existing file, with or without double quotes. The command that reads the path may
-// have another folder than the daemon.
+// readableFile reads the path of an existing file, with or without double quotes. The path must be absolute, because a
+// command and the daemon may have different working directories.
 func readableFile(v *value) string {
 	path := optionallyQuoted(v)
 	if !strings.HasPrefix(path, "/") {

@@ -1,7 +1,10 @@
-// Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config.
+// Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config. directives.go is the table
+// of all directives, with the values that each may have. Values with rules of their own are read in the *values.go
+// files, and in files named after their subject, such as mark.go. Names and defaults of directives are in the tags of
+// Config's fields.
 //
-// It has no side effects: it takes bytes, and returns a configuration and diagnostics. It looks up names and opens
-// files only through the functions in Options.
+// The parser has no side effects: it takes bytes, and returns a configuration and diagnostics. It looks up names and
+// opens files only through the functions in Options.
 package parser
 
 import (
@@ -23,13 +26,13 @@ type Config struct {
 	Global   Global
 	Virtuals []*Virtual     // in file order
 	Names    []resolve.Name // the host names that were looked up, sorted
-	Parts    []string       // paths of the files that include read
-	// the hashes of the passwords in files, by path
+	Parts    []string       // paths of the files read by include
+	// SHA-256 of the passwords in files, by path; without credentials and smtppasswdfile
 	Secrets map[string][sha256.Size]byte
 	Unsound []*Virtual // sections with an error, as far as they were read, for further diagnostics
 
 	hidesSecrets bool            // in its JSON
-	blocks       map[int]blockID // the block of each of their lines
+	blocks       map[int]blockID // the block of each line that is in one, by line number
 }
 
 // Position is a place in a file. Lines and columns are counted from 1. Line 0 means the file as a whole.
@@ -109,17 +112,17 @@ type Global struct {
 	Execute        []string `cf:"execute,repeats,as-text,shown-empty"` // in file order, each once
 	EmailAlertFrom string   `cf:"emailalertfrom"`
 	ReaddQuiescent bool     `cf:"readdquiescent=no"`
-	EmptyOK        bool     `cf:"emptyok=no,extension"` // a list may be empty
-	// the time after which a list that has lost more than half of its servers is used
+	EmptyOK        bool     `cf:"emptyok=no,extension"` // lists of servers may be empty
+	// how long a list that has lost many servers is not used, see List.Shrunk
 	ShrinkWait     Seconds `cf:"shrinkwait=600,extension"`
 	MaintenanceDir string  `cf:"maintenancedir"`
 	Supervised     bool    `cf:"supervised=no"`
 	Fork           bool    `cf:"fork=no"`
 	// the interval of repeated look-ups of real servers' names; 0: none
 	Resolve Seconds `cf:"resolve,extension"`
-	// how long the kernel remembers idle connections
+	// how long the kernel remembers idle connections; 0 leaves a timeout as it is
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
-	// how long the services of a withdrawn address still serve; up to 10
+	// how long the services of a withdrawn address still serve; up to 10 s
 	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
 	// "broken": while this machine can't forward packets, addresses are announced as lastresort directs; or "no"
 	WithdrawOn string         `cf:"withdrawon=no,extension"`
@@ -128,7 +131,7 @@ type Global struct {
 	Metrics string `cf:"metrics=full,extension"`
 	// whether Listen also serves a page for browsers
 	StatusPage bool   `cf:"statuspage=no,extension"`
-	StatusHost string `cf:"statushost,extension"` // a host name of that page; "" for none
+	StatusHost string `cf:"statushost,extension"` // a further host name by which browsers reach it; "" for none
 	// group that may use the control socket; "" for none
 	StatusGroup string `cf:"statusgroup,extension"`
 	Settings
@@ -157,7 +160,7 @@ type Virtual struct {
 	AnnounceAddress []netip.Addr `cf:"announceaddress,extension"`
 
 	Scheduler  string  `cf:"scheduler=wrr"`
-	SchedFlags string  `cf:"schedflags"`            // comma list as written, "" when none
+	SchedFlags string  `cf:"schedflags"`            // as written, separated by commas; "" when none
 	Persistent int     `cf:"persistent,as-seconds"` // seconds, up to 31 days; 0 when not persistent
 	Netmask    Netmask `cf:"netmask"`               // only with Persistent
 	// persistence engine (sip), "" for none; only with Persistent
@@ -165,13 +168,13 @@ type Virtual struct {
 
 	// one of the check types; Agent is never written in a file
 	CheckType    string `cf:"checktype=negotiate,as-words,check"`
-	NumConnects  int    // Combined only
+	NumConnects  int    // between two negotiate checks; only with Combined
 	CheckCommand string `cf:"checkcommand=/bin/true,check"`
 	// the arguments of CheckCommand, see Arguments; "": the usual four
 	CheckArgs string `cf:"checkargs,extension,check"`
-	CheckPort int    `cf:"checkport,check"` // 0: the real server's
+	CheckPort int    `cf:"checkport,check"` // 0: that of the real server or service, see PortOf
 	settings.Origin
-	// further checks, which must pass too; in file order
+	// further checks, in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells
 	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers'
@@ -190,7 +193,6 @@ type Virtual struct {
 	Load        string `cf:"load"`                  // accepted for old files, without effect
 	SNI         string `cf:"sni,extension,for-tls"` // "" means VirtualHost
 
-	// Extensions, all opt-in.
 	StartTLS bool `cf:"starttls=no,extension"`
 	UseTLS   bool `cf:"tls=no,extension"`
 	// the password may be sent in clear text
@@ -198,8 +200,8 @@ type Virtual struct {
 	// These are side by side to save memory.
 	Observe   lvs.Observe `cf:"observe=no,extension"` // see Observes
 	OnePacket bool        `cf:"ops=no"`               // only for udp
-	isAlso    bool        // it is one of Checks
-	lenient   bool        // a mistake of its lists was only warned of
+	isAlso    bool        // it is a further check, see Checks
+	lenient   bool        // a mistake in its lists caused only a warning
 	// the state of a server that does not answer datagrams, see PingsTheSilent
 	Silence silence `cf:"silence=down,extension,check"`
 	// "Name: value" of RFC 9110, in file order
@@ -208,16 +210,17 @@ type Virtual struct {
 	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
 	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
-	// in the order in which they serve: the own or global fallback server with its port filled in, and those that
-	// serve instead while it fails its fallbackcheck, in file order; none: there is no fallback
+	// the section's or the global fallback server with its port filled in, then, in file order, those of
+	// alsofallback, which serve while the servers before them fail their fallbackcheck; none: there is no fallback
 	AllFallbacks []Real
 	MonitorFile  string `cf:"monitorfile"`
 	ServiceName  string `cf:"servicename,shown-written,as-free"`
 	Comment      string `cf:"comment,shown-written,as-free"`
 
 	Reals   []Real    // in file order, one for each address of a range; backups come last
-	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
-	// servers that left while a new name has no address, or a new list is missing: it may be mistyped
+	Waiting []Waiting // lines of real servers without an address, in the same order; none unless Options.Wait
+	// servers of the previous configuration, kept while a new name has no address or a new list is missing, because
+	// it may be mistyped; some of them may also be in Reals
 	Staying []Real
 
 	also    []*Virtual // see Checks
@@ -229,7 +232,7 @@ type Tells struct {
 	AgentPort uint16 `cf:"agentport,extension"` // the port that is asked; 0: none
 	// the exit status of checkcommand is a weight
 	ExternalWeight bool   `cf:"externalweight=no,extension"`
-	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes
+	AgentSend      string `cf:"agentsend,extension,as-escaped"` // the bytes that are first sent to AgentPort
 	// the statuses of http and https by which a server asks for no new clients; none of them is in HTTPStatus
 	DrainStatus settings.HTTPStatuses `cf:"drainstatus,extension"`
 }
@@ -269,7 +272,7 @@ type Marking struct {
 }
 
 // Real is one real server of a virtual service, or its fallback server. The parser warns if a server is in a virtual
-// service more than once. The kernel has only one entry for it, so the last line counts.
+// service more than once. The kernel has only one entry for it: that of the last line whose server passes its checks.
 type Real struct {
 	Addr     netip.AddrPort // port 0 when none was written
 	Forward  lvs.Forward
@@ -279,8 +282,8 @@ type Real struct {
 	hasLower, hasUpper bool // whether a threshold was written, even 0
 
 	Weight int
-	Lower  int       // connection thresholds; 0 when none
-	Upper  int       //
+	Lower  int       // lower connection threshold; 0 when none
+	Upper  int       // upper connection threshold; 0 when none
 	Own    *Exchange // the line's request and answer, see Virtual.Asks; nil: none
 	At     Position
 	Named  *Named   // nil unless the line has one host name
@@ -295,14 +298,14 @@ type Named struct {
 	Host string // as written
 	// its address may change while the daemon runs, so messages use the name; see Global.Resolve
 	Followed bool
-	Earlier  []Real // the same server at its former addresses, Name.Earlier
+	Earlier  []Real // the same server at its former addresses, see resolve.Name
 }
 
-// Waiting is a line of real servers that takes effect as soon as its host name has an address.
+// Waiting is a line of real servers that takes effect as soon as its host names have addresses.
 type Waiting struct {
 	Name    string // the name of one server in orders, web1:80; a range as written
 	IsRange bool
-	Host    string // the name without an address
+	Host    string // the first name without an address
 	Why     string // why it has none
 	Weight  int
 	Backup  bool
@@ -317,7 +320,7 @@ type Mail struct {
 	SMTP   string       `cf:"smtp"` // server; "" means the local sendmail
 	Port   uint16       `cf:"smtpport=25,extension"`
 	TLS    MailTLS      `cf:"smtptls=no,extension"`
-	Detail bool         `cf:"emailalertdetail=no,extension"` // more details than the Perl's mail has
+	Detail bool         `cf:"emailalertdetail=no,extension"` // more details than in the Perl ldirectord's mail
 	User   string       `cf:"smtpuser,extension"`            // "": no log-in
 	// the file with the user's password: a path, or credential:NAME
 	PasswdFile string `cf:"smtppasswdfile,extension"`

@@ -10,10 +10,10 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Severity is the severity of a diagnostic.
+// Severity makes a diagnostic an error, a warning or a note.
 type Severity uint8
 
-// An Error makes the parser refuse the configuration. A Note is a recommendation.
+// An Error makes the parser refuse the configuration. A Note is a recommendation, or describes an effect of a setting.
 const (
 	Warning Severity = iota
 	Error
@@ -45,15 +45,15 @@ const (
 	fallbackPort      = "fallback-port-unresolved"
 	logfileClosed     = "logfile-unwritable"
 	monitorfileClosed = "monitorfile-unwritable"
-	unreadable        = "file-unreadable" // a part, certificates or a key
+	unreadable        = "file-unreadable" // a part, certificates, a key or a password file
 	tooLarge          = "too-large"
-	tooMany           = "too-many" // errors or warnings
+	tooMany           = "too-many" // findings of one kind, or errors
 )
 
-// The kinds of warnings. They are stable too.
+// The kinds of warnings and notes, which are stable like those of errors.
 const (
 	layout      = "layout"       // accepted although the Perl ldirectord refuses it
-	deprecated  = "deprecated"   //
+	deprecated  = "deprecated"   // accepted, but should be written otherwise
 	loose       = "loose-value"  // part of the value is ignored
 	repeated    = "repeated"     // a directive or server given twice
 	noEffect    = "no-effect"    // accepted, but without effect
@@ -166,13 +166,13 @@ type report struct {
 	reported map[reportedText]bool // about these lines
 
 	reportedLine int    // the last line with a layout that was reported
-	refusal      string // how the Perl ldirectord refuses that line
+	refusal      string // the kind of error with which the Perl ldirectord refuses that line
 }
 
 // group is what maxFindings limits. A mistake in every line must not hide warnings of another kind.
 type group struct {
 	Severity
-	kind string // "" for errors: there the reading stops
+	kind string // "" for errors: at the limit for them, reading stops
 }
 
 // everyError is the group of all errors.

@@ -39,7 +39,7 @@ var (
 	unescaped = regexp.MustCompile(`^(?:[^\\"]|` + escapes.String() + `)*`)
 )
 
-// unescape replaces escapes by their bytes. It refuses unknown escapes, and quotes that are not escaped.
+// unescape replaces escapes with their bytes. It refuses unknown escapes, and quotes that are not escaped.
 func (v *value) unescape(text string) string {
 	switch rest := text[len(unescaped.FindString(text)):]; {
 	case rest == "":
@@ -50,7 +50,7 @@ func (v *value) unescape(text string) string {
 			rest[:min(2, len(rest))]).part = rest
 	}
 	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
-		b, _, _, _ := strconv.UnquoteChar(escape, '"') // \0, which unquoting does not know
+		b, _, _, _ := strconv.UnquoteChar(escape, '"') // fails for \0, so b is 0
 		return string([]byte{byte(b)})
 	})
 }

@@ -17,9 +17,9 @@ type Directive struct {
 	Default   string   // as in a file; "" for none
 	Extension bool     // unknown to the Perl ldirectord
 	Repeats   bool     // each line adds a value; for other directives the last line counts
-	Secret    bool     // its value is never shown
+	Secret    bool     // WithoutSecrets and Render hide its value
 	words     []string // of its tag, and where it may be written
-	Services  string   // the services for which it counts; "" for all
+	Services  string   // the services whose checks use it, for messages; "" for all
 	read      reading
 	kept      map[reflect.Type][]int // the indexes of its field in Global and Virtual
 }
@@ -85,7 +85,7 @@ const (
 
 // Channels receive the states of all virtual services. A reload that changes the channels sends all states again.
 type Channels struct {
-	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
+	Webhook string `cf:"webhook,extension,secret"` // the URL to which states are posted; "" for none
 }
 
 // withoutField lists directives whose values are not stored in a field as written. The words after a name also tell
@@ -105,7 +105,8 @@ var withoutField = []string{
 	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
 }
 
-// readers maps directives to the functions that read their values. All other directives are yes or no.
+// readers maps directives to the functions that read their values. Except for virtual and virtual6, all other
+// directives are yes or no.
 var readers = map[string]reading{
 	// Global
 	"include":        alone(readInclude),

@@ -18,7 +18,7 @@ import (
 type resolver struct {
 	report
 	globals   globals
-	unwritten section // without any line
+	unwritten section // a section without any line: the defaults
 	opts      Options
 	sections  []*section
 	names     *resolve.Table
@@ -122,7 +122,7 @@ func (s *Settings) fillTimeouts() {
 	}
 }
 
-// fillService sets the service of a negotiate check and the default log-in, unless they are written.
+// fillService sets the service that the port suggests and the default log-in of ftp and sip, unless they are written.
 func (v *Virtual) fillService(hostName string) {
 	v.Service = cmp.Or(v.Service, guessService(v.Addr.Port()))
 	switch v.Service {
@@ -160,7 +160,8 @@ func (v *Virtual) PortOf(real *Real) int {
 }
 
 // EntryOf returns the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
-// keeps the packet's port, so the entry has the port of the virtual service (ipvsadm(8), -r).
+// keeps the packet's port, so the entry has the port of the virtual service (ipvsadm(8), -r), unless that is a firewall
+// mark.
 func (v *Virtual) EntryOf(real *Real) netip.AddrPort {
 	if real.Forward == lvs.Masq || v.Protocol == lvs.Mark {
 		return real.Addr

@@ -7,8 +7,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// readFallback reads the last two words, server and method, as the Perl ldirectord does. If it refuses the value, an
-// earlier value remains.
+// readFallback reads the last two words, server and method, as the Perl ldirectord does. A single word is the server.
+// If readFallback refuses the value, an earlier value remains.
 func readFallback(v *value) {
 	list := words(v.text)
 	f := &realLine{line: v.line, Real: Real{Forward: lvs.Route, Weight: 1, At: v.position()}}
@@ -32,7 +32,7 @@ func readFallback(v *value) {
 	host, port := cutPort(word)
 	host = v.brackets(host)
 	if readsIPv6(word) && !strings.HasPrefix(host, "[") {
-		host, port = word, "" // wrong because of its brackets
+		host, port = word, "" // refused later, because it has no brackets
 	}
 	if host == "" {
 		v.refuse(badFallback, "the address is missing; it must be %s", fallbackForm)
@@ -53,8 +53,8 @@ func readFallback(v *value) {
 	}
 }
 
-// HasOwnFallback reports whether the first of AllFallbacks was written in this section, as At says: it is for a
-// configuration that was just read.
+// HasOwnFallback reports whether the first of AllFallbacks was written in this section. It needs the positions in At,
+// which the daemon drops after a start or reload.
 func (v *Virtual) HasOwnFallback() bool {
 	return len(v.AllFallbacks) > 0 && (v.has("fallback") || v.has("fallback6"))
 }

@@ -85,10 +85,10 @@ func inherit(global *Global, v, own *Virtual) {
 // Form says how quotes, comments and blanks in a directive's value are read.
 type Form uint8
 
-// The forms of values. Values with the form EscapedText or a later one are kept as written.
+// The forms of values. In values of the form EscapedText or a later one, every blank matters.
 const (
 	Words        Form = iota
-	WholeSeconds      // a number
+	WholeSeconds      // a whole number of seconds
 	Time              // a number of seconds, which may have a fraction or a unit
 	RealServer        // words with quoted strings
 	Strings           // the same

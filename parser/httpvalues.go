@@ -77,13 +77,14 @@ func readReceiveHeader(v *value) string {
 	return name + ": " + trim(pattern)
 }
 
-// ownHeaders maps the headers that the check itself writes to hints. The names are in lower case.
+// ownHeaders maps headers that a file can't give, because the check itself writes them, to hints. The names are in
+// lower case.
 var ownHeaders = map[string]string{
 	"host":              "use virtualhost",
 	"content-length":    "the check writes it, for httpbody",
 	"transfer-encoding": "the check writes the length of httpbody",
-	"connection": "each check has a connection of its own, and closes it; only Upgrade is allowed, for " +
-		"httpstatus = 101",
+	"connection": "each check uses its own connection and closes it; the only value allowed is Upgrade, which " +
+		"httpstatus = 101 needs",
 }
 
 // isTokenByte reports whether a byte is a tchar of RFC 9110, section 5.6.2.

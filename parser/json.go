@@ -98,7 +98,7 @@ func orNull(value any, set bool) any {
 	return value
 }
 
-// text converts text that may contain a URL.
+// text converts text that may contain a URL. It hides the URL's log-in if secrets are hidden.
 func (c *Config) text(t string) text {
 	if c.hidesSecrets {
 		t = login.ReplaceAllLiteralString(t, "://"+hidden+"@")
@@ -131,7 +131,7 @@ func (g *GlobalFallback) json() any {
 	return jsonObject{"tcp": tcp, "udp": udp}
 }
 
-// json returns the properties of a server that are in the kernel's table.
+// json returns the address, port, forwarding method and weight of a server, as written.
 func (r Real) json() jsonObject {
 	return jsonObject{"server": lvs.FormatAddr(r.Addr.Addr()), "port": r.Addr.Port(), "forward": r.Forward.String(),
 		"weight": r.Weight}
@@ -168,7 +168,7 @@ func (c *Config) virtual(v *Virtual) jsonObject {
 	return o
 }
 
-// ownValues returns the section's own values of directives that may be global.
+// ownValues returns the section's own values of directives that may be global, except for extensions.
 func (c *Config) ownValues(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {

@@ -29,8 +29,8 @@ const allPorts = "all"
 func readMark(v *value) {
 	s := v.section
 	if s.host != "" {
-		v.refuse(conflict, "mark is under an address; it gives packets the firewall mark of its section, so "+
-			"it belongs below virtual=MARK or virtual6=MARK")
+		v.refuse(conflict, "a mark line can't be in a section with an address; it sets the section's firewall "+
+			"mark on packets, so it belongs under virtual=MARK or virtual6=MARK")
 	}
 	address, rest := cutWord(v.text)
 	rest = trim(rest)

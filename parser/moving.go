@@ -48,7 +48,7 @@ func parseOnFail(text string) (lvs.OnFail, bool) {
 
 const usesNoWeight = "it ignores weights other than 0"
 
-// unmoved contains the schedulers with which weights should not change, with the reasons.
+// unmoved maps schedulers with which weights should not change to the reasons.
 var unmoved = map[string]string{
 	"sh":  "a changed weight sends clients to other servers",
 	"mh":  "a changed weight sends clients to other servers",
@@ -59,8 +59,8 @@ var unmoved = map[string]string{
 	"ovf": "a weight is the number of connections after which the next server gets clients",
 }
 
-// If the scheduler does not suit changes of weights, moves refuses directives that change weights, or warns of them. In
-// such a section it ignores a global slowstart.
+// moves refuses directives that change weights, or warns of them, if the scheduler does not suit changing weights. In
+// such a section it switches a global slowstart off.
 func (a adviser) moves() {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	type directive struct {

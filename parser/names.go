@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// This file replaces names by addresses, expands ranges of addresses, and reports names without an address.
+// This file replaces names with addresses, expands ranges of addresses, and reports names without an address.
 
 // lookup looks up names of one address family, and reports findings about them.
 type lookup struct {
@@ -225,7 +225,7 @@ func (c *Config) keepLeaving(before map[string]*Virtual, refines bool) {
 		if refines {
 			v.Staying = was.Staying
 		}
-		// with refines the name is one of a list
+		// with refines, only a list can bring a new name
 		if slices.ContainsFunc(awaited, isNew) {
 			v.Staying = eachOnce(slices.Concat(was.Reals, v.Staying))
 		}
@@ -259,8 +259,8 @@ func eachOnce(servers []Real) []Real {
 	})
 }
 
-// waiting returns what is known about a line. ok reports whether the line is right, apart from names that could not be
-// looked up.
+// waiting returns a line of real servers as one that waits for an address. ok is false if no look-up failed, or if the
+// line has another mistake.
 func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 	port := u.readPort(line.port, "")
 	if port.Reason != "" {

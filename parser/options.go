@@ -22,7 +22,7 @@ type Options struct {
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
 	// returns the first line of a password file or of credential:NAME, and possibly a warning; err is the reason
-	// why the file can't be used. nil: there are no such files
+	// why the file can't be used. nil: no file is read, and … is used as the password
 	ReadSecret func(path string) (secret, warning string, err error)
 	// returns the name of the user if an error of TryFile or TryRead means only that this user lacks rights. Such
 	// an error becomes a warning. "" or nil: it remains an error
@@ -31,5 +31,6 @@ type Options struct {
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord
 	HostName string                 // the name of this machine, in the default log-ins of ftp and sip
 	Lists    map[string]List        // the lists of realfile and realnames, see RealLists
-	Strict   bool                   // refuse the layouts that the Perl ldirectord refuses
+	// refuse what the Perl ldirectord refuses, except for extensions, and times that it reads otherwise
+	Strict bool
 }

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads the origin of check packets: the words of settings.Origin.
+// This file reads the origin of check packets: the directives of settings.Origin.
 
 // readCheckSource reads the address of this machine from which checks are sent.
 func readCheckSource(v *value) netip.Addr {

@@ -10,13 +10,13 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// MaxSize is the maximum size of a file, in bytes.
+// MaxSize is the maximum size of a file together with its parts, in bytes.
 const MaxSize = 64 << 20
 
 // Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. If there are
-// errors, the Config has only the sections without errors. Such a Config must not be run, but it can be examined, so
-// that all mistakes in a file are reported at once. The Config is nil if there is nothing to examine. Time and memory
-// grow linearly with the size of the file and of its ranges. All look-ups together take at most five seconds.
+// errors, Config.Virtuals has only the sections without errors. Such a Config must not be run, but it can be examined,
+// so that all mistakes in a file are reported at once. The Config is nil if there is nothing to examine. Time and
+// memory grow linearly with the size of the file and of its ranges. All look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{
 		resolver: resolver{
@@ -45,7 +45,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.dropListed()
 	written := r.report
 	written.count = maps.Clone(r.count)
-	cfg := r.config() // calls Options.Resolver, and notes the names
+	cfg := r.config() // notes the names, which LookUp then looks up
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
 		r.report = written
@@ -175,7 +175,8 @@ func (r *reader) header(l line) {
 	at.notes(v)
 }
 
-// opens reports whether a line that opens a section or block contains an =. If the line is indented, it adds a finding.
+// opens reports whether a line that opens a section or block contains an =. It adds a finding if there is none, or if
+// the line is indented.
 func (f finder) opens(l line, what string) bool {
 	if l.indent > 0 {
 		f.tolerate(l, unknownDirective, l.begin, l.name+" is indented; "+what+" begins in the first column")

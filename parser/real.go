@@ -10,15 +10,15 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// realLine is a line of real servers, or of a fallback server, as written. Problems of real servers are reported after
-// the section, because the Perl ldirectord reads real servers last.
+// realLine is a line of real servers or of a fallback server, as written, or one server of a list. Problems of real
+// servers are reported after the section, because the Perl ldirectord reads real servers last.
 type realLine struct {
 	line    line
 	hosts   []string // one, or the ends of a range; none if they were refused
 	port    string   // "" when there is none
 	Real             // the settings of each of the servers, and their port, but no address
 	list    string   // the list that it comes from; "" for a line of the file
-	isOpen  bool     // it is a range of host names, and they have no answers that tell its size
+	isOpen  bool     // it is a range of host names, whose size is not known without look-ups
 	problem *Diagnostic
 }
 
@@ -58,7 +58,8 @@ func (r *realLine) readEndpoint(v *value) {
 		v.refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
 	}
 	hosts, port := splitEndpoint(word)
-	if host, doubled := strings.CutSuffix(hosts[0], ":"); doubled && port != "" { // as in the Perl package
+	// two colons, as in an example of the Perl package
+	if host, doubled := strings.CutSuffix(hosts[0], ":"); doubled && port != "" {
 		hosts[0] = host
 		v.warn(suspicious, "there are two colons before port %q; one is enough", port)
 	}
@@ -270,7 +271,8 @@ const (
 	maxReals = 1 << 18
 )
 
-// rangeSize returns the number of addresses from first to last, inclusive, or 0 if there are too many.
+// rangeSize returns the number of addresses from first to last, inclusive, or 0 if there are more than maxRange or last
+// comes before first.
 func rangeSize(first, last netip.Addr) int {
 	size := 1
 	for ; first != last; first = first.Next() {

@@ -169,8 +169,8 @@ func (v *value) addListed(line realLine, port string) {
 	}
 }
 
-// takeLabels replaces settings of the line by the labels of a listed server, and adds their tags to those of the line.
-// If these are too many together, it returns an error and adds none.
+// takeLabels replaces settings of the line with the labels of a listed server, and adds its tags to those of the line.
+// If these are too many together, takeLabels returns an error and adds none.
 func (r *realLine) takeLabels(one ListedReal) error {
 	if one.Method != "" {
 		r.Forward = lvs.Forwards[one.Method]
@@ -240,8 +240,8 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 	return strings.Join(hosts, "->") + " " + port
 }
 
-// ReadList reads a list. A list is JSON in the format of Prometheus's file_sd, or has one server per line. If the last
-// line has no line feed, the list is refused, because it may be incomplete.
+// ReadList reads a list. A list is JSON in the format of Prometheus's file_sd, or has one server per line. A list of
+// lines is refused if its last line has no line feed, because it may be incomplete.
 func ReadList(text []byte) ([]ListedReal, error) {
 	read := listLines
 	if isJSON.Match(text) {

@@ -44,7 +44,7 @@ func excerpt(line string, offset int) string {
 // notTab matches the characters that are replaced by blanks in the line of the caret.
 var notTab = regexp.MustCompile(`[^\t]`)
 
-// visible replaces a control character by a visible one.
+// visible replaces a character that can't be printed, except for a tab, with one that can.
 func visible(r rune) rune {
 	if r == '\t' || unicode.IsPrint(r) {
 		return r

@@ -38,7 +38,7 @@ func readSecretFile(v *value) string {
 	if v.name == "smtppasswdfile" { // that file is read for each mail
 		return path
 	}
-	// of a file that changes between two sections the first sum stays, so that the change is noticed
+	// if a file changes between two sections, its first hash is kept, so that the change is noticed
 	if _, again := v.globals.secrets[path]; !isCredential && !again {
 		if v.globals.secrets == nil {
 			v.globals.secrets = map[string][sha256.Size]byte{}

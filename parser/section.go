@@ -2,7 +2,7 @@ package parser
 
 import "crypto/sha256"
 
-// globals holds the directives outside of sections.
+// globals holds the values of directives outside of sections.
 type globals struct {
 	Global
 	executes            map[string]bool              // the names in Execute
@@ -12,8 +12,8 @@ type globals struct {
 	fallback, fallback6 *realLine
 }
 
-// section is a virtual service as written, with its header and its directives. v already contains the values of
-// directives that do not depend on other lines.
+// section is a virtual service or a block as written, with its header and its directives. v already contains the values
+// of directives that do not depend on other lines.
 type section struct {
 	header
 	v        Virtual
@@ -21,7 +21,7 @@ type section struct {
 	from     blockID // the block whose lines it takes now
 	fallback *realLine
 	reals    []realLine
-	asking   []Position // the lines of servers with strings, also of lists that are empty
+	asking   []Position // the lines of servers that have strings, including lines whose lists are empty
 	marks    []markLine
 
 	moreFallbacks []*realLine // of alsofallback

@@ -36,7 +36,7 @@ var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh sed nq mh fo ovf
 func readScheduler(v *value) string {
 	name := firstRun(v.text, isLower)
 	if name == "" {
-		v.bad("is not a scheduler; it must be a name in lower case such as wrr")
+		v.bad("is not a scheduler; it must be a name in lower case, such as wrr")
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {

@@ -11,13 +11,13 @@ import (
 )
 
 // own lists the values that may differ between directors with the same behaviour: names and paths of the machine,
-// comments, and positions in the file.
+// comments, names of blocks, and positions in the file.
 var own = []string{"listen", "statushost", "emailalertfrom", "logfile", "include", "comment", "own", "from", "use",
 	"checkdef"}
 
 // Sum returns a hash of the effective configuration, as 16 hexadecimal digits. Directors with the same sum make the
-// same decisions. Passwords and log-ins do not affect the sum. If a server has a name, the sum contains its name and
-// not its address. Sum needs the positions in At.
+// same decisions. The text of passwords and log-ins does not affect the sum. If a server has a name, the sum contains
+// its name and not its address. Sum needs the positions in At.
 func (c *Config) Sum() string {
 	h := sha256.New()
 	to := json.NewEncoder(h)

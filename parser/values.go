@@ -88,7 +88,8 @@ func natural(text string, low, high uint64) (n int, ok bool) {
 	return int(number), err == nil && low <= number && number <= high
 }
 
-// number reads a whole number within bounds. If high is 0 there is no upper bound.
+// number returns a function that reads the first whole number in a value. The number must be within bounds; if high is
+// 0, only maxDigits limits it.
 func number(low, high int64) func(*value) int {
 	return func(v *value) int {
 		allowed := fmt.Sprintf("a whole number of at least %d", low)
@@ -119,8 +120,8 @@ func number(low, high int64) func(*value) int {
 	}
 }
 
-// minTime is the minimum for intervals and timeouts of checks. maxTime is the maximum for all times, ten years. With
-// this limit, sums and products of times do not overflow.
+// minTime is the shortest time that most directives accept, and maxTime, ten years, is the longest. Duration returns
+// maxTime for longer times, which the Perl ldirectord accepts, so sums and products of times do not overflow.
 const (
 	minTime Seconds = 0.1
 	maxTime Seconds = 3650 * 24 * 60 * 60
@@ -140,7 +141,7 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
 	if m[2] == "ms" {
-		n /= 1000 // 0.1 has no exact floating-point value: this is the nearest one
+		n /= 1000 // n * 0.001 would not always be the nearest floating-point value
 	}
 	n *= cmp.Or(map[string]float64{"m": 60, "h": 3600, "d": 24 * 3600}[m[2]], 1)
 	return Seconds(n), m[2], err == nil
@@ -158,7 +159,7 @@ func timeFrom(low, high Seconds, allowed string) reading {
 		"is not allowed; it must be "+allowed)
 }
 
-// exactTime reads a time of at least minTime, without other text.
+// exactTime reads a time from minTime to maxTime, without other text.
 func exactTime(v *value) Seconds {
 	s, _, ok := ParseSeconds(unquote(v.text))
 	switch {
@@ -184,8 +185,8 @@ func timeOrNone(v *value) Seconds {
 
 func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 
-// perlTime is like exactTime, but for a directive of the Perl ldirectord, which reads only the first digits of a value.
-// A value without a fraction or a unit has the same meaning for both.
+// perlTime reads a time for a directive of the Perl ldirectord, which reads only the first digits of a value. So does
+// perlTime, unless the value has a fraction or a unit.
 func perlTime(v *value) Seconds {
 	text := unquote(v.text)
 	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
@@ -310,7 +311,7 @@ func oneOf(list ...string) reading {
 	})
 }
 
-// oneValue reads one of a list of values, as its String writes it.
+// oneValue returns a reading of one of a list of values, written as its String method writes it.
 func oneValue[T fmt.Stringer](allowed string, list ...T) reading {
 	return parsed(func(text string) (got T, ok bool) {
 		i := slices.Index(each(list, T.String), text)
