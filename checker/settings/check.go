@@ -1,5 +1,6 @@
-// Package settings holds the settings of checks that come from the configuration: log-ins, HTTP and TLS. It also lists,
-// for each service, the directives that its check uses.
+// Package settings contains settings of checks that come from the configuration: log-ins, dialogues, HTTP, TLS, and how
+// packets leave this machine. It also lists, for each service, the directives that its check uses. It does not decide
+// which values are allowed: package parser does.
 package settings
 
 import (
@@ -34,7 +35,8 @@ type Step struct {
 	Written string // Text as in the configuration
 }
 
-// Account holds the data with which a check logs in. An empty string means that the value is not set.
+// Account holds the data with which a check logs in, and the pattern for what a database then returns. An empty string
+// means that the value is not set.
 type Account struct {
 	Login    string `cf:"login,secret,shown-empty"`
 	Passwd   string `cf:"passwd,secret,shown-empty"`
@@ -50,7 +52,7 @@ type Account struct {
 type Origin struct {
 	CheckSource netip.Addr `cf:"checksource,extension,check"` // invalid: that of the route
 	CheckDevice string     `cf:"checkdevice,extension,check"` // "": that of the route
-	CheckMark   uint32     `cf:"checkmark,extension,check"`   // of the packets, for rules; 0: none
+	CheckMark   uint32     `cf:"checkmark,extension,check"`   // firewall mark, for routing rules; 0: none
 }
 
 // IsUsual reports whether the Origin leaves everything to the kernel.

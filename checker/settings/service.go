@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Service describes a service of negotiate checks, except for its protocol.
+// Service describes a service of negotiate checks. The conversation of its check is in package protocol.
 type Service struct {
 	Name   string
 	Port   uint16 // the usual port; 0 for none
@@ -20,8 +20,9 @@ type Trait uint8
 // The traits.
 const (
 	OverTLS Trait = 1 << iota // it uses TLS
-	// ByUDP: a virtual service with protocol=udp may use it. Its checks use UDP, its servers use the port for both
-	// TCP and UDP (https), or its port is not tied to a protocol. All other services need TCP.
+	// ByUDP: its check suits a virtual service with protocol=udp, because the check uses UDP, its servers use the
+	// port for both TCP and UDP (https), or its port is not tied to a protocol. The checks of all other services
+	// use TCP.
 	ByUDP
 	Extension // the file must name it, because the Perl ldirectord does not have it
 	Greets    // its server speaks first, or counts and limits connections that send nothing
@@ -65,7 +66,7 @@ var services = []Service{
 // Services returns every service that a configuration may name.
 func Services() iter.Seq[Service] { return slices.Values(services) }
 
-// ServiceOf returns the service with the given name.
+// ServiceOf returns the service with the given name, or the zero Service.
 func ServiceOf(name string) (found Service) {
 	for _, s := range services {
 		if s.Name == name {
@@ -78,8 +79,7 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a service has a trait.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether the check of the service uses a directive. A check that uses passwd, for example, also uses
-// passwdfile.
+// Takes reports whether Uses contains a directive. For passwdfile, for example, passwd counts.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service
