@@ -80,7 +80,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
 		k.set("dnstype", cmp.Or(own.text("type"), "SOA"))
-		k.set("dnsrcode", "NOERROR") // it decides alone, even without a record, as in keepalived
+		k.set("dnsrcode", "NOERROR") // as in keepalived, it is enough, even without a record
 	case "http", "https":
 		return c.pages(k, own)
 	}
@@ -121,8 +121,8 @@ var (
 )
 
 // program converts the command of MISC_CHECK, which consists of several words or is one quoted text. It reports whether
-// the command has an equivalent. In checkargs it replaces the address of the server by {address}, so that the lines are
-// the same for several servers.
+// the command has an equivalent. In checkargs it replaces the address of the server with {address}, so that the lines
+// are the same for several servers.
 func (c *converter) program(k *check, own *scope, r server) bool {
 	path := own.find("misc_path")
 	text := unquote(path.arg(1))
@@ -165,8 +165,8 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 }
 
 var (
-	// escape matches a backslash that keepalived rightly removes, an escape that it replaces by the character that
-	// the pattern means, and a backslash that it removes although the pattern needs it.
+	// escape matches a backslash that keepalived rightly removes, an escape that it replaces with the character
+	// that the pattern means, and a backslash that it removes although the pattern needs it.
 	escape = regexp.MustCompile(`\\(["'\\/#])|(\\(?:[afnrt]|x[01][[:xdigit:]]|c[A-Z]))|(\\.)`)
 	// hash replaces each #, which would begin a comment.
 	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)

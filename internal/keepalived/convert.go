@@ -99,7 +99,8 @@ func (c *converter) comment(text string) {
 	c.out.WriteString("# " + printable.Text(text) + "\n")
 }
 
-// unknown adds a comment for each word of a block and its inner blocks that is not converted.
+// unknown adds comments about a block and its inner blocks: for each word that is not converted, and for each line of
+// which only the first value is.
 func (c *converter) unknown(block []*statement) {
 	for _, s := range block {
 		if !slices.Contains(converted, s.name()) {
@@ -113,7 +114,8 @@ func (c *converter) unknown(block []*statement) {
 	}
 }
 
-// timeouts reads lvs_timeouts of global_defs. keepalived sets the kernel's timeouts only while it has virtual servers.
+// timeouts reads lvs_timeouts of global_defs. ldirectord has to set these timeouts, because keepalived does so only
+// while it has virtual servers.
 func (c *converter) timeouts(globals []*statement) {
 	for _, s := range globals {
 		if s.name() != "lvs_timeouts" {
@@ -232,7 +234,7 @@ func (c *converter) service(own *scope, protocol string) (all lines) {
 	return all
 }
 
-// server is a real server.
+// server is a real_server block, converted.
 type server struct {
 	of     *statement
 	scope  *scope
@@ -276,8 +278,8 @@ func (r server) inhibits() bool {
 	return own.yes("inhibit_on_failure") || !own.has("inhibit_on_failure") && r.scope.has("inhibit_on_failure")
 }
 
-// whole returns the lines that apply to all servers together: quiescent and minservers. minservers counts servers,
-// whereas quorum counts weights.
+// whole returns the lines that apply to all servers together: quiescent and minservers. keepalived's quorum counts
+// weights, minservers counts servers, so a quorum is converted only if every weight is 1.
 func (c *converter) whole(own *scope, servers []server) (all lines) {
 	quiescent := servers[0].inhibits()
 	if quiescent {

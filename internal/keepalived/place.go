@@ -19,8 +19,8 @@ func (c *converter) group(s *statement) {
 	c.groups[s.arg(1)] = s.block
 }
 
-// headers returns the first lines of a virtual server's sections. A virtual server has one section, or one for each
-// entry of its group.
+// headers returns the first lines of a virtual server's sections. There is a section for each address and firewall mark
+// that the virtual server, or its group, names.
 func (c *converter) headers(s *statement, own *scope) (addresses, marks []string) {
 	entries := []*statement{{at: s.at, words: s.words[min(1, len(s.words)-1):min(3, len(s.words))]}}
 	if s.arg(1) == "group" {
