@@ -18,7 +18,7 @@ import (
 type Build func(checker.Spec) (checker.Checker, error)
 
 // New prepares a configuration. It returns a diagnostic, with the position in the file, for each setting that a checker
-// or the table can't implement. The plan is nil if any diagnostic is an error.
+// or the table can't implement, and a warning for each doubtful one. The plan is nil if any diagnostic is an error.
 func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	b := newBuilder(cfg, build)
 	all := make([]Service, len(cfg.Virtuals)) // allocated at once
@@ -57,7 +57,7 @@ type builder struct {
 	*Plan
 	build Build
 	found parser.Diagnostics
-	// the texts of the errors of the current virtual service, and its questions that were already examined
+	// of the current virtual service: the texts of its diagnostics, and the questions that doubt has examined
 	refused map[string]bool
 	asked   map[question]bool
 }
@@ -130,7 +130,7 @@ func (b *builder) fallbacks(s *Service) (all []*Entry) {
 	return all
 }
 
-// staying makes the entries of servers that stay although they have left the file.
+// staying makes entries for servers that are kept although they are no longer in the file, see parser.Virtual.Staying.
 func (b *builder) staying(s *Service) {
 	all, made := s.Entries, map[netip.AddrPort]bool{}
 	for i := range s.Config.Staying {
@@ -174,7 +174,8 @@ func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.Add
 	return &e
 }
 
-// entryOf makes the entry of a real server, without checks. place is its index among the members.
+// entryOf makes the entry of a real server, without checks. place is its index among the members, or among the fallback
+// servers.
 func entryOf(cfg *parser.Virtual, r *parser.Real, place int) Entry {
 	return Entry{Real: r, Member: judge.Member{Dest: destOf(cfg, r), At: int32(place), MovedTo: -1,
 		Backup: r.Backup, Comeback: r.Comeback}}

@@ -7,10 +7,10 @@ import (
 	"ldirectord/parser"
 )
 
-// Check is one check of a plan and where it is used.
+// Check is one check of a plan and where it is used, or a server that waits for an address.
 type Check struct {
 	Virtual, Real string
-	Name          string // http, or http 80 if the server has several checks
+	Name          string // http, or http 80 if the server has several checks; - while it waits
 	Spec          checker.Spec
 	Task          *schedule.Task // nil with checktype=off, and without an address
 	Waits         string         // why the server has no address; "" if it has one

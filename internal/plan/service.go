@@ -16,7 +16,7 @@ import (
 type Service struct {
 	Config        *parser.Virtual
 	Settings      lvs.Settings
-	Section       judge.Section   // what decisions use of it
+	Section       judge.Section   // the part of Config with which package judge decides
 	Entries       []*Entry        // the members of the section in their order, then its fallback servers
 	Earlier       []*Entry        // former addresses of its servers
 	FallbackCheck *parser.Virtual // the section by which fallback servers are checked; nil: they are not
@@ -33,7 +33,7 @@ type Entry struct {
 type Line struct {
 	Task   *schedule.Task // nil with checktype=off
 	Next   *Line          // of the entry
-	Number uint8          // in the section: 0, or the line of alsocheck
+	Number uint8          // the index of its configuration in parser.Virtual.Checks
 }
 
 // Key returns the key of the service in the table.
@@ -60,7 +60,7 @@ func (e *Entry) Name() string {
 	return name
 }
 
-// Line returns one of the entry's checks by its index.
+// Line returns check k of the entry; First is check 0.
 func (e *Entry) Line(k int) *Line {
 	l := &e.First
 	for range k {

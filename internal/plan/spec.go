@@ -19,8 +19,8 @@ func (x Use) Spec() checker.Spec {
 	cfg, r := x.Check(), x.Entry.Real
 	s := checker.Spec{
 		Type: cfg.CheckType,
-		// A check must not reach a server through a router after this director lost its link to the servers,
-		// because gate can't.
+		// If this director loses its link to the servers, a check must fail even if a router still leads to
+		// them: with gate, clients' packets can't take that way.
 		Path:           settings.Path{Origin: cfg.Origin, OnLink: cfg.Announce != "" && r.Forward == lvs.Route},
 		Protocol:       cfg.Protocol.String(),
 		Target:         netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),

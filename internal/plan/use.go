@@ -56,7 +56,7 @@ func (x Use) Name() string {
 	return name
 }
 
-// plainName returns the name of the check without a number. Other checks of the entry may have the same name.
+// plainName returns the name of the check without #2. Other checks of the entry may have the same name.
 func (x Use) plainName() string {
 	if name := x.Check().CheckName; name != "" {
 		return name
@@ -92,14 +92,15 @@ func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.Service.Config.CheckInterval.Duration()}
 }
 
-// whom returns the facts of a check on which the meaning of a timeout depends: which server it asks, over which
-// protocol, and for how long.
+// whom returns what a replaced check and its heir must have in common, so that a missing answer to one counts for the
+// other: the server, the service and the timeout. The job is only a key.
 func whom(s checker.Spec) job {
 	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
 }
 
 // Succeed lets a plan that is not yet in force continue the checks that are already running. running yields the uses of
-// the plan in force, and now those of this plan. heirs maps each replaced check to the new one.
+// the plan in force, and now those of this plan. heirs maps a negotiate check that is replaced to its successor, which
+// has the same server, service and timeout.
 func (p *Plan) Succeed(running iter.Seq[Use], sums checker.TLSSums, now iter.Seq[Use]) (
 	heirs map[*schedule.Task]*schedule.Task) {
 	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.Tasks)), map[job]*schedule.Task{}
