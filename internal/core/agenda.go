@@ -18,7 +18,7 @@ type agenda struct {
 // post is the place of a virtual service on the agenda.
 type post struct {
 	agenda *agenda // nil: it is not in force yet, or no longer
-	nth    int32   // in the file
+	nth    int32   // its place in the file
 	slot   int32   // in the heap, counted from 1; 0: it is not there
 	isOpen bool
 }

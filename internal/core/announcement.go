@@ -110,8 +110,9 @@ func (v *virtual) isElsewhere() bool {
 	return len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, (*announcement).IsThere)
 }
 
-// gather is called when a check shows that the first server is back. It has all servers checked at once: those of v,
-// and those of the virtual services that share an address with v, because they are announced together.
+// gather is called when a server comes up. If the addresses of v are not on their device because too few servers were
+// up, this server is the first one back. It then waits for the others, and their checks are repeated soon. The same
+// applies to the virtual services that share an address with v, because they are announced together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {

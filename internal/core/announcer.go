@@ -35,7 +35,7 @@ type announcer struct {
 	looked    bool            // no address of the previous daemon is left, as far as can be known
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 	before    announce.Record // the addresses of the previous daemon, until the first plan is there
-	leavers   []*announcement // those of them that left the file; the first still has to be served
+	leavers   []*announcement // of these, the ones that the first plan lacks; the first still has to be served
 }
 
 // enlist adopts the virtual services of a plan and assigns their addresses to them. An address that is no longer in the
@@ -88,8 +88,8 @@ func (a *announcer) withdrawFormer(planned map[netip.Addr]*announcement, now tim
 // reconsider makes the next step decide again where each address belongs.
 func (a *announcer) reconsider() { a.stale = true }
 
-// end notes that the director is stopping. From then on, all addresses are withdrawn, except those of virtual services
-// that stay in the table because of cleanstop = no.
+// end notes that the director is stopping. From then on, all addresses are withdrawn, except those whose virtual
+// services all stay in the table because of cleanstop = no.
 func (a *announcer) end() { a.atEnd = true }
 
 func (a *announcer) byAddr() map[netip.Addr]*announcement {
@@ -111,7 +111,7 @@ func (a *announcer) byKey() map[lvs.Key][]*announcement {
 	return all
 }
 
-// recheck orders another look at the addresses, if there are any.
+// recheck orders another look at the addresses, if there are any, or if the last order failed.
 func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
 
 // decide decides where each address belongs. If a place has changed since the last order, decide gives a new order.

@@ -14,15 +14,16 @@ type change struct {
 	*judge.Write
 }
 
-// newChange returns the change that makes the table match the decision.
+// newChange returns the change that makes the table match the decision. If it matches already, the change contains no
+// operations: nothing is sent, and the change succeeds. newChange also records which servers are held.
 func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.Decision) *change {
 	tellHeld(&w.tell, v)
 	want := lvs.VirtualService{Key: v.Key(), Settings: v.Settings, Dests: lvs.DestsOf(decision.Places)}
 	return &change{v, judge.NewWrite(&v.Case, have, want)}
 }
 
-// record passes on the servers that are leaving and those whose weights are changing. It is called before the table
-// changes.
+// record ends the checks of servers that moved away and are no longer needed. It then passes on what the next daemon
+// has to know: the leaving servers, and those whose weights are changing. It is called before the table changes.
 func (w *writer) record() {
 	if w.examiner.endMoved() || w.left {
 		w.left = false
@@ -31,7 +32,7 @@ func (w *writer) record() {
 	w.movers.record(false)
 }
 
-// carryOut writes changes to the table.
+// carryOut writes changes to the table, in the order of judge.Writes, and reports each operation.
 func (w *writer) carryOut(changes []*change) {
 	w.record()
 	all := make([]*judge.Write, len(changes))
@@ -55,8 +56,9 @@ func (w *writer) carryOut(changes []*change) {
 	}
 }
 
-// weightAt returns the last known weight of a destination, and whether the destination exists. A failed change may
-// still have been carried out in part.
+// weightAt returns the weight of a destination in the table, and whether it is there, as last known: also as read
+// before the first write, and as noted before a write failed. judge.State.WeightAt answers only while the last write
+// has confirmed the contents (Known). A failed change may still have been carried out in part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
 	if have == nil {

@@ -16,9 +16,9 @@ import (
 type Claims interface {
 	// Take claims the virtual services in keys for this director. It queues for those that another daemon has, but
 	// does not wait until they are free. It gives up all other claims except those in left, which may still be in
-	// the table. The result taken names the daemon that has each virtual service. The result beside names a daemon
-	// that shares a virtual service, waits for it or changes it. Take is called before a virtual service is added
-	// and after one is removed.
+	// the table. The result taken names the other daemon that has a virtual service. The result beside names
+	// another daemon that has it, waits for it or changes it. Take is called before a virtual service is added and
+	// after one is removed.
 	Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string)
 }
 
@@ -33,7 +33,8 @@ type claimant struct {
 	announcer *announcer
 }
 
-// elsewhere returns the name of the other daemon that has a virtual service in the table, or "" if none has.
+// elsewhere returns the name of the other daemon that has a virtual service in the table, or "" if none has, or if this
+// director is on standby.
 func (v *virtual) elsewhere() string {
 	if v.Owner == judge.ActiveDirector {
 		return ""
@@ -63,9 +64,9 @@ var (
 	}}
 )
 
-// assign claims virtual services, and notes which daemon has each. The virtual services in left are no longer
-// configured but may still be in the table. assign returns the virtual services that this daemon takes over from
-// another one.
+// assign claims virtual services, and notes which daemon has each. It keeps the claims on the virtual services in left,
+// which may still be in the table although they are not in the plan, or although this director is on standby. assign
+// returns the virtual services that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	now := judge.Claims{Standby: c.standby, Yielded: map[netip.Addr]bool{}}
 	if c.claims != nil {
@@ -94,8 +95,8 @@ func (c *claimant) record() {
 	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
 }
 
-// takeOver reports which virtual services other daemons gave up, and makes them due. If one of them was due to be
-// removed because only the previous daemon had it, it now stays.
+// takeOver reports which virtual services other daemons gave up, and makes them due. One that was queued for removal
+// now stays.
 func (c *claimant) takeOver(gained []*virtual) {
 	if len(gained) == 0 {
 		return

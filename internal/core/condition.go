@@ -136,7 +136,8 @@ var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subj
 	return "drained too: it gets no new connections when it is up again"
 }}
 
-// endsDrain reports whether the drain of a server that fails ends with its next success, as by a status in drainstatus.
+// endsDrain reports whether the drain of a server that fails ends with its next success. It does if only answers with a
+// status in drainstatus asked for it.
 func (a *subject) endsDrain() bool {
 	if a.s.Order.Kind == judge.Drain || a.s.Health() != health.Down {
 		return false

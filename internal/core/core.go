@@ -20,7 +20,7 @@ import (
 
 // World holds what a core acts on and what it knows about earlier daemons.
 type World struct {
-	Tell []Receiver // the receivers of changes
+	Tell []Receiver // the receivers of changes, besides the core's own
 	// Former lists the virtual services of the previous daemon, which handed over or crashed. Those that are not in
 	// the plan are purged.
 	Former []lvs.Key
@@ -30,14 +30,16 @@ type World struct {
 	// Through, if not nil, is called with the virtual addresses that checks go through. Checks must not use an
 	// address that maps to true, because other daemons have the virtual services at that address.
 	Through func(left map[netip.Addr]bool)
-	// Departing lists the servers that left the configuration of the previous daemon and still had connections.
+	// Departing lists the servers that were leaving when the previous daemon ended, and those in maintenance whose
+	// names had moved to another address, see departures.record.
 	Departing []judge.Record
-	// Leave, if not nil, is called with the leaving servers when they change, before the table changes. The list
-	// passed last becomes Departing of the next daemon.
+	// Leave, if not nil, is called with these servers when they change, before the table changes. The list passed
+	// last becomes Departing of the next daemon.
 	Leave func([]judge.Record)
-	// Moving lists the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
-	// called with all servers whose weights are changing, before the table changes. The shortest time between two
-	// calls grows with the number of servers, up to a second.
+	// Moving lists the servers whose weights were changing or that had to wait when the previous daemon ended, with
+	// what judge remembered of them (judge.Memory and judge.Spoken). Move, if not nil, is called with the current
+	// list, before the table changes. The shortest time between two calls grows with the number of servers, up to a
+	// second.
 	Moving []judge.Record
 	Move   func([]judge.Record)
 	// Orders apply from the start.

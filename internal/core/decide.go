@@ -9,7 +9,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// decide applies the rules to a virtual service, and reports changes of the guard.
+// decide applies judge's rules to a virtual service and adopts the new state. It reports the conditions that have begun
+// or ended, and notes when time alone may change the decision. It does not change the table.
 func (w *writer) decide(v *virtual) judge.Decision {
 	w.countRerouted(v)
 	now, obeyed := w.tell.now(), v.Obeys
@@ -34,7 +35,7 @@ func (w *writer) decide(v *virtual) judge.Decision {
 		w.left = true
 	}
 	w.movers.note(v)
-	if v.IsOurs() { // otherwise no server is in service
+	if v.IsOurs() { // otherwise this director holds no server
 		v.held = nil
 		for _, i := range decision.Held {
 			v.held = append(v.held, v.all[i])

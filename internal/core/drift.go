@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// checkDrift compares the table with the last write and undoes external changes. It always restores removed virtual
-// services and changed settings. It restores real servers only if repair is set.
+// checkDrift compares the table with the last write and undoes external changes. It always restores virtual services
+// that were removed or changed. For their real servers, see notice.
 func (w *writer) checkDrift() {
 	if w.silent() {
 		return
@@ -131,9 +131,9 @@ func (w *writer) noteCounters(table lvs.Table) {
 	}
 }
 
-// notice reports each external change once. An external change of a server's weight is kept until the server's next
-// change of state or a reload, unless a file in maintenancedir or the directive repair requires otherwise. So is the
-// removal of a server. Other settings are restored, unless the server drains, or is for gate and has a weight by hand.
+// notice reports each external change once. judge.Case.Changed decides whether a server's addition, removal or new
+// weight is kept, and for how long. Other settings of a server are restored, unless it drains, or is to change to gate
+// and has a weight by hand. Those of a destination that is not in the file are kept until a reload.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")

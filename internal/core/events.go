@@ -22,7 +22,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
-		// a server that waited to come back comes in although its state has not changed
+		// Entered: the return of a server that waited is no step, although its state has not changed
 		step = op.Kind == lvs.EditDest && s.steps && s.Entered && !s.Turned && !s.Rerouted
 		s.steps = false
 	}
@@ -41,7 +41,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 		c.Past = past
 	}
 	switch {
-	case step, err != nil: // only the first and the last of several small steps have a log line
+	case step, err != nil: // failed reports errors; the begin and end of small steps are conditions
 	case op.Kind == lvs.AddService:
 		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.Name())
 	case op.Kind == lvs.EditService:
@@ -54,7 +54,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	t.tell(c)
 }
 
-// destOp puts a change of a destination into words. It concerns the fallback server, if that is not nil.
+// destOp puts a change of a destination into words. If fallback is not nil, the change concerns that fallback server.
 func (t *teller) destOp(c *Change, fallback *server, op lvs.Op) {
 	v, s, e := c.v, c.s, &c.Event
 	if sayLeaving(v, op, e) {
@@ -131,8 +131,8 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	}
 }
 
-// tableName returns the name of a server for lines about its removal. It gives the port in the table, and also the
-// configured port if that differs.
+// tableName returns the name of a server for lines about its removal or its weight 0: its address and port in the
+// table, and also its configured name if the two differ.
 func tableName(table, configured string) string {
 	if configured == "" || table == configured {
 		return table
@@ -196,7 +196,7 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 	}
 }
 
-// unjudgedQuiet is the time between two reports of unjudged answers of a server.
+// unjudgedQuiet is the shortest time between two reports of unjudged answers of a server.
 const unjudgedQuiet = time.Hour
 
 // shortage counts checks that failed because of a shortage on this machine. It reports the third such failure in a row.
@@ -235,8 +235,8 @@ func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.report(v, nil, kind, does, more, "")
 }
 
-// fallbackOf returns the fallback server that a change concerns, or nil if there is none. If a real server has the same
-// address, it is s.
+// fallbackOf returns the fallback server that a change concerns, or nil if there is none. The argument s is the real
+// server at the same address; nil if there is none.
 func (v *virtual) fallbackOf(op lvs.Op, s *server) *server {
 	at, removes := v.FallbackAt(op.Dest.Addr), op.Kind == lvs.DelDest
 	switch {

@@ -28,10 +28,10 @@ type examiner struct {
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
 	accused   []*virtual       // to be settled
-	moved     []*virtual       // those with servers that moved away
-	suspended []*server        // those servers, if in maintenance
+	moved     []*virtual       // virtual services with servers that moved away
+	suspended []*server        // the servers that moved away and are in maintenance
 	held      bool             // some checks wait for a route
-	waiting   int              // checks without a result yet
+	waiting   int              // checks for whose first results the start waits
 	shortages uint64
 	lacked    time.Time // when the last shortage was found
 }
@@ -49,13 +49,13 @@ type check struct {
 	at       history.Moment // when the result in last arrived, up to a second late; zero: no result yet
 	began    time.Time      // when the check of the result in last began
 	answered history.Moment // the start of the last check that ended, with any result
-	answers                 // their times
+	answers                 // the mean time of its successes
 	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, even one that does not count but ends the wait
 	awaited  bool           // the start waits for its result
 	agent    bool           // it asks an agent
-	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
+	ended    bool           // it was asked for, see schedule.Update, and its results contradict the state so far
 	observed bool           // it was asked for because a server is suspected
 	// why its address can't be watched until the next reload; "" if it can
 	unwatched string

@@ -22,7 +22,8 @@ const (
 	traits
 )
 
-// fewest is the number of servers that must show a value before one of them can count as different.
+// fewest is the number of servers that must pass their checks before servers are compared. In a smaller section, all
+// must pass. Times of answers are compared only if this many servers show one.
 const fewest = 3
 
 // shown holds what the checks and the table show about a server. If nothing is known, all fields are zero.

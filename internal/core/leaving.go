@@ -12,7 +12,16 @@ import (
 
 // This file handles real servers that left a virtual service with draintime. They stay in the table at weight 0 until
 // their connections have ended or the time is over. They are not checked and get no new clients. Backup servers that
-// are no longer needed drain in the same way.
+// are no longer needed drain in the same way, but are still checked.
+//
+// draintime begins when a server leaves: at the reload that removes it, or when the server at the new address of its
+// name is up. It does not wait until the table accepts weight 0. If a reload replaces all servers, draintime begins
+// when the old ones no longer serve (judge.Departure.Serves); for a backup server, it begins at weight 0.
+//
+// Leaver, leaving server and departing server mean the same: a judge.Departure. Status calls it drained
+// (judge.Draining), like a configured server that an order or its own report drains, which is no Departure. As the
+// reason of a removal, judge.Drained means that its connections have ended. writer.leave is about virtual services that
+// leave the table.
 
 // LookInterval is the time between two looks at the connections of leaving servers.
 const LookInterval = time.Second
@@ -95,7 +104,7 @@ func (all *departures) record() {
 	all.keep(now)
 }
 
-// look removes leaving servers whose connections have ended or whose draintime is over.
+// look finds the leaving servers whose connections have ended or whose draintime is over. The next sync removes them.
 func (all *departures) look(w *writer) {
 	all.lookAt = time.Time{}
 	for _, v := range all.ours {

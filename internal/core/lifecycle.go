@@ -28,8 +28,9 @@ type Plan struct {
 func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
 
 // Begin applies the first plan to the existing table. Servers with a weight in the table count as up until their checks
-// fail. Unconfigured destinations of our virtual services are purged. The argument first is the first reading of
-// maintenancedir. Begin fails only if it can't read the table.
+// fail. Unconfigured destinations of our virtual services are removed, unless they drain, or may belong to a name
+// without an address. The argument first is the first reading of maintenancedir. Begin fails only if it can't read the
+// table.
 func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
 	c.tell.tick(now)
 	c.writer.use(t)
@@ -50,7 +51,7 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 		found, there := have[v.Key()]
 		v.addEarlier(func(e *plan.Entry) bool { return v.IsOurs() && c.departures.mayServe(e, found) })
 		if there && c.standby {
-			v.Left() // a daemon before may have: then its mark rules stay, too
+			v.Left() // the previous daemon may have left it in the table; its mark rules then stay
 		}
 		if !there || !v.IsOurs() {
 			continue
@@ -81,11 +82,10 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 // Replace puts a new plan in force, with the first reading of its maintenancedir. A server keeps its health if its
 // check stays the same. If its check changed, its entry in the table stays until the first result of the new check.
 //
-// If refines is true, the plan differs only in the servers of lists and in servers whose names now have an address. A
-// server without an address has the state unknown and is not in the table. It counts as down, so that the fallback
-// server can serve. A destination that was in the table at the start may be such a server, so it is kept as it is until
-// every name has an address. Servers that left the file when such a name was added stay too, and are checked. Overrides
-// are kept.
+// If refines is true, the plan differs only in the servers of lists and in the addresses of names. A server without an
+// address has the state unknown and is not in the table. It counts as down, so that the fallback server can serve. A
+// destination that was in the table at the start may be such a server, so it is kept as it is until every name has an
+// address. Servers that left the file when such a name was added also stay, and are checked. Changes by hand are kept.
 func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
 	if c.tell.tick(now); !refines {
 		c.tell.enter(lvs.StatusReloading)
@@ -125,6 +125,8 @@ func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines
 }
 
 // takeOver copies the state of a virtual service from the former plan. For a new service, the argument was is nil.
+// Afterwards install applies orders and maintenance; takeOver copies only those that install must not take for new
+// ones.
 func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if was == nil {
 		return
@@ -148,13 +150,13 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		if o == nil {
 			continue
 		}
-		if s.Held && o.Order.Kind == judge.Drain { // its end takes the server out, even under another name
+		if s.Held && o.Order.Kind == judge.Drain { // its end removes the server, even under another name
 			s.order, s.Order = o.order, o.Order
 		}
 		if o.entry.Name() != s.entry.Name() {
 			continue
 		}
-		s.maintenance, s.File = o.maintenance, o.File // it is reported once, whatever is reloaded
+		s.maintenance, s.File = o.maintenance, o.File // a reload does not report it again
 		if refines {
 			s.order = o.order
 			s.CarryOrders(o.Server)
@@ -171,7 +173,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		v.SendOff(l, tell.now())
 	}
 	byAddr := func(a, b *server) int { return a.Dest.Addr.Compare(b.Dest.Addr) }
-	for _, s := range slices.SortedFunc(slices.Values(was.servers), byAddr) { // the list of leavers is sorted
+	for _, s := range slices.SortedFunc(slices.Values(was.servers), byAddr) { // Departing is sorted
 		v.SendOff(judge.Departure{Addr: s.Dest.Addr}, tell.now())
 	}
 	v.depart(was.servers)
@@ -203,7 +205,8 @@ func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 	}
 }
 
-// inherit copies the state of a virtual service. Overrides end at a reload.
+// inherit copies the state of a virtual service that survives every reload, see judge.Case.Carry. Changes by hand end;
+// takeOver keeps them if the plan only refines the former one.
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
 	now := v.entries()
@@ -295,8 +298,8 @@ func (x user) among(was *virtual, old *server) *judgement {
 	return nil
 }
 
-// install puts the plan's virtual services and checks in force. heirs maps each replaced check to the new one. owned
-// lists the virtual services that may be in the table.
+// install puts the plan's virtual services and checks in force, and applies orders and maintenance to them. heirs maps
+// each replaced check to the new one. owned lists the virtual services that may be in the table.
 func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first maintenance.Reading, owned []*virtual) {
 	c.agenda.enter(p.virtuals, c.virtuals)
 	c.global, c.tls, c.virtuals = &p.Config.Global, p.TLS, p.virtuals
@@ -336,7 +339,8 @@ func (c *Core) Stop(now time.Time, t Table) {
 	c.announcer.end()
 }
 
-// Clear removes virtual services with cleanstop = yes from the table. It returns those that may still be there.
+// Clear removes virtual services with cleanstop = yes from the table, and those that are no longer configured. It
+// returns those that it could not remove.
 func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	c.tell.tick(now)
 	c.writer.purge()
@@ -374,7 +378,7 @@ func (c *Core) RulesSet(now time.Time, rules []lvs.MarkRule, restored []string, 
 	c.marker.took(rules, restored, err)
 }
 
-// RulesStay reports that mark rules stay at a stop, because an earlier order for them has not ended.
+// RulesStay reports that mark rules stay at a stop, because an order for them has not ended.
 func (c *Core) RulesStay() {
 	c.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
 }

@@ -15,7 +15,7 @@ import (
 
 const (
 	enoughLooks  = 3           // looks in a row that find the machine broken, before withdrawon acts
-	machineQuiet = time.Minute // what may come and go at each look is over when not seen for this long
+	machineQuiet = time.Minute // a condition that is not Broken is over when no look has found it for this long
 )
 
 // machine holds the conditions that were found on this machine.
@@ -70,7 +70,7 @@ func (m *machine) look(found []view.Condition) {
 	switch {
 	case m.fault == "":
 		m.broken, m.worked = 0, true
-	case m.broken == 0 || now.Sub(m.counted) > every/2: // each reload looks at once
+	case m.broken == 0 || now.Sub(m.counted) > every/2: // an extra look, as at a reload, does not count
 		m.broken, m.counted = m.broken+1, now
 	}
 }

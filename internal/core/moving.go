@@ -11,9 +11,9 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file records what changes the weights of servers, for the next daemon.
+// This file records for the next daemon what changes the weights of servers, and what judge remembers of them.
 
-// The shortest time between two records is recordInterval times the number of servers in the record plus one, but at
+// The shortest time between two records is recordInterval, and as much again for each server in the last record, but at
 // most maxRecordInterval.
 const (
 	recordInterval    = 4 * time.Millisecond
@@ -47,8 +47,8 @@ func (all *movers) note(v *virtual) {
 	}
 }
 
-// record passes on the servers whose weights are changing. It is called before the table changes, and when the daemon
-// ends.
+// record passes on the servers whose weights are changing, if a record is due or the daemon ends. It is called before
+// the table changes.
 func (all *movers) record(ends bool) {
 	now := all.tell.now()
 	if !ends && !isDue(all.due, now) {
@@ -86,7 +86,8 @@ func (all *movers) resume(have lvs.Table) {
 	}
 }
 
-// together returns the next whole second of the clock, so that all virtual services change weights at the same time.
+// together rounds a time up to a whole second of the clock, so that all virtual services change weights at the same
+// time.
 func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
@@ -98,7 +99,7 @@ var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyW
 func (a *subject) whyWeight() string {
 	var parts []string
 	v, s, view := a.v, a.s, a.View
-	if isDue(v.lasts, a.Now) { // the next step is due
+	if isDue(v.lasts, a.Now) { // the next step is due, but is not in the table yet
 		view.Now = v.lasts.Add(-1)
 	}
 	for _, k := range judge.Kinds {

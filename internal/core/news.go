@@ -13,7 +13,7 @@ type news struct {
 	// can't begin again while it holds.
 	count func(*subject) int
 	// begins returns what to report when the count rises. ends returns what to report when the count falls to 0. If
-	// the function is nil, or its notice has no event, nothing is reported.
+	// ends is nil, or a notice has no event, nothing is reported.
 	begins, ends func(*subject) notice
 	after        func(*virtual) time.Duration // it is reported once it has held this long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never

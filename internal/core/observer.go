@@ -12,9 +12,9 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file compares the packets of clients. With observe, a server is suspected when its clients get no packet back,
-// while clients of the other servers do. The suspicion is reported, and the server is checked at once. judge decides
-// what happens to the server.
+// With observe, the servers of a section are compared by their packet counters: a server is suspected if it sends its
+// clients nothing back while most of the other servers answer theirs. This file reads the counters, reports a
+// suspicion, and has the server checked at once. judge decides what happens to the server.
 
 // ObserveInterval is the time between two looks at the counters of the observed sections. The kernel updates each
 // server's counters at the same interval (net/netfilter/ipvs/ip_vs_est.c). Newer kernels don't update the counters of
@@ -40,7 +40,7 @@ func (s *server) suspicion() string {
 type observer struct {
 	*services
 	examiner *examiner
-	lookAt   time.Time // of the counters; zero: nothing is observed
+	lookAt   time.Time // the next look at the counters; zero: nothing is observed
 }
 
 // arm sets the time of the next look if there is something to observe.

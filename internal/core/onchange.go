@@ -72,9 +72,9 @@ func (m *marker) tellState(virtuals ...*virtual) {
 	}
 }
 
-// tellWritten reports the state of a virtual service that was written, even if the table refused some of its servers,
-// if the state has changed. A service is not available until the rules that mark its packets are set. If the rules
-// can't be changed later, it stays available.
+// tellWritten reports the state of a virtual service after a write, if it has changed. The table may have refused some
+// of the servers. A service is not available until the rules that mark its packets are set. If the rules can't be
+// changed later, it stays available.
 func (m *marker) tellWritten(v *virtual) {
 	t := &m.tell
 	if _, known := v.Available(); m.demotion != nil || !t.tells(v) || !known {

@@ -20,8 +20,8 @@ import (
 // clock.
 const clockLook = 10 * time.Second
 
-// Order puts these orders in force, and updates the table. The servers in ready come back without further delay, even
-// if they have no order.
+// Order puts exactly these orders in force, and updates the table. The servers in ready come back without further
+// delay, even if they have no order.
 func (c *Core) Order(now time.Time, all, ready orders.All) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
@@ -50,7 +50,7 @@ func (b *orderBook) forgive(ready orders.All) {
 			at := lvs.At(v.Config.ID, name)
 			if o, is := ready[at]; is && s.Fallen {
 				waited[at] = o
-				// the last one may have been the same
+				// history.Order would leave out an order equal to the last one
 				s.past.Do(history.At(b.tell.now()), history.Order, 0, "order: "+o.String())
 				s.Forgive()
 				v.touch()
@@ -157,7 +157,8 @@ func (s *server) suspended() string {
 	return s.maintenance // "" for none
 }
 
-// note returns a reason, other than failing checks, why the server gets no new connections, or "" if there is none.
+// note returns the reason, other than failing checks, why the server gets no new connections. For a server that gets
+// some, the result may describe an order for its weight.
 func (s *server) note() string { return cmp.Or(s.rerouting(), s.asks(), s.command()) }
 
 // rerouting describes what a server waits for before it changes to gate, or returns "" if it is not about to change.

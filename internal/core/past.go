@@ -13,7 +13,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file records the history of each real server, for the command why.
+// This file records the history of each real server and fallback server, for the command why.
 
 // remember is the receiver that records the history.
 func remember(c *Change) {
@@ -42,7 +42,7 @@ func (t *teller) turned(x user, was health.State, by history.Outcome) {
 	switch {
 	case c.After.Health == health.Down:
 		c.Past = history.Down
-	case was != health.Unknown || x.s.past.IsDown(): // otherwise the entry is as it should be
+	case was != health.Unknown || x.s.past.IsDown(): // a first success is not recorded
 		c.Past = history.Up
 	}
 	if x.s.Fallback {
@@ -84,7 +84,7 @@ func whyHeld(v *virtual, s *server) string {
 }
 
 // counted returns how many results of one check contradict the state, and how many it takes to change the state. With a
-// window, it counts all results in the window, otherwise results in a row.
+// window, the contradicting results in the window count, otherwise those in a row.
 func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Outcome) {
 	if !before.Doubted(ok) {
 		return v

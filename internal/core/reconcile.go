@@ -14,6 +14,12 @@ import (
 // that one change takes only one request. It reads the table only if the contents are unknown, if a weight is changing
 // step by step, or if the answer to a change shows that the contents differ from the last write. Then it removes
 // virtual services that are no longer configured. If have is not nil, it is the table as just read.
+//
+// The steps for one virtual service: decide (decide.go) applies the rules. newChange (batch.go) compares the decision
+// with what was last written; if that is unknown, found (writer.go) notes what was read first. carryOut (batch.go)
+// sends the operations through do (table.go). conclude (writer.go) notes the outcome, with succeeded or failed. A
+// change without operations counts as a success. Outside of sync, checkDrift (drift.go) begins with found, and purge
+// (removal.go) removes.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -27,11 +33,11 @@ func (w *writer) sync(have lvs.Table) {
 			}
 		}
 		v.weighed = v.weighed && !v.dirty
-		steps := v.moves && v.again.Before(now.Add(time.Second)) // that decides, too
+		steps := v.moves && v.again.Before(now.Add(time.Second)) // the next step decides soon
 		if !v.dirty && (steps || !v.Obeys) {
 			continue
 		}
-		v.dirty = v.dirty && v.IsOurs() // the daemon that takes it over writes it
+		v.dirty = v.dirty && v.IsOurs() // otherwise its owner writes it
 		if v.moves && v.Known && v.dirty && !v.retry.Waits(now) && w.mayAsk() {
 			v.wakeAt(time.Time{})
 			unknown = append(unknown, v) // a changing weight must not undo a change by hand
@@ -58,7 +64,7 @@ func (v *virtual) waits(now time.Time) bool {
 	return v.retry.Waits(now) && !(v.retry.SettingsOnly && slices.ContainsFunc(v.servers, turned))
 }
 
-// succeeded notes that a change succeeded, and reports this if the previous change failed.
+// succeeded notes that a change succeeded, or that none was necessary, and reports this if the previous change failed.
 func (w *writer) succeeded(v *virtual) {
 	if v.retry.Succeeded() {
 		w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")

@@ -5,8 +5,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// This file tells mail which servers are down, for its reminders. They do not follow from the events of the table: a
-// server that is down at the start has none, nor does one that is no longer down but has weight 0.
+// This file tells mail which servers are down, for its reminders. Changes to the table do not show this: there is none
+// for a server that is down at the start, nor for one that is no longer down but keeps weight 0.
 
 // Reminders passes on which servers are down, and which no longer are, of virtual services with emailalertfreq.
 func Reminders(take func(e notify.Event, down bool)) Receiver {
@@ -37,7 +37,7 @@ func (t *teller) remind(v *virtual) {
 	}
 }
 
-// forget ends the reminders of servers that a reload removes. The argument now is nil if it removes all of the virtual
+// forget ends the reminders of servers that a reload removes. The argument now is nil if it removes the whole virtual
 // service.
 func (t *teller) forget(was, now *virtual) {
 	for _, s := range was.servers {

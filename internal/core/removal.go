@@ -10,8 +10,8 @@ import (
 // This file removes virtual services that are no longer configured. They continue to serve until their replacement is
 // ready.
 
-// disown queues for removal the owned virtual services that the plan does not keep in the table. owned lists those that
-// this director or the previous daemon added.
+// disown queues for removal the owned virtual services that the plan does not keep in the table, and takes those that
+// it keeps out of the queue. owned lists those that this director or the previous daemon added.
 func (w *writer) disown(owned []*virtual) {
 	kept := byKey(those(w.virtuals, (*virtual).Keeps))
 	w.purges = slices.DeleteFunc(w.purges, func(p *virtual) bool {
@@ -44,7 +44,8 @@ func (w *writer) discard(was *virtual, addresses []*announcement) *virtual {
 	return v
 }
 
-// tryAtOnce lets what is queued for removal be tried once more without a wait, and learns which daemon waits now.
+// tryAtOnce lets the queued removals be tried without a wait, and finds out which virtual services other daemons wait
+// for now.
 func (w *writer) tryAtOnce() {
 	for _, v := range w.purges {
 		v.retry.AtOnce()
@@ -53,7 +54,7 @@ func (w *writer) tryAtOnce() {
 }
 
 // mayGo reports whether a virtual service may be removed. Before that, the mark rules that replace it must be set, and
-// its addresses must be withdrawn.
+// its addresses must be withdrawn. At a stop, neither is required.
 func (w *writer) mayGo(v *virtual) bool {
 	return w.announcer.atEnd || !w.marker.now().Holds(v.Key()) && !w.announcer.holds(v.addresses)
 }

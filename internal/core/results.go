@@ -120,9 +120,9 @@ func (e *examiner) silent(c *check, u *schedule.Update) {
 	}
 }
 
-// hurry requests further checks while the last result contradicts the state of a server. They run at the shortest
-// fastinterval of all users of the check. After a watched connection ends or a suspicion begins, the state is settled
-// soon even without fastinterval.
+// hurry requests further checks while the last result contradicts the state of a server, or while its section waits for
+// it, see gather. They run at the shortest fastinterval of all users of the check. After a watched connection ends or a
+// suspicion begins, the state is settled soon even without fastinterval.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
@@ -171,7 +171,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if !r.OK {
 		j.reason = r.Detail
 	}
-	if !s.Fallback { // turned reports it
+	if !s.Fallback { // of a fallback server, turned reports it
 		e.tell.judged(x, before, ok)
 	}
 	if weighs || changed && j.Part > 0 {
@@ -224,7 +224,7 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 }
 
 // weighed makes a virtual service due after the weight of a server has changed. It becomes due at the next whole
-// second, or at once if the server is added or removed.
+// second, or at once if the state of the server has changed or the guard holds it.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()

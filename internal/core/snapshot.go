@@ -48,7 +48,8 @@ func (c *Core) describe(now time.Time, virtuals []*virtual) *view.Snapshot {
 	}
 }
 
-// Lacking returns how many virtual services should have a server in service but have none, and how many there are.
+// Lacking returns how many virtual services should have a server in service but have none, and how many virtual
+// services there are.
 func (c *Core) Lacking() (lacking, all int) {
 	for _, v := range c.virtuals {
 		serves := func(s *server) bool { return s.Unchecked || v.InService(s.Server) }

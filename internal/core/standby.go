@@ -14,8 +14,8 @@ type role struct {
 	demotion *demotion
 }
 
-// demotion is a demotion in progress. First the operator's commands run, then addresses are withdrawn. Meanwhile the
-// virtual services continue to serve.
+// demotion is a demotion in progress. While the operator's commands run and addresses are withdrawn, the virtual
+// services continue to serve.
 type demotion struct {
 	hooks bool      // commands run
 	until time.Time // the end of the longest wait

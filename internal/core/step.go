@@ -19,7 +19,7 @@ type Effects struct {
 	Wanted   []lvs.Wanted
 	Follow   bool      // changes of addresses and devices matter, see Recheck
 	Idle     bool      // no demotion and no order for mark rules is under way
-	Settled  bool      // no check is without its first result
+	Settled  bool      // the start waits for no check any more, see check.awaited
 	Next     time.Time // when the next step is due by time alone; zero: never
 }
 
@@ -130,7 +130,7 @@ func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 	c.announcer.took(all, err)
 }
 
-// Recheck is called when network devices or their addresses have changed. It has the announced addresses examined.
+// Recheck is called when network devices or their addresses have changed. The announced addresses are then examined.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
 // Claimed handles a change in other daemons' claims. If another daemon has stopped, this one immediately takes over the

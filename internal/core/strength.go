@@ -29,8 +29,9 @@ func (v *virtual) minServers() *view.MinServers {
 	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough, Low: v.low()}
 }
 
-// servesNothing reports whether clients get no answers because no server in the table, as last known, has a weight
-// above 0, although servers are checked.
+// servesNothing reports whether clients of a virtual service that this director serves get no answers: according to
+// what is last known of the table, no server has a weight above 0. With checktype = off that is intended, so it returns
+// false.
 func (v *virtual) servesNothing() bool {
 	known := v.LastKnown()
 	return v.IsOurs() && known != nil && !known.Serve() && v.Config.CheckType != parser.Off

@@ -45,7 +45,7 @@ type acts struct {
 	stages view.StageTimes
 }
 
-// server is one real server of a virtual service.
+// server is one real server or fallback server of a virtual service.
 type server struct {
 	*judge.Server
 	entry *plan.Entry
@@ -54,7 +54,7 @@ type server struct {
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
-	steps    bool // only its weight changes, see judge.Section.Ramp
+	steps    bool // its weight is changing in steps, which the log leaves out, see teller.op
 	told     bool // mail was told whether it is down, see remind
 	toldDown bool // and that it is
 

@@ -19,8 +19,8 @@ func (a *announcer) together() judge.Addressing {
 		Broken: a.machine.withdraws()}
 }
 
-// withdrawWait returns how long the services of a withdrawn address continue to serve. The command that orders a
-// demotion waits for the same time, so the time is shorter during a demotion.
+// withdrawWait returns how long the services of a withdrawn address continue to serve. On standby and during a demotion
+// it is at most maxDemotionWait, because the command that orders a demotion waits for its end.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {
@@ -41,7 +41,7 @@ func (a *announcer) isWithdrawn(now time.Time) bool {
 // announced. If it has none, it may be one of the previous daemon, and waits for all addresses of that daemon.
 func (a *announcer) holds(addresses []*announcement) bool {
 	if len(addresses) == 0 {
-		// there may be thousands of them, and as many virtual services that wait: they are looked at once
+		// there may be thousands, and as many virtual services that wait, so those that are done are dropped
 		for len(a.leavers) > 0 && !a.lingers(a.leavers[0]) {
 			a.leavers = a.leavers[1:]
 		}
@@ -56,7 +56,7 @@ func (a *announcer) lingers(one *announcement) bool {
 	return !one.gone && !isUsed && one.Lingers(a.busy, a.together(), a.tell.now())
 }
 
-// demote withdraws all addresses until the role changes.
+// demote has all addresses withdrawn. The demotion waits until they are, or until the role changes.
 func (a *announcer) demote() {
 	a.followRole()
 	a.withdraws = len(a.list) > 0

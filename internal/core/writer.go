@@ -87,7 +87,7 @@ func (w *writer) found(v *virtual, have lvs.VirtualService) *change {
 	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
 		w.notice(v, was, have)
 	}
-	return w.newChange(v, have, w.decide(v)) // a server taken out by hand is not held
+	return w.newChange(v, have, w.decide(v)) // after notice: a server taken out by hand is not held
 }
 
 // settle carries out changes and notes their results.
@@ -116,7 +116,8 @@ func (w *writer) countRerouted(v *virtual) {
 	}
 }
 
-// conclude notes the result of a virtual service's change, and runs the hooks for the new table.
+// conclude notes the outcome of a change, and reports the new state to the operator's commands and the webhook. A
+// change that needed no operation has succeeded.
 func (w *writer) conclude(c *change) {
 	v := c.v
 	if c.Err == nil {
