@@ -15,7 +15,8 @@ const (
 	withdrawPause = 10 * time.Millisecond // the shortest
 )
 
-// stop cleans up within stopTimeout. It removes virtual services first, because mark rules may take a long time.
+// stop cleans up within stopTimeout. It changes mark rules last, because they may take a long time. At a handover it
+// changes nothing, and only waits for an order for mark rules that is in progress.
 func (d *Director) stop(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
