@@ -236,7 +236,7 @@ func (l *loop) endOfPing(f *flight, now moment) {
 		l.ping(f)
 		rest = f.Timeout
 	}
-	f.due = now + max(rest, lookEvery) // without rest its end was just reported
+	f.due = now + max(rest, lookEvery) // if rest is 0, its result has just come
 	heap.Fix(&l.ends, f.index)
 }
 

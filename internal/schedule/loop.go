@@ -52,7 +52,7 @@ type loop struct {
 	mu     sync.Mutex // guards what follows
 	woken  bool
 	echoed []echoed
-	asleep bool // set for longer than the next look
+	asleep bool // the loop sleeps, and not only until the next look
 }
 
 func newLoop(p *Pool) (*loop, error) {
@@ -163,7 +163,7 @@ func (l *loop) wait() (n int, woken bool) {
 	return max(n, 0), woken
 }
 
-// fallAsleep reports whether the loop may sleep, because there is nothing to do.
+// fallAsleep reports whether the loop may sleep: no echo result waits, or the loop sleeps only until the next look.
 func (l *loop) fallAsleep() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -361,8 +361,8 @@ func descriptors() int {
 	return max(all-reserve, all/2, 1)
 }
 
-// MaxPrograms returns how many programs of checks may run at once. They take a quarter of the descriptors: watched
-// connections may take half, and one program follows another while other checks wait for the rest.
+// MaxPrograms returns how many programs of checks may run at once. They take at most a quarter of the descriptors,
+// because watched connections may take half, and other checks need the rest.
 func MaxPrograms() int { return max(descriptors()/4/perProgram, 1) }
 
 // suspended returns how long the machine has been suspended since boot: the difference between CLOCK_BOOTTIME and

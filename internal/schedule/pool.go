@@ -167,10 +167,10 @@ func NewPool() *Pool {
 	return p
 }
 
-// Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. All
-// other tasks are dropped, and their results are no longer reported, with one exception. heirs maps dropped tasks to
-// the new tasks that replace them. If a dropped task's check gets no answer, that counts for the task's heir (see
-// passOn).
+// Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once, but
+// no more than firstPerTick in a Tick. All other tasks are dropped, and their results are no longer reported, with one
+// exception. heirs maps dropped tasks to the new tasks that replace them. If a dropped task's check gets no answer,
+// that counts for the task's heir (see passOn).
 func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -470,8 +470,8 @@ func (p *Pool) tell(now moment) {
 	signal(p.results)
 }
 
-// finish reports the result and puts the task back into the queue. If the process or the machine was
-// suspended during the check, the first failure is ignored, and the check is repeated immediately.
+// finish reports the result and puts the task back into the queue. If the process or the machine was suspended during
+// the check, the first failure is ignored, and the check is repeated immediately.
 func (p *Pool) finish(u Update) {
 	now := p.now()
 	p.mu.Lock()
@@ -646,7 +646,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// These are the index of a task whose check is one of the pool's held or programs.
+// While a task's check runs and counts among the pool's held or programs, this is the task's index.
 const (
 	isHeld    = -2
 	isProgram = -3

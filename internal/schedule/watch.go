@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// dialEvery is the minimum time between two new connections of any watches.
+	// dialEvery is the time between two new connections of any watches, on average over a Tick.
 	dialEvery = 2 * time.Millisecond
 	// firstPause is the maximum pause before a connection is replaced for the first time. It is short, because a
 	// process that is ending may close its connections before it stops listening, and pass a check in between. The
@@ -85,8 +85,8 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	}
 }
 
-// Attend notes whether the server of a watch is up or down. It is up if a check has just passed. No connection is kept
-// to a server that is down.
+// Attend is called when a check of a server that is up has passed, or when the server is down. In the first case it
+// plans a connection if there is none; in the second, it closes the connection.
 func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -106,7 +106,7 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	}
 }
 
-// rest closes the connection of a watch, and plans no new one.
+// rest closes the connection of a watch, and cancels a planned one.
 func (ws *Watches) rest(w *watching) {
 	if w.index >= 0 {
 		heap.Remove(&ws.dials, w.index)
@@ -133,8 +133,8 @@ func (ws *Watches) tend(now, then moment) moment {
 }
 
 // dial makes the connection of a watch, unless the pool's room is full, or watches hold half of it: checks need the
-// rest. After that, or a shortage on this machine, which proves nothing about the server, the next check that passes
-// causes another try.
+// rest. If there is no room, or a shortage on this machine, which proves nothing about the server, the next check that
+// passes causes another try.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
 	if len(ws.open) < ws.pool.room/2 && !ws.pool.isFull() {
