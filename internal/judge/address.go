@@ -20,7 +20,7 @@ const Moving = 5 * time.Second
 type Address struct {
 	Device, Last string    // the devices of announce and lastresort
 	Asked        bool      // checks go through it, and wait until there is a route to it
-	RouteBy      time.Time // until when the first checks through it wait for its local route; zero: they don't
+	RouteBy      time.Time // the first checks through it wait until then for its local route; zero: they don't
 
 	Known bool   // it is known where the address is
 	At    string // the device that it is on; "" for none
@@ -208,7 +208,9 @@ func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 }
 
 // Found notes where an address is, and reports whether it has moved. The first place where it is found does not count
-// as a move. If it is not even served there, no packet arrives for it any more.
+// as a move. If it is first found on no device and without a local route, no packets arrive for it, so it need not be
+// served after a withdrawal. The time for which a withdrawn address is served begins when it leaves the device of
+// announce.
 func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	was, known := a.At, a.Known
 	a.At, a.Known = at, true

@@ -3,24 +3,24 @@ package judge
 import "time"
 
 // After too few servers were up, those that are back enter the table together: once each server that counts has passed,
-// or has finally failed. Until then the address is withdrawn, or is on the last resort. With only some of the servers,
-// mh would send connections of other directors to the wrong ones. All servers are checked at once, so the wait is one
-// check's timeout, or stillAway if that is longer.
+// or has failed for good. Until then the address is withdrawn, or is on the last resort. With only some of the servers,
+// mh would send connections begun through other directors to the wrong ones. All servers are checked at once, so the
+// wait is about stillAway or, with servers that don't answer, up to two timeouts of a check longer.
 
-// stillAway is how long the section waits for servers that still fail, once the first server is back. When a link comes
-// up again, the kernel may need a second or two to resolve the server's address.
+// stillAway is how long after the first server's return a check of another one must begin, at least, for its failure to
+// be final. When a link comes up again, the kernel may need a second or two to resolve the server's address.
 const stillAway = 2 * time.Second
 
 // Gathers reports whether servers that are back wait for the others.
 func (s *State) Gathers() bool { return !s.Back.IsZero() }
 
-// IsAway reports whether the addresses of the section are on another device because too few servers are up.
+// IsAway reports whether none of the section's addresses is on the device of announce because too few servers are up.
 func (s *State) IsAway() bool {
 	n := &s.Strength
 	return s.Away && n.Known && !(n.Enough && n.Serves)
 }
 
-// Gather notes that a server is back, according to a check that started at began. The section then waits for the other
+// Gather notes that a server is back, according to a check that started at began. The section then waits for its other
 // servers.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
@@ -62,13 +62,14 @@ func gathered(p *proposal) {
 	}
 }
 
-// Took notes a result that counts for the server of the check. back is State.Back.
+// Took notes a result that counts for the server of the check. For back see Lasting.
 func (c *Check) Took(p Passage, back time.Time) {
 	if c.Way == nil {
 		return
 	}
 	if p != c.Passage { // a reload brings the last result again
-		// the first failure after a private service was lost is void
+		// a pass at the server's own address, as after the loss of a private service, shows nothing: the next
+		// result may
 		c.Tells = p.tells() || p.OK && c.tells()
 	}
 	c.Passage = p
@@ -78,7 +79,7 @@ func (c *Check) Took(p Passage, back time.Time) {
 // tells reports whether a result shows something about the path through the virtual address.
 func (p Passage) tells() bool { return p.Passed || p.Own }
 
-// Answered notes the end of a check whose result does not count for its server.
+// Answered notes the end of a check, even if its result does not count for its server.
 func (c *Check) Answered(began, back time.Time) {
 	if c.Way != nil {
 		c.Awaited = c.Awaited && began.Before(back.Add(stillAway))

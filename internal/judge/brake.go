@@ -8,12 +8,13 @@ import (
 )
 
 // Path is the state of the path through the virtual address that the checks of one line use. If all servers that were
-// up fail, but only on that path, the director is at fault, and the servers keep their states. A single check that
-// passes shows that the path works. A server is accused while its failures on that path are not judged yet.
+// up fail, but only on that path, the director is at fault, and the servers keep their states: the brake holds. A
+// single check that passes shows that the path works. A check is accused while its failures on that path are not judged
+// yet.
 type Path struct {
-	Accuses bool      // at least one server is accused
-	Holds   bool      // no server can show that the path works, so all keep their states
-	Over    time.Time // when the brake last ended; results of checks that began earlier don't count
+	Accuses bool      // at least one check is accused
+	Holds   bool      // the brake holds: no check is left that might show that the path works
+	Over    time.Time // when the brake last ended; failures on the path of checks begun earlier don't count
 	Newest  Spot      // a check that passed in this wake-up, otherwise the last one with a result
 	Due     bool      // Settle has to decide whether the brake holds
 }
@@ -64,7 +65,7 @@ func (c *Case) Accuse(at Spot, now time.Time) (kept, idle bool) {
 
 // Settled is the outcome of Settle.
 type Settled struct {
-	Over   bool   // the brake no longer holds: its newest check passed
+	Over   bool   // the brake no longer holds: its newest check passed, or none is accused any more
 	Judged []Spot // the last failures of these checks count
 	Asked  []Spot // these checks are repeated soon: they may show whether the path works
 	Holds  []Spot // the brake begins to hold: these servers keep their states

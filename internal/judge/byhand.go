@@ -13,9 +13,10 @@ var releaseRule = Rule{"released", true, released}
 // From keepserving: a change by hand ends when the guard releases the server.
 var releaseAgainRule = Rule{"let go", true, released}
 
-// released ends changes by hand to servers whose state has changed. It also ends those to fallback servers when the
-// need for them begins or ends. It is applied before guard, so that guard counts the servers without those changes. A
-// server that was removed by hand and went down stays out, unless readdquiescent adds it again.
+// released ends changes by hand to servers whose state has changed. It also ends those to fallback servers when a
+// fallback server becomes necessary or is no longer necessary. It is applied before guard, so that guard counts the
+// servers without those changes. A server that was removed by hand and went down stays out, unless readdquiescent adds
+// it again.
 func released(p *proposal) {
 	for s := range p.all() {
 		addr := s.Dest.Addr
@@ -37,7 +38,7 @@ func released(p *proposal) {
 // From another program: a weight by hand stays, and so does an addition or removal by hand.
 var byHandRule = Rule{"hand", true, byHand}
 
-// byHand keeps changes made by hand. Of an entry, only its weight is kept.
+// byHand keeps changes made by hand. Of a changed destination, only the weight is kept.
 func byHand(p *proposal) {
 	for addr := range p.ByHand {
 		if d, in := p.Have.At(addr); in {
@@ -52,8 +53,8 @@ func byHand(p *proposal) {
 }
 
 // AsInFile returns a destination with the settings that the file has for its address, and with its own weight. If a
-// real server and a fallback server have that address, the settings are those of the one that serves. It returns a
-// server unchanged whose change to gate has to wait for the end of its connections.
+// real server and a fallback server have that address, the settings are those of the one that serves. A server whose
+// change to gate has to wait for the end of its connections is returned unchanged.
 func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
 	weight, s, fallback := d.Weight, c.At(d.Addr), c.FallbackAt(d.Addr)
 	switch {
@@ -68,8 +69,8 @@ func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
 
 // Changed notes that a destination was added or removed by hand, or got another weight, and reports whether the change
 // is kept. If so, it lasts until the server's next change of state or a reload. The change is undone if repair is set,
-// if another daemon empties the section, or if it contradicts maintenance. A change that is kept ends whatever was
-// changing the server's weight. The argument in reports whether the destination still exists.
+// if another daemon empties the section, or if it contradicts maintenance, but never if the destination is a found one.
+// A change that is kept clears the server's Memory. The argument in reports whether the destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()

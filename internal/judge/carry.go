@@ -5,11 +5,12 @@ import (
 	"net/netip"
 )
 
-// Carry copies the state that survives a reload. No other code decides what survives. Changes by hand end, and the
-// contents of the table are read again. Orders and maintenance files are not copied, because they are applied again
-// after the reload. placed means that the section was set up before, so every destination has an owner. The function
-// old returns a server, given by its index, as it was before the reload; nil for a new server. The function check does
-// the same for a check. The indexes of fallback servers follow those of all other servers.
+// Carry copies the state that survives a reload. If only lists or the addresses of names have changed, CarryTable and
+// CarryOrders copy more. Otherwise changes by hand end, and the contents of the table are read again. Orders and
+// maintenance files are not copied, because they are applied again after the reload. placed means that the table had
+// the virtual service before, so a destination that is not among the found ones belongs to no server without an
+// address. The function old returns a server, given by its index, as it was before the reload; nil for a new server.
+// The function check does the same for a check. The indexes of fallback servers follow those of all other servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func(i, k int) *Check) {
 	c.Lasting, c.Last, c.Backed = was.Lasting, was.LastKnown(), was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
@@ -45,8 +46,8 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func
 	}
 }
 
-// stillFound returns the destinations found in the table that belong neither to a server nor to the fallback. Once all
-// servers have an address, there are no such destinations.
+// stillFound returns the found destinations that still belong to no server. Once all servers have an address, there are
+// none.
 func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	if len(c.Waiting) == 0 || was.Found == nil && !placed {
 		return nil

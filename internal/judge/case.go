@@ -14,7 +14,7 @@ type Case struct {
 	State
 }
 
-// all returns the servers except those that have moved away.
+// all returns the servers except those that moved away and are no longer needed.
 func (s *State) all() iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for i := range s.Servers {
@@ -25,7 +25,7 @@ func (s *State) all() iter.Seq[*Server] {
 	}
 }
 
-// Sharing returns the servers that share an address of the table, in the order of the file.
+// Sharing returns the servers of all at an address of the table, in the order of the file.
 func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for _, i := range c.AllAt(addr) {
@@ -36,7 +36,8 @@ func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	}
 }
 
-// Serves reports whether a server is in service according to its checks, the operator's orders and changes by hand.
+// Serves reports whether a server is in service according to its checks, its own report, orders and changes by hand. A
+// held server counts as one that passes.
 func (c *Case) Serves(s *Server) bool {
 	state := s.State()
 	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
@@ -46,8 +47,8 @@ func (c *Case) Serves(s *Server) bool {
 	return !c.isOutByHand(s.Dest.Addr) && !(waits && c.weighsNothing(s))
 }
 
-// weighsNothing reports whether a server has no weight in the table, or is not in it, as far as the table is known.
-// After a reload, the contents read from the table count until something is written.
+// weighsNothing reports whether a server has weight 0 in the table or is not in it, or whether the contents of the
+// table are unknown. Unlike WeightAt, it uses contents that were only read, as after a reload.
 func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }
@@ -60,7 +61,8 @@ func (s *State) LastKnown() lvs.Dests {
 	return s.Last
 }
 
-// WeightAt returns the weight of a destination as last written to the table, and whether it exists.
+// WeightAt returns the weight of a destination, and whether it exists, according to the last write and the changes
+// noted since. Before that write, it returns 0 and false.
 func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if !s.Known {
 		return 0, false
@@ -70,7 +72,7 @@ func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 }
 
 // At returns the real server at an address of the table; nil if there is none. If several share the address, it returns
-// the one that is up.
+// the last one that is up, or the first one if none is.
 func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	for s := range c.Sharing(addr) {
 		if found == nil || s.State() == health.Up {
@@ -80,12 +82,13 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	return found
 }
 
-// IsNobodys reports whether an address belongs to no server: neither to a configured one nor to one that left.
+// IsNobodys reports whether an address belongs to no server: no real or fallback server of the section, and no
+// departing one.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Departure(addr) == nil && c.FallbackAt(addr) < 0
 }
 
-// Available reports whether a section has a server that is up, and whether that is known yet.
+// Available reports whether a section has a server that is up and not drained, and whether that is known yet.
 func (c *Case) Available() (up, known bool) {
 	switch {
 	case c.foundServes():
@@ -103,7 +106,7 @@ func (c *Case) Available() (up, known bool) {
 			if !s.Backup || c.Backed {
 				return true, true
 			}
-			up = true // if no other server is
+			up = true // once it is known that it is needed
 		case health.Unknown:
 			known = false
 		}

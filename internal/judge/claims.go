@@ -25,11 +25,11 @@ func (c *Claim) IsOurs() bool { return c.Owner == "" }
 // MayBeIn reports whether this director may have put a virtual service into the table.
 func (c *Claim) MayBeIn() bool { return c.IsOurs() || c.LeftIn }
 
-// Keeps reports whether the entries of a virtual service may stay in the table if this director put them there.
+// Keeps reports whether what this director has put into the table for a virtual service may stay there.
 func (c *Case) Keeps() bool { return c.IsOurs() || c.Remains }
 
 // Goes reports whether a virtual service is removed from the table when this director stops or is put on standby. It is
-// removed if cleanstop is yes and no other daemon waits for it.
+// removed if cleanstop is yes and no other daemon waits for it or changes it.
 func (c *Case) Goes() bool { return !c.Remains && c.Beside == "" }
 
 // Claims tells which daemon owns which virtual service, according to the record of claims.
@@ -42,8 +42,8 @@ type Claims struct {
 	Yielded map[netip.Addr]bool
 }
 
-// Wanted returns the claims on all virtual services of a file, and on the timeouts of idle connections if the file sets
-// any.
+// Wanted returns what this daemon claims: all virtual services of a file, and the timeouts of idle connections if the
+// file sets any. On standby it claims nothing.
 func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 	switch {
 	case a.Standby:
@@ -57,8 +57,8 @@ func (a *Claims) Wanted(all []lvs.Key, timeouts lvs.Timeouts) []lvs.Key {
 // HasTimeouts reports whether the timeouts of idle connections are this daemon's to set.
 func (a *Claims) HasTimeouts() bool { return !a.Standby && a.Taken[lvs.TimeoutsKey] == "" }
 
-// Assign notes which daemon owns a virtual service, and reports whether this director takes it over from another. The
-// argument through is the address that its checks go through.
+// Assign notes which daemon owns a virtual service, and reports whether this director takes it over from another
+// daemon. The argument through is the address that its checks go through.
 func (a *Claims) Assign(c *Claim, key lvs.Key, through netip.Addr) (gained bool) {
 	was, owner := c.Owner, a.Taken[key]
 	if all, met := a.Yielded[through]; all || !met {

@@ -19,7 +19,7 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 		return text
 	},
 	Count: func(v View) int {
-		// the decision names the state
+		// Name is Up only after a decision
 		if v.One.Name != Up || !v.One.Waits() || !byOrder(v.Section, v.One) {
 			return 0
 		}

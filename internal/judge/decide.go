@@ -14,11 +14,11 @@ type Decision struct {
 	// table are unknown.
 	Places map[netip.AddrPort]lvs.Dest
 	Others map[netip.AddrPort]RuleID // the rules that placed other destinations; for members see Server.Why
-	Held   []int                     // members that only the guard keeps in service
+	Held   []int                     // the indexes of the held members
 	Again  time.Time                 // when time alone may change the decision; zero: never
 }
 
-// Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
+// Decide applies the rules to a case. It has no side effects, and the same case and time give the same decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
 	p := &proposal{Case: c, now: now}
@@ -47,10 +47,10 @@ type proposal struct {
 	now      time.Time
 	by       RuleID    // the rule whose turn it is
 	queue    []waiter  // servers that may come back
-	leave    []*Server // held, and not needed by the guard
+	leave    []*Server // held servers that the guard does not need
 
-	up      bool // a server is up, or what was found serves
-	unknown bool // some server has no result yet
+	up      bool // a server is up, or a found destination serves
+	unknown bool // some server has no result yet, or waits for others
 	over    bool // the rules after this one are skipped
 }
 
@@ -79,7 +79,7 @@ func (p *proposal) askAgain(at time.Time) {
 }
 
 // serving reports whether the decision so far leaves any destination in service, apart from those taken out by hand. If
-// held is set, held servers count too, although they may be dead.
+// held is not set, held servers don't count: they may be dead.
 func (p *proposal) serving(held bool) bool {
 	for addr, d := range p.Places {
 		if s := p.At(addr); d.Weight > 0 && !p.isOutByHand(addr) && (held || s == nil || !s.Held) {

@@ -12,7 +12,7 @@ import (
 // The events of a case. Each method notes a fact. If one takes a server out of service, only a decision puts the server
 // back.
 
-// Result notes a check's result for a server, and reports whether the server's verdict changed.
+// Result notes a check's result for a server, and reports whether this changed the server's Health.
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
 	was, served := s.Health(), c.Serves(s) && (s.Entered || !c.IsOurs())
 	check.Health = check.Health.Next(ok, c.Rule)
@@ -33,7 +33,7 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, c.Loss, c.Proven = c.Health.Next(ok, r), loss, ok
 }
 
-// Learned is called after Learn when the verdict of a server has changed. A change by hand then ends as it does after a
+// Learned is called after Learn if the server's Health has changed. A change by hand then ends as it does after a
 // result.
 func (c *Case) Learned(s *Server) { s.Turned = follow(c, s, s.Held || s.Kept) || s.Turned }
 
@@ -43,9 +43,9 @@ func (s *Server) Hold(serves bool) {
 	s.Held = s.Held || serves && (s.Health() == health.Down || s.Asks() > health.NoAdmin)
 }
 
-// follow adopts the current verdict of a server's checks, and reports whether the table may change. The argument served
-// means that the server was in service. If such a server goes down, it is either held or noted as fallen. It is noted
-// even if no directive delays its return, because a reload may add one.
+// follow adopts the Health of a server, and reports whether the table may change. The argument served means that the
+// server was in service. If such a server goes down, it is either held or noted as fallen. It is noted even if no
+// directive delays its return, because a reload may add one.
 func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
 	switch s.Health() {
@@ -77,7 +77,7 @@ func (s *Server) AssumeAll(h health.Health) {
 }
 
 // Ordered notes a new order from the operator. A held server that is drained keeps its connections. When the drain
-// ends, the server is removed, and returns only after a check has passed.
+// ends, such a server is taken out, and returns only after a check has passed.
 func (s *Server) Ordered(o Order) {
 	wasDrained := s.Drained()
 	s.Order = o
@@ -100,7 +100,7 @@ func (s *Server) Maintained(out bool) {
 // goOut ends every reason to keep a failing server in service.
 func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 
-// Vanished notes that an operator or another program removed the virtual service from the table.
+// Vanished notes that the virtual service is no longer in the table, although this director did not remove it.
 func (s *State) Vanished() {
 	clear(s.ByHand)
 	for i := range s.Servers {
@@ -148,8 +148,8 @@ func (c *Case) Read(have lvs.Dests) {
 	}
 }
 
-// Wrote notes that the table now matches the decision. have is not nil, even if it is empty: nil is a table that was
-// never read.
+// Wrote notes that the table now matches the decision. have is not nil, even if it is empty: nil means that the
+// contents of the table are unknown.
 func (c *Case) Wrote(have lvs.Dests) {
 	c.Have, c.Last, c.Known = have, nil, true
 	for s := range c.all() {

@@ -10,8 +10,8 @@ import (
 // From the file: the fallback server serves while no other does.
 var fallbackRule = Rule{"fallback", true, fallback}
 
-// fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
-// up, the fallback server stays as it is.
+// fallback puts the fallback server in service while no real server is up. While a server is unknown, the fallback
+// server stays as it is.
 func fallback(p *proposal) {
 	sorry := p.fallback()
 	if sorry == nil || p.up || p.NoFallback {
@@ -26,8 +26,8 @@ func fallback(p *proposal) {
 var replacedRule = Rule{"replaced", true, replaced}
 
 // replaced leaves destinations in service although they are no longer configured. It applies after a reload that
-// replaced all servers, until a new server passes a check; then draintime begins. It does not apply to members: checks
-// and orders have decided about those, even if no other server is left.
+// replaced all servers, until a new server passes a check or all have failed; then draintime begins. It does not apply
+// to members: checks and orders have decided about those, even if no other server is left.
 func replaced(p *proposal) {
 	if !p.unknown || p.serving(true) {
 		p.letDrain()

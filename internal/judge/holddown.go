@@ -33,7 +33,7 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 	},
 }
 
-// isKeptOut reports whether a server that passes is held down.
+// isKeptOut reports whether a server that passes is kept out, and not by pace.
 func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
 
 // falls tells how often a server failed, and within what time if that is known.

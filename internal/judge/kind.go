@@ -106,7 +106,7 @@ const (
 	Fine   Trouble = iota
 	Noted          // the operator intends it
 	Doubt          // something speaks against the server, or nothing is known
-	Broken         // out of service against the operator's will, or held
+	Broken         // a server is down, or clients may get no answers
 )
 
 var troubles = [...]string{"fine", "noted", "doubt", "broken"}

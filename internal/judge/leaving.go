@@ -18,9 +18,10 @@ func leaving(p *proposal) {
 	}
 }
 
-// SendOff notes that a server left the section, or is a backup server that rests. With draintime, the server drains for
-// that long; without draintime, a backup server drains until its connections have ended. If the server is not in the
-// table, it is forgotten at the next change.
+// SendOff notes that a server left the section, or is a backup server that rests. With draintime, it drains from now on
+// for that long, or until l.Until if that is earlier. Without draintime, a backup server drains until its connections
+// have ended, and any other server is removed at once. A server that is not in the table is forgotten at the next
+// write.
 func (c *Case) SendOff(l Departure, now time.Time) {
 	at, leaves := c.findDeparture(l.Addr)
 	s := c.At(l.Addr)
@@ -29,16 +30,18 @@ func (c *Case) SendOff(l Departure, now time.Time) {
 	}
 	left := c.DrainTime
 	if !l.Until.IsZero() {
-		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
+		left = min(left, l.Until.Sub(now)) // draintime may have been longer, or the clock was set
 	}
-	if l.Until = now.Add(left); c.DrainTime == 0 { // from here independent of the clock
+	if l.Until = now.Add(left); c.DrainTime == 0 { // setting the clock no longer changes it
 		l.Until = time.Time{}
 	}
 	delete(c.ByHand, l.Addr)
 	c.Departing = slices.Insert(c.Departing, at, l)
 }
 
-// Looked notes whether a departing server has no connections left, and reports whether it has to be removed now.
+// Looked notes whether a departing server has no connections left, and reports whether it has to be removed now. When
+// draintime is over, it has to be, whatever its weight. Before that, it must have weight 0 and no connections at two
+// looks in a row.
 func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle

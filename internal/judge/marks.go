@@ -13,7 +13,7 @@ import (
 // Marks is the state of a director's mark rules.
 type Marks struct {
 	Kept   bool           // something keeps mark rules; otherwise none are needed
-	Want   []lvs.MarkRule // of all virtual services that are served
+	Want   []lvs.MarkRule // of all virtual services that may be in the table
 	Busy   bool           // an order is due or in progress
 	Fails  bool           // the last order failed
 	Looked bool           // an order was carried out, so no rule of a previous daemon is left
@@ -76,8 +76,8 @@ func (m *Marks) Holds(key lvs.Key) bool {
 }
 
 // Serve reports whether packets to an announced address get the mark of a section with these rules, and whether that is
-// known. While the rules change, existing rules for the address count. If the address is on a device, rules of a mark
-// that is about to be removed count too.
+// known. While the rules change, existing rules for the address count. If the address is on a device, these include
+// rules of a mark that is about to be removed.
 func (m *Marks) Serve(rules []lvs.MarkRule, a *Address) (is, known bool) {
 	switch {
 	case m.Has(rules):

@@ -40,8 +40,8 @@ func moved(p *proposal) {
 	}
 }
 
-// WouldServe reports whether a server that moved away is in service. If so, it stays until the server at the new
-// address is up.
+// WouldServe reports whether the server at an address that its name no longer has may stay until the server at the new
+// address is up. It may if it has not failed, and is in the table or passes its checks.
 func (c *Case) WouldServe(addr netip.AddrPort) bool {
 	s := c.At(addr)
 	_, in := c.WeightAt(addr)

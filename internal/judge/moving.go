@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Record holds what the next daemon must know about a server that leaves or whose weight is changing. Fields that do
-// not concern it are zero.
+// Record holds what the next daemon must know about a server that leaves, or whose weight or return to service depends
+// on more than its checks. Fields that do not concern it are zero.
 type Record struct {
 	Key  lvs.Key
 	Addr netip.AddrPort
@@ -20,7 +20,7 @@ type Record struct {
 	// it moved away, is in maintenance, and serves again when that ends; Until does not apply
 	Stays bool `json:",omitzero"`
 
-	// For a server whose weight is changing.
+	// For any other server.
 	Nth    uint32 `json:",omitzero"` // its place among the servers with this address
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
 	Of     uint32 `json:",omitzero"` // its Goal then

@@ -14,7 +14,8 @@ import (
 // From packets of clients: a server whose clients get no answers is left out, one at a time, while enough others serve.
 var suspectRule = Rule{"suspects", false, leaveOut}
 
-// leaveOut leaves out a suspected server, unless another server of the section is already left out.
+// leaveOut leaves out a suspected server if enough others serve, unless another server of the section is already left
+// out.
 func leaveOut(p *proposal) {
 	serving, leaves := 0, p.Observe == lvs.LeftOut && !p.Obeys && p.IsOurs()
 	var suspect *Server

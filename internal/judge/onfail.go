@@ -66,7 +66,7 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 	_, in := p.Have.At(s.Dest.Addr)
 	stays, decides = in || p.Quiescent, p.OnFail != lvs.ByQuiescent && outByChecks(s)
 	switch {
-	case s.Order.Kind == Drain: // it keeps its connections
+	case s.Order.Kind == Drain: // it keeps its connections, whatever onfail is
 	case p.OnFail > 0:
 		stays = in && p.now.Before(s.Failed.Add(time.Duration(p.OnFail)))
 	case p.OnFail == lvs.Cut && isBelieved(s):
@@ -76,8 +76,8 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 }
 
 // isBelieved reports whether the failure of a server can be trusted. The failing check must have passed since the
-// start, or since a reload changed it, because a check that never passed may itself be wrong. If the server is
-// suspected, the fault may be in the network.
+// start, or since a reload changed it, because a check that never passed may itself be wrong. The server must not be
+// suspected, because then the fault may be in the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {

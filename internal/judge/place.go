@@ -10,7 +10,8 @@ import (
 var drainRule = Rule{"drain", true, drained}
 
 // drained keeps the connections of a server that an order drains, whatever the value of quiescent. The server does not
-// count as available. Once it fails, the rule for servers that are down decides, although the order still applies.
+// count as available. Once it fails, the rule down decides. But with onfail, it keeps its connections while the order
+// lasts, see keepsFailing.
 func drained(p *proposal) {
 	for s := range p.all() {
 		if !s.IsDraining() || s.Order.Kind != Drain || p.Rests(s) {
@@ -40,7 +41,8 @@ func (s *Server) Rename(now time.Time) {
 	}
 }
 
-// From checks, maintenance: a server that is out is removed, or has weight 0 with quiescent, unless onfail decides.
+// From checks, maintenance: a server that is out is removed, or has weight 0 with quiescent, unless onfail or observe
+// decides.
 var downRule = Rule{"down", true, down}
 
 // down takes servers that are down out of service.
@@ -60,7 +62,7 @@ func down(p *proposal) {
 }
 
 // stays reports whether a server that is down has weight 0 in the table instead of being removed, and whether a kind of
-// condition decides that.
+// condition decides that. Otherwise quiescent does.
 func (p *proposal) stays(s *Server) (stays, decided bool) {
 	for i := range Kinds {
 		if keeps := Kinds[i].keeps; keeps != nil {
@@ -78,12 +80,12 @@ func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }
 
-// From checks: a server without a result stays as it is, as does one that is back and waits for others.
+// From checks: a server without a result, or back and waiting for others, stays in or out of service.
 var unknownRule = Rule{"unknown", true, unknown}
 
-// unknown leaves the entry of a server without a result as it was found. A new server gets no traffic before its first
-// success, and a current server stays until its first failure. Servers that are back and wait for others are treated in
-// the same way.
+// unknown leaves a server without a result in or out of service, as the table has it. A new server gets no traffic
+// before its first success, and a current server stays until its first failure. It gets the weight that it should have
+// now. Servers that are back and wait for others are treated in the same way.
 func unknown(p *proposal) {
 	for s := range p.all() {
 		state := s.State()

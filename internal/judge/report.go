@@ -35,8 +35,8 @@ func (s *Server) Asks() (most health.Admin) {
 }
 
 // Report notes what a server reports in an answer to a check. It must be called before the result of that check is
-// noted. It returns true if the table may change. If the server serves, its report counts once enough answers agree. A
-// server that does not serve never enters service against its own report.
+// noted. It returns true if the table may change. While the server serves, a report that restricts it counts once
+// enough answers agree. Otherwise a report counts at once, so no server enters service against its own report.
 func (c *Case) Report(s *Server, check *Check, reported health.Report) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up || s.Health() != health.Up { // a held server may come back by this answer

@@ -11,7 +11,7 @@ const (
 
 	// TableTimeout is the longest wait for one answer from the table.
 	TableTimeout = 15 * time.Second
-	firstTimeout = time.Second // the wait after a request without an answer; doubles up to TableTimeout
+	firstTimeout = time.Second // the limit after a request without an answer; doubles up to TableTimeout
 	// MaxPause is the longest pause after a request without an answer.
 	MaxPause = 5 * time.Second
 )

@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// A server that checks took out comes back when nothing bars it. Servers wait in a queue. Rules may bar a server, or
-// make it wait for its turn. None of these rules applies while too few servers serve.
+// Servers that checks took out wait in a queue once they pass. Each comes back unless a rule bars it, or makes it wait
+// for its turn. While too few servers serve, none of these rules applies.
 
 // Waits reports whether a server passes but is not let back in yet. A backup server never waits.
 func (s *Server) Waits() bool {
@@ -66,7 +66,7 @@ func queue(p *proposal) {
 		case s.Waits():
 			p.queue = append(p.queue, waiter{Server: s})
 		case s.Fallen && s.Health() == health.Up && s.Asks() <= health.NoAdmin && s.Weight() > 0:
-			s.Forgive() // an order overrides it
+			s.Forgive() // a backup server, or one that an order or maintenance keeps out
 		case s.Held, s.Backup:
 		case p.Serves(s), p.Starts && p.comesByItself(s), !p.IsOurs() && s.Health() == health.Unknown:
 			missing--

@@ -1,10 +1,10 @@
 package judge
 
-// Rule is one step of a decision. A later rule overrides earlier ones. The comment of a rule names its source and says
-// what it does. docs/judgement.md shows these comments.
+// Rule is one step of a decision. It may override earlier ones. The comment of a rule names its source and says what it
+// does. docs/judgement.md shows these comments.
 type Rule struct {
 	Name string
-	// places means that the rule places destinations, so the contents of the table must be known.
+	// places means that the rule needs the contents of the table. It is skipped while they are unknown.
 	places bool
 	step   func(*proposal) // applies it
 }

@@ -1,7 +1,9 @@
-// Package judge decides which servers a virtual service should have in the table, with which weights, and why. It uses
-// the service's configuration and state. Decide applies the rules one after the other. Most rules have their own file.
-// The methods of Case note events. The package does no input or output, and gets the time as an argument. No other
-// package decides the contents of the table.
+// Package judge decides which servers a virtual service should have in the table, with which weights, and why. No other
+// package decides that. Decide applies the rules one after the other to the service's configuration and state. Most
+// rules are in a file named after their directive or subject, but names, drain, down, unknown, up and off are in
+// place.go, queue and let in in return.go, leaves and obeyed in guard.go, suspects in observe.go, replaced in
+// fallback.go. Methods of Case, State, Server and Check note events. The package does no input or output, and gets the
+// time as an argument.
 package judge
 
 import (
@@ -14,12 +16,13 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Section is the configuration of one virtual service. It never changes: a reload makes a new one.
+// Section is the configuration of one virtual service. It does not change once it is in force: a reload makes a new
+// one.
 type Section struct {
 	Members   []*Member      // real servers, in the order of the file
 	Waiting   []uint32       // the weights of servers whose names have no address yet
 	Fallbacks []*Member      // fallback servers
-	Marks     []lvs.MarkRule // that give packets its mark
+	Marks     []lvs.MarkRule // the rules that give packets its mark
 	Rule      health.Rule
 	lvs.Policy
 	Observe    lvs.Observe   // what happens to a server whose clients get no answers
@@ -35,14 +38,14 @@ type Section struct {
 
 // Member is the configuration of one real server.
 type Member struct {
-	Dest lvs.Dest // its entry in the table while it serves
-	At   int32    // its place among the members
+	Dest lvs.Dest // its destination in the table, with the weight from the file
+	At   int32    // its index in Members
 	// MovedTo is the index of the server at the name's new address; -1 if this server has not moved.
 	MovedTo   int32
 	Unchecked bool         // checktype=off: never added
 	Backup    bool         // it serves only while too few others do
 	Fallback  bool         // it serves only while no other does
-	Comeback  lvs.Comeback // as the section's, for this server
+	Comeback  lvs.Comeback // ByOrder here or in the section: only an order lets it back in
 }
 
 // Index prepares what AllAt, AllOn and the rule backup need, once all members are known.
@@ -56,7 +59,7 @@ func (s *Section) Index() {
 	})
 }
 
-// AllAt returns the members at an address of the table, in the order of the file. Several members may share one entry.
+// AllAt returns the members at an address of the table, in the order of the file. They share one destination.
 func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	return s.from(addr, func(one netip.AddrPort) bool { return one == addr })
 }
@@ -83,10 +86,10 @@ type Order struct {
 	Weight uint32 // for Weigh: 1 or more
 }
 
-// OrderKind is the kind of an order.
+// OrderKind is what an order requires.
 type OrderKind uint8
 
-// These are the kinds of order. None means that there is no order.
+// The kinds of order. None means that there is no order.
 const (
 	None  OrderKind = iota
 	Drain           // weight 0
@@ -94,8 +97,8 @@ const (
 	Weigh           // a weight other than in the file
 )
 
-// Loss grades how a check failed. Servers with the least loss are removed first, so unreachable servers go before
-// servers with wrong answers.
+// Loss grades a failure by what clients may lose when the server is removed. Servers with the least loss are removed
+// first, so unreachable servers go before servers with wrong answers.
 type Loss uint8
 
 // The losses, the least first.
@@ -103,10 +106,11 @@ const (
 	NotReached Loss = iota
 	NoAnswer
 	WrongAnswer
-	nothingLost // it passes
+	nothingLost // no check fails
 )
 
-// less compares held servers. The smaller one is removed first.
+// less compares held servers by their losses, then by the times since which they fail. The smaller one is removed
+// first.
 func less(a, b *Server) int {
 	return cmp.Or(cmp.Compare(lossOf(a), lossOf(b)), a.Since.Compare(b.Since))
 }

@@ -27,7 +27,7 @@ func (s *Server) StateName() Name {
 		return Off
 	case s.Suspended():
 		return Maintenance
-	case s.IsDraining() && s.Health() != health.Down: // a held one keeps its connections, but fails
+	case s.IsDraining() && s.Health() != health.Down: // otherwise it is down, although it drains if it is held
 		return Draining
 	default:
 		return [...]Name{health.Unknown: Unknown, health.Up: Up, health.Down: Down}[s.Health()]
@@ -41,7 +41,7 @@ func (s *Server) IsDraining() bool {
 	return s.Drained() && (state == health.Up || state == health.Unknown)
 }
 
-// IsUp reports whether checks and orders let the server serve.
+// IsUp reports whether the server counts as up, see State, and is not drained.
 func (s *Server) IsUp() bool { return s.State() == health.Up && !s.Drained() }
 
 // Weight returns the server's weight, by order or as configured.
@@ -52,8 +52,8 @@ func (s *Server) Weight() uint32 {
 	return s.Dest.Weight
 }
 
-// works reports whether the server has not failed. A server in maintenance counts as working: it serves again when
-// maintenance ends.
+// works reports whether the server is checked, and has not failed or is held. Maintenance makes no difference: the
+// server serves again when it ends.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
 // isPending reports whether a check that decides about the server has never ended.
@@ -66,7 +66,8 @@ func (s *Server) isPending() bool {
 	return false
 }
 
-// isAwaited reports whether a check of the server has no result yet. Until it has one, the former result counts.
+// isAwaited reports whether a check of the server has never ended, or the server is unknown and stays in service
+// meanwhile.
 func (s *Server) isAwaited() bool { return s.isPending() || s.Kept && s.State() == health.Unknown }
 
 // Health combines all checks that decide about a server. The server is down if one of them is down, up if all are up,
@@ -91,10 +92,10 @@ func (s *Server) Suspended() bool {
 }
 
 // Drained reports whether an order or the server's own report keeps new connections away from it, whatever its checks
-// find.
+// find. The report does not count while the server is held.
 func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
 
-// lossOf returns the least loss of the server's failing checks.
+// lossOf returns the least loss of the failing checks that decide about the server.
 func lossOf(s *Server) Loss {
 	least := nothingLost
 	for _, c := range s.Checks() {

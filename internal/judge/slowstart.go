@@ -95,9 +95,9 @@ func (p *proposal) isOut(s *Server) bool {
 }
 
 // isCold reports whether too few servers serve: those that are up with their full weight have less than half of the
-// section's weight. A section in which no server served stays cold until every server has had a result. isCold also
-// ends the ramps of servers that are out, held or changed by hand. A new ramp starts at beat. This is the last whole
-// second of another ramp, so that both take their steps together, or now if there is no other ramp.
+// section's weight. Once cold, a section stays so at least until every server has had a result. isCold also ends the
+// ramps of servers that are out, held or changed by hand. A new ramp starts at beat. This is the last whole second of
+// another ramp, so that both take their steps together, or now if there is no other ramp.
 func (p *proposal) isCold() (cold bool, beat time.Time) {
 	full, all, awaited := uint64(0), uint64(0), false
 	beat = p.now

@@ -11,16 +11,16 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// State holds everything that is known about a virtual service, including the results of earlier decisions. It is a
-// value: it can be cloned, changed and compared. In the zero State, nothing is known.
+// State holds what the rules know about a virtual service, including the results of earlier decisions. It is plain
+// data, see Clone. In the zero State, nothing is known.
 type State struct {
-	Servers         []Server    // of the section's members
-	FallbackServers []Server    // of the fallback servers
+	Servers         []Server    // one for each of the section's members
+	FallbackServers []Server    // one for each fallback server
 	Paths           []Path      // one for each line of checks; nil without checkvip
-	Departing       []Departure // servers that left the file and drain
-	Have            lvs.Dests   // the table, as it is to be changed
-	// Last holds the last known contents of the table while a change fails, and after a reload until they are read;
-	// nil if nothing is known. The slice is replaced, never changed in place.
+	Departing       []Departure // sorted by address
+	Have            lvs.Dests   // what the table has, as read or written; nil: unknown
+	// Last holds the last known contents of the table from a failed change or a reload until the next write; nil if
+	// nothing is known. The slice is replaced, never changed in place.
 	Last lvs.Dests
 	// ByHand holds the destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
@@ -32,46 +32,46 @@ type State struct {
 	Claim
 
 	Known  bool // Have is what this director wrote, with changes noted since
-	Backed bool // too few real servers serve: the backup servers do
+	Backed bool // the backup servers serve, because too few others do
 	Starts bool // none served when the table was first read, and not every server has been checked since
-	Away   bool // it has announce, and its addresses are not on that device
+	Away   bool // its announced addresses were last found elsewhere than on the device of announce
 }
 
-// Lasting is the part of the state of a virtual service that a reload leaves as it is.
+// Lasting is the part of the state of a virtual service that survives a reload.
 type Lasting struct {
-	Back     time.Time // while servers that are back wait for others, when the check of the first began; else zero
+	Back     time.Time // when the check began that found the first server back; zero: none waits
 	Strength Strength
 	Removals Removals
-	Cold     bool // with slowstart: none served at first, and not every server had a result since
+	Cold     bool // with slowstart: too few served, and not every server has had a result since
 	// Obeys means that an operator has ordered that the checks be obeyed: they may remove every server until all
 	// are up.
 	Obeys          bool
-	FallbackIn     bool // the fallback server serves
-	FallbackWanted bool // the fallback server should serve, as last known
+	FallbackIn     bool // a fallback server is in service
+	FallbackWanted bool // a fallback server should be in service, as last known
 }
 
 // Server is the state of one real server.
 type Server struct {
 	*Member
-	First Check   // the result of its own check
-	More  []Check // the results of its other checks
+	First Check   // the section's own check
+	More  []Check // its other checks
 	Memory
 
 	Order     Order
 	File      bool // a file puts it into maintenance
 	Turned    bool // its state has changed since the table was written
-	Held      bool // it fails or requests to be left out, but keepserving keeps it in service
-	Entered   bool // it has a weight in the table, and nothing since has contradicted that
-	Kept      bool // it was in service before it became unknown
-	Rerouted  bool // it does not use gate until its connections have ended
+	Held      bool // it fails or asks to be left out, but keepserving or paceout keeps it in service
+	Entered   bool // the table had it with a weight when last written, and nothing has taken it out since
+	Kept      bool // it was in service before a reload, and nothing has taken it out since
+	Rerouted  bool // its change to gate waits until its connections have ended
 	Connected bool // it had connections when they were last counted
 	Gone      bool // it moved away and is no longer needed: no longer a member
-	// Looks counts how many times in a row the server's clients got no answers while clients of other servers did,
-	// up to three.
+	// Looks counts the looks in a row at which the server's clients seemed to get no answers while clients of
+	// others did, up to three.
 	Looks uint8
 
 	Name  Name      // the name of its state in status and alerts
-	Why   RuleID    // the rule that decided its place
+	Why   RuleID    // the rule that decided its place in the table
 	Since time.Time // when the state began
 	Until time.Time // it waits by pace or paceout until then; zero: it does not
 }
@@ -86,9 +86,9 @@ type Check struct {
 	// Part is the percentage of its weight that the server has while this check is down; 0 if the server is then
 	// down.
 	Part    uint8
-	Pending bool // it had no result yet
+	Pending bool // it has never ended
 	Proven  bool // it passed since the start, or since a reload changed it
-	Agent   bool // nothing waits for its results
+	Agent   bool // it asks an agent: nothing waits for its results
 }
 
 // Way is the state of the path that a check takes.
@@ -96,28 +96,29 @@ type Way struct {
 	Passage
 	Accused time.Time // since when its failures are not judged, see Path; zero: they are judged
 	Tells   bool      // the next result may show whether the path through the virtual address works
-	Awaited bool      // since servers are back it has neither passed nor finally failed
+	Awaited bool      // since the first server came back, it has neither passed nor failed for good
 }
 
 // Passage is the last result that counts for the server.
 type Passage struct {
-	Began  time.Time // the check
+	Began  time.Time // when the check began
 	OK     bool      // it passed
 	Passed bool      // it passed through the virtual address
 	Own    bool      // it failed, and passed at the server's own address
 }
 
-// Departure is a server that has left its section and drains.
+// Departure is a server that drains: it left the section, its name has another address, or it is a backup server that
+// is no longer needed.
 type Departure struct {
 	Addr  netip.AddrPort
 	Name  string    // as it was configured; "" until that is noted
-	Until time.Time // the latest time to remove it
+	Until time.Time // the latest time to remove it; zero: none
 	Idle  bool      // it had no connections at the last look
 	// a reload replaced all servers, and this one still serves; draintime begins afterwards
 	Serves bool
 	Over   Ending
 
-	Carries lvs.Counters // its connections at the last look, if they were known
+	Carries lvs.Counters // its connections when they were last counted
 }
 
 // Ending tells why a departing server is removed.
@@ -155,11 +156,11 @@ type Strength struct {
 	Needed int // how many of them are enough: LOW, or HIGH once there were fewer than LOW
 	Enough bool
 	Known  bool // every server had its first result
-	Serves bool // a server is up or held, or the fallback server is in
-	Holds  bool // a server is held
+	Serves bool // a real server, a fallback server or a found destination is in service
+	Holds  bool // a held server is in service
 }
 
-// Clone returns a deep copy.
+// Clone returns a copy. Changes of the copy do not affect the original, and vice versa.
 func (s *State) Clone() State {
 	c := s.cloneServers()
 	c.Have, c.FallbackServers = slices.Clone(s.Have), slices.Clone(s.FallbackServers)

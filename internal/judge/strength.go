@@ -70,7 +70,8 @@ func (c *Case) Unreplaced() (n int) {
 	return n
 }
 
-// Weighted returns the number of the section's own servers with a weight, including servers without an address.
+// Weighted returns the number of servers with a weight, including servers without an address, but not backup servers
+// and servers at former addresses.
 func (c *Case) Weighted() (n int) {
 	for s := range c.all() {
 		if s.Weight() > 0 && s.MovedTo < 0 && !s.Backup {
@@ -83,8 +84,8 @@ func (c *Case) Weighted() (n int) {
 	return n
 }
 
-// Own counts the section's own servers that serve, and those for which that is unknown. Servers that are held or whose
-// weight climbs do not count.
+// Own counts the servers that serve, and those for which that is unknown. Backup servers, held servers and servers
+// whose weight climbs do not count, but found destinations with a weight do.
 func (s *State) Own() (up, unknown int) {
 	for addr := range s.Found {
 		up += int(min(s.Have.Weight(addr), 1))
@@ -108,7 +109,7 @@ func isOpen(s *Server) bool {
 	return s.Health() == health.Unknown || s.Health() == health.Up && s.isAwaited()
 }
 
-// OwnServe tells in words how many of the section's own servers serve.
+// OwnServe describes how many of the servers that Weighted counts serve.
 func (c *Case) OwnServe() string {
 	up, _ := c.Own()
 	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())

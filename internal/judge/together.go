@@ -1,11 +1,11 @@
 package judge
 
-// From announce: the first servers are added when each has a result, because the order of entries counts.
+// From announce: with quiescent, the first servers are added once all have results, as their order counts.
 var togetherRule = Rule{"together", true, together}
 
-// together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
-// must be the same on all directors, whichever server answers first. Before that step, nothing is announced. Servers
-// that were removed by hand together with the virtual service do not wait: they are added at once.
+// together adds the first servers of an announced section with quiescent in one step. mh depends on the order of the
+// destinations, which must be the same on all directors, whichever server answers first. Before that step, nothing is
+// announced. If the virtual service was removed by hand, its servers do not wait: they are added at once.
 func together(p *proposal) {
 	if !p.Announce || !p.Quiescent || len(p.Have) > 0 {
 		return

@@ -8,8 +8,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// With observe, the packets of clients are compared: a server is suspected when its clients get no packet back, while
-// clients of the other servers do.
+// With observe, the servers of a section are compared by their packet counters: a server is suspected if it sends its
+// clients nothing back while most of the other servers answer theirs.
 
 const (
 	// A server is suspected after this many connections without a packet back. minWaiting of them must have been
@@ -46,7 +46,7 @@ func (w *Witness) Look(t lvs.Traffic, now time.Time) {
 	w.fresh.Connections, w.fresh.PacketsOut = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
 }
 
-// Forget starts the count again.
+// Forget starts the count again, and ends a suspicion for the given reason.
 func (w *Witness) Forget(now time.Time, why string) {
 	w.since, w.unanswered, w.quiet = now, 0, 0
 	if w.Suspected {

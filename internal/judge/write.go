@@ -8,8 +8,8 @@ import (
 )
 
 // The table is written in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. If something fails in one round, the next ones are skipped. If the table only refuses a server, the
-// next ones leave in place only what that server should have replaced.
+// removes some. If something fails, the later rounds skip that virtual service. If the table only refuses a server,
+// they leave in place only what that server should have replaced.
 
 // Write turns the table's entry of one virtual service into the desired one.
 type Write struct {
@@ -30,7 +30,7 @@ type Answer uint8
 const (
 	Done Answer = iota
 	Refused
-	Missing     // the entry, or the whole table, is not there
+	Missing     // the virtual service, the destination or the whole table does not exist
 	Unanswered  // it may or may not be done
 	Unsent      // it was not sent: the table gets no requests now
 	Interrupted // the daemon ends
