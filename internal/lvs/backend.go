@@ -23,8 +23,8 @@ func (b Backend) Compare(other Backend) int {
 	return cmp.Or(cmp.Compare(b.Virtual, other.Virtual), cmp.Compare(b.Real, other.Real))
 }
 
-// IsMeant reports whether an operator's words name this backend. They name a real server as in Snapshot.Backends, or a
-// virtual service by its name.
+// IsMeant reports whether an operator's words name this backend. They name a real server as for IsServer, or a virtual
+// service by its id or name. If virtual is "", any virtual service is meant.
 func (b Backend) IsMeant(virtual, real string) bool {
 	return IsNamed(b.Virtual, virtual) && IsServer(b.Real, real) ||
 		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)

@@ -23,5 +23,5 @@ type Traffic struct {
 // Total returns the number of connections that count against the limits of a destination.
 func (c Counters) Total() uint32 { return c.Active + c.Inactive }
 
-// Idle reports whether a destination has no connections.
+// Idle reports whether a destination has neither connections nor clients that persistence sends to it.
 func (c Counters) Idle() bool { return c.Active == 0 && c.Inactive == 0 && c.Persistent == 0 }

@@ -1,5 +1,5 @@
-// Package lvs defines the types that all packages share: virtual services, destinations, tables and operations as the
-// kernel knows them, and the settings that affect them. It also formats addresses and ports.
+// Package lvs defines the types that the other packages share: virtual services, destinations, tables and operations as
+// the kernel knows them, and the settings that affect them. It also formats addresses and ports.
 package lvs
 
 import (

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Packets are the packets that a rule marks.
+// Packets describes the packets that a rule marks.
 type Packets struct {
 	Dest     netip.Prefix // of the family of the mark; host bits are zero
 	Protocol string       // tcp, udp, sctp or all
@@ -31,12 +31,12 @@ type MarkRule struct {
 	Packets
 }
 
-// Equal reports whether two rules give the same packets the same mark.
+// Equal reports whether two rules have the same mark and packets that are written in the same way.
 func (r MarkRule) Equal(other MarkRule) bool {
 	return r.Mark == other.Mark && r.Packets.Equal(other.Packets)
 }
 
-// Equal reports whether p and q are written in the same way.
+// Equal reports whether p and q are written in the same way. The same ports in another order are not equal.
 func (p Packets) Equal(q Packets) bool {
 	return p.Dest == q.Dest && p.Protocol == q.Protocol && slices.Equal(p.Ports, q.Ports)
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Policy holds the settings of a section that decide when servers are added and removed, and with which weight. The
-// configuration and package judge share it.
+// Policy holds the settings of a section that decide when servers are added and removed, and with which weight. A
+// section of the configuration and judge.Section embed it.
 type Policy struct {
 	// how many servers checks must leave in service; zero if none
 	KeepServing Share   `cf:"keepserving,extension"`

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A schedFlag is a flag of a virtual service, with its name for a scheduler.
+// schedFlag is a flag of a virtual service, with its name for a scheduler.
 type schedFlag struct {
 	flag      Flags
 	scheduler string // "" for every scheduler

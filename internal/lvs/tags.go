@@ -46,7 +46,7 @@ func (t Tags) List() []string {
 // Tagged is what an operator writes before a label to mean all servers that have it.
 const Tagged = "tag:"
 
-// IsMeant reports whether an operator's word, tag:NAME, means a server with these labels.
+// IsMeant reports whether an operator's word is tag:NAME, with NAME one of these labels.
 func (t Tags) IsMeant(word string) bool {
 	tag, isTag := strings.CutPrefix(word, Tagged)
 	return isTag && slices.Contains(t.List(), tag)
