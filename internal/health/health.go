@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// State is the state of a server.
+// State is what its check has shown about a server.
 type State uint8
 
 // A server is Unknown until its first result.
@@ -22,19 +22,19 @@ func (s State) String() string {
 }
 
 // Rule defines when results change a state. Without a window, the state changes after Fall failures or Rise successes
-// in a row. With a window, the server is up while at least Need of its last Of results are successes. Nothing else
-// counts.
+// in a row. With a window, the server is up while at least Need of its last Of results are successes, and Fall and Rise
+// have no effect.
 type Rule struct {
-	Fall, Rise int // >= 1
+	Fall, Rise int // without a window, at least 1
 	Need, Of   int // 1 <= Need <= Of <= 64; both 0 without a window
 }
 
-// Health is the state of one server with the results that led to it. The zero value is Unknown. Next does not change a
-// Health but returns a new one.
+// Health is the state of a server according to one check, with the results that led to it. The zero value is Unknown.
+// Next does not change a Health but returns a new one.
 type Health struct {
 	State  State
 	of     uint8  // how many results are in window
-	Streak int32  // results against State: in a row, or with a window all in it
+	Streak int32  // results against State: those in a row, or with a window all in it
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
 

@@ -7,7 +7,7 @@ import "fmt"
 type Report struct {
 	Silent   bool // there was no answer
 	Wordless bool // there was an answer without any of these words
-	Weighs   bool // it has Percent
+	Weighs   bool // the answer contained Percent
 	Percent  uint8
 	Admin    Admin
 	State    State // Up, or Down for down, fail and stopped; Unknown: none of these words
@@ -62,15 +62,15 @@ func (w Words) Asks() Admin {
 	return w.Admin
 }
 
-// Telling records which of a server's words apply. A higher weight applies at once, but a lower weight only after
-// enough answers in a row agree. Next does not change a Telling but returns a new one. The zero Telling reports
-// nothing.
+// Telling records which of a server's words apply. A word that restricts the server applies only after enough answers
+// in a row agree; a word that lifts a restriction, and the state in Down, apply at once. Next does not change a Telling
+// but returns a new one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // the words that apply
 	last     Words // what the last answer reported
 	common   Words // what all answers of the streak have in common
 	silences uint8
-	streak   int32 // answers in a row that request a lower weight
+	streak   int32 // answers in a row that restrict the server more
 }
 
 // Silences is the number of checks in a row without an answer after which the percentage no longer applies.
@@ -127,7 +127,7 @@ func (t *Telling) note(report Report) {
 	}
 }
 
-// IsDoubted reports whether the last answer requests a lower weight than the one that applies.
+// IsDoubted reports whether the last answer restricts the server more than the words that apply.
 func (t Telling) IsDoubted() bool { return t.streak > 0 }
 
 // IsSilent reports whether a server has not answered for so long that its percentage no longer applies.

@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// told reads an answer of the test's table: the words of an agent, or "silent".
+// report reads an answer of the test's table: the words of an agent, or "silent".
 func report(t *testing.T, answer string) (a Report) {
 	t.Helper()
 	for word := range strings.FieldsSeq(answer) {
