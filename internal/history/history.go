@@ -51,17 +51,17 @@ const (
 	Passed
 	Failed   // and the failure counts
 	Shortage // a shortage of this machine
-	Unjudged // the answer could not be compared with receive
+	Unjudged // the answer could not be judged, or an agent did not answer
 	Stalled  // this machine or the daemon did not run for a while; the check was repeated
-	Withheld // every server that was up failed only through the virtual address
+	Withheld // a failure only through the virtual address, which is not judged, or not yet
 
 	Up      // it is up now, by the rule in Text
 	Down    // it is down now
-	Add     // it was added to the table, with Weight; Text: why the table refused, "" after a success
+	Add     // it was added to the table, with Weight
 	Edit    // its weight in the table was set to Weight
-	Remove  // it was removed from the table
-	Held    // Text: the directive that keeps it in service although it is down
-	LetGo   // it is no longer held
+	Remove  // it was removed from the table; Text in these three: why the table refused, or ""
+	Held    // Text: why it is kept in service, and by which directive
+	LetGo   // it is no longer held; Text: drain or maint, if it reports that
 	Order   // Text: its new order, or the order that ended
 	Changed // Text describes another change
 )
@@ -99,7 +99,7 @@ type Record struct {
 	Event
 	First, Last Moment
 	Times       uint32
-	Took        uint32      // the time of the last result's stages, in µs
+	Took        uint32      // how long the last check took, in µs
 	Stages      wire.Stages // the stages of the last result
 	Outcome                 // after the last result
 }
@@ -124,7 +124,7 @@ func (v Outcome) Words(passed bool, window int) string {
 	}
 }
 
-// Result notes one result of the check with the given number in the section.
+// Result records a result of a check. check is the check's number in its section.
 func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Outcome) {
 	e := Event{Kind: k, Check: check}
 	if k != Passed {
@@ -140,7 +140,7 @@ func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
 	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
 }
 
-// note notes an event, and drops older records if there are too many.
+// note records an event, and drops older records if they are too many or take too much memory.
 func (h *History) note(now Moment, e Event) *Record {
 	e.Text = short(e.Text)
 	if at := h.last(e.Check); at == nil || at.Event != e {
@@ -168,7 +168,7 @@ func (h *History) last(check uint8) *Record {
 	return nil
 }
 
-// Order notes a server's order, if it differs from the last noted one.
+// Order records a server's order, if it differs from the last one recorded.
 func (h *History) Order(now Moment, text string) {
 	if h.lastOf(Order).Text != short(text) {
 		h.Do(now, Order, 0, text)
@@ -219,7 +219,7 @@ func (h *History) Size() int {
 	return n
 }
 
-// drop drops the oldest record that is not the last one of its check.
+// drop removes the oldest record that is not the last one of its check, or the oldest one if there is none.
 func (h *History) drop() {
 	oldest := max(0, slices.IndexFunc(h.records, func(r Record) bool { return *h.last(r.Check) != r }))
 	h.records = slices.Delete(h.records, oldest, oldest+1)
