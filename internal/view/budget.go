@@ -79,7 +79,7 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 }
 
 // Lack returns the number of servers of a virtual service that pass their checks and get new clients, the number that
-// is required, and the directive that requires it. Without such a directive, one server is required.
+// is required, and the directive that requires it. Without such a directive, one server is required, and by is "".
 func (v *Virtual) Lack() (left, required int, by string) {
 	for i := range v.Servers {
 		if s := &v.Servers[i]; s.Serves && !s.Held {

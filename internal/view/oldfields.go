@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/judge"
 )
 
-// FillOld fills in the separate fields that JSON, metrics and doctor have for some kinds of conditions. Only this file
+// FillOld fills in the separate fields that JSON, metrics and doctor use for some kinds of conditions. Only this file
 // depends on particular kinds.
 func (now *Server) FillOld() {
 	var notes, differs []string
@@ -50,7 +50,7 @@ func (now *Server) FillOld() {
 	now.Note, now.Differs = strings.Join(notes, "; "), strings.Join(differs, "; ")
 }
 
-// If the daemon reported no conditions, perhaps because it has an older version, Learn makes one from the other fields.
+// Learn makes a condition from the other fields if the daemon reported none, perhaps because it has an older version.
 func (now *Server) Learn() {
 	if now.Conditions != nil {
 		return

@@ -10,7 +10,8 @@ import (
 )
 
 // Backends finds the servers that an operator names. real is address:port, an address, a name or a tag. virtual is an
-// id, address:port or a mark. "" means any. Backends leaves out ranges whose names have no address yet.
+// id, address:port or a mark. "" means any. Backends leaves out ranges whose names have no address yet, and servers
+// whose names have moved to another address.
 func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	for v, s := range now.Each() {
 		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.IsMeant(real) {
@@ -58,7 +59,8 @@ func (now *Snapshot) Called(word *string) error {
 	return nil
 }
 
-// IsMeant reports whether a word means this real server. The word may be its name, its address or one of its tags.
+// IsMeant reports whether a word means this real server. The word may be its name, its address or one of its tags. ""
+// means any server.
 func (s *Server) IsMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word) || s.Tags.IsMeant(word)
 }
@@ -110,7 +112,7 @@ func (v *Virtual) ServingFallback() *Fallback {
 	return nil
 }
 
-// Only drops all servers except those that an operator names.
+// Only drops all servers except those that an operator names, and all virtual services that contain none of them.
 func (now *Snapshot) Only(virtual, real string) {
 	now.Virtuals = slices.DeleteFunc(now.Virtuals,
 		func(v Virtual) bool { return !lvs.IsNamed(v.ID, virtual) })

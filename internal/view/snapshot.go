@@ -21,17 +21,17 @@ type Snapshot struct {
 	Standby   bool // this director leaves the table alone
 	Virtuals  []Virtual
 	Table     Operations
-	Unread    string     // why the table can't be read; "" while it can
-	Orders    orders.All // in force
-	Over      orders.All // orders that have ended and are still given
-	Marks     string     // why the mark rules can't be set; "" while they can
-	Folder    string     // why maintenancedir can't be read; "" while it can
-	Shortages uint64     // checks that failed because of a shortage of this machine
-	Lacked    time.Time  // when the last of them failed
-	Purging   int        // virtual services that are no longer configured but not yet removed
-	Overdue   time.Duration
-	Small     bool      // metrics = small
-	Counted   time.Time // when the counters of the servers were read; zero before
+	Unread    string        // why the table can't be read; "" while it can
+	Orders    orders.All    // in force
+	Over      orders.All    // orders that have ended and are still given
+	Marks     string        // why the mark rules can't be set; "" while they can
+	Folder    string        // why maintenancedir can't be read; "" while it can
+	Shortages uint64        // checks that failed because of a shortage of this machine
+	Lacked    time.Time     // when the last of these checks failed
+	Purging   int           // virtual services that are no longer configured but not yet removed
+	Overdue   time.Duration // the delay of the most overdue check
+	Small     bool          // metrics = small
+	Counted   time.Time     // when the counters of the servers were read; zero: not yet
 
 	Conditions []Condition // of the director itself
 
@@ -39,7 +39,7 @@ type Snapshot struct {
 	Announcing    string // why addresses can't be announced; "" while they can
 }
 
-// Clone returns a copy that shares nothing with its original that Await or a report changes.
+// Clone returns a copy. Await and reports may change it without changing the original.
 func (now *Snapshot) Clone() *Snapshot {
 	one := *now
 	one.Virtuals = slices.Clone(now.Virtuals)
@@ -69,10 +69,10 @@ type Announcement struct {
 	Since   time.Time `json:"since"`
 	InState float64   `json:"seconds_in_state"`  // filled in later
 	Why     string    `json:"why,omitempty"`     // why it is not announced, or not on its device
-	Fails   bool      `json:"fails,omitempty"`   // it is not on its device
+	Fails   bool      `json:"fails,omitempty"`   // it is not where it should be
 	Foreign string    `json:"foreign,omitempty"` // a device on which another program put it; "" for none
 	Changes uint64    `json:"changes"`           // how often it was added, removed or moved
-	Up      bool      `json:"-"`                 // the device of Foreign is up
+	Up      bool      `json:"-"`                 // the device in Foreign is up
 	Owner   string    `json:"-"`                 // the other daemon that has it; "" for none
 	Device  string    `json:"-"`                 // that of announce
 	IDs     []string  `json:"-"`                 // its virtual services
@@ -107,7 +107,7 @@ type Virtual struct {
 	Conditions []Condition `json:"conditions,omitempty"`
 	// the first of its directives that can keep servers in service or delay their return; "" if it has none
 	Holder    string      `json:"-"`
-	Recovered bool        `json:"-"` // every server is up, except those that orders take out
+	Recovered bool        `json:"-"` // every server that counts is up, see judge.Case.Recovered
 	Took      Durations   `json:"-"`
 	Stages    StageTimes  `json:"-"`
 	Servers   []Server    `json:"servers"` // in the order of the file; servers without an address last
@@ -130,10 +130,10 @@ type Departure struct {
 	Left        float64      `json:"seconds_left"` // 0 if it serves
 }
 
-// Guard is the state of keepserving in a virtual service at one moment.
+// Guard is the state of keepserving and paceout in a virtual service at one moment.
 type Guard struct {
 	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: none
-	Held  int  `json:"held"`            // how many servers are held
+	Held  int  `json:"held"`            // how many servers they hold
 	Obeys bool `json:"obeys,omitempty"` // an order lets checks remove every server, until all are up
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
 }
@@ -200,8 +200,8 @@ type Server struct {
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since,omitzero"`   // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
-	// Up: its checks pass, and no order takes it out of service. Serves: it gets new clients or, if the table is
-	// unknown, would get them according to its checks.
+	// Up: its checks pass, and no order, maintenance, report or wait keeps it out of service. Serves: it gets new
+	// clients or, if the table is unknown, would get them according to its checks.
 	Up, Serves bool `json:"-"`
 	// why it is out of service: the last failure if it is down, the shortage that makes it unknown, the maintenance
 	// file, or the name that has no address
@@ -214,9 +214,9 @@ type Server struct {
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
 	Drained     bool    `json:"drained,omitempty"`         // by an order or its own report, whatever its state
-	Held        bool    `json:"held,omitempty"`            // down, but kept in service by keepserving
+	Held        bool    `json:"held,omitempty"`            // by keepserving or paceout, see judge.Server
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
-	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order
+	Note        string  `json:"note,omitempty"`            // the texts of most of its conditions
 
 	Conditions []Condition   `json:"conditions,omitempty"`
 	Order      *orders.Order `json:"-"` // the operator's order; nil, or without a kind: none
@@ -241,10 +241,10 @@ type ServerNames struct {
 
 // ServerResult is the last conclusive result for a server.
 type ServerResult struct {
-	Streak   int  `json:"streak"` // results in a row against the state
+	Streak   int  `json:"streak"` // results against the state, see health.Health
 	Withheld bool `json:"-"`      // up only by the brake of checkvip; its checks fail
 	Fallen   bool `json:"-"`      // checks took it out; an order ready lets it back in without a wait
-	// the directive that keeps it out of service although its checks pass: holddown, pace or observe
+	// the directive that keeps it out of service although its checks pass: holddown, comeback, pace or observe
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
 	Began    time.Time      `json:"-"` // when the check began; independent of the clock
@@ -278,7 +278,7 @@ type ServerPast struct {
 	Conversations []Conversation `json:"conversations,omitempty"`
 }
 
-// Check is one check of a server at one moment.
+// Check is the state, at one moment, of one of a server's checks.
 type Check struct {
 	Name     string         `json:"check"` // https 443
 	Agent    bool           `json:"agent,omitempty"`
@@ -305,12 +305,12 @@ type LastCheck struct {
 	Way string `json:"way,omitempty"`
 }
 
-// MinServers reports whether enough servers of a virtual service are up.
+// MinServers shows whether enough servers of a virtual service are up.
 type MinServers struct {
 	Up     int  `json:"up"`     // servers that count
 	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH once there were fewer than LOW
 	Enough bool `json:"enough"`
-	Low    int  `json:"-"`
+	Low    int  `json:"-"` // LOW itself
 }
 
 // Conversation is what a failed check sent and received, without secrets.

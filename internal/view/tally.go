@@ -39,7 +39,7 @@ func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	}
 }
 
-// Bounds are the upper bounds of the histogram's classes. The last class has no upper bound.
+// Bounds are the upper bounds of the histogram's buckets. A check that took longer than all of them is only in Count.
 var Bounds = [...]time.Duration{
 	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
@@ -49,7 +49,7 @@ var Bounds = [...]time.Duration{
 type Durations struct {
 	Count   uint64
 	Sum     time.Duration
-	Classes [len(Bounds)]uint64 // the checks that took no longer than each of Bounds
+	Classes [len(Bounds)]uint64 // for each of Bounds, the checks that took no longer
 }
 
 func (d *Durations) Add(took time.Duration) {
