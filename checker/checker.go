@@ -11,8 +11,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Checker makes one check of one server. It applies its own deadline (Spec.Timeout or Spec.NegotiateTimeout) to
-// everything it does, and closes what it opens. A Checker never runs twice at the same time.
+// Checker makes one check of one server. It limits its own time (Spec.Timeout, Spec.NegotiateTimeout), and closes what
+// it opens. Check is never called again before it has returned.
 type Checker interface {
 	Check(ctx context.Context) Result
 }
@@ -26,16 +26,16 @@ type Spec struct {
 	Connects int    // combined: connects between two full checks
 
 	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
-	Timeout          time.Duration  // checktimeout: ping, connect, external
-	NegotiateTimeout time.Duration  // negotiate
-	Attempts         int            // checkcount: ping
+	Timeout          time.Duration  // checktimeout: all types but negotiate; of ping, each attempt
+	NegotiateTimeout time.Duration  // negotiatetimeout: negotiate, combined
+	Attempts         int            // checkcount: ping, and connect over UDP
 
 	Command string // checkcommand
-	Args    string // external: the arguments of Command, with zero bytes between them
+	Args    string // external, external-perl: the arguments of Command, with zero bytes between them
 
-	Request string // with its leading slash, as the Perl ldirectord keeps it
+	Request string // with a leading slash, as the Perl ldirectord keeps it; agent: what to send first
 	URL     string // the URL of an http check
-	Receive string // Perl regular expression; "" matches everything
+	Receive string // Perl regular expression; "" matches everything (dns: only with DNSType or DNSRcode)
 	Same    string // the pattern of what the answers of servers should have in common; "": nothing is noted
 	Host    string // virtualhost
 	SNI     string // "" means Host
@@ -118,8 +118,8 @@ func As[T any](c Checker) (found T, ok bool) {
 	return found, ok
 }
 
-// Idle returns an error if a required setting is missing, so that the check always fails without sending a request.
-// Otherwise it returns nil.
+// Idle returns an error if a setting is missing or can't be used, so that the check always fails without sending a
+// request. Otherwise it returns nil.
 func Idle(c Checker) *SpecError {
 	if r, ok := As[Always](c); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}

@@ -11,8 +11,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Light is a check that begins with a connection and at most one request. The loop runs it without a goroutine, unless
-// the check must wait for something else.
+// Light is a check that begins with a ping, or with a connection and at most one request. The loop of internal/schedule
+// runs it without a goroutine, unless the check must wait for something else.
 type Light interface {
 	Checker
 	// Opening returns the first step of the check; ok is false if the check needs a goroutine.
@@ -34,7 +34,8 @@ type Guided interface {
 	// Confirm reports for each of the given checks whether its answer counts. All of them have succeeded. It is
 	// called on one of them, and may take a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
-	// Finish returns the result for an answer that was not confirmed.
+	// Finish returns the result of the whole check if the first check failed with r, or passed without being
+	// confirmed.
 	Finish(ctx context.Context, r Result) Result
 }
 
@@ -52,8 +53,8 @@ func LightOf(c Checker) Light {
 type Opening struct {
 	Ping    *Ping // instead of a connection, if not nil
 	To      netip.AddrPort
-	Request []byte // empty: the connection alone is the check, unless it reads a line
-	Line    int    // the answer is a line of at most this many bytes, and the loop reads all of it
+	Request []byte // empty: the connection alone is the check, unless Line is set
+	Line    int    // if not 0, the answer is a line of at most this many bytes, all of which the loop reads
 	Timeout time.Duration
 	Via     *wire.Via // the path of the first connection; nil: the usual one
 }

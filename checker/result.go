@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/health"
 )
 
-// MaxBody limits how much of a server's answer is kept, in bytes.
+// MaxBody limits Result.Body, in bytes.
 const MaxBody = 1000
 
 // Result is the result of one check.
@@ -33,8 +33,9 @@ type Result struct {
 	// what Spec.Same found in the answer, up to 64 bytes; cleaned like Detail
 	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
-	// Body is the beginning of a failing HTTP server's page as received, or the status if there is no page; ""
-	// without an answer. Secrets of the configuration are removed from it.
+	// Body is what an HTTP server sent instead of the right answer: the beginning of the page as received, or the
+	// status if the page is empty, was not read, or is another server's. It is "" for any other failure. Secrets of
+	// the configuration are removed from it.
 	Body string
 	Took time.Duration
 	// Stages holds the time at which each stage was completed.
@@ -61,7 +62,7 @@ func (r Result) Conclusive() bool {
 	return r.Cause != Shortage && r.Cause != Unjudged && r.Cause != Silent
 }
 
-// Cause is the class of a failure, for counting. The names of the causes are stable.
+// Cause is the class of a failure. The names of the causes are stable.
 type Cause uint8
 
 // The causes of failures.
@@ -74,12 +75,12 @@ const (
 	Unreachable              // the network reports no route
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
-	Program                  // the checkcommand exited with a status other than 0, or died by a signal
-	// Shortage is a lack of descriptors, memory, ports or permissions on this machine. It proves nothing about the
-	// server.
+	Program                  // the checkcommand could not be run, or its exit status or a signal means failure
+	// Shortage is a fault on this machine, such as a lack of descriptors, memory, ports or permissions, or a name
+	// server that does not answer. It proves nothing about the server.
 	Shortage
-	// Unjudged is an answer that can't be compared with receive within the time limit. It proves nothing about the
-	// server either, and does not bring the next check forward.
+	// Unjudged means that the check can't decide, for example because comparing the answer with receive takes too
+	// long. It proves nothing about the server either, and does not bring the next check forward.
 	Unjudged
 	Silent // an agent sends nothing, or nothing usable: that proves nothing about the server
 	Causes // the number of causes
@@ -141,8 +142,7 @@ func (r *Result) Conclude(took time.Duration) {
 	r.Stages.Set(wire.MarkMatch, took)
 }
 
-// Failed returns the result of a check that ended with an error. The failure is the server's, unless its cause proves
-// nothing about the server.
+// Failed returns the result of a check that ended with an error, from which it derives the cause and the stage.
 func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }

@@ -8,7 +8,8 @@ type Shared[K comparable, V any] struct {
 	made map[K]V
 }
 
-// Get returns the value of a key. The first call with a key builds its value.
+// Get returns the value of a key. The first call with a key builds its value; if that fails, the next call builds it
+// again.
 func (s *Shared[K, V]) Get(key K, build func() (V, error)) (V, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

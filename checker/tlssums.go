@@ -34,7 +34,7 @@ func (t TLSSums) Of(s Spec) string {
 // Names returns the files, sorted.
 func (t TLSSums) Names() []string { return t.names(func(tlsFiles) bool { return true }) }
 
-// Renewed returns the files of these checks whose content has changed, sorted.
+// Renewed returns all files of each check that has a changed file, sorted.
 func (t TLSSums) Renewed() []string { return t.names(func(f tlsFiles) bool { return f.sum() != t[f] }) }
 
 func (t TLSSums) names(match func(tlsFiles) bool) (names []string) {
