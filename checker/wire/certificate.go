@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// EndTLS closes TLS and waits for the server to do so. In TLS 1.3 the client's handshake is over before the server has
-// judged the client's certificate. A refusal arrives later, as an alert (RFC 8446, 4.4.2.4).
+// EndTLS closes TLS, and waits for the server to do so. It returns an error if the server refuses our certificate: in
+// TLS 1.3 our handshake is over before the server has judged the certificate, and a refusal arrives later, as an alert
+// (RFC 8446, 4.4.2.4).
 func (d *Dialogue) EndTLS() error {
 	d.Conn.TLS.CloseWrite()
 	d.hurry()

@@ -20,7 +20,7 @@ import (
 type Conn struct {
 	net.Conn
 	TLS      *tls.Conn         // Conn once TLS is open; otherwise nil
-	own      *x509.Certificate // for TLS; nil: none
+	own      *x509.Certificate // our own certificate for TLS; nil: none
 	Deadline time.Time
 	ctx      context.Context // of the check
 	unguard  func() bool
@@ -140,7 +140,7 @@ func Connect(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Co
 	return ConnectUntil(ctx, to, WatchOf(ctx).End(timeout), timeout)
 }
 
-// ConnectUntil is Connect with a deadline other than the check's.
+// ConnectUntil is Connect with a deadline other than the check's. timeout appears only in the error.
 func ConnectUntil(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*Conn, error) {
 	if to.Port() == 0 {
 		return nil, AtConnect.Of(

@@ -12,15 +12,14 @@ import (
 // MaxTalk limits how much is read from a server, in bytes, if a protocol has no limit of its own.
 const MaxTalk = 64 << 10
 
-// quitTimeout is how long a server may take to end a conversation. At that point the result of the check is already
-// known.
+// quitTimeout is how long a server may take to end a conversation. By then the result of the check is known.
 const quitTimeout = time.Second
 
 // Dialogue is a conversation with a server being checked. It ends with the check, and limits how much the server may
 // send.
 type Dialogue struct {
 	Conn    *Conn
-	Offered *tls.Config // for upgrade; nil: the check stays in the clear
+	Offered *tls.Config // for Upgrade; nil: TLS does not start during the conversation
 	bound   *Bounded    // the data read from Conn
 	In      *bufio.Reader
 	lost    bool // nothing more can be sent or received

@@ -40,7 +40,8 @@ func StageFault(stage string, err error) error {
 // ErrStopped means that a check was cancelled before it had a result.
 var ErrStopped = errors.New("stopped")
 
-// ErrUnjudged means that an answer could not be compared with receive. The server's state does not change.
+// ErrUnjudged means that an answer could not be compared with a pattern, such as receive. The server's state does not
+// change.
 var ErrUnjudged = errors.New("cannot be judged")
 
 // IsOneOf is errors.Is for several errors.
@@ -48,17 +49,17 @@ func IsOneOf(err error, of ...error) bool {
 	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
-// IsShortage reports whether an error means a shortage on this machine. EADDRNOTAVAIL means that no local port is left;
-// for UDP, EAGAIN and EADDRINUSE mean the same. ENOSPC means that epoll may watch no more sockets. Go's runtime does
-// not watch such a socket, which causes [os.ErrNoDeadline]. A missing route to the server is not a shortage. It means
-// that the server can't be reached.
+// IsShortage reports whether an error means a shortage on this machine. An OriginError means that an address, a device
+// or a permission is missing. EADDRNOTAVAIL means that no local port is left; for UDP, EAGAIN and EADDRINUSE mean the
+// same. ENOSPC means that epoll may watch no more sockets. Go's runtime does not watch such a socket, which causes
+// [os.ErrNoDeadline]. A missing route to the server is not a shortage, but means that the server can't be reached.
 //
-// A name server that does not answer is a shortage, too, and so is our own certificate that has expired. A name that
-// does not exist is not.
+// It is also a shortage if no name server answers, or if our own certificate has expired and the server refuses it. A
+// name that does not exist is none.
 //
-// EPERM is a shortage, because no network reports it. A firewall rule of this machine dropped the packet, or its
-// connection table is full. EACCES is not a shortage, because with IPv6 it may also come from a router or the server. A
-// ping socket reports it as icmp.ErrDenied.
+// EPERM is a shortage, because no network reports it: a firewall rule of this machine dropped the packet, or the table
+// of its connection tracking is full. EACCES is not a shortage, because with IPv6 it may also come from a router or the
+// server. If it means that a ping may open no socket, the error is icmp.ErrDenied.
 func IsShortage(err error) bool {
 	var origin *raw.OriginError
 	var dns *net.DNSError
@@ -102,8 +103,8 @@ func Reason(err error) string {
 	return Escape(err.Error(), 4*MaxExcerpt)
 }
 
-// ReadFault explains an error that occurred while one part of an answer was read. The argument begun means that part of
-// the answer had arrived.
+// ReadFault explains an error that occurred while the given part of an answer was read. The argument begun means that
+// some of the answer had arrived.
 func ReadFault(part string, begun bool, timeout time.Duration, err error) error {
 	switch {
 	case IsTimeout(err) && !begun:
@@ -131,7 +132,7 @@ func AwaitFault(what string, begun bool, err error) error {
 	return StageFault(doing+what, err)
 }
 
-// lookupReason returns the reason why a name was not found, without our own port, which differs each time.
+// lookupReason returns the reason why a look-up failed, without our own port, which differs each time.
 func lookupReason(err error) string {
 	var dns *net.DNSError
 	switch {
@@ -143,7 +144,7 @@ func lookupReason(err error) string {
 	return Reason(err)
 }
 
-// MaxExcerpt limits quotations from a server, in bytes.
+// MaxExcerpt is the usual limit of a quotation from a server, in bytes.
 const MaxExcerpt = 60
 
 // Excerpt quotes the beginning of a server's data, with unprintable bytes escaped.

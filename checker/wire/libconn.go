@@ -24,7 +24,7 @@ type LibConn struct {
 	Left   int                              // bytes of the packet that are still to come after the header
 	Append []byte                           // what the library gets after the packet
 
-	mu  sync.Mutex // guards the fields below: some libraries read in a goroutine of their own
+	mu  sync.Mutex // guards err: some libraries read in a goroutine of their own
 	err error
 }
 
@@ -98,7 +98,7 @@ func (c *LibConn) note(err error) error {
 type LibStep struct {
 	Stage   Stage
 	Name    string // for messages
-	Refused string // the text of a message if the server refuses
+	Refused string // how the message begins if the server refuses
 }
 
 var (

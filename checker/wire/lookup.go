@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// resolver looks up names for all checks. Simultaneous look-ups of one name are one. Without StrictErrors, a name that
-// can't be looked up would not exist if it does not exist in a search domain.
+// resolver looks up names for all checks. Simultaneous look-ups of one name are one. Without StrictErrors, a name whose
+// look-up fails would count as one that does not exist if it does not exist in a search domain.
 var resolver = &net.Resolver{PreferGo: true, StrictErrors: true, Dial: resolve.DialServer}
 
 // maxNames is how many names Names keeps. A server that redirects to ever new names would otherwise fill the memory.
@@ -19,8 +19,8 @@ const maxNames = 16
 // Names looks up host names for one check, and keeps their last addresses.
 type Names struct{ last map[string][]netip.Addr }
 
-// Resolve returns the addresses of a host name: those of one family or, if there are none, of the other. If no name
-// server answers, it returns the last addresses. It returns a literal address unchanged.
+// Resolve returns the addresses of a host name: those of the family that ipv6 chooses or, if there are none, of the
+// other. If no name server answers, it returns the last addresses. It returns a literal address unchanged.
 func (n *Names) Resolve(ctx context.Context, host string, ipv6 bool, timeout time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	halfOpen = time.Minute // how long the kernel's table remembers a connection without an answer
-	maxPorts = 10          // how many source ports are tried for a connection; the last is used in any case
+	halfOpen = time.Minute // how long IPVS remembers a connection without an answer
+	maxPorts = 10          // how many source ports are tried; the last is used even if Ports contains it
 )
 
-// Ports holds the TCP source ports of connections that got no answer. IPVS finds a connection by its addresses and
-// ports alone, whatever the mark of its packets. From the same port, the check of another server would therefore reach
-// the silent server. Several goroutines may use Ports at once.
+// Ports holds the TCP source ports of connections that have not got an answer. IPVS finds a connection by its addresses
+// and ports alone, whatever the mark of its packets. From the same port, the check of another server would therefore
+// reach the silent server. Several goroutines may use Ports at once.
 type Ports struct {
 	mu           sync.Mutex
 	since        time.Time
-	last, before map[lane]bool // since then, and in the period before
+	last, before map[lane]bool // since that time, and in the period before it
 }
 
 // lane is a source port and a destination.
@@ -27,8 +27,9 @@ type lane struct {
 	from uint16
 }
 
-// takes reports whether a socket's port may be used. The kernel chose the port when the socket began to connect. If the
-// port were bound earlier, other programs on this machine could not use it.
+// takes reports whether a socket's port may be used, and adds it to the ports without an answer. The kernel chose the
+// port when the socket began to connect. If the port were bound earlier, other programs on this machine could not use
+// it.
 func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	if v == nil || v.Ports == nil {
 		return true

@@ -56,9 +56,9 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 		// With Start the connection is new to its server, whatever the port was used for before.
 		isLast := fd < 0 || try == maxPorts ||
 			!isSelf && (via.takes(fd, to) || via.Start != nil && err == nil)
-		if isSelf { // a dead server here, whose port the kernel chose: a simultaneous open (RFC 9293, 3.5)
+		if isSelf { // the kernel chose the port of a dead server here: a simultaneous open (RFC 9293, 3.5)
 			err = syscall.ECONNREFUSED
-			// otherwise the server's port would be taken for a minute
+			// otherwise the server could not use its port for a minute
 			syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
 		}
 		if isLast && err == nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Stage is the progress of a check.
+// Stage is how far a check got.
 type Stage uint8
 
 // The stages of a check, in order. A protocol that lacks a stage skips it.
@@ -72,7 +72,7 @@ func (m Mark) String() string {
 	return [Marks]string{"lookup", "connect", "TLS", "sent", "first byte", "whole answer", "match"}[m]
 }
 
-// micros returns a duration in the unit of Stages.
+// micros returns a duration in the unit of Stages. It is at least 1, because 0 means not completed.
 func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1), math.MaxUint32)) }
 
 // Set notes when a stage was completed.

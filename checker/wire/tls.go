@@ -26,13 +26,13 @@ const (
 // name. It implements tls.ClientSessionCache.
 type Sessions struct {
 	tls.ClientSessionCache
-	left int // how many checks may still resume a session
+	left int // how many more checks may end before the sessions are dropped
 }
 
 func NewSessions() *Sessions { return &Sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
 
-// Ended notes the result of a check. After a failure, a warning, or maxResumed checks, the next check makes a full
-// handshake.
+// Ended notes the end of a check; ok means success without a warning. If it is false, or after maxResumed resumed
+// sessions, the next check makes a full handshake.
 func (s *Sessions) Ended(ok bool) {
 	if s == nil {
 		return
@@ -42,7 +42,7 @@ func (s *Sessions) Ended(ok bool) {
 	}
 }
 
-// TLSRules are what a check requires of TLS.
+// TLSRules are the settings of a check for TLS.
 type TLSRules struct {
 	Verify   bool
 	Roots    *x509.CertPool   // which Verify trusts
@@ -50,10 +50,11 @@ type TLSRules struct {
 	WarnDays int              // a warning begins this many days before a certificate expires; 0: none
 }
 
-// Config returns the TLS configuration for a server. The server's name is the first of hosts, which have the form
-// host[:port]. The last of them may be its address. By default a check tests the health of a server, not its identity.
-// It does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own sessions.
-// It keeps none if the server's certificate or our own matters, because a resumed session shows an old certificate.
+// Config returns the TLS configuration for a server. The server's name is the first usable one of hosts, which have the
+// form host[:port]. The last of them may be its address. By default a check tests the health of a server, not its
+// identity. It does not verify the certificate, and accepts old versions and cipher suites. Each checker keeps its own
+// sessions. It keeps none if the server's certificate or our own matters, because a resumed session shows an old
+// certificate.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
@@ -152,7 +153,8 @@ func serverName(hosts ...string) string {
 	return ""
 }
 
-// certificateName returns the name that a certificate must match: the first of hosts, without its port.
+// certificateName returns the name that a certificate must match: the first of hosts that is not empty, without its
+// port.
 func certificateName(hosts ...string) string { return withoutPort(cmp.Or(hosts...)) }
 
 func withoutPort(host string) string {

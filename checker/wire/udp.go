@@ -10,7 +10,7 @@ import (
 )
 
 // Datagrams can get lost, so a request is sent again after a while. The wait doubles each time, up to maxResend (RFC
-// 3261, 17.1.1.2).
+// 3261, 17.1.2.2).
 const maxResend = 4 * time.Second
 
 // maxDatagram is the length of the longest UDP datagram, in bytes.
@@ -54,7 +54,8 @@ func DialUDP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Co
 	return c, nil
 }
 
-// Ask repeats the request until Accept takes an answer. The request may contain the address that it is sent from.
+// Ask sends the request, and repeats it until Accept returns nil or an error other than ErrNotYet, or until the
+// timeout. The request may contain the address that it is sent from.
 func (q *Question) Ask(ctx context.Context, request func(from *Conn) []byte) error {
 	c, err := DialUDP(ctx, q.To, q.Timeout)
 	if err != nil {

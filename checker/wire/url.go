@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// CleanField removes characters that would end a header field.
+// CleanField removes control characters, which could end a header field, and blanks at both ends.
 func CleanField(value string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -18,7 +18,7 @@ func CleanField(value string) string {
 	}, value))
 }
 
-// ParseURL reads a URL as forgivingly as LWP does.
+// ParseURL reads a URL as forgivingly as LWP does, and drops its fragment.
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(Forgive(strings.Trim(text, " \t\r\n")))
 	if err != nil {

@@ -17,17 +17,17 @@ import (
 // Via is the path of a check's packets. Packets to a virtual address reach one server through a private service of
 // IPVS. Without a Mark, Via is the path to a server's own address. With OnLink the packets do not pass a router.
 type Via struct {
-	settings.Path // zero for a private service; packets to any address have its Origin
+	settings.Path // zero for a private service
 
-	To   netip.Addr // the virtual address; packets to other addresses take the usual path
+	To   netip.Addr // a virtual address or the server's own; of Path, only the Origin applies to others
 	Mark uint32     // the mark of the service; 0: none
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address sets no limit
 
 	Ports *Ports // nil: all source ports can be used
-	// Start must call send, which begins a connection. If Start returns an error, the connection ends. If Start is
-	// nil, send is called directly.
+	// Start must call send, which begins a connection, unless it returns an error, which ends the attempt. If Start
+	// is nil, send is called directly.
 	Start func(send func() error) error
 }
 
@@ -61,8 +61,8 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return notSelf(func() (net.Conn, error) { return openUDP(ctx, to) })
 }
 
-// notSelf opens a socket until it does not reach itself. The kernel may choose the port of a dead server on this
-// machine for it.
+// notSelf opens sockets until one does not reach itself, maxPorts at most. The kernel may choose the port of a dead
+// server on this machine for a socket.
 func notSelf(open func() (net.Conn, error)) (net.Conn, error) {
 	for range maxPorts {
 		c, err := open()
@@ -114,8 +114,8 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 	return l.(*net.TCPListener), nil
 }
 
-// Knock starts a TCP connection on a path and abandons it. Datagrams are no alternative, because the kernel keeps no
-// connections for them, and does not count them at once.
+// Knock starts a TCP connection on a path and abandons it. A datagram would not do, because a private service forwards
+// datagrams without a connection, and does not count them at once.
 func Knock(to netip.AddrPort, v Via) error {
 	v.Start = nil
 	fd, err := StartTCP(to, &v)

@@ -28,7 +28,7 @@ type Watch struct {
 // kept holds the beginning of an answer. It is only for checks that use no library, because nothing guards it.
 type kept struct {
 	text []byte
-	more int      // how many bytes are still to be kept
+	more int      // how many more bytes to keep
 	from net.Conn // the first connection with an answer
 }
 
