@@ -5,10 +5,10 @@ import "strings"
 // part is one part of a pattern. Its text is in a notation for both engines. The other fields decide how it is matched.
 type part struct {
 	text    string
-	nothing bool // there is nothing to match or to repeat
-	odd     bool // only the engine that backtracks reads it as Perl does
-	ends    bool // it has a $: with anything after that it is odd
-	begins  bool // it has a ^ under (?m), perhaps after the last newline, where Perl matches none
+	nothing bool // there is nothing to match or to repeat, as in \K or (?i)
+	odd     bool // only the backtracking engine reads it as Perl does
+	ends    bool // it has a $: if anything follows it, the whole is odd
+	begins  bool // it has a ^ under (?m) that may match after the last newline, where Perl's does not
 	wide    bool // it may match bytes
 	takes   bool // it always matches at least one byte
 
@@ -26,7 +26,7 @@ func (p *part) absorb(sub part) {
 	p.wide = p.wide || sub.wide
 }
 
-// either joins alternatives.
+// either joins alternatives. No text is needed by all of them.
 func either(branches []part) part {
 	if len(branches) == 1 {
 		return branches[0]

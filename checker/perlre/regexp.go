@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes. Deep is for the
-	// slots that maxDeep allows: a repeat such as (?:(?!ERROR).)* takes five for each byte of a text.
+	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes; maxDeep does so
+	// after Deep. A repeat such as (?:(?!ERROR).)* takes five slots for each byte of a text.
 	maxBacktrack, maxDeep = 1 << 20, 8 << 20
 	// maxProgram bounds the number of instructions of a pattern compiled for Go's engine. The time of a match grows
 	// with this number, and with the length of the text.
@@ -65,8 +65,8 @@ type Regexp struct {
 // matched.)
 func Compile(pattern string) (*Regexp, error) { return compile(pattern, false) }
 
-// CompileInLine reads a pattern for texts that begin in the middle of a line. There ^ under (?m) does not match. \A
-// does.
+// CompileInLine reads a pattern for texts that begin in the middle of a line. At the beginning of such a text, \A
+// matches but ^ under (?m) does not.
 func CompileInLine(pattern string) (*Regexp, error) { return compile(pattern, true) }
 
 func compile(pattern string, isInLine bool) (*Regexp, error) {
@@ -98,8 +98,8 @@ func compileBack(text string, slots int) (*regexp2.Regexp, error) {
 	return regexp2.Compile(text, regexp2.RE2, regexp2.OptionMaxBacktrackingStackSize(slots))
 }
 
-// Deep returns the pattern with eight times as much memory, 64 MiB, beside which half of it is in use while it grows.
-// It is for one search at a time.
+// Deep returns the pattern for a search with eight times as much memory: 64 MiB, and half as much again while it grows.
+// Only one such search should run at a time.
 func (r *Regexp) Deep() *Regexp {
 	if r.back == nil {
 		return r
@@ -137,9 +137,9 @@ func (r *Regexp) worth(text []byte) (found bool) {
 	return true
 }
 
-// Match reports whether the pattern matches anywhere in a text. If the search is Heavy, it ends with ErrBudget when it
-// has used about budget of processor time. Match adds the processor time of the search to spent. If the search is not
-// Heavy, it may omit this.
+// Match reports whether the pattern matches anywhere in a text. It gives up a Heavy search with ErrBudget once the
+// search has used roughly the processor time in budget. It adds the processor time used to spent, except perhaps for a
+// search that is not Heavy.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case !r.worth(text):
@@ -184,7 +184,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	return []int{at[0] - r.before, at[1] - r.before}, nil
 }
 
-// inTime makes Go's engine search a text, and ends the search when the budget is spent.
+// inTime makes Go's engine search a text, and ends the search with ErrBudget when the budget is spent.
 func (r *Regexp) inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()

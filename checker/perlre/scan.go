@@ -152,7 +152,8 @@ var atoms = map[string]part{
 var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 
 // atom reads one unit of a pattern. A quantifier may follow the unit, unless that is \K or a modifier such as (?i). In
-// Perl, \K moves the start of the match. Here it is ignored, because that start is not used.
+// Perl, \K moves the start of the match. Here it is ignored, so Find returns the start that the match would have
+// without it.
 func (s *scanner) atom() part {
 	begin := s.pos
 	if strings.IndexByte(`\^$.[(*+?`, s.src[begin]) < 0 {
@@ -209,8 +210,8 @@ var quantifiers = regexp.MustCompile(
 // literal text.
 var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
 
-// quantifier reads a quantifier, and returns it in the engines' notation, with its bounds. Without an upper bound, high
-// equals low.
+// quantifier reads a quantifier, and returns it in the engines' notation, with its bounds. An upper bound that is not
+// written as a number is returned as low.
 func (s *scanner) quantifier() (text string, low, high int) {
 	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
 		return "", 0, 0
