@@ -14,7 +14,8 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// Echo is one echo request. It can be sent once To and Done are set, and again after it has ended. To must not change.
+// Echo is one echo request. It can be sent as soon as To and Done are set, and again after it has ended. To must not
+// change while it waits for a reply.
 type Echo struct {
 	To netip.Addr
 	settings.Path
@@ -24,8 +25,8 @@ type Echo struct {
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
-	stop  func()    // ends its own ping, if it has one
-	left  time.Time // zero while there is no room for it in the socket
+	stop  func()    // ends the echo's own ping, if it has one (see single)
+	left  time.Time // when it was sent; zero while the socket has no room for it
 }
 
 // nonce is sent with a request. A reply without it is forged, or meant for another program.
@@ -59,7 +60,7 @@ func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	return e
 }
 
-// mark notes when an echo was sent. The zero time means that the echo waits for room in the socket. It reports whether
+// mark notes when an echo was sent; the zero time means that the echo waits for room in the socket. It reports whether
 // the echo still needs a reply.
 func (w *waiting) mark(e *Echo, left time.Time) bool {
 	w.mu.Lock()

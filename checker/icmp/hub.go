@@ -19,10 +19,12 @@ import (
 )
 
 const (
+	// Sizes in bytes: of an ICMP header, of each buffer of a socket, and of a request's data, as in the Perl
+	// ldirectord.
 	headerSize = 8
 	bufferSize = 8 << 20
-	dataSize   = 64 // bytes, as the Perl ldirectord sends
-	// batchSize is how many messages one system call sends or receives.
+	dataSize   = 64
+	// batchSize is how many messages one system call sends or receives at most.
 	batchSize = 32
 	// roomWait is how long to wait before resending a request for which the socket had no room.
 	roomWait = 100 * time.Millisecond
@@ -85,8 +87,8 @@ func openHub(asked *waiting, w way) (*hub, error) {
 // servers.
 var bufferOptions = []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE}
 
-// prepare sets up the socket so that the kernel drops packets that are not replies to our requests. (If the kernel
-// can't, receive drops them.)
+// prepare sets up the socket: its buffers, its path, and a filter with which the kernel drops packets that are not
+// replies to our requests. (If the kernel can't, receive drops them.)
 func (h *hub) prepare(fd int) error {
 	for _, option := range bufferOptions {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, bufferSize)
@@ -207,7 +209,7 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// read hands replies to the pings that wait for them, until the socket is closed.
+// read hands replies to the echoes that wait for them, until the socket is closed.
 func (h *hub) read() {
 	replies := newMessages(60 + headerSize + dataSize) // with the longest IP header
 	for {

@@ -34,7 +34,7 @@ type pinger interface {
 }
 
 // NewPinger returns a pinger. It uses one raw socket for each family and path. If raw sockets are not permitted, it
-// uses an unprivileged socket for each ping.
+// uses an unprivileged socket for each ping, but only for paths without an Origin.
 func NewPinger() *Pinger {
 	return &Pinger{asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
 }

@@ -36,7 +36,7 @@ func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	var call *os.SyscallError
 	switch {
 	case isDenied(err) && errors.As(err, &call) && call.Syscall == "socket":
-		// no right to send, see wire.IsShortage
+		// the process has no right to send, see wire.IsShortage
 		err = ErrDenied
 	case err == nil && stats.PacketsRecv == 0:
 		err = os.ErrDeadlineExceeded
