@@ -1,7 +1,7 @@
 // Package oracle defines what ldirectord and ldirectord-oracle exchange for one check of a database. The program reads
 // a Question in JSON from its standard input, and writes an Answer on one line to its standard output. It opens no
-// connections, but inherits unconnected sockets. To use one, it writes the port number (two bytes) to the socket, and
-// ldirectord connects the socket to the server.
+// connections, but inherits sockets that lead to ldirectord. To use one, it writes a port number (two bytes) to the
+// socket. ldirectord then opens a connection to the server, and relays data between the two.
 package oracle
 
 import "net/netip"
@@ -20,7 +20,7 @@ const (
 	MaxText = 1 << 10
 )
 
-// Question is the check to make. Its text fields need not be valid UTF-8.
+// Question is the check to make. Its fields of bytes need not be valid UTF-8.
 type Question struct {
 	Server   netip.AddrPort // the address as sent to the listener
 	Login    []byte
