@@ -1,4 +1,4 @@
-// Package query runs the query of a check with a driver of database/sql.
+// Package query runs the query of a check with a driver for database/sql.
 package query
 
 import (
@@ -72,7 +72,7 @@ func textOf(row []driver.Value) string {
 	return fmt.Sprint(row[0])
 }
 
-// Verb returns the first word of a query, or "" if the query does not begin with a word.
+// Verb returns the first word of a query in upper case, or "" if the query does not begin with a word.
 func Verb(query string) string {
 	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
 	return query[:len(query)-len(strings.TrimLeft(query, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]
