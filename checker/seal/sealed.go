@@ -66,7 +66,8 @@ func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r checker.Result)
 	return c.Checker.(checker.Light).Resume(ctx, conn)
 }
 
-// seal ends a check, whether it panicked or not. It replaces the failure of a cancelled check with ErrStopped.
+// seal completes the result of a check, even after a panic. It replaces the failure of a cancelled check with
+// ErrStopped.
 func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 	if p := recover(); p != nil {
 		*r = checker.Panicked("ldirectord", fmt.Sprint(p), PanicPlace())

@@ -20,21 +20,23 @@ import (
 )
 
 const (
-	// minSecret is the length in bytes of the shortest header value that counts as a secret.
+	// minSecret is the length in bytes of the shortest header value that is removed wherever it appears. A shorter
+	// one is removed only together with its name.
 	minSecret = 8
-	// minPart is the length in bytes of the shortest secret that is removed from the middle of a word.
+	// minPart is the length in bytes of the shortest secret that is removed from the middle of a word, and of the
+	// shortest beginning of one that is removed at the end of a turn or quotation.
 	minPart = 4
 	// minCut is the length in bytes of the shortest part of a secret that is removed where a text was cut.
 	minCut = 2
 )
 
-// secrets holds the passwords of a check in every form in which a server may repeat them, the longest first.
+// secrets holds the passwords and tokens of a check in every form in which a server may repeat them, the longest first.
 type secrets []string
 
 // untold holds the secrets of a check.
 type untold struct {
 	always secrets
-	taped  secrets // for transcripts, which contain everything sent: also the names of log-ins
+	taped  secrets // for transcripts, which contain everything sent: always, and the names of log-ins
 }
 
 // Secrets holds the secrets of many checks. Checks with the same settings share them.
@@ -82,7 +84,7 @@ var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: B
 // cutLogin matches the end of a text that was cut inside the log-in of a URL, or inside the host.
 var cutLogin = regexp.MustCompile(`(://)[^/?#\s]*$`)
 
-// concealer is a check of a protocol that sends passwords only in derived form.
+// concealer is a check of a protocol that may send a password in a derived form.
 type concealer interface {
 	// Conceals reports whether a turn contains data derived from the password, or data that helps to guess it.
 	Conceals(sent bool, turn string) bool
