@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits on the record of one check. Beyond them, only the size of a turn and the number of turns are kept.
+// Limits on the record of one check. Of the rest, only the size of a turn and the number of further pieces are kept.
 const (
 	maxTurn  = 2 << 10 // bytes
 	maxTurns = 100
@@ -34,7 +34,7 @@ type Tape struct {
 
 	mu     sync.Mutex // guards the fields below
 	turns  []turn
-	left   int // turns that were not kept
+	left   int // pieces of data that were not kept
 	closed bool
 }
 
@@ -45,7 +45,7 @@ type turn struct {
 	on    any // the connection
 	text  []byte
 	size  int  // the size of the whole turn
-	cut   bool // text does not have all of it
+	cut   bool // text is only its beginning
 }
 
 // New returns a tape for a new check.
@@ -74,7 +74,8 @@ func (t *Tape) Say(kind Kind, on any, data []byte) {
 	at.text, at.size = append(at.text, keep...), at.size+len(data)
 }
 
-// Close ends the tape. hide removes the secrets of each turn; cut means that the end of the turn is missing.
+// Close ends the tape. hide returns each turn without secrets, or "" if only its size may be shown; cut means that the
+// end of the turn is missing.
 func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
