@@ -42,8 +42,8 @@ func logIn(q oracle.Question, d *dialer) (query.Session, error) {
 	return session, session.OpenWithContext(context.Background())
 }
 
-// settings sets every option of the driver itself, because the driver's own parser would read some from the
-// environment.
+// settings returns the driver's configuration. It does not use the driver's own parser, which would read some values
+// from the environment.
 func settings(q oracle.Question) *configurations.ConnectionConfig {
 	c := &configurations.ConnectionConfig{}
 	c.UserID, c.Password = string(q.Login), string(q.Password)

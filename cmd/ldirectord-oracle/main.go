@@ -42,7 +42,8 @@ func answer() error {
 	return nil
 }
 
-// inherited returns the sockets that this process inherited from ldirectord, which connects them when asked.
+// inherited returns the sockets that this process inherited from ldirectord. When asked on a socket, ldirectord opens a
+// connection to the server, and relays data between the two.
 func inherited() ([]net.Conn, error) {
 	var sockets []net.Conn
 	for i := range oracle.Sockets {
