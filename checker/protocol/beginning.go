@@ -31,7 +31,8 @@ type beginning struct {
 	waited time.Duration // how long it waited for a large buffer
 }
 
-// read reads up to n more bytes. The wait for a large buffer does not count against the deadlines of conns.
+// read reads n more bytes, or fewer and an error such as io.EOF. The wait for a large buffer does not count against the
+// deadlines of conns.
 func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 	for n > 0 {
 		if len(b.text) == cap(b.text) {
@@ -76,7 +77,7 @@ func (b *beginning) grow(conns []*wire.Conn) error {
 	return nil
 }
 
-// close returns the buffers to their pools.
+// close returns the buffers to their pools, and frees the slot of a large one.
 func (b *beginning) close() {
 	if b.small != nil {
 		smallPool.Put(b.small)

@@ -8,7 +8,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxStall limits the wait while no slot comes free. Nothing is reported before it is over.
+// maxStall limits the wait while no slot comes free. Until the wait is over, nothing is reported.
 const maxStall = 5 * time.Minute
 
 // Children limits how many programs of checks run at once. If it is nil, there is no limit.
@@ -31,8 +31,8 @@ func (c *Children) Limit() int {
 	return cap(c.slots)
 }
 
-// acquire waits for a slot, for a program that may take this long. While slots come free, it keeps its place in the
-// queue: whoever gives up loses it.
+// acquire waits for a slot for a program that may take the time latest. As long as slots come free it does not give up,
+// because it would lose its place in the queue.
 func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	if c == nil {
 		return nil
@@ -57,8 +57,8 @@ func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	return wire.ErrStopped
 }
 
-// watch closes stuck once no slot has come free, since now or later, for as long as the slowest program may take, but
-// for maxStall at most.
+// watch closes stuck when, from now on, no slot has come free for as long as the slowest program may take, or for
+// maxStall if that is shorter.
 func (c *Children) watch(stuck chan<- struct{}) *time.Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -64,7 +64,7 @@ type combined struct {
 	connects      int
 	left          int    // connects before the next full check
 	warning       string // the warning of the last full check, repeated so that it is reported once
-	tells         bool   // the full check may report a weight
+	tells         bool   // a full check has reported something about the server, such as drain
 }
 
 func newCombined(s Spec, e *Env) (Checker, error) {
@@ -82,7 +82,7 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 // First returns the full check.
 func (c *combined) First() Checker { return c.full }
 
-// Programs returns how many programs of checks may run at once, unless the next check only connects.
+// Programs returns how many programs of checks may run at once, or 0 if the next check only connects.
 func (c *combined) Programs() int {
 	if c.left > 0 {
 		return 0

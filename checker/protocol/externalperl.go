@@ -37,7 +37,8 @@ type perlCheck struct{ *external }
 // Company returns the key shared by all checks that run the same file for the same virtual service.
 func (c perlCheck) Company() string { return strings.Join(c.argv[:5], "\t") }
 
-// Perls holds a perl process for each file. Call Renew before the first use.
+// Perls holds the perl processes: one for each file, or two if only some of its checks return a weight. Call Renew
+// before the first use.
 type Perls struct {
 	mu  sync.Mutex
 	all map[string]perl
@@ -58,7 +59,7 @@ func (p *Perls) Renew() {
 	p.all = map[string]perl{}
 }
 
-// ask starts a check in the perl of its file. If the file has changed, ask starts a new perl.
+// ask starts a check in the perl of its file. If that perl has ended, or the file has changed, ask starts a new perl.
 func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.Helper, <-chan string, error) {
 	var now syscall.Stat_t
 	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read

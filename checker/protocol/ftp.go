@@ -141,7 +141,8 @@ func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) e
 	return wire.NewFault(err, "%s in the file", wire.Reason(err))
 }
 
-// passiveFTP opens a data connection to the server. It takes at most half of the time that is left.
+// passiveFTP asks for a port and opens a data connection to the server, for which it takes at most half of the time
+// that is left.
 func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	port, err := passivePorts(d)
 	if err != nil {

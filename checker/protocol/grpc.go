@@ -150,7 +150,7 @@ func (n *noting) cause(err error) error {
 	case n.older.Load():
 		return errors.New("not gRPC: the server uses HTTP/1")
 	case strings.Contains(err.Error(), "REFUSED_STREAM"):
-		return errors.New("the server refuses the call (REFUSED_STREAM)")
+		return errors.New("the server refused the call (REFUSED_STREAM)")
 	case strings.Contains(err.Error(), "graceful shutdown GOAWAY"):
 		return errors.New("the server is shutting down (GOAWAY)")
 	case failed != nil:

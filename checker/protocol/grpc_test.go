@@ -154,7 +154,7 @@ func refusing(frame func(stream []byte) []byte) func(*testServer, net.Conn) {
 // So does a server that sends WINDOW_UPDATE (6.9) forever.
 func TestGRPCRefusedCall(t *testing.T) {
 	for want, frame := range map[string]func(stream []byte) []byte{
-		"the server refuses the call (REFUSED_STREAM)": func(stream []byte) []byte {
+		"the server refused the call (REFUSED_STREAM)": func(stream []byte) []byte {
 			return slices.Concat([]byte{0, 0, 4, 3, 0}, stream, []byte{0, 0, 0, 7})
 		},
 		"the server is shutting down (GOAWAY)": func([]byte) []byte {

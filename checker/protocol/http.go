@@ -36,7 +36,7 @@ type httpCheck struct {
 	host   string // virtualhost; "" for none
 	sni    string
 	text   []byte
-	direct bool        // the request goes to the server that the URL names
+	direct bool        // the URL contains target itself: no name is looked up
 	tls    *tls.Config // nil for http
 }
 
@@ -47,7 +47,7 @@ type httpRules struct {
 	proxy   bool                  // the server is a proxy: requests contain the whole URL
 	drains  settings.HTTPStatuses // with these the server reports drain
 	fields  []string              // from the configuration, for the request's header
-	login   string                // field with the user and password; "" for none
+	login   string                // the field with the user and password; "" for none
 	rules   wire.TLSRules
 	receive *matcher
 	field   string   // the field whose value wants matches
@@ -146,9 +146,9 @@ func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "ht
 // brackets escapes [ and ] in a path or query, as LWP does: Tomcat rejects a request that contains them.
 var brackets = strings.NewReplacer("[", "%5B", "]", "%5D")
 
-// prepare builds a request. The argument home means that the request goes to the server being checked or, through a
-// proxy, to the host of the first request. Other requests get no headers from the configuration, and no log-in except a
-// proxy's own, because a redirect must not carry these to other servers.
+// prepare builds a request. The argument home is true for the first request, and for a later one to the same address
+// with the same scheme (and, through a proxy, to the same host). Other requests get no headers, body, certificate or
+// log-in from the configuration, except a proxy's own log-in, because a redirect must not carry these to other servers.
 func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	target := brackets.Replace(h.url.RequestURI())
 	if c.byProxy(h.url) {
@@ -215,7 +215,7 @@ type trail struct {
 	via     string // the redirect that led here, for messages
 	warning string
 	ending  string // the first warning about a certificate
-	body    string // the body of the last answer, for Result.Body
+	body    string // the text of the last answer for Result.Body
 	foreign bool   // a redirect led to another server: its text is not reported
 	report  health.Report
 }

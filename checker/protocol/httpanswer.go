@@ -56,7 +56,7 @@ type answerReader struct {
 	src     *wire.Conn
 	in      *bufio.Reader // reads src
 	header  int           // bytes of headers received
-	extra   int           // bytes of chunk headers besides the sizes
+	extra   int           // bytes of chunk headers, except the first 16 of each
 	wanted  string        // the field whose value is kept; "" for none
 	beginning
 }

@@ -11,8 +11,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits on the cost of matching. All matching of one check shares a budget of processor time. When the budget is
-// spent, the check tries again with a larger one, and with more memory. Only one check at a time may do so.
+// Limits on the cost of matching. The matching of a check has a budget of processor time. When the budget is spent, the
+// check tries again with a larger one, and with more memory. Only one check at a time may do so.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
@@ -49,7 +49,7 @@ func NewMatching() *Matching {
 var errNoTurn = wire.NewFault(wire.ErrUnjudged,
 	"cannot be judged: the answer was not matched within %v: too many answers are being matched", maxSlotWait)
 
-// acquireSlot waits for a free slot to match an answer, and returns how long it waited.
+// acquireSlot waits for a free slot, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
 	select {
 	case slots <- struct{}{}:
@@ -67,14 +67,15 @@ func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration
 	}
 }
 
-// matcher decides whether an answer matches `receive`. Several goroutines may use it at once.
+// matcher decides whether a text matches the pattern of a directive, such as receive. Several goroutines may use it at
+// once.
 type matcher struct {
 	pattern string
 	re      *perlre.Regexp
 	limits  *Matching
 }
 
-// match reports whether the pattern matches anywhere in a text. It is for a check that searches no other text.
+// match reports whether the pattern matches anywhere in a text, within a budget of its own.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{ctx: ctx, matcher: m}
 	return s.match(text)
@@ -86,7 +87,7 @@ func (m *matcher) isHeavy(text []byte) bool { return m != nil && m.re.Heavy(text
 // String returns the pattern for messages.
 func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
-// search does all matching of one check, within a budget.
+// search does those searches of one check that share a budget.
 type search struct {
 	*matcher
 	ctx      context.Context
@@ -124,7 +125,7 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 	return found, err
 }
 
-// inTurn matches a text, as soon as a slot is free if that may take long.
+// inTurn matches a text. If that may take long, inTurn waits for a free slot first.
 func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(s.re, text, l.budget, &s.spent)
@@ -145,8 +146,8 @@ func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err 
 	return run(re, text, l.budget-s.spent, &s.spent)
 }
 
-// release gives the system back what the second try took for a long text, so that the next one does not add to it. The
-// engine keeps its memory in a sync.Pool, which a first collection does not clear.
+// release gives the memory that the second try took for a long text back to the system, so that the next one does not
+// add to it. The engine keeps its memory in a sync.Pool, which a first collection does not clear.
 func release(text []byte) {
 	if len(text) > largeBody {
 		runtime.GC()

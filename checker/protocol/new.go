@@ -1,4 +1,4 @@
-// Package protocol implements the checks. Each protocol has its own file, and an entry in the map services.
+// Package protocol implements the checks. The maps types and services list them; each protocol has its own file.
 package protocol
 
 import (
@@ -134,13 +134,14 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 	return always{OK: true, Detail: "service none"}, nil
 }
 
-// Env holds what is shared by all checkers made from one reading of the configuration: ping sockets, the limit on child
-// processes and facts from the configuration. Each file that the configuration names is read only once.
+// Env holds what is shared by all checkers made from one reading of the configuration: ping sockets, limits, and facts
+// from the configuration. Each file of authorities (tlsca) is read only once.
 type Env struct {
 	Pinger checker.Pinger
-	// PortOf returns the port at which one of our own virtual services reaches a server, or 0 if the address is not
-	// such a service. It also reports whether the service checks the server at the given port. It is called at each
-	// redirect, so its answer may change after a reload. If PortOf is nil, there are no services.
+	// PortOf returns the port at which a connection to the address virtual reaches the server through one of our
+	// own virtual services, or 0 if there is no such service. isChecked reports whether that service checks the
+	// server at the port in server. PortOf is called anew for each request, because its answer may change with a
+	// reload. If it is nil, there are no services.
 	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 	// Children limits how many external programs run at once; nil: no limit.
 	Children *Children

@@ -14,8 +14,9 @@ import (
 )
 
 // oracleCheck makes ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That
-// program speaks Oracle's protocol over sockets to this process, which connects them to the server and limits what
-// passes through them. Only a part of this was tested, because there is no free server (docs/checks.md).
+// program speaks Oracle's protocol over sockets to this process, which relays the data between them and connections to
+// the server, and limits the server's part of it. Only a part of this was tested, because there is no free server
+// (docs/checks.md).
 type oracleCheck struct {
 	external
 	target   netip.AddrPort

@@ -17,7 +17,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// oracleRelay connects ldirectord-oracle to the server, and then to the targets of the listener's redirects.
+// oracleRelay relays data between ldirectord-oracle and the server: first its listener, then the ports to which the
+// listener redirects.
 type oracleRelay struct {
 	ctx       context.Context
 	target    netip.AddrPort
@@ -67,7 +68,8 @@ func (r *oracleRelay) end() {
 	r.working.Wait()
 }
 
-// serve connects the sockets one after another. The time to start the program does not count against the server.
+// serve opens a connection for one socket after another, and relays data. The time to start the program does not count
+// against the server.
 func (r *oracleRelay) serve() {
 	port := make([]byte, 2)
 	for i, program := range r.sockets {

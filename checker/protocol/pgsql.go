@@ -41,7 +41,8 @@ func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
 	return c, err
 }
 
-// run makes the check. If that fails because of TLS, it makes the check on another connection, without TLS.
+// run makes the check. If that fails for a reason that TLS may cause, it makes the check on another connection, without
+// TLS.
 func (c *pgsqlCheck) run(d *dialogue) (string, error) {
 	rows, first, err := c.ask(d, true)
 	if !c.onlyTLS && wantsPlain(err) {
@@ -148,7 +149,7 @@ func pgsqlLengths() func(header []byte) (int, error) {
 	}
 }
 
-// logIn starts a session; hidden means that TLS protects it.
+// logIn starts a session. The argument hidden means that TLS protects it.
 func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	settings := map[string]string{"user": c.Login, "application_name": "ldirectord"}
 	if c.Database != "" { // otherwise its name is the login

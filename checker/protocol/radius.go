@@ -16,7 +16,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// radiusResend is the wait before a request is sent again (RFC 5080, 2.2.1).
+// radiusResend is the wait before a request is sent again. RFC 5080, 2.2.1, recommends two seconds.
 const radiusResend = time.Second
 
 // radiusCheck tests whether a server accepts a log-in with a password (PAP).

@@ -8,7 +8,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxHeard limits the data between two expected answers, in bytes.
+// maxHeard limits the received data that no expect line has matched yet, in bytes.
 const maxHeard = 16 << 10
 
 // simpleSteps has a conversation with a server, step by step. With protocol=udp each send line is a datagram.

@@ -33,7 +33,7 @@ func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	if s.Steps != (checker.List[settings.Step]{}) {
 		return newSimpleSteps(s, e)
 	}
-	// The leading slash comes from the configuration; \n is the only escape.
+	// The parser has added the leading slash; \n is the only escape.
 	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
 	secured, err := e.secured(s)
 	return &simpleTCP{serverOf(s), secured, s.Protocol == "udp", []byte(request), receive}, err

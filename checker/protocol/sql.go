@@ -10,7 +10,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxSQL limits a database's answer, in bytes. A longer answer contains at least one row.
+// maxSQL limits a database's answer, in bytes. A longer answer may still pass, see sqlSeen.
 const maxSQL = 1 << 20
 
 // ofQuery returns the constructor of a check that runs a query. It removes the leading slash of the request. Without a
@@ -32,7 +32,8 @@ type sqlTalk struct {
 	clear clearText
 }
 
-// newSQL returns the part that the checks of databases share. run makes the check on a new connection, in the clear.
+// newSQL returns the part that the checks of databases share. run makes the check on a new connection, on which TLS has
+// not started.
 func newSQL(s Spec, e *Env, query string, run protocol) (sqlTalk, error) {
 	receive, err := e.matcher("sqlreceive", s.SQLReceive)
 	if err != nil {
@@ -56,7 +57,7 @@ func (t *sqlTalk) Check(ctx context.Context) Result {
 }
 
 // sqlSeen judges the result of a query. One row is enough, if its first value matches. An answer that exceeds the limit
-// has rows, so it may pass. Any other error is a failure.
+// may pass if a row was read before. Any other error is a failure.
 func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (string, error) {
 	if rows > 0 && errors.Is(err, wire.ErrTooMuch) {
 		err = nil
@@ -71,7 +72,8 @@ func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (str
 	return sqlVerb(query) + " returned a row", err
 }
 
-// isLongRow reports whether a row that is too long to read is enough. It is if there is no sqlreceive.
+// isLongRow reports whether an error means a row that is too long to read but is enough, because there is no
+// sqlreceive.
 func (t *terms) isLongRow(err error) bool {
 	return t.receive.pattern == "" && errors.Is(err, wire.ErrTooMuch)
 }

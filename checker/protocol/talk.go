@@ -49,7 +49,7 @@ type terms struct {
 	settings.Account
 	asks, hostName string
 	receive        *matcher   // nil: the protocol compares nothing
-	own            netip.Addr // the server's, if its check goes through a virtual address, the target
+	own            netip.Addr // the server's own address if target is a virtual address; otherwise invalid
 }
 
 // protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
@@ -123,7 +123,7 @@ func (d *dialogue) logIn(name string, demands int) (seen string, err error) {
 	return wire.Show(r.Text), wire.AtLogin.Of(wire.Agreed(err, r.Good(), "login rejected", r.Text))
 }
 
-// begin connects to the server.
+// begin connects to the server, and starts TLS unless that is for later.
 func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	tcp, err := c.dial(ctx)
 	if err == nil && !c.later {

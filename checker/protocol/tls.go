@@ -23,7 +23,8 @@ func (e *Env) secured(s Spec) (c secured, err error) {
 	return c, err
 }
 
-// overTLS returns how a Spec uses TLS. Without sessions each handshake is a full one.
+// overTLS returns the settings of a Spec whose check uses TLS, from the beginning or later. Without sessions each
+// handshake is a full one.
 func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	if c.rules, err = e.tlsRules(s); err == nil {
 		c.tls = c.rules.Config(kept, s.SNI, s.Host, addressName(s))
@@ -83,7 +84,8 @@ func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	return r, err
 }
 
-// addressName returns the server's address, which a certificate must match if the configuration has no name.
+// addressName returns the address to which the check connects. A certificate must match it if the configuration has no
+// name.
 func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
 
 // handshakeOnly requires TLS, with a certificate that the rules accept.
