@@ -17,8 +17,8 @@ import (
 var perlRunner string
 
 // newExternalPerl returns a check that runs a Perl file. The Perl ldirectord loads the file into itself. Here a
-// separate perl loads it and forks a process for each check, so that a file that hangs or crashes harms only its own
-// check.
+// separate perl loads it and runs each check in another process, so that a file that hangs or crashes harms only its
+// own check.
 func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	perls := e.Perls
@@ -95,8 +95,8 @@ var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file end
 // at the check's own limit, a file that takes longer to compile could never succeed.
 const compiling = 6
 
-// runPerl makes the file's perl fork a process, and waits until that process exits. It kills the process at the
-// timeout.
+// runPerl makes the file's perl run the check in a process, and waits for the end of the check. It kills the process at
+// the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	seconds := strconv.FormatFloat(c.timeout.Seconds(), 'f', -1, 64)
 	h, answers, err := perls.ask(c.argv[:3], c.weighs, append([]string{seconds}, c.argv[3:]...)...)

@@ -1,14 +1,14 @@
-# Runs a file as the check type external-perl does in the Perl ldirectord: as the body of a function,
-# with the four arguments in @ARGV and @_. It is a success unless the file dies, or calls exit with
-# something that is not 0 as a number.
+# Runs a file as the check type external-perl of the Perl ldirectord does: as the body of a function, with the four
+# arguments in @ARGV and @_. The check succeeds unless the file dies, or calls exit with a value that is not 0 as a
+# number.
 #
-# The file is compiled once. Then each line of descriptor 3, NUMBER, its limit in seconds and the arguments with
-# tabs between them, is a check in a process of its own at that time. The answers are lines on the standard output: "ready"
-# in the beginning, for a check NUMBER and the process that runs it (0: there can be none, and why), and at
-# its end NUMBER, its status as of wait(2), and the beginning of its output in hexadecimal digits.
+# The file is compiled once. Then each line of descriptor 3 starts a check: its number, its limit in seconds and its
+# arguments, with tabs between them. The answers are lines on standard output: "ready" at the beginning; when a check
+# begins, its number and the process that runs it (or 0 and the reason why there is none); when it ends, its number, its
+# status as of wait(2), and the beginning of its output in hexadecimal digits.
 #
-# A process whose check succeeded, and left nothing that can't be undone, stays for another check of
-# its virtual service, the first two arguments. Each other one ends with its check.
+# Each check runs in a process of its own. A process whose check succeeded, and left nothing that can't be undone, stays
+# for another check of the same virtual service (the first two arguments). Any other process ends with its check.
 no warnings;
 
 # The first END block runs last.
@@ -17,9 +17,9 @@ BEGIN {
 	*CORE::GLOBAL::exit = sub {
 		if ($_[0] == 0 && $ldirectord::program::self == $$) {
 			local $SIG{__DIE__};
-			eval { goto ldirectord_program_again }; # impossible from a handler of a signal, and the like
+			eval { goto ldirectord_program_again }; # impossible in a signal handler, for example
 		}
-		$ldirectord::program::left = 1; # no death
+		$ldirectord::program::left = 1; # it did not die
 		CORE::exit($_[0] == 0 ? 0 : $_[0] & 255 || 255);
 	};
 }
@@ -27,12 +27,12 @@ BEGIN {
 sub ld_log { print STDERR "@_\n" }
 sub ld_debug { }
 
-# Nothing of what follows is seen by the file: its code begins here.
+# The code of the file begins here, so that it can't see the variables below.
 sub ldirectord::program::compile { eval "package main; use warnings 'closure'; sub { \@ARGV = \@_;\n#line 1 \"$_[0]\"\n$_[1]\n}" }
 
 package ldirectord::program;
 
-# What a file could use there without asking for it, loaded where its text speaks of it.
+# What a file could use in the Perl ldirectord without loading it. It is loaded if the file's text mentions it.
 my @modules = (
 	[ qr/\b(?:inet_|sockaddr_|pack_sockaddr|[AP]F_INET|SOCK_|gethost|INADDR_)/, "Socket" ],
 	[ qr/\bIO::Socket\b/, "IO::Socket" ],
@@ -46,32 +46,32 @@ my @modules = (
 	[ qr/\bNet::SMTP\b/, "Net::SMTP" ],
 	[ qr/\bURI\b/, "URI" ],
 );
-# A file with one of these is for processes that make one check: what it keeps otherwise, or does at its end.
+# A file with one of these gets a new process for each check, because of what it keeps or does at its end.
 my $once = qr/\bno\s+warnings\b|\bcommon::sense\b|^\s*(?:END\s*\{|package\b)|\bstate\s*[\$\@%(]/m;
-my $kept = 4096;  # bytes of the output of a check
-my $idle = 61.7;  # seconds without a check until a process ends, and this; hardly an interval
-my $most = 40;    # processes that wait for another check
-my $share = 4;    # of them for one virtual service: as many as begin at once
-my $last = 1000;  # checks that one of them makes
-my $patience = 0.05; # seconds that a check waits for others of its virtual service, to have their process after them
+my $kept = 4096;  # bytes of a check's output that are kept
+my $idle = 61.7;  # seconds without a check after which a waiting process, or this one, ends; hardly an interval
+my $most = 40;    # processes that may wait for another check
+my $share = 4;    # of them, for one virtual service: as many as begin at once
+my $last = 1000;  # checks after which one of them ends
+my $patience = 0.05; # seconds that a check may wait for the process of another one of its virtual service
 my ($file, $daemon) = (shift @ARGV, getppid);
-my ($failed, $error, $check);         # why there is no check
-my ($said, %theirs);                  # while it was compiled: its output, its handlers of signals
+my ($failed, $error, $check);         # why the file can't be run: text and number; or its code
+my ($said, %theirs);                  # from compiling the file: its output, its signal handlers
 my $alone;                            # true: no process makes two checks
 my @variables;                        # package variables of the file, and their values before a check
-my %running;                          # by process: the check that it runs, an array as begin makes it
+my %running;                          # by process: the check that it runs, an array that begin makes
 my (%queue, %busy);                   # by virtual service: checks that wait for others; how many run
 my %waiting;                          # by virtual service: the last checks of the processes that wait for another
 my %ending;                           # processes that made a check and are told to end
-my ($ready, $soon) = ("", "");        # answers that are to be written now, and with the next ones
-my ($news, $tell);                    # a pipe from the processes of checks: modules that were loaded, their end
-my ($next, $made);                    # in the process of a check: a pipe with the arguments of others, their number
-my ($before, $home, $free);           # its state, its folder, and its lowest free descriptor before the first
-my ($name, $mask, %environment, %handlers); # what is set again after each
+my ($ready, $soon) = ("", "");        # answers to write now, and to write with the next ones
+my ($news, $tell);                    # a pipe from the processes of checks, see heed
+my ($next, $made);                    # in a check's process: a pipe with the arguments of others, and how many it made
+my ($before, $home, $free);           # its state, its folder, and its lowest free descriptor before its first check
+my ($name, $mask, %environment, %handlers); # what is restored after each check
 my %loaded;                           # modules that were loaded before the check
-my @signals = qw(ALRM CHLD HUP INT PIPE QUIT TERM USR1 USR2 __DIE__ __WARN__); # that are undone
+my @signals = qw(ALRM CHLD HUP INT PIPE QUIT TERM USR1 USR2 __DIE__ __WARN__); # whose handlers are restored
 our $left;                            # the check called exit
-our $self;                            # the process of a check, if it may stay
+our $self;                            # the process id of a check's process if it may stay; otherwise 0
 
 open my $orders, "<&=", 3 or die "no orders: $!\n";
 open my $answers, ">&", \*STDOUT or die "no answers: $!\n";
@@ -85,11 +85,11 @@ goto ldirectord_program_again;
 
 package ldirectord::program;
 
-# load compiles the file, and keeps what is said meanwhile.
+# load compiles the file, and keeps the output that this causes.
 sub load {
 	require Fcntl;
 	pipe my $from, my $to;
-	fcntl $_, Fcntl::F_SETFL(), Fcntl::O_NONBLOCK() for $from, $to; # more than it holds is lost
+	fcntl $_, Fcntl::F_SETFL(), Fcntl::O_NONBLOCK() for $from, $to; # what does not fit into the pipe is lost
 	point($to);
 	if (open my $in, "<", $file) {
 		my $code = do { local $/; <$in> };
@@ -98,7 +98,7 @@ sub load {
 			eval "package main; use $module->[1]; 1" if $code =~ $module->[0];
 		}
 		my %known = %main::;
-		# A named function has "my" variables of the file that it uses for itself, from its first call on.
+		# From its first call on, a named function has copies of its own of the "my" variables of the file.
 		my $warn = sub { $_[0] =~ /will not stay shared|is not available/ ? $alone = 1 : print STDERR $_[0] };
 		$SIG{__WARN__} = $warn;
 		$check = compile($file, $code) or $failed = $@;
@@ -111,7 +111,7 @@ sub load {
 	} else {
 		($failed, $error) = ("can't open $file: $!\n", $!);
 	}
-	# The number of any error, with which a file ends that dies, is no weight.
+	# A file that dies exits with the number of some error, which must not count as a weight.
 	eval 'END { $? = 255 if $? && !$left }' if $ldirectord::program::weighs;
 	pipe $news, $tell;
 	opendir $home, ".";
@@ -123,16 +123,16 @@ sub load {
 	$said = "" unless defined $said;
 }
 
-# point makes a handle the standard output and the standard error.
+# point redirects standard output and standard error to a handle.
 sub point {
 	open STDOUT, ">&", $_[0];
 	open STDERR, ">&", $_[0];
 }
 
-# serve starts and ends checks. It returns in the process of a check alone.
+# serve starts and ends checks. It returns only in the process of a check.
 sub serve {
 	my ($text, $open, $rest, $died, $looked) = ("", 1, $patience);
-	$SIG{CHLD} = sub { $died = 1 }; # ends select
+	$SIG{CHLD} = sub { $died = 1 }; # interrupts select
 	$SIG{PIPE} = "IGNORE";
 	answer("ready");
 	while ($open || %running) {
@@ -161,7 +161,7 @@ sub serve {
 		}
 		if (time > $looked) {
 			$looked = time + 9;
-			%ending = (); # one that hangs is not watched for good
+			%ending = (); # one that hangs is not awaited forever
 			for my $some (values %waiting) {
 				@$some = grep $_->[6] >= time - $idle, @$some;
 			}
@@ -182,7 +182,7 @@ sub serve {
 				begin(@$check) or return split /\t/, $check->[1], -1;
 			}
 		}
-		($ready, $soon) = ("$ready$soon", "") if $late; # the daemon waited enough
+		($ready, $soon) = ("$ready$soon", "") if $late; # the daemon has waited long enough
 		delete @queue{grep !@{$queue{$_}}, keys %queue};
 	}
 	$ready .= $soon;
@@ -190,7 +190,7 @@ sub serve {
 	kill "KILL", $$; # END blocks are for checks
 }
 
-# begin starts a check, and returns true but in a new process for it.
+# begin starts a check. It returns true, except in a new process for the check.
 sub begin {
 	my ($number, $arguments, $service, $limit) = @_;
 	while (my $run = pop @{$waiting{$service}}) {
@@ -198,7 +198,7 @@ sub begin {
 		syswrite $run->[4], "$arguments\n" or next; # it has ended
 		$running{$run->[5]} = $run;
 		$busy{$service}++;
-		$soon .= "$number\t$run->[5]\n"; # mostly its end is the next answer, and wakes the daemon once
+		$soon .= "$number\t$run->[5]\n"; # usually its end is the next answer; both wake the daemon once
 		return 1;
 	}
 	pipe my $from, my $to or return answer($number, 0, unpack "H*", "$!");
@@ -224,7 +224,7 @@ sub begin {
 	return 0;
 }
 
-# again waits for the next check, if this process can make one as the first.
+# again waits for the next check, if this process can make another one. Before the first it records what to restore.
 sub again {
 	my @arguments = @_;
 	if ($made++) {
@@ -235,7 +235,7 @@ sub again {
 		my ($n, $line);
 		do { $n = sysread $next, $line, 65536 } until defined $n || $! != 4;
 		if (!$n) {
-			alarm 9; # for END blocks of modules
+			alarm 9; # limits END blocks of modules
 			CORE::exit(0);
 		}
 		chomp $line;
@@ -254,17 +254,17 @@ sub again {
 	return @arguments;
 }
 
-# state is what a check may have changed, for comparison.
+# state returns what a check may have changed, for comparison.
 sub state {
 	join "\n", $0, $<, $>, umask, (map +(stat $_)[0, 1], $home, ".", *STDIN, *STDOUT, *STDERR),
 		(map $_ || "DEFAULT", @SIG{@signals}), map "$_=$ENV{$_}", sort keys %ENV
 }
 
-# undo makes all as before the check. It returns false where it can't.
+# undo restores the state before the check. It returns false if it can't.
 sub undo {
-	return 0 if -e "/proc/self/fd/$free" || waitpid(-1, 1) != -1; # something is open, or a process runs
+	return 0 if -e "/proc/self/fd/$free" || waitpid(-1, 1) != -1; # a descriptor is open, or a process runs
 	select STDOUT;
-	$| = 1; # writes what waits
+	$| = 1; # flushes the output
 	($_, $/, $,, $\, $|, $@) = (undef, "\n", undef, undef, 0, "");
 	for my $variable (@variables) {
 		my ($glob, $scalar, $array, $hash) = @$variable;
@@ -281,7 +281,7 @@ sub undo {
 	return state() eq $before;
 }
 
-# learn tells which modules a check loaded when it ran, so that the next one need not.
+# learn reports the modules that a check loaded, so that the next one need not load them.
 sub learn {
 	return if !%loaded || keys %loaded == keys %INC;
 	my $names = join "", map "$_\n", grep !$loaded{$_} && /^\w[\w\/]*\.pm\z/, keys %INC;
@@ -289,34 +289,34 @@ sub learn {
 	%loaded = %INC;
 }
 
-# heed takes what processes of checks tell: which modules were loaded, and that the check succeeded and they stay.
+# heed reads what the processes of checks report: modules that they loaded, or that the check succeeded and they stay.
 sub heed {
 	sysread $news, my $words, 65536;
 	for my $word (split /\n/, $words) {
 		if ($word !~ /\D/) {
 			my $run = $running{$word} or next;
 			end($word, 0);
-			my $quick = time - $run->[6] < $run->[7] / 2; # the daemon does not kill it meanwhile, with another check
+			my $quick = time - $run->[6] < $run->[7] / 2; # else the daemon may kill it with another check
 			$run->[6] = time;
-			my $others = $waiting{$run->[3]}; # none: it is from before a module was loaded
+			my $others = $waiting{$run->[3]}; # undefined: it began before a module was loaded
 			my $stays = $quick && $others && @$others < $share && map(@$_, values %waiting) < $most;
 			$stays ? push @$others, $run : $ending{$word}++;
 			next;
 		}
 		next if $INC{$word};
-		eval { package main; require $word } and %waiting = (); # they would load it one by one
+		eval { package main; require $word } and %waiting = (); # each of them would load it
 		alarm 0;
 	}
 }
 
-# listen_to reads what a check says, if there is something.
+# listen_to reads a check's output if there is any.
 sub listen_to {
 	my ($run, $bits) = @_;
 	$run->[1] && vec $bits, fileno $run->[1], 1 or return;
 	hark($run);
 }
 
-# hark reads, and returns true if there may be more.
+# hark reads a piece of output, and returns true if there may be more.
 sub hark {
 	my $run = $_[0];
 	my $n = sysread $run->[1], my $text, 65536;
@@ -325,7 +325,7 @@ sub hark {
 	return $n;
 }
 
-# end tells of the end of a check. Its process said all that it had to say.
+# end reports the end of a check, with all of its output.
 sub end {
 	my ($pid, $status) = @_;
 	my $run = delete $running{$pid};
@@ -344,7 +344,7 @@ sub end {
 # answer adds a line to the answers, and returns true.
 sub answer { $ready .= join("\t", @_) . "\n" }
 
-# send_answers writes them. A signal may cut a write short.
+# send_answers writes the answers that are ready. A signal may cut a write short.
 sub send_answers {
 	while (length $ready) {
 		my $n = syswrite $answers, $ready;
