@@ -19,7 +19,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// maxRedirects is how many redirects are followed, as in the Perl ldirectord (LWP's max_redirect).
+// maxRedirects is how many redirects are followed at most, as in the Perl ldirectord (LWP's max_redirect).
 const maxRedirects = 7
 
 // httpCheck sends a request over http or https, or to a proxy, and judges the answer. The status must be accepted, and
@@ -327,7 +327,7 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 
 // here returns the address at which the server being checked answers a request to one of our virtual services. The port
 // is the server's port in that service, or the check's port if that service is the one being checked. The result is
-// invalid if no virtual service at that address has this server.
+// invalid if portOf returns no port.
 func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort) {
 	if c.portOf == nil {
 		return to

@@ -41,7 +41,7 @@ func requestBytes(method, target, host string, fields []string, body string) []b
 	if !hasField(fields, "User-Agent") {
 		b = append(b, "User-Agent: ldirectord\r\n"...)
 	}
-	if !hasField(fields, "Connection") { // otherwise it is Upgrade
+	if !hasField(fields, "Connection") { // the parser allows only Upgrade
 		b = append(b, "Connection: close\r\n"...)
 	}
 	if method == "POST" {

@@ -19,8 +19,8 @@ const (
 	mysqlTLS     = 0x08 // the capability, in that byte
 )
 
-// mysqlUpgrade starts TLS below the driver. If the driver started TLS, we could not validate its packets. The driver
-// does not know of the request for TLS, so its numbers for later packets are one too low.
+// mysqlUpgrade starts TLS below the driver. If the driver started TLS, we could not validate the packets that it reads.
+// The driver does not know of the request for TLS, so its numbers for later packets are one too low.
 type mysqlUpgrade struct {
 	upgrade   func() error // starts TLS; nil: not required, or the log-in is over
 	isOffered bool

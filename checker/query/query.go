@@ -25,7 +25,8 @@ var returning = regexp.MustCompile("(?i)^([^'\"`]|" + quoted + ")*\\breturning\\
 
 const quoted = `'([^'\\]|\\.)*'|"([^"\\]|\\.)*"|` + "`[^`]*`"
 
-// onlyChanges reports whether a query changes rows and returns none. Changed rows count, as in the Perl ldirectord.
+// onlyChanges reports whether a query changes rows and returns none. Run then counts the changed rows, as the Perl
+// ldirectord does.
 func onlyChanges(query string) bool {
 	changes := slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query))
 	return changes && !returning.MatchString(query)
