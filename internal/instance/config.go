@@ -39,13 +39,13 @@ func (d ConfigDirs) paths(name, last string) (all []string) {
 func (d ConfigDirs) Find(name string) (string, error) { return d.first(name, d.Paths(name)) }
 
 // FindNamed is like Find for a name in a configuration, or in the command line of a Perl ldirectord: the folders come
-// first for ./NAME, too, and a relative path begins at /, the folder of daemons.
+// first for ./NAME, too, and a relative path begins at /, the working directory of daemons.
 func (d ConfigDirs) FindNamed(name string) (string, error) {
 	name = cmp.Or(name, "ldirectord.cf")
 	return d.first(name, d.paths(name, filepath.Join("/", name)))
 }
 
-// first returns the first of the paths that is a configuration.
+// first returns the first of the paths that is a regular file.
 func (d ConfigDirs) first(name string, looked []string) (string, error) {
 	missing := Missing{name: cmp.Or(name, "ldirectord.cf")}
 	for i, path := range looked {
@@ -53,7 +53,7 @@ func (d ConfigDirs) first(name string, looked []string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a final / is a folder
+		if info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a name that ends in / means a folder
 			return path, nil
 		}
 		missing.odd = cmp.Or(missing.odd, path)
@@ -69,7 +69,7 @@ func (d ConfigDirs) first(name string, looked []string) (string, error) {
 // Missing is the error for a configuration that is not found.
 type Missing struct {
 	name, looked string
-	odd          string // the first path that is not a regular file, "" for none
+	odd          string // the first path that exists but is not a regular file; "" for none
 }
 
 func (m Missing) Error() string {

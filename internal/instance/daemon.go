@@ -1,5 +1,7 @@
 // Package instance identifies daemons: which daemon runs for a file, with which table and in which network namespace,
-// and which files it keeps in the run folder. It also finds the configuration file that a command line names.
+// and which files it keeps in the run folder. It also finds the configuration file that a command line names. others.go
+// finds the other daemons that have a record in a run folder, strangers.go those that have none, such as the Perl
+// ldirectord. Handover is how long virtual services stay reserved for the next daemon after a handover.
 package instance
 
 import (
@@ -19,23 +21,23 @@ const Kernel = ipvsctl.Kernel
 // Daemon identifies a daemon. A second daemon may run for the same file with another table, or in another network
 // namespace, which has its own table.
 type Daemon struct {
-	Path  string // the absolute path of the configuration as found, because links in it may change
+	Path  string // the absolute path of the configuration; links in it are not resolved, because they may change
 	Table string // kernel, memory or memory:FILE
-	NetNS uint64 // the inode of the namespace
+	NetNS uint64 // the inode of its network namespace; 0 if unknown
 }
 
-// isSame reports whether two daemons are the same.
+// isSame reports whether both have the same table, network namespace and configuration.
 func (d Daemon) isSame(other Daemon) bool {
 	return d.Table == other.Table && d.NetNS == other.NetNS && d.isOf(other.Path)
 }
 
-// isOf reports whether a path leads to the daemon's configuration. The recorded path counts even if the file no longer
-// exists.
+// isOf reports whether a path leads to the daemon's configuration. The recorded path itself counts even if the file no
+// longer exists.
 func (d Daemon) isOf(path string) bool {
 	return d.Path == path || runfile.SameFile(d.Path, path)
 }
 
-// sharesNetNS reports whether a process is in our network namespace. It returns true if that can't be read.
+// sharesNetNS reports whether a process is in our network namespace. It returns true if that is unknown.
 func (d Daemon) sharesNetNS(pid int) bool {
 	n := netNSOf(strconv.Itoa(pid))
 	return n == 0 || n == d.NetNS
@@ -58,7 +60,8 @@ func netNSOf(process string) uint64 {
 	if n := inodeOf("/proc/" + process + "/ns/net"); n != 0 {
 		return n
 	}
-	// The systemd unit may not trace other processes. This file needs no such right, and differs in each namespace.
+	// A daemon of the systemd unit may not trace other processes. Looking at this file needs no such right, and its
+	// inode differs in each namespace.
 	switch inodeOf("/proc/" + process + "/net/dev") {
 	case 0:
 		return 0

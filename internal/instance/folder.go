@@ -16,7 +16,7 @@ import (
 // folder is a run folder.
 type folder string
 
-// Files are the files of a daemon in the run folder.
+// Files are the paths of a daemon's files in the run folder. Drain has the orders, Names the addresses of host names.
 type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names string }
 
 func (f folder) files(name string) Files {
@@ -27,7 +27,7 @@ func (f folder) files(name string) Files {
 	}
 }
 
-// records returns all records of the folder, with the cached ones whose files are lost.
+// records returns all records of the folder, including cached ones whose files are lost.
 func (f folder) records(all Kept) (found []record) {
 	paths := slices.Collect(maps.Keys(all))
 	entries, _ := os.ReadDir(string(f))
@@ -79,7 +79,7 @@ func (f folder) checkOwner() error {
 	return nil
 }
 
-// LockFolder keeps other processes from changing the folder (see runfile.LockFolder).
+// LockFolder takes the lock of the folder (see runfile.LockFolder).
 func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
 	return runfile.LockFolder(ctx, string(f))
 }

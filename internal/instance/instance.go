@@ -29,7 +29,7 @@ const (
 type Instance struct {
 	Daemon
 	folder
-	names []string // the possible names of its pid file; the first is by this command line
+	names []string // the possible names of its pid file; the first follows from this command line
 }
 
 // New returns the instance whose files are in the folder dir. The names are the possible names of its pid file, one for
@@ -38,14 +38,15 @@ func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
 
-// Files returns the files of the daemon, even if they are named after another spelling of its configuration. The pid
-// file may have a different name.
+// Files returns the files of the daemon, even if they are named after another spelling of its configuration. The actual
+// pid file may have another name than the one returned, see State.Name.
 func (i Instance) Files() Files { return i.look().current() }
 
-// PidFile returns the path that the pid file would have if this command line started the daemon.
+// PidFile returns the path that the pid file has if this command line starts the daemon, and no other daemon has its
+// name.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
-// look is what the run folder has recorded at one moment.
+// look contains what the run folder has recorded at one moment.
 type look struct {
 	Instance
 	all   []record
@@ -73,7 +74,8 @@ func (f Found) Ends() bool { return f.State.Phase == Ending || f.State.Phase == 
 // errElsewhere means that the daemon's process has no number here.
 var errElsewhere = errors.New("the daemon runs in another PID namespace: run this command there")
 
-// Find finds the director that runs for the file: a daemon of this program, or the Perl ldirectord.
+// Find finds the director that runs for the file, unless it is this process: a daemon of this program, or the Perl
+// ldirectord.
 func (i Instance) Find() Found {
 	l := i.look()
 	if l.alive && l.ours.Pid != os.Getpid() {
@@ -84,7 +86,7 @@ func (i Instance) Find() Found {
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
-		// A pid in a file may be from before a boot, or belong to the daemon of another configuration.
+		// A pid in a file may be from before a reboot, or belong to the daemon of another configuration.
 		has := func(r record) bool { return r.Pid == pid }
 		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(l.others(), has) || !l.isDirector(pid) {
 			continue
@@ -101,8 +103,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// AwaitUnseen waits while a daemon whose process can't be seen is ending, as in a former container. It returns an error
-// if such a daemon stays.
+// AwaitUnseen waits while a daemon whose process can't be seen, as in a container, is ending. It returns an error if
+// such a daemon keeps running, or has not ended when ctx is done.
 func (i Instance) AwaitUnseen(ctx context.Context) error {
 	for {
 		switch found := i.Find(); {
@@ -114,9 +116,9 @@ func (i Instance) AwaitUnseen(ctx context.Context) error {
 	}
 }
 
-// unrecorded returns the process that holds our lock but is named by no record, for example because the disk is full.
-// Such a process listens on the socket, unless the folder has become read-only. If the process runs in a container, its
-// record has another number and the same start time.
+// unrecorded returns the process that holds our lock although no record has its pid here, for example because the disk
+// is full. Such a process listens on the socket, unless the folder has become read-only. The record of a daemon in a
+// container has another pid, but the same start time.
 func (l look) unrecorded() (found Found) {
 	f := l.current()
 	if locked, _ := runfile.IsLocked(f.Lock); !locked {
@@ -195,8 +197,9 @@ func (i Instance) own(all []record) (own record, lives bool) {
 // current returns the daemon's files, see Files.
 func (l look) current() Files { return l.files(l.baseName()) }
 
-// baseName returns the name of the daemon's files. It is their current name if any of them exists, and otherwise the
-// name that follows from this command line.
+// baseName returns the name of the daemon's files. It is their current name if there is a record, a recorded role or
+// recorded orders. Otherwise it is the name that follows from this command line, with a suffix if another daemon has
+// that name.
 func (l look) baseName() string {
 	if l.ours.base != "" {
 		return l.ours.base
@@ -212,9 +215,9 @@ func (l look) baseName() string {
 	return l.names[0]
 }
 
-// isTaken reports whether a name belongs to another daemon that is running, or that left services in the table and may
-// be started again. A daemon in a container keeps its name, although the container has a new network namespace after
-// each start.
+// isTaken reports whether a name belongs to another daemon that is running, or that left services in the table of this
+// network namespace and may be started again. What a stopped daemon of another namespace left does not count: so a
+// daemon in a container keeps its name, although the container has a new network namespace after each start.
 func (l look) isTaken(name string) bool {
 	return slices.ContainsFunc(l.all, func(r record) bool {
 		if r.base != name || l.isSame(r.Daemon) {
@@ -244,9 +247,9 @@ func (l look) userOf(name string) (record, bool) {
 	return record{}, false
 }
 
-// isDirector reports whether the process in our pid file is a director. It may be a daemon of this program whose state
-// is lost, or the Perl ldirectord of this configuration. After a crash the number may belong to any process. So the
-// lock of a daemon of this program must be held. This user may be unable to see that.
+// isDirector reports whether the process in our pid file is a director: a daemon of this program whose state is lost,
+// or the Perl ldirectord of this configuration. After a crash the number may belong to any process, so the lock of a
+// daemon of this program must be held, as far as this user can see that.
 func (l look) isDirector(pid int) bool {
 	if !l.sharesNetNS(pid) || !l.mayName(pid) {
 		return false
@@ -274,7 +277,7 @@ func (i Instance) perlMeans(config string) bool {
 	}
 }
 
-// Stays reports whether a daemon keeps running. It watches the daemon for a moment, because a daemon that was just
+// Stays reports whether a daemon keeps running. It watches the daemon for 0.3 seconds, because a daemon that was just
 // ordered to stop does not record that at once.
 func (i Instance) Stays(p Process) bool {
 	for range 15 {
@@ -287,8 +290,8 @@ func (i Instance) Stays(p Process) bool {
 	return true
 }
 
-// Chains returns the name of the daemon's mark rules. That name changes only if the names of the daemon's files change.
-// It is the same in both run folders, so that a daemon keeps its rules when it gets its own user.
+// Chains returns the name of the daemon's mark rules. It changes only if the names of the daemon's files change. It is
+// the same in Folder and in UnitFolder, so that a daemon keeps its rules when it gets its own user.
 func (i Instance) Chains() string {
 	pid := i.Files().Pid
 	if i.folder == UnitFolder {

@@ -22,14 +22,14 @@ var errEnding = errors.New("the previous daemon does not end")
 type Lock struct {
 	Files
 	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times in
-	// Departing and Moving are converted to the current clock.
+	// Departing and Moving are by the wall clock.
 	Before State
 
 	lock *os.File
 
 	mu        sync.Mutex // guards what follows
 	now       State      // the state to record
-	unwritten bool       // now is not in its file, as on a full disk; Restore tries again
+	unwritten bool       // now could not be written, as on a full disk; Restore tries again
 	pidless   bool       // the same for the pid file
 }
 
@@ -87,7 +87,8 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	return l, nil
 }
 
-// inherited returns the previous daemon's record without the parts that are no longer valid.
+// inherited returns the previous daemon's record without the parts that are no longer valid, and with its times by the
+// wall clock.
 func (i Instance) inherited(before State) State {
 	if before.Phase == Ending {
 		before.Virtuals = nil // Departing is kept: cleanstop may have left these servers in the table
@@ -107,7 +108,8 @@ func taken(name, path string, pid int) error {
 			"another --rundir", path, name, pid)
 }
 
-// MayStart returns an error if a daemon may not start for this file.
+// MayStart returns an error if no daemon may start for this file, because of the run folder's owner or because its name
+// is taken.
 func (i Instance) MayStart() error {
 	if err := i.checkOwner(); err != nil {
 		return err
@@ -115,7 +117,7 @@ func (i Instance) MayStart() error {
 	return i.NameTaken()
 }
 
-// NameTaken returns an error if the daemon of another file runs under this name.
+// NameTaken returns an error if the daemon of another file runs under this name, with the same table.
 func (i Instance) NameTaken() error {
 	_, err := i.look().name()
 	return err
@@ -160,7 +162,7 @@ func (l *Lock) Update(change func(*State)) error {
 	return l.write()
 }
 
-// write writes the state file.
+// write writes the state file, and notes whether that failed.
 func (l *Lock) write() error {
 	text, err := json.Marshal(l.now)
 	if err == nil {
@@ -205,7 +207,7 @@ func (l *Lock) WritePid() error {
 	return runfile.While("the pid file", err)
 }
 
-// RemovePid removes the pid file, if it is ours.
+// RemovePid removes the pid file, if it names this process.
 func (l *Lock) RemovePid() {
 	if pid, _ := readPid(l.Pid); pid == os.Getpid() {
 		os.Remove(l.Pid)

@@ -13,7 +13,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// This file finds the other daemons of this program with the same table, in every run folder.
+// This file finds the other daemons of this program that have the same table and a record in a run folder. Directors
+// without a record are found in strangers.go.
 
 // Handover is how long virtual services stay reserved for the next daemon after a handover.
 const Handover = 30 * time.Second
@@ -24,10 +25,10 @@ const private = "memory"
 // Other is the record of another daemon with the same table.
 type Other struct {
 	State
-	Lives bool // it holds the lock on its file
+	Lives bool // it is certainly running, see isProved
 }
 
-// Has returns the virtual services that the daemon owns while it runs.
+// Has returns the virtual services that the daemon owns while it runs: those in its record, unless it yields them.
 func (o *Other) Has() []lvs.Key {
 	if o.Yields {
 		return nil
@@ -35,14 +36,15 @@ func (o *Other) Has() []lvs.Key {
 	return o.Virtuals
 }
 
-// IsHandedOver reports whether the daemon has just handed its virtual services over to its successor.
+// IsHandedOver reports whether the daemon has handed its virtual services over, and they are still reserved for its
+// successor.
 func (s *State) IsHandedOver() bool {
 	left := s.Kept - runfile.SinceBoot()
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others returns the records of the other daemons with this table. The result known contains the processes that don't
-// count as strangers. These are this process, its parent, and running daemons with a record.
+// Others returns the records of the other daemons with this table, running or not. The result known contains the
+// processes that don't count as strangers: this process, its parent, and running daemons with a record.
 func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	for _, there := range i.folders() {
@@ -59,8 +61,8 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
-// PrivateMarks returns the marks of the private services that daemons with this table have recorded. The value of a
-// mark is true if such a daemon is running.
+// PrivateMarks returns the marks of the private services in all records of the run folders. The value of a mark is
+// true if a daemon that recorded it is running.
 func (i Instance) PrivateMarks() map[uint32]bool {
 	marks := map[uint32]bool{}
 	for _, there := range i.folders() {
@@ -82,7 +84,7 @@ func (f folder) isProved(r record) bool {
 	return locked || err != nil && r.Process.Lives()
 }
 
-// folders returns the run folders of daemons with the same table. They are in a fixed order, without duplicates.
+// folders returns the run folders in which daemons with the same table may have records, sorted and without duplicates.
 func (i Instance) folders() []folder {
 	list := []folder{i.folder}
 	if i.Table != Kernel {
@@ -94,7 +96,7 @@ func (i Instance) folders() []folder {
 	}
 	for _, dir := range []string{Folder, UnitFolder} {
 		err := runfile.CheckFolder(dir)
-		// the kept records of a folder that is missing count, too
+		// cached records count even if their folder is missing
 		if dir != own && (err == nil || errors.Is(err, fs.ErrNotExist)) {
 			list = append(list, folder(dir))
 		}
@@ -103,8 +105,8 @@ func (i Instance) folders() []folder {
 	return list
 }
 
-// LockFolders keeps other processes from changing the run folders until unlock is called. It skips folders that can't
-// be locked in time.
+// LockFolders takes the locks of the run folders until unlock is called (see runfile.LockFolder). It skips folders that
+// can't be locked in time.
 func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	var locks []*os.File
 	for _, there := range i.folders() {
@@ -119,7 +121,7 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	}
 }
 
-// NotOthers returns those of the keys that no other running daemon owns. A virtual service may have moved to another
+// NotOthers returns those of the virtual services that no other running daemon owns. One may have moved to another
 // configuration.
 func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
 	taken := map[lvs.Key]bool{}

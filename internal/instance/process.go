@@ -23,16 +23,16 @@ const pollInterval = 20 * time.Millisecond
 // time.
 type Process struct {
 	Pid   int
-	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
+	Start uint64 // in ticks since boot; field 22 of proc_pid_stat(5)
 }
 
-// processOf returns the process that has this number now, or an error if that is a zombie.
+// processOf returns the process that has this number now. It returns an error if there is none, or if it is a zombie.
 func processOf(pid int) (Process, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return Process{}, err
 	}
-	// a program's name may have any character
+	// a program's name may contain any character
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return Process{}, fmt.Errorf("process %d has ended", pid)
@@ -47,7 +47,7 @@ func (p Process) Lives() bool {
 	return runfile.IsShort(err) || err == nil && now == p
 }
 
-// Await waits until the process has exited.
+// Await waits until the process has exited. It returns an error if ctx is done first.
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
 		if !runfile.Pause(ctx, pollInterval) {
@@ -80,7 +80,7 @@ func statusOf(pid int, field string) []string {
 	return nil
 }
 
-// UserName returns the name of a user of this machine.
+// UserName returns the name of a user of this machine, or "user N" if it has none.
 func UserName(uid int) string {
 	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return who.Username
@@ -100,7 +100,8 @@ var starting = []string{"start", "standby", "restart", "try-restart"}
 
 func starts(word string) bool { return slices.Contains(starting, word) }
 
-// isOurs reports whether a command line belongs to a daemon of this program, whatever the program is called.
+// isOurs reports whether a command line belongs to a daemon of this program, which may be called ldirectord or as in
+// this process.
 func isOurs(argv []string) bool {
 	program := filepath.Base(argv[0])
 	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) &&
@@ -123,7 +124,7 @@ func (f folder) isFolderOf(argv []string) bool {
 	}
 }
 
-// optionOf returns the value of an option in a command line.
+// optionOf returns the value of an option in a command line, or without if the option is missing.
 func optionOf(argv []string, name, without string) string {
 	for i, word := range argv {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {
@@ -166,7 +167,7 @@ func withoutOptions(words []string) []string {
 }
 
 // Forked lists the processes that the Perl ldirectord forked with fork=yes, one for each virtual service. These
-// processes would continue to change the table after their parent has exited.
+// processes may continue to change the table after their parent has exited.
 func (p Process) Forked() (children []int) {
 	for _, child := range allPids() {
 		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {

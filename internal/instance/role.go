@@ -29,7 +29,7 @@ type RoleChange string
 const (
 	ToServe  RoleChange = "serve"
 	ToLeave  RoleChange = "leave"
-	ToStayUp RoleChange = "stay" // the role stays, but the daemon now keeps running when it does not serve
+	ToStayUp RoleChange = "stay" // it now keeps running when it does not serve; it serves, unless on standby
 )
 
 // IsKnown reports whether c is one of the constants.

@@ -23,11 +23,11 @@ type Phase string
 const (
 	Running    Phase = "running"
 	Ending     Phase = "ending"
-	HandedOver Phase = "handed over" // it stopped, and left what its table has to the next daemon
+	HandedOver Phase = "handed over" // it stops, and leaves its virtual services in the table for the next daemon
 )
 
-// Supervisor is the program that runs a daemon in the foreground and must start the next one. It is the name of a
-// systemd unit, or another program. A daemon in the background has no supervisor.
+// Supervisor says who runs a daemon in the foreground and must start the next one: it is the name of a systemd unit, or
+// another word. It is "" for a daemon in the background.
 type Supervisor string
 
 // State is the content of a state file. Every user may read it.
@@ -39,7 +39,8 @@ type State struct {
 	Phase      Phase
 	Supervisor Supervisor `json:",omitempty"`
 	Execute    []string   `json:",omitempty"` // the configurations of its siblings
-	// the virtual services that it may have in the table; they don't count while it is ending
+	// the virtual services that it may have in the table; the next daemon does not inherit them from one that was
+	// Ending
 	Virtuals []lvs.Key `json:",omitempty"`
 	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
 	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
@@ -48,7 +49,8 @@ type State struct {
 	// the departing servers of those virtual services; their times count from boot, because nobody can set that
 	// clock
 	Departing []judge.Record `json:"Leavers,omitempty"`
-	// what changes the weights of its servers; the times also count from boot, and Boot identifies that boot
+	// the records of what changes the weights of its servers; their times also count from boot, and Boot identifies
+	// that boot
 	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 
@@ -56,10 +58,10 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetDeparting sets the servers that leave the configuration. Their times must come from the current clock.
+// SetDeparting sets the departing servers. Their times must be those of the wall clock.
 func (s *State) SetDeparting(all []judge.Record) { s.Departing = timed(all, toBoot) }
 
-// SetMoving sets the records of changing weights. Their times must come from the current clock, too.
+// SetMoving sets the records of what changes weights. Their times must be those of the wall clock, too.
 func (s *State) SetMoving(all []judge.Record) {
 	s.Moving, s.Boot = timed(all, toBoot), runfile.BootID()
 }
@@ -77,10 +79,10 @@ func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record
 	return all
 }
 
-// toBoot converts a time of the current clock into one that counts from boot.
+// toBoot converts a time of the wall clock, as it is set now, into one that counts from boot.
 func toBoot(t time.Time) time.Time { return time.Unix(0, int64(runfile.SinceBoot()+time.Until(t))) }
 
-// fromBoot converts a time that counts from boot into one of the current clock.
+// fromBoot converts a time that counts from boot into one of the wall clock, as it is set now.
 func fromBoot(t time.Time) time.Time {
 	return time.Now().Add(time.Duration(t.UnixNano()) - runfile.SinceBoot())
 }
@@ -113,7 +115,7 @@ func (all Kept) read(path string) (s State) {
 		return k.State
 	}
 	if time.Since(file.ModTime()) <= time.Second {
-		file = nil // its successor may look the same
+		file = nil // a version written within the same second may look the same
 	}
 	if all != nil {
 		all[path] = keptState{file, s}
@@ -121,8 +123,8 @@ func (all Kept) read(path string) (s State) {
 	return s
 }
 
-// hasServices reports whether a record names services that may be in the kernel's table. It returns false if the
-// configuration of the record no longer exists.
+// hasServices reports whether a record names virtual services that may be in the kernel's table. It returns false if
+// the configuration of the record no longer exists.
 func (r record) hasServices() bool {
 	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && runfile.Exists(r.Path)
 }

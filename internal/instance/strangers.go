@@ -10,12 +10,12 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Stranger is another director that uses the kernel's table but has no record here. It is the Perl ldirectord, or a
-// daemon of this program with its own run folder.
+// Stranger is another director that uses the kernel's table but has no record in our run folders. It is the Perl
+// ldirectord, or a daemon of this program with its own run folder.
 type Stranger struct {
 	Process
-	Config string // a Perl ldirectord's word for its configuration; "" for none
-	Proved bool   // it is a Perl ldirectord, in this network namespace
+	Config string // the configuration on a Perl ldirectord's command line; "" for none
+	Proved bool   // it is certainly a Perl ldirectord in this network namespace
 	RunDir string // of a daemon of this program; "" for a Perl ldirectord
 	forked []Process
 }
@@ -31,8 +31,8 @@ func (s *Stranger) Lives() bool {
 }
 
 // Strangers finds the Perl ldirectords that have a pid file in one of the run folders. If everybody is true, it reads
-// the command lines of all processes, and also finds daemons of this program that have no record here. It leaves out
-// known processes.
+// the command lines of all processes, and so also finds other Perl ldirectords, and daemons of this program that have
+// no record here. It leaves out known processes.
 func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil
@@ -76,8 +76,8 @@ func (i Instance) unexamined(pid int, dir string) string {
 	return dir
 }
 
-// isTrusted reports whether a process belongs to root or to our user. Processes of other users can't change the table,
-// whatever they are called.
+// isTrusted reports whether a process runs as root or as our user. A process of any other user is ignored, because that
+// user can give it any command line.
 func isTrusted(pid int) bool {
 	ids := statusOf(pid, "Uid")
 	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))
