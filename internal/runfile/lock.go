@@ -15,8 +15,8 @@ import (
 // lockWait is how long to wait for the lock on the run folder. Other processes hold the lock only for milliseconds.
 const lockWait = 5 * time.Second
 
-// OpenLock opens a lock file. Only the owner may open the file, because a user who can open it could hold the lock
-// forever.
+// OpenLock opens a lock file, and creates it if it is missing. Only its owner may open it, because a user who can open
+// it could hold the lock forever.
 func OpenLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
@@ -58,8 +58,8 @@ func IsLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder keeps other processes from changing a run folder until the returned file is closed. Hold the lock only for
-// milliseconds, to read files and write them again.
+// LockFolder takes the lock of a run folder until the returned file is closed. It keeps off only processes that take
+// the same lock. Hold it only for milliseconds, to read files and write them again.
 func LockFolder(ctx context.Context, dir string) (*os.File, error) {
 	if err := CheckFolder(dir); err != nil {
 		return nil, err

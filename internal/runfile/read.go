@@ -1,4 +1,5 @@
-// Package runfile reads, writes and locks the files of the run folder, which daemons and commands share.
+// Package runfile reads, writes and locks the files of the run folder, which daemons and commands share. It also reads
+// other files with a time limit, and the time since boot.
 package runfile
 
 import (
@@ -61,8 +62,8 @@ func hangs(path string, more int) bool {
 	return now > 0
 }
 
-// MayPass reports whether a look at a file that failed may succeed later although nobody changes the file: this machine
-// is short of something, or a file server or a disk has trouble.
+// MayPass reports whether a failed look at a file may succeed later although nobody changes the file, because this
+// machine is short of something, or a file server or a disk has trouble.
 func MayPass(err error) bool {
 	return IsShort(err) || errors.Is(err, ErrLate) || isOneOf(err, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT)
 }
@@ -171,7 +172,8 @@ func TryRead(path string) error {
 	})
 }
 
-// ErrForeign is the error for another user's file in the run folder. Such a file is ignored and replaced.
+// ErrForeign is the error for a file in the run folder that belongs to another user or is not a regular file. Readers
+// ignore such a file, and Write replaces it unless it is a folder.
 var ErrForeign = errors.New("the file is ignored: it belongs to another user, or is not a regular file")
 
 // Read reads a file of the run folder. For a missing file it returns nil. It does not follow a link. The file must

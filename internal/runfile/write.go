@@ -102,8 +102,8 @@ func Owner(path string) (uint32, error) {
 
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// trusted refuses a file of another user in the run folder. The error ends with foreign, which says what happens to
-// such a file.
+// trusted refuses a file of another user in the run folder. The error ends with foreign, which says what becomes of
+// such a file, or what to do with it.
 func trusted(f *os.File, foreign error) error {
 	info, err := f.Stat()
 	if err != nil {
