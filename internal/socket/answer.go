@@ -19,8 +19,8 @@ type Early string
 
 func (e Early) Error() string { return string(e) }
 
-// IsAwaited returns an error if the command that gave an order has given up. Such a command has recorded its order in a
-// file, which may already contain later orders.
+// IsAwaited returns an error if the command that gave an order has given up. The order must not be carried out then:
+// the command may have recorded it in a file, which may already contain later orders.
 func IsAwaited(ctx context.Context) error {
 	if clientOf(ctx).hasGone() {
 		return errors.New("the command that gave the order has given up")
@@ -39,7 +39,7 @@ func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + writeTimeout)) // a socket can
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + writeTimeout)) // can't fail
 		answer, err := carryOut(ctx, r.URL.Query())
 		Write(w, answer, err, statusOf(ctx, err))
 	}

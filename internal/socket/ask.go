@@ -26,12 +26,12 @@ const AskTimeout = 2 * time.Second
 
 const (
 	patience   = 3 * time.Second        // how long a request is repeated on a busy machine
-	pauseAfter = 100 * time.Millisecond // after the daemon closed a connection
+	pauseAfter = 100 * time.Millisecond // after the daemon closed a connection without reading the request
 	maxAnswer  = 256 << 20              // bytes of an answer; 100,000 servers need 60 MB
 	maxRefusal = 64 << 10               // bytes of an error answer
 )
 
-// These errors are the reasons why an order gets no answer on the control socket.
+// Errors for requests that the daemon did not take, or did not answer. ErrNoListener is only for orders.
 var (
 	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, or it has no socket
 	ErrEnding     = errors.New("the daemon is ending")
@@ -97,7 +97,7 @@ func (r *Refusal) Error() string {
 // IsEarly reports whether the same order may be carried out later.
 func (r *Refusal) IsEarly() bool { return r.Status == http.StatusTooEarly }
 
-// IsFinal reports whether the order has failed for good, and is not just late.
+// IsFinal reports whether the order has failed, and is not just unfinished at its time limit.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
 // exchange sends a request and returns its answer. It repeats the request if the daemon closed the connection without
@@ -128,8 +128,8 @@ func unconnected(err error) *net.OpError {
 	return nil
 }
 
-// send sends a request once. An answer other than 200 is a *Refusal. It also reports whether the daemon closed the
-// connection without reading the request.
+// send sends a request once. If the status is not 200, the error is a *Refusal. The result unread reports whether the
+// daemon closed the connection without reading the request.
 func (s Socket) send(ctx context.Context, method, path string) (text []byte, unread bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, nil)
 	if err != nil {

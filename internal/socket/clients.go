@@ -19,14 +19,14 @@ import (
 // Limits of a server for commands or monitoring.
 const (
 	headTimeout    = 500 * time.Millisecond // the time for the head of a request
-	requestTimeout = AskTimeout             // the time for a whole request, as its sender sees it
-	handlerTimeout = AskTimeout * 3 / 4     // the time until the answer begins
-	writeTimeout   = 5 * time.Second        // the time until the sender has read the answer
-	stallTimeout   = 2 * time.Second        // the time until the sender has read the next part of it
+	requestTimeout = AskTimeout             // the time for a whole request; its client waits no longer
+	handlerTimeout = AskTimeout * 3 / 4     // the time for a handler of a Limiter
+	writeTimeout   = 5 * time.Second        // the time until the client has read the answer
+	stallTimeout   = 2 * time.Second        // the time until the client has read the next part of it
 	maxPart        = 4 << 10                // bytes that are written at once
 	maxHeader      = 64 << 10               // bytes; orders name the daemons of execute= that have been told
 	maxBody        = 64 << 10               // bytes of a request
-	MaxClients     = 256                    // connections at once; fewer of them are answered at once
+	MaxClients     = 256                    // connections at once; a Limiter answers fewer at once
 	crowdPause     = time.Millisecond       // the pause after a client from the network has replaced another
 )
 
@@ -74,7 +74,7 @@ func (c *client) Write(p []byte) (n int, err error) {
 		if c.end.Before(end) {
 			end = c.end
 		}
-		_ = c.Conn.SetWriteDeadline(end) // a socket can
+		_ = c.Conn.SetWriteDeadline(end) // a socket has deadlines
 		more := 0
 		more, err = c.Conn.Write(p[n:min(n+maxPart, len(p))])
 		n += more
@@ -107,7 +107,7 @@ func (l listener) Accept() (net.Conn, error) {
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		return nil, err
-	case err != nil: // accept(2) failed, such as by a shortage of memory
+	case err != nil: // accept(2) failed, for example because memory is short
 		return nil, passing{err}
 	}
 	c := &client{Conn: conn, uid: -1}
@@ -119,7 +119,7 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// passing is an error that does not end a server of net/http: it pauses and accepts again.
+// passing is an error of accept(2) after which a server of net/http pauses and accepts again.
 type passing struct{ error }
 
 func (passing) Temporary() bool { return true }
@@ -136,7 +136,7 @@ func (c *client) control(f func(fd int)) {
 	}
 }
 
-// hasGone reports whether the client has closed the connection.
+// hasGone reports whether the client of a local connection has closed it.
 func (c *client) hasGone() bool {
 	gone := false
 	c.control(func(fd int) {
@@ -153,8 +153,8 @@ type clients struct {
 }
 
 // follow notes the new state of a connection. For a new connection, the server calls follow before it accepts the next
-// one. When too many clients connect from the network, follow delays the next connection by crowdPause. So each client
-// has MaxClients times crowdPause to send its request before it is disconnected.
+// one. When too many clients connect from the network, follow delays the next connection by crowdPause, so each client
+// has at least MaxClients times crowdPause to send its request before it is disconnected.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
@@ -200,8 +200,8 @@ func (a *clients) remove(c *client) {
 	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
 }
 
-// Limiter limits the number of requests that its handlers answer at once, and the time for each. At the limit, one more
-// request is answered if it comes from an owner.
+// Limiter limits the number of requests that its handlers answer at once, and the time for each to handlerTimeout. At
+// the limit, it answers one more request if it comes from root or from the user that runs the daemon.
 func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
 	return func(handler http.HandlerFunc) http.HandlerFunc {

@@ -28,12 +28,12 @@ type Server struct {
 	path   string
 	server *http.Server
 	made   bool         // the socket was made at least once
-	group  atomic.Value // the group that may use it as well, a string
+	group  atomic.Value // the group that may also use the socket, a string
 }
 
 // Listen creates the control socket. Only the instance's daemon may call it, because it replaces the socket of a
 // previous daemon in one step. Until Allow is called, only root and the daemon's user may use the socket. Requests end
-// when ctx is done. The server can be used even after an error, because Restore tries again.
+// when ctx is done. Listen returns a Server even with an error: Restore tries again.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, runfile.While("making the control socket", c.bind(ctx))
@@ -80,7 +80,7 @@ func (c *Server) Restore(ctx context.Context) (isNew bool, err error) {
 	return true, c.Allow(group)
 }
 
-// ownerOnly sets the mode of the socket before the socket exists (unix(7)), so that others never have access.
+// ownerOnly sets the mode with which bind(2) creates the socket's file (unix(7)), so that others never have access.
 func ownerOnly(_, _ string, c syscall.RawConn) error {
 	var mode error
 	err := c.Control(func(fd uintptr) { mode = unix.Fchmod(int(fd), 0o600) })
