@@ -7,14 +7,14 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Book holds the orders of a director. An order that ended here does not begin again, even if its sender still gives
-// it.
+// Book contains the orders of a director. An order that has ended there does not begin again, even if its sender still
+// gives it.
 type Book struct {
 	Held All // in force; a change makes a new map
-	Over All // ended here, but the sender still gives them
+	Over All // ended in this director, but the sender still gives them
 }
 
-// Given replaces the orders. It returns the orders that begin, and those that are undone.
+// Given replaces the orders. It returns those that begin or change, and those that are no longer given.
 func (b *Book) Given(all All) (begun, undone All) {
 	before, over := b.Held, b.Over
 	b.Held, b.Over = All{}, All{}

@@ -12,24 +12,25 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Entry is an order for a real server or a virtual service.
+// Entry is an order, and what it is for.
 type Entry struct {
 	lvs.Backend
-	Lost   bool   `json:"lost,omitempty"`   // the configuration does not have it
-	Server string `json:"server,omitempty"` // the name of its server, if the order uses the other one
+	Lost   bool   `json:"lost,omitempty"`   // its server, virtual service or address is not configured
+	Server string `json:"server,omitempty"` // the name of the server, if the order uses its other name
 	Order
 }
 
 // File is the path of the file with the orders. The file outlives the daemon, but not a reboot. The first line names
-// the format. Then each order is in a comment. A waiting order has another form, because programs that do not know From
-// must not begin it. The comments are followed by a line for each server that is taken out, which names the virtual
-// service and the real server. Such a server stays drained if its comment is damaged or contains an order that only a
-// later version knows.
+// the format, and each order follows as JSON in a comment. In the comment of a waiting order, a word comes before the
+// JSON, so that earlier versions, which do not know From, do not begin the order. Last comes a line for each server
+// that is taken out, with the virtual service and the real server: if the comment is damaged, or contains an order that
+// only a later version knows, the server stays drained.
 type File string
 
 const later = "later " // before an order that waits
 
-// Read returns the orders. Without a file, there are none. A server whose order can't be read stays drained.
+// Read returns the orders. Without a file, there are none. If an order can't be read, Read returns an error together
+// with the other orders, and a server that this order took out stays drained.
 func (f File) Read() (All, error) {
 	text, err := runfile.Read(string(f))
 	if err != nil {

@@ -15,15 +15,16 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// Kind is the kind of an order for a real server or a virtual service.
+// Kind is the kind of an order for a real server, a virtual service or an address.
 type Kind string
 
 const (
 	Drain Kind = "drain"  // no new connections; current ones continue at weight 0
 	Maint Kind = "maint"  // out of service, as by a file in maintenancedir
 	Weigh Kind = "weight" // another weight than in the file
-	Ready Kind = "ready"  // no order any more
-	// for a virtual service: until all servers are up, keepserving and checkvip hold none
+	Ready Kind = "ready"  // ends the order
+	// for a virtual service: until all its servers are up, the checks may remove every one, whatever keepserving,
+	// checkvip, paceout and pace say
 	Obey Kind = "obey"
 
 	Withdraw Kind = "withdraw" // for an address, or EveryAddress: it is not announced
@@ -115,8 +116,8 @@ func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 // If two readings of the clocks differ by more than clockSet, a clock was set.
 const clockSet = 2 * time.Second
 
-// End returns when the order ends by the wall clock as it is set now. Setting the clock does not change Until, nor the
-// end of an order that waits.
+// End returns the time, by the wall clock as it is set now, at which the order ends; zero if it never does. An order in
+// force that was limited by a duration still lasts that long after the clock is set. All other orders end at Until.
 func (o Order) End() time.Time {
 	left := o.Ends - runfile.SinceBoot() // read first, so that a pause here ends no order early
 	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && !o.Waits() && by.Abs() > clockSet {
@@ -141,11 +142,11 @@ func (o Order) Remark(after string) string {
 	return after + o.String()
 }
 
-// All holds the orders in force and the orders that wait, including those for servers that are not in the file now. An
-// order for a virtual service has no Real.
+// All contains the orders in force and the orders that wait, including those for servers that are not in the file now.
+// An order for a virtual service or an address has no Real.
 type All map[lvs.Backend]Order
 
-// Sorted returns the servers with orders, by virtual service, then by name.
+// Sorted returns what the orders are for, by virtual service or address, then by name.
 func (all All) Sorted() []lvs.Backend {
 	return slices.SortedFunc(maps.Keys(all), lvs.Backend.Compare)
 }
@@ -161,7 +162,7 @@ func (all All) without(lacks func(Order) bool) All {
 	return left
 }
 
-// At returns a copy of the orders that have not ended.
+// At returns a copy with only the orders that have not ended.
 func (all All) At(now time.Time) All {
 	return all.without(func(o Order) bool { return o.IsOver(now) })
 }
@@ -204,7 +205,7 @@ func (all All) Due(now time.Time) All {
 	return due
 }
 
-// Out returns the servers that the orders take out.
+// Out returns the servers that the orders take out, or will take out once they begin.
 func (all All) Out() []lvs.Backend {
 	return all.without(func(o Order) bool { return !o.TakesOut() }).Sorted()
 }

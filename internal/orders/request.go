@@ -16,9 +16,10 @@ import (
 	"ldirectord/parser"
 )
 
-// Request is an order for real servers, or for virtual services. A request for Ready ends the present order.
+// Request is an order for real servers, virtual services or addresses. A request for Ready ends the current order, and
+// one for Announce ends Withdraw.
 type Request struct {
-	Virtual string // as the operator named it; "" for any
+	Virtual string // as the operator named it, or the address; "" for any
 	Real    string // "" with Obey, and to end that
 	Force   bool   // even if too few servers are left
 	// how long the request waits until enough servers are left; 0 if it does not wait
@@ -148,10 +149,10 @@ func (r Request) What() string {
 	return r.Order.What()
 }
 
-// StringFor describes the whole order for a server with this weight in the file: "weight 10% (5) by root".
+// StringFor describes the whole order for a server with this weight in the file, such as "weight 10% (5) by root".
 func (r Request) StringFor(weight int) string {
 	what := r.What()
-	if r.Percent > 0 && weight > 0 { // a former daemon does not tell the weight
+	if r.Percent > 0 && weight > 0 { // an earlier version does not report the weight
 		what += fmt.Sprintf(" (%d)", r.For(weight).Weight)
 	}
 	return strings.Replace(r.Order.String(), r.Order.What(), what, 1)
@@ -160,7 +161,7 @@ func (r Request) StringFor(weight int) string {
 // TakesBack reports whether the request ends an order.
 func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
 
-// beginOf returns the time when a waiting order begins. The order begins only if enough servers are left then.
+// beginOf returns the time when a waiting order begins. If too few servers would be left then, the order waits longer.
 func beginOf(r Request, from string, now time.Time) (time.Time, error) {
 	if !slices.Contains([]Kind{Drain, Maint, Weigh}, r.Kind) || r.Force || r.WaitBudget > 0 {
 		return now, errors.New("from works only with drain, maint and weight N, and not with force or " +
