@@ -27,9 +27,9 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 	return t.List()
 }
 
-// Await calls lookUp until the result for at least one name changes, and returns the names with a new result. A result
-// is an address or the lack of an answer. Await waits for the duration wait before the first call. Before each further
-// call it waits twice as long as before, but at least shortest and at most longest.
+// Await calls lookUp until the result for at least one name changes, and returns the names with a new result, or nil
+// when ctx is done. A result is an address or the lack of an answer. Await waits for the duration wait before the first
+// call. Before each further call it waits twice as long as before, but at least shortest and at most longest.
 func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name,
 	wait, shortest, longest time.Duration) []Name {
 	before := Index(list)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// This file decides which answers count.
+// This file decides which answers are accepted.
 
 // Role says how a configuration uses a name.
 type Role uint8
@@ -25,10 +25,10 @@ func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 	}
 }
 
-// follows reports whether a name is looked up again.
+// follows reports whether a name is looked up again after it has an answer: only lines of single real servers use it.
 func (t *Table) follows(key Key) bool { return t.Again && t.roles[key] == OfReal }
 
-// earlier returns the former addresses of a name.
+// earlier returns the former addresses of a name that is looked up again.
 func (t *Table) earlier(key Key) []netip.Addr {
 	if !t.follows(key) {
 		return nil
@@ -37,7 +37,7 @@ func (t *Table) earlier(key Key) []netip.Addr {
 }
 
 // refusal returns the reason why an address is refused for a name, or "" if it is accepted. A name that is looked up
-// again may lead to this machine only if it did so when the file was read.
+// again may lead to this machine, or to a link-local address, only if it did so when the file was read.
 func (t *Table) refusal(key Key, a netip.Addr) string {
 	what := NoHost(a)
 	if last := t.lastOf(key); what == "" && t.follows(key) {
@@ -69,8 +69,7 @@ func (t *Table) near(a netip.Addr) string {
 	return ""
 }
 
-// NoHost describes an address that the kernel's table refuses, because no server can have it. It returns "" for other
-// addresses.
+// NoHost describes an address that the kernel's table refuses as a server's. It returns "" for other addresses.
 func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():
@@ -85,8 +84,8 @@ func NoHost(a netip.Addr) string {
 	return ""
 }
 
-// Refuse takes back answers that give a real server a virtual address. Virtual addresses are those in own, and the
-// address of each virtual service that has a name. Packets to such a server would come back to this machine.
+// Refuse takes back answers that give a real server a virtual address, because packets to such a server would come back
+// to this machine. Virtual addresses are those in own, and the address of each virtual service that is given by name.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

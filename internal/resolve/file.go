@@ -8,13 +8,13 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// File is the path of a file that contains the last address of each host name of a configuration. Earlier addresses
-// that may still be in service follow it. The file survives the daemon, but not a reboot.
+// File is the path of a file that contains the last address of each host name of a configuration, followed by its
+// earlier addresses that may still be in service. The file survives the daemon, but not a reboot.
 type File string
 
 const (
 	nameFormat = 2
-	maxNames   = 1 << 16 // names that are kept
+	maxNames   = 1 << 16 // addresses that are kept
 )
 
 // keptNames is the content of the file.
@@ -33,7 +33,7 @@ func (f File) read() map[string][]netip.Addr {
 	return kept.Names
 }
 
-// Write replaces the names in the file.
+// Write replaces the names in the file. If none has an address, it removes the file.
 func (f File) Write(list []Name) error {
 	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
 	for _, n := range list {

@@ -1,5 +1,5 @@
-// Package resolve looks up the host and service names of a configuration. It looks up each name only once, and all
-// names within a deadline. It keeps the last answers in a file, and looks names up again while the daemon runs.
+// Package resolve looks up the host and service names of a configuration: each name once, and all within a deadline. It
+// keeps the last answers in a file, and looks names up again while the daemon runs.
 package resolve
 
 import (
@@ -19,11 +19,12 @@ type Resolver interface {
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
 
-// ErrNoName means that a name does not exist. A Resolver returns it only if that counts as an answer without addresses.
+// ErrNoName means that a name does not exist. A Resolver returns it only if that counts as an answer without addresses,
+// and not as a failure.
 var ErrNoName = errors.New("the name does not exist")
 
 // Last returns the address that a host name had at its last look-up, followed by the addresses of Name.Earlier. If the
-// name never had an address, it returns none. Addresses of the other family don't count.
+// name never had an address, it returns none. It may return addresses of both families; the other family's are ignored.
 type Last func(Key) []netip.Addr
 
 // Source says where answers come from.

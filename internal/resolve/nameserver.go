@@ -26,13 +26,13 @@ func DialServer(ctx context.Context, network, address string) (net.Conn, error) 
 	defer cancel()
 	end, _ := ctx.Deadline()
 	conn, err := dial(ctx, network, address)
-	if err == nil { // package net sets a later deadline
+	if err == nil { // not now: package net would replace it by a later deadline
 		time.AfterFunc(time.Until(end), func() { _ = conn.SetDeadline(end) })
 	}
 	return conn, err
 }
 
-// hasSeveral reports whether a resolv.conf has several name servers.
+// hasSeveral reports whether a resolv.conf contains more than one name server.
 func hasSeveral(text string) bool {
 	count := 0
 	for line := range strings.Lines(text) {

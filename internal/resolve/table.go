@@ -26,7 +26,8 @@ const (
 // LookUp then looks up all of them.
 type Table struct {
 	Source
-	// names are looked up again, so if an answer contains the last address, that address stays in use
+	// names are looked up again while the daemon runs, so if an answer contains the last address, that address
+	// stays in use
 	Again   bool
 	read    bool                // the file was read before
 	refused map[netip.Addr]bool // addresses to which a name that is looked up again may not lead
@@ -53,7 +54,7 @@ type portName struct {
 // HostLookup is the numeric address of a host, or the result of its look-up.
 type HostLookup struct {
 	Value   netip.Addr
-	Reason  string       // no value
+	Reason  string       // why there is no Value
 	Failure string       // why the look-up failed; Value may then be the last known address
 	All     []netip.Addr // the whole answer, sorted; nil without one
 	NoName  bool         // the answer is ErrNoName
@@ -62,7 +63,7 @@ type HostLookup struct {
 // PortLookup is the number of a port, or the result of its look-up.
 type PortLookup struct {
 	Value  uint16
-	Reason string // no value
+	Reason string // why there is no Value
 }
 
 const unknown = "names are not looked up here"
@@ -148,7 +149,8 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 	return l
 }
 
-// choose picks one of the addresses of a name.
+// choose picks an address of a name: with Again the last one, if it is still among them, and otherwise the first that
+// is not refused.
 func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
 		return HostLookup{Value: a[0]}
@@ -174,7 +176,7 @@ func (t *Table) failed(key Key, why string) HostLookup {
 	return l
 }
 
-// lastOf returns the addresses that a name has had, the latest first.
+// lastOf returns the addresses of its family that a name has had, the latest first.
 func (t *Table) lastOf(key Key) []netip.Addr {
 	if t.Last == nil {
 		return nil
@@ -183,7 +185,7 @@ func (t *Table) lastOf(key Key) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(t.Last(key)), isOther)
 }
 
-// List returns the results for all host names, sorted by name.
+// List returns the results for all host names, sorted by name, IPv4 first.
 func (t *Table) List() (list []Name) {
 	for key := range t.hosts {
 		list = append(list, *t.Name(key.Host, key.IPv6))
