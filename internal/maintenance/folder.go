@@ -1,6 +1,6 @@
 // Package maintenance watches maintenancedir. A file in it that is named after a real server takes that server out of
-// service. Access to the folder may hang, for example because a file server is down. The look-up of a name may hang
-// too. Only the goroutine of the watch waits for them.
+// service. Access to the folder and look-ups of names may hang, for example because a file server or a name server is
+// down. Only the goroutines of a watch wait for them.
 package maintenance
 
 import (
@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	pollInterval = time.Second // the time between two readings: some folders can't be watched, as on NFS
+	pollInterval = time.Second // the time between two readings: on NFS, for example, changes are not signalled
 	maxFiles     = 100_000     // entries of the folder that are read
 )
 
@@ -36,7 +36,7 @@ type Server struct {
 
 // Reading is the result of one reading of the folder.
 type Reading struct {
-	Out    map[netip.AddrPort]string // the maintenance file of each real server; nil if the folder can't be read
+	Out    map[netip.AddrPort]string // the file and its text, by real server; nil if the folder can't be read
 	Unread map[netip.AddrPort]bool   // those in Out whose file can't be read now; they should stay as they were
 	Err    error                     // why the folder or the first of these files can't be read
 }
@@ -70,7 +70,7 @@ func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-cha
 	return f.readings
 }
 
-// folder is one watch. Only its goroutine uses its fields.
+// folder is one watch. Only the goroutine of run changes its fields.
 type folder struct {
 	*Watcher
 	dir      string
@@ -127,7 +127,8 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 	return ctx.Err() == nil
 }
 
-// read reads the folder. If files may be named after hosts, resolve looks up the host names of the servers.
+// read reads the folder. If a file may be named after a host, resolve is called to look up the host names of the
+// servers. If ctx is done, read returns the reading before.
 func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
 	var files map[string]bool
 	var err error
@@ -157,8 +158,8 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	return r
 }
 
-// addNotes adds what the files say, and drops servers whose maintenance has ended. A file that can't be read has no
-// end, and its server is in Unread if that may pass.
+// addNotes adds what the files say, and drops servers whose maintenance has ended. A file that can't be read gives no
+// end. If it may become readable again, its server is in Unread.
 func (r *Reading) addNotes(dir string) {
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(r.Out), netip.AddrPort.Compare) { // one error is reported once
@@ -174,7 +175,8 @@ func (r *Reading) addNotes(dir string) {
 	}
 }
 
-// learn looks up unknown names. refresh also looks up outdated names, which stay in use meanwhile.
+// learn looks up unknown names, and waits for the answers. refresh also looks up expired names, which stay in use
+// meanwhile, and does not wait.
 func (f *folder) learn(ctx context.Context) {
 	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
 }

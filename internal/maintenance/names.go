@@ -71,7 +71,7 @@ func (n *names) of(a netip.Addr) name {
 	return n.known[a]
 }
 
-// due returns the addresses whose names are outdated or unknown.
+// due returns the addresses whose names have expired or have not been looked up yet.
 func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	for _, s := range servers {
 		addr := s.Addr.Addr()
@@ -82,7 +82,7 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	return addrs
 }
 
-// forget drops names that have been outdated for a long time, except those of the given addresses.
+// forget drops the names that expired more than namesKept ago, except those of the given addresses.
 func (n *names) forget(except []netip.Addr, at time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

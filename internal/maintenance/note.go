@@ -25,8 +25,8 @@ type note struct {
 }
 
 // readNote reads a file. The reason is in the line why=, or otherwise in the first line. The line until= has the end of
-// the maintenance; an invalid time is ignored. readNote does not follow a link, because users who may write to the
-// folder may not read all files.
+// the maintenance; an invalid time means that there is no end, which the text says. readNote does not follow a link,
+// because a user who may write to the folder need not be allowed to read the link's target.
 func readNote(path string) (n note, err error) {
 	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -76,8 +76,8 @@ func whyAndUntil(text string) (why, end string) {
 	return why, end
 }
 
-// ParseUntil reads the time at which something ends: a date with a time of day, or only a time of day, which means its
-// next occurrence. The default time zone is the local one.
+// ParseUntil reads a time: a date with a time of day, or only a time of day, which means its next occurrence after the
+// argument after. The default time zone is the local one.
 func ParseUntil(text string, after time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
 		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
@@ -97,6 +97,6 @@ func ParseUntil(text string, after time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	// anybody may give a file a time as late as a clock can count
+	// anybody may set a file's time to the last one that a clock can have
 	return time.Time{}, fmt.Errorf("there is no %s after the file's time, %d", text, after.Unix())
 }
