@@ -16,10 +16,10 @@ import (
 // ErrEnded means that a ready helper has exited.
 var ErrEnded = errors.New("it ended")
 
-// Helper is a program that answers requests until it is idle or closed. It reads each request from descriptor 3, as a
-// line with a number and words, separated by tabs. It answers on standard output with lines of the same form. They
-// begin with the number of the request. The last answer to a request has more than one word. A line whose number
-// belongs to no request reports that the helper is ready.
+// Helper is a program that answers requests until it is closed or exits on its own, for example after it has been idle.
+// A request is one line on descriptor 3: a number and words, separated by tabs. An answer is a line on standard output:
+// the number of its request and words. An answer with more than one word is the last one to its request. The first line
+// makes the helper ready; it need not belong to a request.
 type Helper struct {
 	Pid int
 	to  *os.File
@@ -27,7 +27,7 @@ type Helper struct {
 	mu      sync.Mutex // guards what follows
 	asked   int
 	ready   bool
-	killed  bool                   // its pid may be another's soon
+	killed  bool                   // soon its pid may belong to another process
 	waiting map[string]chan string // by the number of the request
 	err     error                  // why the helper exited
 }
@@ -70,7 +70,7 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	}
 }
 
-// kill kills the helper for the last time.
+// kill kills the helper, and notes that End must not do so any more.
 func (h *Helper) kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,7 +85,7 @@ func (h *Helper) handOver(line string) {
 	h.ready = true
 	select {
 	case h.waiting[number] <- words:
-	default: // one answer too many
+	default: // an unknown request, or one answer too many
 	}
 	if strings.Contains(words, "\t") {
 		delete(h.waiting, number)
@@ -98,7 +98,7 @@ func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	defer h.mu.Unlock()
 	h.asked++
 	number, answers := strconv.Itoa(h.asked), make(chan string, 2)
-	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // a pipe can do that
+	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // a pipe has deadlines
 	if _, err := h.to.WriteString(number + "\t" + strings.Join(words, "\t") + "\n"); err != nil {
 		return nil, err
 	}

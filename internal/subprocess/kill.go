@@ -13,7 +13,7 @@ import (
 const maxDescendants = 10000
 
 // Kill kills a program and its process group, which the program must lead. It also kills descendants that left the
-// group by setsid. It does not find a process whose parent has exited, because such a process is a child of init.
+// group by setsid, but not one whose parent has exited, because such a process is a child of init.
 // PR_SET_CHILD_SUBREAPER would make it our child. But that setting applies to our whole process, so that os/exec could
 // no longer wait for its own children.
 func Kill(pid int) {

@@ -17,16 +17,16 @@ var programs = struct {
 	reaping sync.Once
 }{byPid: map[int]*exec.Cmd{}}
 
-// ReapOrphans makes the first process of a container reap orphans from now on. The kernel makes it the parent of each
-// process whose own parent has exited, also of those that `docker exec` starts. Their zombies would use up the process
-// limit.
+// ReapOrphans makes this process, if it is the first one of a container, reap orphans from now on. The kernel makes the
+// first process the parent of each process whose own parent has exited, even of those that `docker exec` starts. Their
+// zombies would use up the process limit.
 func ReapOrphans() {
 	if os.Getpid() == 1 {
 		programs.reaping.Do(func() { go reapForever() })
 	}
 }
 
-// start starts a program.
+// start starts a program, and registers it for reap.
 func start(cmd *exec.Cmd) error {
 	programs.Lock() // until the program is registered, reap would take it for an orphan
 	defer programs.Unlock()
@@ -76,7 +76,7 @@ func reap(seen map[int]bool) (found map[int]bool) {
 	return found
 }
 
-// isZombie reports whether a child has exited. It leaves the child's status to who waits for it.
+// isZombie reports whether a child has exited. It leaves the child's status to whoever waits for the child.
 func isZombie(pid int) bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)

@@ -24,7 +24,7 @@ type Command struct {
 	Argv   []string      // its name or path, and its arguments; no shell reads them
 	Env    []string      // KEY=VALUE, in addition to the environment of this process
 	Stdin  string        // its standard input
-	Files  []*os.File    // its descriptors, starting with 3; Run closes ours once the program runs
+	Files  []*os.File    // its descriptors, starting with 3; Run closes ours after the start, even a failed one
 	Limit  time.Duration // how long it may run
 	Stdout *Output       // nil: discarded
 	Stderr *Output       // may be the same as Stdout
@@ -54,8 +54,8 @@ func FindOwn(name string) (string, error) {
 	return Find(name, filepath.Dir(self))
 }
 
-// Find returns the path of a program: in the folders first, in the search path, or in the administrator's directories,
-// which the search path of a daemon often lacks.
+// Find returns the path of a program. It looks in the given folders first, then in the search path, and finally in the
+// administrator's folders, which the search path of a daemon often lacks.
 func Find(name string, first ...string) (string, error) {
 	for _, dir := range append(first, "", "/usr/sbin", "/sbin", "/usr/local/sbin") { // "" is the search path
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
