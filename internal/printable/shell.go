@@ -5,7 +5,8 @@ import "strings"
 // bare are the characters that mean themselves to every shell.
 const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
 
-// ShellWord quotes a text where the shell would not read it as one word (POSIX, Shell Command Language, 2.2.2).
+// ShellWord quotes a text unless every shell reads it as one word that means itself (POSIX, Shell Command Language,
+// 2.2.2).
 func ShellWord(text string) string {
 	if text != "" && strings.Trim(text, bare) == "" {
 		return text

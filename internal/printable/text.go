@@ -1,5 +1,5 @@
 // Package printable escapes text from servers, files and programs, so that a terminal executes no control sequence in
-// it.
+// it. It also quotes words for the shell, cuts long texts, and groups items that are alike.
 package printable
 
 import (
@@ -45,7 +45,8 @@ func Line(s string) string {
 	return Text(string(line))
 }
 
-// Writer escapes as Text does, but leaves new lines and tabs as they are. Each call must write whole characters.
+// Writer escapes as Text does, but leaves newlines and tabs as they are. No character may be split between two calls of
+// Write.
 type Writer struct{ To *bufio.Writer }
 
 func (w Writer) Write(text []byte) (int, error) {
