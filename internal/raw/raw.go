@@ -31,7 +31,7 @@ func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
 	return err
 }
 
-// SetOption sets an option of a socket that is a number.
+// SetOption sets a numeric option of a socket.
 func SetOption(fd, level, name int, value int32) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
 		uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
@@ -65,7 +65,7 @@ func Write(fd int, p []byte) (int, error) {
 
 func Close(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// EpollWait returns pending events without waiting for more.
+// EpollWait returns the pending events, and does not wait if there are none.
 func EpollWait(fd int, events []syscall.EpollEvent) (int, error) {
 	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }
