@@ -16,8 +16,8 @@ import (
 // budgetInterval is the time between two attempts to carry out an order that waits for its budget.
 const budgetInterval = 250 * time.Millisecond
 
-// shortWithout returns the virtual services that would be short of servers if these were taken out in addition to those
-// that orders already take out.
+// shortWithout returns the virtual services that would be short of servers if these servers were taken out, in addition
+// to those that orders already take out.
 func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
 	for _, short := range now.Short(servers, all.InForce()) {
 		texts = append(texts, short.String())
@@ -42,7 +42,7 @@ type line struct {
 // place is the place of one order in the line.
 type place struct {
 	of     []string // the virtual services of its servers; nil before the first look
-	serves bool     // this director served then
+	serves bool     // this director served at the first look
 }
 
 func (l *line) enter() *place {

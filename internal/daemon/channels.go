@@ -45,8 +45,8 @@ func (d *daemon) setChannels(p *plan.Plan) {
 	d.webhook.Set(p.Config.Global.Webhook)
 }
 
-// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains. The hooks
-// of siblings are passed to it.
+// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains. The
+// argument hooks contains those of the siblings.
 func (c *channels) forget(p *plan.Plan, hooks []notify.Hook) {
 	files := []string{}
 	hooks = append(hooks, notify.Callback(p.Config.Global.Callback, ""))
@@ -110,7 +110,8 @@ func commandsEnd(by endedBy) time.Duration {
 	return hooksTimeout
 }
 
-// closeChannels waits until pending reports are sent and commands have exited. It closes the log last.
+// closeChannels waits until pending reports are sent and commands have exited, within the time limits of a shutdown.
+// The mailer is closed after the journal, from which it gets events.
 func (d *daemon) closeChannels(by endedBy, cause error) {
 	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(commandsEnd(by)))
@@ -138,6 +139,6 @@ func (d *daemon) closeChannels(by endedBy, cause error) {
 	}()
 	select {
 	case <-said:
-	case <-time.After(time.Second): // nobody reads the log
+	case <-time.After(time.Second): // a pipe that takes no line
 	}
 }

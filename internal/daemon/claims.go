@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	claimTimeout = time.Second // how long other processes may lock the run folders
+	claimTimeout = time.Second // the time limit for locking the run folders and looking at other daemons
 	// the time between two looks at other daemons while this one waits for one of their virtual services
 	waitInterval = 300 * time.Millisecond
 )
 
 // claims decides which virtual services the director of this daemon may take. A running daemon owns the virtual
-// services that it has recorded. Records are written while the run folders are locked.
+// services that it has recorded, unless it is on standby. Records are written while the run folders are locked.
 type claims struct {
 	d       *daemon
 	changed chan struct{}
@@ -90,7 +90,7 @@ func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 // record saves the virtual services that this daemon has and those that it waits for, if they have changed.
 func (c *claims) record(has, waits keySet, yields bool) {
 	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
-		return // mine stays as it is
+		return // what a handover left in mine stays, too
 	}
 	c.has, c.waits, c.yields = has, waits, yields
 	if c.mine = has; yields {
@@ -160,8 +160,8 @@ func (c *claims) follow(ctx context.Context) {
 	}
 }
 
-// lookAgain notifies the director if claims of other daemons have changed since the last look. It returns the time
-// until the next look.
+// lookAgain notifies the director if claims of other daemons have changed since the last look, or if the table must be
+// read because others change it, too. It returns the time until the next look.
 func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()

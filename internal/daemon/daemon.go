@@ -107,7 +107,7 @@ func Run(ctx context.Context, o Options) error {
 	o.Hangups = cmp.Or(o.Hangups, make(chan os.Signal, 1))
 	signal.Notify(o.Hangups, unix.SIGHUP)
 	d := &daemon{Options: o}
-	// first: without a lock a daemon leaves nothing in the run folder
+	// first: if this fails, nothing is left in the run folder
 	if err := o.Table.Connect(ctx); err != nil {
 		return err
 	}
@@ -120,15 +120,15 @@ func Run(ctx context.Context, o Options) error {
 	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
 		return err
 	}
-	show() // the state file may show the table of another daemon
-	// This comes before any command can know our pid. PIPE is caught rather than ignored, because children would
+	show() // the file that --ipvs names may contain the table of a previous daemon
+	// This comes before the pid file names this process. PIPE is caught rather than ignored, because children would
 	// inherit an ignored signal.
 	d.signals = make(chan os.Signal, 8)
 	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
-	// With --foreground they are a failure, so that a supervisor starts the daemon again. systemd's watchdog wants
-	// the state of each goroutine.
+	// These signals, too, end a daemon in the background properly. In the foreground they are a failure, so that a
+	// supervisor starts the daemon again. With a watchdog, systemd sends ABRT to get the state of each goroutine.
 	if foreground := o.PidFile && o.Supervisor != ""; !foreground && o.Manager.every == 0 {
-		// one that a fault of this process raises is a crash anyway
+		// such a signal from a fault of this process is a crash anyway
 		signal.Notify(d.signals, unix.SIGABRT, unix.SIGILL, unix.SIGFPE, unix.SIGSEGV, unix.SIGBUS, unix.SIGSYS,
 			unix.SIGXCPU)
 	}
@@ -143,7 +143,7 @@ func Run(ctx context.Context, o Options) error {
 	return d.finish(d.live(ctx))
 }
 
-// assemble creates the parts of the daemon. When it returns, only the journal is running.
+// assemble creates the parts of the daemon. When it returns, only the channels are running.
 func (d *daemon) assemble() {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
@@ -187,7 +187,7 @@ func (d *daemon) live(ctx context.Context) error {
 	d.startThrough(ctx)
 	go func() {
 		d.ended <- d.director.Run(ctx, plan)
-		d.end(nil) // no command waits for it any more
+		d.end(nil) // so that no request waits for the director any more
 	}()
 	go d.settle(ctx, d.Loaded.Summary())
 	go d.orders.follow(ctx)
@@ -209,7 +209,7 @@ func (d *daemon) attend() error {
 			d.Manager.feed()
 		case err := <-d.ended:
 			return err
-		case via := <-d.orders.leave: // the command may be killed before it can send a signal
+		case via := <-d.orders.leave: // an order, because its command may be killed before it can send a signal
 			return d.leave("TERM", via)
 		case s := <-d.signals:
 			switch s {
@@ -327,7 +327,8 @@ func (d *daemon) announce() {
 }
 
 // settle waits until the virtual services are in the table. It then waits for the first results, for at most
-// resultsTimeout. Finally it starts the siblings, and tells the starter that the daemon is ready.
+// resultsTimeout. Finally it starts the siblings, and tells the starter and the service manager that the daemon is
+// ready.
 func (d *daemon) settle(ctx context.Context, summary string) {
 	select {
 	case <-d.director.Started():
@@ -349,8 +350,8 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 	settleMemory()
 }
 
-// keepFiles restores lost files of the run folder, and saves unsaved orders, until ctx is done. After a failure it
-// tries again. If a file is missing, the commands that need it report that.
+// keepFiles restores lost files of the run folder, saves unsaved orders, and reports when the clock is set, until ctx
+// is done. After a failure it tries again. If a file is missing, the commands that need it report that.
 func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - runfile.SinceBoot()
 	for runfile.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing

@@ -42,13 +42,13 @@ func keep(path string, text []byte) error {
 	return runfile.Sync(path)
 }
 
-// keeps reports whether the configuration in force is saved.
+// keeps reports whether this daemon saves the configuration in force.
 func (f *configFile) keeps() bool {
 	return os.Getenv("STATE_DIRECTORY") != "" || os.Geteuid() == 0 && f.d.Table.Live != nil
 }
 
-// keepGood saves the configuration in force, with its parts, for start --last-good. A configuration on trial is not
-// saved, because it may be in force only for a short time.
+// keepGood saves the configuration in force, with its parts, for start --last-good. From then on, it does not count as
+// taken back. A configuration on trial is not saved, because it may be in force only for a short time.
 func (f *configFile) keepGood(text []byte) {
 	if !f.keeps() || f.trial != nil {
 		return
@@ -62,7 +62,7 @@ func (f *configFile) keepGood(text []byte) {
 	f.d.settled(notify.KeepFailed, "The configuration can't be kept for start --last-good", err)
 }
 
-// LoadLastGood reads the configuration that was last in force. One that is refused now is an error.
+// LoadLastGood reads the configuration that was last saved as good. It returns an error if that is refused now.
 func LoadLastGood(ctx context.Context, s Source) (*Loaded, error) {
 	path := statePath("config", s.Path)
 	text, err := runfile.Read(path)

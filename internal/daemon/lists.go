@@ -133,7 +133,7 @@ func distinct(list []parser.ListedReal) int {
 }
 
 // savedList returns the last good list that was saved before this daemon started. It leaves out servers that only
-// another version accepted, because they would refuse the file.
+// another version accepted, because with them the file would be refused.
 func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	text, err := runfile.Read(statePath("list", id))
 	if err == nil && text != nil {
@@ -177,8 +177,9 @@ func (w *listWatch) now() versions {
 }
 
 // due returns the lists that must be read, and whether each is guarded. A file must be read when it has changed and
-// then stayed the same. Names, and lists that could not be used, must be read when asks returns true. A list that has
-// lacked too many servers for at least wait must be read too, and is not guarded. No file is read while it changes.
+// then stayed the same until the next look. Names, and lists that could not be used or were refused, must be read when
+// asks returns true. A list that has lacked too many servers for at least wait must be read too, and is not guarded. No
+// file is read while it changes.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.now()
@@ -230,7 +231,8 @@ func (f *configFile) takeLists(ctx context.Context, read lists) {
 	changed := false
 	for _, id := range slices.Sorted(maps.Keys(now)) {
 		was, is := f.current.Lists[id], now[id]
-		// an empty list that was missing releases the servers that stay
+		// A missing list and an empty one have equal Servers, but once the list exists, the servers that were
+		// kept because it was missing must go.
 		if !slices.Equal(was.Servers, is.Servers) || was.Missing && !is.Missing {
 			changed = true
 			f.d.say(notify.ConfigChanged, "List %s has changed", id)

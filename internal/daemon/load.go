@@ -39,14 +39,14 @@ type Source struct {
 // Loaded is a configuration that was read.
 type Loaded struct {
 	Text   []byte         // the text of the file; nil when it is no longer needed
-	Config *parser.Config // nil when it was refused, like Plan
-	Plan   *plan.Plan
+	Config *parser.Config // nil when prepare refused it
+	Plan   *plan.Plan     // nil when it was refused
 	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
 	Found  parser.Diagnostics
 	Lists  lists  // of realfile and realnames
 	Sum    string // of the configuration, for a daemon
 
-	said map[string]bool // its findings in the log, if it has lists: a change of these does not repeat them
+	said map[string]bool // if it has lists: its findings in the log, which are not repeated when lists change
 
 	GoodSince time.Time // since when it was in force, if it is the last good one; else zero
 	Anyway    string    // why the file was taken back, and why it is in force anyway; else ""
@@ -223,7 +223,7 @@ func logOfUnit() string {
 }
 
 // tryFile returns an error if a file can't be opened for appending or, if it is missing, can't be created. It does not
-// create the file. The daemon does that when it writes its first line.
+// create the file; the first write does.
 func tryFile(path string) error {
 	return runfile.Try(path, func() error { return tryAppending(path) })
 }

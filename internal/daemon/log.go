@@ -176,13 +176,13 @@ func isNotOpened(err error) bool {
 type logFile struct {
 	path   string
 	file   *os.File
-	opened fileStamp // the open file
+	opened fileStamp // the version of the open file
 	torn   bool      // only a part of the last line was written
 	hung   bool      // it did not take the last line
 }
 
-// write appends a line to the file at a path. If a pipe does not take the line, write waits until isOver. Further
-// lines for that pipe then fail at once.
+// write appends a line to the file at a path. If a pipe does not take the line, write waits until isOver returns true.
+// Further lines for that pipe then fail at once.
 func (f *logFile) write(path, line string, isOver func() bool) error {
 	if f.hung && f.path == path && isOver() {
 		return os.ErrDeadlineExceeded

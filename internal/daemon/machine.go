@@ -9,8 +9,8 @@ import (
 )
 
 // watchMachine checks whether this machine lacks anything that it needs to forward packets. It does so once per
-// checkinterval, until ctx is done. After a start, it does so each second until nothing is broken: for the same fault,
-// the daemon before may have withdrawn addresses, and a device may only just be coming up.
+// checkinterval, until ctx is done. After a start, it does so each second until nothing is broken: a device may only
+// just be coming up, and the previous daemon may have withdrawn addresses because of the same fault.
 func (f *configFile) watchMachine(ctx context.Context) {
 	machine, interval := doctor.NewMachine(f.current.Plan.Services), f.current.Config.Global.CheckInterval
 	starts := f.machine == nil

@@ -11,7 +11,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// alone refuses a waiting order for servers that already have an order, because the new order would end the old one.
+// alone refuses a waiting order for servers that already have an order, because the new order would end that one now.
 func alone(meant []lvs.Backend, all orders.All) error {
 	for _, p := range meant {
 		if o, has := all[p]; has {
@@ -24,8 +24,8 @@ func alone(meant []lvs.Backend, all orders.All) error {
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
 
-// meantBy returns the servers or virtual services that an order names. An order for a server that is no longer in the
-// file can still be undone.
+// meantBy returns the servers, virtual services or addresses that an order names. An order for a server that is no
+// longer in the file can still be undone.
 func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
 	virtual := &r.Virtual
 	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // a single word, as for obey

@@ -10,20 +10,21 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// Names without an answer are looked up again after minLookupRetry, then after twice as long, and so on.
+// Names without an answer are looked up again after minLookupRetry, then after twice as long, and so on up to
+// maxLookupRetry.
 const (
 	minLookupRetry = time.Second
 	maxLookupRetry = time.Minute
 )
 
-// longer returns the wait after the next failure, as for names; last is the wait before, or 0.
+// longer returns the wait after the next failure, which grows as for names. The argument last is the wait before, or 0.
 func longer(last time.Duration) time.Duration {
 	return min(max(2*last, minLookupRetry), maxLookupRetry)
 }
 
 // followNames stops the previous look-ups, and looks names up again in the background. Names without an answer are
-// first looked up after wait. If resolve is set, the other names are looked up at that interval, which starts when the
-// file is adopted.
+// first looked up after wait. If resolve is set, the other names that are followed are looked up at that interval,
+// which starts when the configuration is adopted.
 func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
 	ctx, f.endLookups = context.WithCancel(ctx)

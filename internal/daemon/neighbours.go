@@ -38,7 +38,7 @@ type neighbours struct {
 
 // neighbour is one other director.
 type neighbour struct {
-	name       string // b.cf, pid 852
+	name       string // such as "b.cf, pid 852"
 	has, waits []lvs.Key
 	announced  announce.Record
 }
@@ -84,7 +84,8 @@ func (n *neighbours) look(ctx context.Context) (list []neighbour) {
 	return list
 }
 
-// findPerls notes the Perl ldirectords that are running, except known processes.
+// findPerls notes the Perl ldirectords that are running, except known processes. When it reads all command lines, it
+// also notes the directors whose virtual services are unknown.
 func (n *neighbours) findPerls(known map[int]bool) {
 	if n.everybody {
 		n.unknown = nil
@@ -92,7 +93,7 @@ func (n *neighbours) findPerls(known map[int]bool) {
 	for _, s := range n.of.Strangers(known, n.everybody) {
 		path, _ := n.source.Dirs.FindNamed(s.Config)
 		switch {
-		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its successor is this daemon
+		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // this daemon replaces it
 		case s.Proved && runfile.TryRead(path) == nil:
 			n.perls[s.Process] = &perl{Stranger: s, path: path}
 		case !n.everybody:

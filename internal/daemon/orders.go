@@ -30,7 +30,7 @@ const (
 type standingOrders struct {
 	d      *daemon
 	turn   chan struct{} // has an element while an order is carried out, see inTurn
-	leave  chan Via      // gets who passed it on when the daemon must stop
+	leave  chan Via      // tells the daemon to stop, with the files whose daemons passed that on
 	line   line          // orders that wait for their budget
 	newest newestRole
 
@@ -79,7 +79,8 @@ func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Conte
 	return order(ctx)
 }
 
-// keep saves files that are unsaved or lost, drops orders that are over, and begins orders whose time has come.
+// keep saves the role and the orders if they are unsaved or their file was lost, drops orders that are over, and begins
+// orders whose time has come.
 func (o *standingOrders) keep(ctx context.Context) {
 	o.inOwnTurn(ctx, func(ctx context.Context) bool {
 		if o.unsaved || o.role.Role != instance.NoRole && !runfile.Exists(o.d.lock.Role) {
@@ -123,7 +124,7 @@ func (o *standingOrders) pass(ctx context.Context, all, ready orders.All) error 
 	return err
 }
 
-// followGiven carries out recorded orders.
+// followGiven carries out recorded orders, and reports whether it succeeded.
 func (o *standingOrders) followGiven(ctx context.Context) bool {
 	all, err := o.recorded()
 	return err == nil && (maps.Equal(all, o.given()) || o.pass(ctx, all, nil) == nil)

@@ -33,8 +33,8 @@ func (s Source) withParts(text []byte) ([]byte, error) {
 	return parser.Join(s.Path, text, parts)
 }
 
-// parts reads the parts that match the patterns, up to the first part that can't be read. If that may pass, it fails.
-// size is the size of the main file, which counts towards the limit.
+// parts reads the parts that match the patterns, up to the first part that can't be read. If that failure may pass
+// (runfile.MayPass), parts returns it as an error. size is the size of the main file, which counts towards the limit.
 func (s Source) parts(patterns []string, size int) (parts []parser.Part, err error) {
 	taken := map[string]bool{}
 	for i, pattern := range patterns {
@@ -70,7 +70,8 @@ func (s Source) parts(patterns []string, size int) (parts []parser.Part, err err
 	return parts, nil
 }
 
-// readPart returns the text of a part, or why it is left out. An error may pass.
+// readPart returns the text of a part, or why it is left out. It returns an error if reading failed in a way that may
+// pass.
 func readPart(path string) (text []byte, left string, err error) {
 	if copies.MatchString(filepath.Base(path)) {
 		return nil, parser.IsCopy, nil
@@ -130,9 +131,9 @@ func differing(was, now versions) (paths []string) {
 	return paths
 }
 
-// vanished returns what may be a mistake in a change of the parts, or "". At least half of the virtual services from
-// parts (of four or more) may be missing, as when a folder is not mounted. Or a part no longer has any virtual service,
-// as when the part is not written yet.
+// vanished returns what may be a mistake in a change of the parts, or "". A mistake may be that at least half of the
+// virtual services from parts (of four or more) are gone, as when a folder is not mounted, or that a part no longer
+// contains any virtual service, as when it is not written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}

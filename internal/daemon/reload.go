@@ -43,12 +43,12 @@ type configFile struct {
 	found      chan []resolve.Name // names with a new result
 	endLookups context.CancelFunc  // stops the look-ups
 	endWatches context.CancelFunc  // stops the watch of marks and the looks at this machine
-	adopted    time.Time           // when the file in force was adopted or read again
-	auto       bool                // that was without a command
+	adopted    time.Time           // when the configuration in force was adopted
+	auto       bool                // it was adopted without a command
 	include    []string            // the patterns of its parts, at the last reading
 	partLooks  look[versions]
 	parts      versions
-	partsRead  versions      // at the last look at the texts
+	partsRead  versions      // the versions of the parts when their texts were last read
 	missing    bool          // the file is missing, which was reported
 	retry      time.Duration // the wait until the next look at a file that can't be read; 0: it can
 	tls        tlsWatch
@@ -60,13 +60,13 @@ type configFile struct {
 type request struct {
 	via    Via
 	auto   bool         // the file has changed, or a certificate was renewed
-	empty  bool         // a file without a virtual service is meant
+	empty  bool         // a file without a virtual service is intended
 	lists  lists        // the lists to take; nil: read them
-	listed bool         // only lists have changed, which is reported
-	again  bool         // the file was refused before, which is reported
+	listed bool         // only lists have changed, which was reported
+	again  bool         // the configuration was refused before, which was reported
 	back   bool         // a trial has failed: the former configuration comes back
 	answer chan<- error // buffered for one answer
-	trial  *trial       // to begin; nil: none, or in trials an order that ends one
+	trial  *trial       // the trial to begin; nil: none, or in trials the command confirm
 }
 
 // refines reports whether only the lists are new, while the text stays the same.
@@ -87,7 +87,7 @@ func newConfigFile(d *daemon) *configFile {
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
-	if f.current.GoodSince.IsZero() { // not the former one of a trial
+	if f.current.GoodSince.IsZero() { // otherwise it may be the former one of a trial
 		f.follow(nil)
 	}
 	f.keepGood(f.current.Text)
@@ -102,7 +102,7 @@ func (f *configFile) run(ctx context.Context) {
 	f.parts = f.lookAtParts()
 	f.partsRead = f.parts
 	for {
-		looks, settled := false, false // looks: the parts too are looked at
+		looks, settled := false, false // looks: the parts are looked at, too
 		select {
 		case <-ctx.Done():
 			return
@@ -142,7 +142,7 @@ func (f *configFile) run(ctx context.Context) {
 			last, f.parts, settling, f.retry = now, parts, true, 0
 			settle.Reset(settleInterval)
 		case settled && f.trial != nil:
-			settle.Reset(pollInterval) // a changed file is not read earlier
+			settle.Reset(pollInterval) // the file is not read during a trial
 		case settled:
 			f.look(ctx)
 			if settling = f.retry > 0; settling {
@@ -159,8 +159,8 @@ func (f *configFile) lookAtParts() versions {
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone does not count as a change. If
-// the file is missing, look reports that once, and the configuration in force stays. Where the file can't be read for a
-// while, retry is the time until the next look.
+// the file is missing, look reports that once, and the configuration in force stays. If the file can't be read for a
+// while, look sets retry, the time until the next look.
 func (f *configFile) look(ctx context.Context) {
 	parts := differing(f.partsRead, f.parts)
 	f.partsRead = f.parts
@@ -258,8 +258,8 @@ func (f *configFile) refusal(ctx context.Context, text []byte, err error) string
 	return ""
 }
 
-// lookAtTLS reads the configuration again if TLS files were renewed. If it can't be read for a while, the next look
-// tries again.
+// lookAtTLS reads the configuration again if certificates, keys, authorities or passwords were renewed. If one of these
+// files or the configuration can't be read for a while, the next look tries again.
 func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed, missing, err := f.tls.renewed()
 	fails, text := "can't be read", []byte(nil)
@@ -315,7 +315,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 		return nil, socket.Refused(err.Error())
 	}
 	if words.Has("refused") {
-		if !f.d.metrics.global.Load().AutoReload { // look reports it as well
+		if !f.d.metrics.global.Load().AutoReload { // with autoreload, look reports it
 			for _, why := range words["refused"] {
 				f.d.refused("reload: " + why)
 			}
@@ -464,7 +464,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	}
 	o.Last, o.Before, o.Returns = f.inService(ctx).Last(o.Last), f.current.Config, r.back
 	var said map[string]bool
-	if r.refines() { // no other section may change
+	if r.refines() { // only sections with changed lists may change
 		said = f.current.said
 		o.Resolver = knownNames{newSystemNames(), resolve.Index(f.current.Config.Names)}
 	}
@@ -510,7 +510,7 @@ func (f *configFile) objection(now *parser.Config, r request) (why string) {
 // adopt begins to watch the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.d.tally.forget(notify.KeepFailed) // what can't be kept is reported again
-	f.lists.saved = nil                 // a file that was lost is written again
+	f.lists.saved = nil                 // a saved list whose file was lost is saved again
 	f.d.orders.unkept.Store(false)
 	f.d.forget(f.current.Plan, f.d.siblings.used())
 	f.endWatches()

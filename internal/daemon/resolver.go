@@ -50,7 +50,7 @@ func hostSources() []string {
 	return sourcesIn(string(order))
 }
 
-// sourcesIn returns the same for the text of an nsswitch.conf.
+// sourcesIn is hostSources for the text of an nsswitch.conf.
 func sourcesIn(order string) []string {
 	for line := range strings.Lines(order) {
 		line, _, _ = strings.Cut(line, "#")
@@ -61,7 +61,7 @@ func sourcesIn(order string) []string {
 	return nil
 }
 
-// asksServers reports whether these sources of names are name servers, too.
+// asksServers reports whether these sources of names include name servers.
 func asksServers(sources []string) bool {
 	return len(sources) == 0 || slices.Contains(sources, "dns") || slices.Contains(sources, "resolve")
 }
@@ -99,7 +99,7 @@ func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.
 func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv6 bool) ([]netip.Addr, error) {
 	known, err := n.hosts()
 	if err != nil {
-		return nil, err // the name server may have another address
+		return nil, err // the hosts file may have another address than the name server
 	}
 	other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
 	all := known[hostKey(name)]
@@ -147,7 +147,7 @@ func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, 
 	return uint16(port), nil
 }
 
-// noNames is a Resolver that looks up no host names. It makes up a different address for each one.
+// noNames is a Resolver that looks up no host names. It makes up addresses, which differ for each name.
 type noNames struct{ systemNames }
 
 // Host implements resolve.Resolver.

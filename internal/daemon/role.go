@@ -66,7 +66,7 @@ type newestRole struct {
 	outruns context.CancelFunc // ends the wait for the last demotion; nil: there was none
 }
 
-// note notes an order that arrives. A newer order to serve does not wait for the end of a demotion.
+// note notes an order that arrives. A newer order to serve ends the wait for a demotion.
 func (n *newestRole) note(change instance.RoleChange, given time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -137,7 +137,7 @@ func (o *standingOrders) kept(err error) {
 }
 
 // setRole carries out an order in this daemon and in the siblings. A demotion that is outrun does not reach the
-// siblings. It fails only when ctx is done.
+// siblings. setRole fails only when ctx is done.
 func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
 	before := o.role
 	o.role = now
@@ -159,7 +159,7 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	return nil
 }
 
-// answerLeave stops the daemon as TERM does, also if the command that asked has gone. The siblings that passed the stop
+// answerLeave stops the daemon as TERM does, even if the command that asked has gone. The siblings that passed the stop
 // on are left alone.
 func (o *standingOrders) answerLeave(ctx context.Context, words url.Values) (any, error) {
 	if err := orders.Known(words, "via"); err != nil {
@@ -168,7 +168,7 @@ func (o *standingOrders) answerLeave(ctx context.Context, words url.Values) (any
 	return struct{}{}, o.end(ctx, words["via"])
 }
 
-// end has the daemon stop, unless ctx is done first.
+// end makes the daemon stop, unless ctx is done first.
 func (o *standingOrders) end(ctx context.Context, via Via) error {
 	select {
 	case o.leave <- via:
@@ -178,8 +178,8 @@ func (o *standingOrders) end(ctx context.Context, via Via) error {
 	}
 }
 
-// setStandby promotes or demotes the director. A newer order to serve, which then cancels the demotion, ends the wait
-// for it: the demotion is outrun.
+// setStandby promotes or demotes the director. It stops waiting for a demotion when a newer order to serve arrives,
+// which then cancels the demotion: the demotion is outrun.
 func (o *standingOrders) setStandby(ctx context.Context, now instance.RoleOrder) (outrun bool, err error) {
 	if now.Role != instance.Standby {
 		return false, o.d.director.SetStandby(ctx, false)
@@ -193,8 +193,8 @@ func (o *standingOrders) setStandby(ctx context.Context, now instance.RoleOrder)
 	return false, err
 }
 
-// followRole carries out a recorded order, unless an order that was given later has already been carried out. It is
-// false if the file must be read again even if it does not change.
+// followRole carries out a recorded order, unless an order that was given later has already been carried out. It
+// returns false if the file must be read again even if it does not change.
 func (o *standingOrders) followRole(ctx context.Context) bool {
 	lost := !runfile.Exists(o.d.lock.Role)
 	last, err := o.roleFile().Read()

@@ -21,7 +21,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// SetAnswer is the outcome of an order for servers.
+// SetAnswer is the outcome of an order for servers, virtual services or addresses.
 type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
 	// virtual services whose scheduler refuses clients of a drained server
@@ -40,7 +40,7 @@ type SetAnswer struct {
 	Replaced []string `json:"replaced,omitempty"`
 }
 
-// OrderedServer is a server that an order names, and its place in the table.
+// OrderedServer is a server, virtual service or address that an order names. A server includes its place in the table.
 type OrderedServer struct {
 	lvs.Backend
 	Key   lvs.Key        `json:"key"`
@@ -99,7 +99,7 @@ func answerTo(r orders.Request, now *view.Snapshot, meant []lvs.Backend) SetAnsw
 }
 
 // carryOut changes the orders of these servers, and records all orders. It refuses an order that leaves too few
-// servers.
+// servers, and a waiting one for a server that already has an order.
 func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.File, meant []lvs.Backend) error {
 	var refused error
 	named := now.AllNames(meant)
@@ -133,8 +133,8 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.
 }
 
 // set carries out an order in its turn, with the configuration that is in force then. If the order has a WaitBudget,
-// set first waits until enough servers would be left. It records the order before it gives it to the director, and
-// refuses an order that can't be recorded.
+// set first waits until enough servers would be left. It records the order before the director gets it, and refuses an
+// order that can't be recorded.
 func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := orders.Parse(words)
 	if err != nil {
@@ -247,7 +247,8 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 	return nil
 }
 
-// leftAlone returns those of the named addresses that another daemon has, or that another program put on a device.
+// leftAlone returns those of the named addresses that another daemon has, or that another program put on a device, each
+// with this reason.
 func leftAlone(now *view.Snapshot, meant []lvs.Backend) (list []string) {
 	for _, one := range now.Announcements {
 		switch {
@@ -304,7 +305,7 @@ func carrying(now *view.Snapshot, meant []lvs.Backend) (keys []lvs.Key, beside [
 	return keys, beside
 }
 
-// inTable returns the servers that an order names. Each includes its place in the table, if it has one.
+// inTable returns what an order names. Each server includes its place in the table, if it has one.
 func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {

@@ -26,7 +26,7 @@ const viaEnv = "LDIRECTORD_EXECUTE"
 const givenEnv = "LDIRECTORD_GIVEN"
 
 // OrderTime returns when the order of this command was given, as a time since boot. An order that a daemon passes on
-// keeps its time: one that the daemon follows late must not beat a newer one of a sibling.
+// keeps its time, so that it does not override a newer order to the sibling, however late it arrives.
 func OrderTime() time.Duration {
 	now := runfile.SinceBoot()
 	if ns, err := strconv.ParseInt(os.Getenv(givenEnv), 10, 64); err == nil && ns > 0 {
@@ -53,13 +53,13 @@ func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 // Sibling is what a name in execute= leads to.
 type Sibling struct {
 	Name string // as in the file
-	Word string // of a command line that leads to its file
-	Path string // of its file; "" if that is missing
+	Word string // the word that leads to its file on a command line
+	Path string // the path of its file; "" if that is missing
 }
 
-// Siblings returns what the names in execute= lead to, without the files in v, and v with their files: a command that
-// all of them get need not be passed on to any. With here, a name that the folders of daemons don't have may mean a
-// file in the current folder, as with -d.
+// Siblings returns what the names in execute= lead to, without the files in v. It also returns v with their files,
+// because a command that all of them get need not be passed on to any of them. If here is true, a name that the folders
+// of daemons don't have may mean a file in the current folder, as with -d.
 func (v Via) Siblings(names []string, dirs instance.ConfigDirs, here bool) (all []Sibling, with Via) {
 	with = slices.Clone(v)
 	for _, name := range names {
@@ -136,8 +136,8 @@ func (s *siblings) stop(via Via) {
 }
 
 // run runs a shell command for each sibling. Commands for the same sibling run in sequence, and those for different
-// siblings in parallel. A command replaces one with its key that still waits, and without a key all: a reload must not
-// get lost because the role changes, but nothing may start the sibling after a stop.
+// siblings in parallel. A command replaces the waiting one with the same key, or all waiting ones if its key is "". So
+// a reload is not lost when the role changes, and nothing starts a sibling after a stop.
 func (s *siblings) run(names []string, key, line string, via Via) {
 	if s.over {
 		return
@@ -165,7 +165,7 @@ func (s *siblings) run(names []string, key, line string, via Via) {
 // executed returns the hook of a sibling, without what it runs.
 func executed(name string) notify.Hook { return notify.Hook{Lane: "execute " + name, Command: name} }
 
-// used returns the hooks that may run. That of a sibling whose line has gone is used until the next reload, so that its
+// used returns the hooks that may run. A sibling whose line has gone still has one until the next reload, so that its
 // stop is tried again, and a failure is shown.
 func (s *siblings) used() (all []notify.Hook) {
 	s.mu.Lock()

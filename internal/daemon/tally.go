@@ -19,7 +19,7 @@ type tally struct {
 	mu   sync.Mutex // guards what follows
 	is   status.Process
 	last map[failing]notify.Event // the latest event of each failure that lasts
-	// the file was good: a list is refused, or the former configuration can't come back
+	// the last refusal was not of the file, but of a list or of the former configuration
 	aside bool
 }
 
@@ -29,14 +29,14 @@ type failing struct {
 	key  string // of its events
 }
 
-// hookFailureLasts is how long the failure of a command is shown. Others end when the next try succeeds, but a command
-// may not run again for months.
+// hookFailureLasts is how long the failure of a command is shown. Other failures end when the next try succeeds, but a
+// command may not run again for months.
 const hookFailureLasts = 24 * time.Hour
 
 // newTally returns a tally. The counters that alerts use exist from the start, so that monitoring sees the first event
 // as an increase.
 func newTally(o Options) *tally {
-	now := time.Now() // a time in UTC would not know when the clock is set
+	now := time.Now() // not in UTC: that drops the monotonic reading, which ages need
 	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
 		Reloads: status.Reloads{Last: now}}
 	if o.Loaded != nil {

@@ -30,12 +30,12 @@ type trial struct {
 	via    Via
 	up     map[lvs.Backend]bool // the servers that were up before
 	since  time.Time            // when it came into force
-	until  time.Time            // it may be confirmed
+	until  time.Time            // the end of the time to confirm it, or the time of the next try
 	seen   map[oneCheck]bool    // checks with a result since then
 	failed map[lvs.Backend]bool // servers with a check whose first result was a failure
 	why    string               // why the former one comes back; "" while the trial lasts
-	refuse string               // why the former one was refused at the last try
-	pause  time.Duration        // before the next try, at until
+	refuse string               // why the former one was refused at the last try; "" if it was not
+	pause  time.Duration        // the last pause between two tries
 }
 
 // oneCheck is a check of a server. If the server has only one check, the name is "".
@@ -71,9 +71,9 @@ func (t *trial) note(now *view.Snapshot) {
 	}
 }
 
-// failure returns the reason why the former configuration comes back, or "" if it does not. It comes back if the time
-// to confirm is over. It also comes back if, in a section, more than half of the servers that were up before fail the
-// first run of a check. Servers that the file no longer names don't count.
+// failure returns the reason why the former configuration comes back, or "" if it does not. It comes back if, in a
+// section, more than half of the servers that were up before fail the first run of a check, or if the time to confirm
+// is over. Servers that the file no longer names don't count.
 func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	up, failed := map[*view.Virtual]int{}, map[*view.Virtual]int{}
 	for v, s := range now.Each() {
@@ -94,8 +94,8 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 	return ""
 }
 
-// TakenBack returns the reason why only the command reload may put a text of the file in force, or "". Such a text was
-// taken back. If a daemon ended during a trial, each text but the former one is such a text.
+// TakenBack returns the reason why a text of the file counts as taken back, so that only the command reload may put it
+// in force; "" if it does not. If a daemon ended during a trial, every text but the former one counts as taken back.
 func TakenBack(path string, text []byte) (why string) {
 	if onTrial(path, text) {
 		return notConfirmed
@@ -186,7 +186,7 @@ func (f *configFile) begin(t *trial, text []byte) error {
 		err = f.refuseAgain(text, notConfirmed)
 	}
 	if err != nil {
-		f.follow(nil) // there is none
+		f.follow(nil) // the trial does not begin
 	}
 	return err
 }
