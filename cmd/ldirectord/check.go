@@ -36,7 +36,7 @@ func check(c *call) error {
 	return nil
 }
 
-// screen is the number of lines that check prints without --all, including the verdict.
+// screen is the maximum number of lines that check prints without --all, including the summary.
 const screen = 20
 
 func printCheck(c *call) {
@@ -48,7 +48,7 @@ func printCheck(c *call) {
 	for _, d := range found {
 		line := d.String() + "\n"
 		if quotes {
-			line = d.Render(c.Text) // shows the line too
+			line = d.Render(c.Text) // with the line of the file
 		}
 		fmt.Fprint(c.out, line)
 	}

@@ -38,7 +38,7 @@ func (o *owners) note(c ipvsctl.Connection, client netip.AddrPort) bool {
 	if !c.Template() {
 		return c.Client.Addr() == addr && (client.Port() == 0 || client.Port() == c.Client.Port())
 	}
-	for _, b := range o.of(c) { // a template has one or none
+	for _, b := range o.of(c) { // a template has at most one virtual service
 		if c.Client.Addr() == b.table.Settings.Masked(addr) {
 			b.template = c.Dest
 			return true
@@ -99,7 +99,7 @@ func (b *balanced) nextOf(ctx context.Context, client netip.AddrPort,
 	return n, nil
 }
 
-// hashed returns the server that sh chooses for a client, and the reason.
+// hashed returns the server that sh chooses for a client, or "" if the connection would be refused, and the reason.
 func (b *balanced) hashed(all []lvs.Dest, client netip.AddrPort) (server, because string) {
 	takes := func(d lvs.Dest) bool {
 		return d.Weight > 0 && !d.Full(false, b.table.Counters[d.Addr].Total())

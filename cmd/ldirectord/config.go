@@ -26,7 +26,7 @@ func (c *call) source() daemon.Source {
 }
 
 // read reads the configuration. If the file exists but can't be read, the exit status is exitConfig, as with the Perl
-// ldirectord. If the file is missing, the status is exitFailure. In the foreground, it is exitFailure in both cases, so
+// ldirectord. If the file is missing, the status is exitFailure. With --foreground, it is exitFailure in both cases, so
 // that a service manager tries again.
 func (c *call) read() (err error) {
 	c.Loaded, err = daemon.Load(c.ctx, c.source())
@@ -46,7 +46,7 @@ func (c *call) load() error {
 
 // accept prints the findings of a configuration, and fails if it is refused.
 func (c *call) accept() error {
-	if c.Plan != nil && c.verb == "doctor" { // doctor finds the file itself
+	if c.Plan != nil && c.verb == "doctor" { // doctor has a finding of its own about this
 		isFound := func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, parser.MasqLoopback) }
 		c.Found = slices.DeleteFunc(c.Found, isFound)
 	}
@@ -76,8 +76,8 @@ func (c *call) loadAndAdvise() error {
 	return nil
 }
 
-// refused returns the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the
-// foreground its exit status is exitFailure, so that a service manager tries again.
+// refused returns the exit status for a refused configuration. A failed look-up is not a mistake in the file: with
+// --foreground its exit status is exitFailure, so that a service manager tries again.
 func (c *call) refused() int {
 	switch {
 	case !c.Foreground:
@@ -89,9 +89,10 @@ func (c *call) refused() int {
 	}
 }
 
-// printFindings prints a short list of the findings. For a command of the Perl ldirectord, it prints the errors and the
-// warnings that the Perl ldirectord prints too. For commands other than status and stop, it then adds the other
-// findings of AtStart and the number of the remaining warnings. The log contains all of them.
+// printFindings prints the findings, or adds them to the JSON answer. For most commands, it prints a short list without
+// notes. For the commands of the Perl ldirectord, it prints the errors, the warnings that the Perl ldirectord prints as
+// well and, except for status and stop, the other findings of AtStart and the number of the remaining warnings. The
+// daemon's log contains all of them.
 func (c *call) printFindings(found parser.Diagnostics) {
 	switch {
 	case c.answer != nil:

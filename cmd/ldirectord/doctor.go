@@ -34,8 +34,8 @@ func diagnose(c *call) error {
 	return refused
 }
 
-// examine finds what is missing on this machine and its neighbours for the configuration to work. It changes nothing.
-// It returns an error if some traffic can't flow.
+// examine finds what is missing on this machine and its neighbours for the configuration to work. It leaves nothing
+// changed. It returns an error if some traffic can't flow.
 func examine(c *call) error {
 	own := c.daemonHere()
 	if running, err := c.report(); err == nil {

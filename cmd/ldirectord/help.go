@@ -18,7 +18,7 @@ var (
 	usage string
 )
 
-// topics are the words that may follow --help, besides commands, in the order of the help text.
+// topics are the words that may follow --help, besides commands and directives, in the order of the help text.
 var topics = strings.Fields("commands options files directives checks marks exit")
 
 // showHelp shows the short help, or the help on a topic, a command or a directive.

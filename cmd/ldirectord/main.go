@@ -36,7 +36,7 @@ const (
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
 	exitUnknown = 4   // status: the daemon runs, but what was asked for can't be shown
-	exitChanges = 4   // plan with --exit-code: something would change; with --each: some server must not fail
+	exitChanges = 4   // plan with --exit-code: something would change; --each: too few servers, now or after a loss
 	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error
 )
@@ -47,8 +47,8 @@ const (
 	exitUnreached = 6
 )
 
-// exitForegroundConfig (EX_CONFIG of sysexits.h) replaces exitConfig in the foreground, because a crashed Go program
-// exits with 2 and a service manager must be able to tell the two apart.
+// exitForegroundConfig (EX_CONFIG of sysexits.h) is used instead of exitConfig with --foreground, because a crashed Go
+// program exits with 2 and a service manager must be able to tell the two apart.
 const exitForegroundConfig = 78
 
 // The linker sets these; date is the date of the commit.
@@ -66,12 +66,12 @@ type call struct {
 	options
 	output
 	*daemon.Loaded                 // nil until the configuration is read
-	ctx            context.Context // until the command must end
+	ctx            context.Context // done when the command must end
 	argv           []string
 	env            *daemon.Environment
 	manager        *daemon.ServiceManager
 	via            daemon.Via
-	hangups        chan os.Signal // if this process becomes the daemon
+	hangups        chan os.Signal // each SIGHUP, for the daemon that this process may become
 }
 
 // exit is an error with an exit status of its own. If err is nil, everything has already been printed.
@@ -106,8 +106,8 @@ func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, di
 func (c *call) run() error {
 	err := c.parse(c.argv[1:])
 	if err != nil || c.command.is("perls") {
-		// These commands act even if nobody reads what they print. SIGPIPE is caught rather than ignored,
-		// because children would inherit an ignored signal.
+		// These commands act, and a usage error has its exit status, even if nobody reads the output. SIGPIPE
+		// is caught rather than ignored, because children would inherit an ignored signal.
 		signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	}
 	if err != nil {

@@ -50,8 +50,8 @@ func notifyState(c *call) error {
 	var cancel context.CancelFunc
 	c.ctx, cancel = context.WithTimeout(c.ctx, orderTimeout)
 	defer cancel()
-	// keepalived kills its scripts a second after it started them, which may be before the daemon has answered.
-	// SIGTERM is caught rather than ignored, because children would inherit an ignored signal.
+	// When keepalived exits, it kills its scripts a second after it started them, which may be before the daemon
+	// has answered. SIGTERM is caught rather than ignored, because children would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
 		return obey(c, instance.Role(word))
@@ -73,7 +73,7 @@ func notifyState(c *call) error {
 
 // giveRole gives an order to the running daemon, or else records it. It returns the role that the caller still has to
 // carry out: NoRole if the daemon carries out the order, now or as soon as it can, or has refused it. The role is valid
-// even with an error, which then means that no file records the order.
+// even with an error; unless it is NoRole, the error means that no file records the order.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err error) {
 	var answer daemon.RoleAnswer
 	given := daemon.OrderTime()
@@ -109,7 +109,8 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err err
 }
 
 // recordRole passes the recorded role to next and records the result instead, unless a later order is already recorded.
-// It holds the folder's lock meanwhile. It returns the new role even if it could not be recorded.
+// It holds the folder's lock meanwhile. It returns the role that now applies, even if the folder could not be locked or
+// the role not be written.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -150,8 +151,9 @@ func vrrpServes(args []string) (serve bool, err error) {
 }
 
 // detach carries out the order in a process with its own session, and waits for that process. If the order is recorded,
-// the process reads it again. If the role keeps the daemon running, and the daemon is recorded as running with a
-// supervisor, the daemon has crashed. Then the supervisor starts the next one in this role, and detach only waits.
+// the process reads it again. If the role keeps the daemon running, and a record says that it runs with a supervisor,
+// it has crashed: the supervisor starts the next one in this role, and detach starts nothing. If the daemon is to
+// serve, detach waits for it.
 func detach(c *call, now instance.Role, recorded bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		if now == instance.Standby {
@@ -225,8 +227,8 @@ func carryOut(c *call, role instance.Role) error {
 func (c *call) mayStart(runs bool) error {
 	c.Debug, c.Foreground = false, false
 	if !runs && c.Config.Global.Supervised {
-		return errors.New("supervised = yes: only the supervisor starts the daemon; " +
-			"one that standby started can be promoted")
+		return errors.New("supervised = yes: only the supervisor may start the daemon; " +
+			"notify can only promote a daemon that was started with the command standby")
 	}
 	return nil
 }

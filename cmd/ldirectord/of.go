@@ -17,7 +17,7 @@ import (
 	"ldirectord/internal/status"
 )
 
-// Limits of the report of one director.
+// Limits for reading the report of one director.
 const (
 	directorTimeout = 2 * time.Second
 	maxReport       = 16 << 20 // bytes

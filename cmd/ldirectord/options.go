@@ -42,7 +42,7 @@ type options struct {
 	Watch        time.Duration // 0: once
 	Lines        int
 	Client       string         // an address, or ADDRESS:PORT
-	about        netip.AddrPort // Client; its port is 0 for every port
+	about        netip.AddrPort // Client, parsed; port 0 means every port
 	Top          bool
 	Of           []string // directors, HOST:PORT
 	Keep         bool
@@ -229,9 +229,9 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words. Ours ignore them
-// too, except for long options, which that program does not have there, and addresses: an operator who types "stop
-// SERVER" does not mean to stop the daemon.
+// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words. Here they ignore
+// them as well, except for long options, which that program does not accept there, and addresses: an operator who types
+// "stop SERVER" does not mean to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range beforeDash(rest) {
 		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before the command -v is --version

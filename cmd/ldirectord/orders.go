@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/status"
 )
 
-// listOrders lists the orders in force in the running daemon. If none runs, it lists the orders that the next daemon
-// will follow.
+// listOrders lists the orders of the running daemon, both those in force and those that wait. If no daemon runs that
+// takes orders, it lists the orders that the next one will follow.
 func listOrders(c *call) error {
 	list, err := c.orders()
 	switch {

@@ -89,7 +89,7 @@ func (o *output) sayNow(line string) {
 	o.flush()
 }
 
-// note prints a remark about the whole plan.
+// note prints a remark as a line that begins with #. With --json it adds the remark to the notes of the answer.
 func (o *output) note(format string, args ...any) {
 	if o.answer == nil {
 		o.tell("# "+format, args...)

@@ -11,8 +11,9 @@ import (
 )
 
 // owners finds the virtual service to which an entry in the kernel's connection table belongs. A template's entry names
-// its service. A connection's entry shows only the destination, not the mark of the packets. The owner of a connection
-// is therefore found from the configured mark rules, or else from the server.
+// its service. A connection's entry shows the address that the client used, but not the mark of the packets. The owner
+// of a connection is therefore found from the configured mark rules, from that address and port, or else from the
+// server.
 type owners struct {
 	services []*balanced
 	byKey    map[lvs.Key][]*balanced // one; none for an unconfigured service in the table

@@ -169,9 +169,9 @@ func toZero(op lvs.Op) lvs.Op {
 	return op
 }
 
-// machine reads the table that the configuration would change, and returns it with the commands for mark rules and
-// addresses. With --ipvs memory, the table is inside the running daemon. plan then compares the configuration with an
-// empty table, and shows no changes of mark rules or addresses.
+// machine reads the table that the configuration would change, and returns it with the commands for timeouts and mark
+// rules and the changes of addresses. With --ipvs memory, the table is inside the running daemon. plan then compares
+// the configuration with an empty table, and shows no other changes. It does the same if the kernel has no IPVS.
 func machine(c *call, given orders.All) (have lvs.Table, commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: a table in memory belongs to its daemon")

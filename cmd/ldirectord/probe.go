@@ -23,7 +23,7 @@ const maxProbes = 200
 // probed is the outcome of a check.
 type probed struct {
 	checker.Result
-	tape *transcript.Tape // nil: without a conversation
+	tape *transcript.Tape // nil without --verbose
 }
 
 // outcomes maps each check to its outcome.
@@ -80,7 +80,7 @@ func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 		both = append(both, check)
 		if c.goesThrough(check) {
 			check.Spec.Through, check.Name = checker.Through{}, check.Name+", own address"
-			own, _ := build(check.Spec) // the plan has built the same check
+			own, _ := build(check.Spec) // no error: the plan has built the same check
 			check.Task = &schedule.Task{Checker: own}
 			both = append(both, check)
 		}

@@ -28,7 +28,7 @@ import (
 const rollBudget = 10 * time.Minute
 
 // roll takes the servers out of service one after another. It drains a server, runs a command, and puts the server back
-// once its checks pass. At the first failure or at a signal, it stops and leaves that server drained.
+// once its checks pass. At the first failure or at a signal, it stops; if the server is drained, it stays drained.
 func roll(c *call) error {
 	if c.dash < 1 || c.dash == len(c.args) {
 		return misused("roll: %s must come after it", c.command.Takes)
@@ -53,7 +53,8 @@ func roll(c *call) error {
 	if len(done) > 0 {
 		c.tell("rolled before: %s", strings.Join(done, " "))
 	}
-	// SIGPIPE may be about the control socket, whose request is then repeated. Only an unread output ends a roll.
+	// SIGPIPE may be about the control socket, whose request is then repeated, so it ends nothing. Only output that
+	// nobody reads ends a roll, see unread.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	var stop context.CancelFunc
 	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM)
@@ -91,7 +92,7 @@ func namesOf(servers []lvs.Backend) (names []string) {
 }
 
 // keepsOrders returns an error if one of the servers with these names has an order that roll would replace and then
-// end. For a server that is only drained, roll does the same as undrain.
+// end. A drain that is in force is no reason: roll ends it as undrain would.
 func (c *call) keepsOrders(servers []lvs.Backend, names ...string) error {
 	all, err := c.orders()
 	for _, o := range all {
@@ -270,7 +271,7 @@ func (c *call) give(server []string, kind orders.Kind) error {
 // takeBack ends the order to drain, even if a signal comes meanwhile. An order that was given since stays.
 func (r rolling) takeBack() error {
 	back := *r.call
-	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // none of them is for this order
+	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // roll has them for the drain only
 	if err := back.keepsOrders(r.all, r.real()); err != nil {
 		return err
 	}
@@ -305,8 +306,8 @@ func (c *call) runFor(real string, argv []string) error {
 	return runfile.While("running the command", err)
 }
 
-// await waits until each entry of the server meets a condition, but no longer than --timeout, and shows what it is
-// waiting for. If an entry does not meet the condition, met also returns the reason.
+// await waits until the server meets a condition in each of its virtual services, but no longer than --timeout, and
+// shows what it is waiting for. Where the server does not meet the condition, met also returns the reason.
 func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.Timeout)
 	defer cancel()

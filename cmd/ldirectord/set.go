@@ -18,7 +18,7 @@ import (
 	"ldirectord/internal/socket"
 )
 
-// idleInterval is the interval at which connections are counted while a command waits for them to end.
+// idleInterval is the interval at which a waiting command asks for the state of servers or counts their connections.
 const idleInterval = 200 * time.Millisecond
 
 // order makes the action of a command that gives one kind of order. The order is for real servers or, if whole is set,
@@ -49,7 +49,8 @@ func set(c *call) error {
 	return setServers(c, servers, what)
 }
 
-// setServers gives an order for servers. With --wait it also waits until the order has been carried out.
+// setServers gives an order for servers, a virtual service or addresses. With --wait it also waits until the order has
+// been carried out.
 func setServers(c *call, servers []string, what string) error {
 	words := wordsFor(servers)
 	order, err := readOrder(c, words, what)
@@ -74,8 +75,8 @@ func setServers(c *call, servers []string, what string) error {
 	return awaitOrdered(c, order, answer)
 }
 
-// awaitOrdered waits, with --wait, until an order has been carried out. If it left addresses alone, the result is an
-// error in any case.
+// awaitOrdered waits, with --wait, until an order has been carried out. If the order can't withdraw some addresses, the
+// result is an error in any case.
 func awaitOrdered(c *call, order orders.Request, answer daemon.SetAnswer) (left error) {
 	if len(answer.Left) > 0 {
 		left = fmt.Errorf("the order is recorded, but %s", strings.Join(answer.Left, "; "))
@@ -197,7 +198,7 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 		}
 		c.tell("the checks of %s may remove every server, until all are up%s", at, latest)
 	case at.Real == "":
-		// if it left the file, its directive is not known
+		// the directive of a virtual service that has left the file is not known
 		c.tell("%s guards %s again", cmp.Or(s.Guard, "keepserving"), at)
 	case !order.Waits() && (c.verb == "drain" || c.verb == "undrain"):
 		c.tell("%sed %s", c.verb, at)
@@ -275,7 +276,7 @@ func idle(servers []daemon.OrderedServer) func(lvs.Table) bool {
 const quietTime = 3 * time.Second
 
 // quiet returns a function that reports whether the packet count has not changed for quietTime. Packets to fallback
-// servers, to servers that left the file, and to those added by hand count, too. The number of connections would not
+// servers, to servers that left the file, and to those added by hand also count. The number of connections would not
 // do: with gate, connections continue through another director, but their entries stay in the table here.
 func quiet() func(lvs.Table) bool {
 	last, since := uint64(0), time.Now()

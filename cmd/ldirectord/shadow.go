@@ -24,7 +24,7 @@ func runShadow(c *call) error {
 	if c.table.Live == nil {
 		return errors.New("shadow compares with the kernel's table; a table in memory belongs to its daemon")
 	}
-	if err := c.table.Absent(); err != nil { // to open the table would load the module
+	if err := c.table.Absent(); err != nil { // opening the table would load the module
 		return fmt.Errorf("no daemon has a table on this machine: %w", err)
 	}
 	var stop, cancel context.CancelFunc

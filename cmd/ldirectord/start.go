@@ -42,13 +42,13 @@ func standby(c *call) error {
 	return c.begin(func(runs bool) error {
 		last, _ := c.roleFile().Read()
 		if last.Role.StaysUp() {
-			return nil // a role keeps its time, and a running daemon is not asked, because it may hang
+			return nil // the order keeps its time, and a running daemon, which may hang, is not asked
 		}
 		if runs {
 			_, err := c.giveRole(instance.ToStayUp)
 			return err
 		}
-		given := max(daemon.OrderTime(), last.Given) // it starts also after a newer order to stop
+		given := max(daemon.OrderTime(), last.Given) // even a newer order to stop does not prevent the start
 		_, err := c.recordRole(given, func(last instance.Role) instance.Role {
 			if last.StaysUp() {
 				return last
@@ -60,7 +60,7 @@ func standby(c *call) error {
 }
 
 // begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
-// First it calls prepare and tells it whether a daemon is already running.
+// Then it calls prepare with whether a daemon is running; an error of prepare prevents the start.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
 	signal.Notify(c.hangups, unix.SIGHUP)
@@ -136,7 +136,8 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 var errWaitsForUs = errors.New("the daemon is ending, and may be waiting for this command")
 
 // runs reports whether a daemon is running and not about to stop. If this process itself should become the daemon, a
-// running one is an error. If the daemon is about to stop, runs waits until it has exited, unless it waits for us.
+// running one is an error (if only because of supervised = yes, only one that has a supervisor). If the daemon is about
+// to stop, runs waits until it has exited, unless it waits for us.
 func runs(c *call) (bool, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()

@@ -155,8 +155,9 @@ func (c *call) report() (*status.Report, error) {
 	return status.ReadReport(text)
 }
 
-// showSiblings prints the status of the daemons that execute= names. They are asked together, so that a silent name
-// server, which holds up each stopped one, does not add up beyond the patience of a cluster manager.
+// showSiblings prints the status of the daemons that execute= names. They are asked at the same time: a silent name
+// server delays the answer for each daemon that is stopped, and a cluster manager would not wait for the sum of the
+// delays.
 func showSiblings(c *call, names []string) {
 	words := []string{"status"}
 	if c.Verbose {
@@ -170,7 +171,7 @@ func showSiblings(c *call, names []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 	defer cancel()
 	var asked []*exec.Cmd
-	// all are asked now: else files that name each other would be, along every path
+	// via has all of them: otherwise, files that name each other would be asked along every path
 	siblings, via := c.via.And(c.path).Siblings(names, c.dirs, false)
 	for _, s := range siblings {
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{s.Word}, words)...)

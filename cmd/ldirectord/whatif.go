@@ -49,7 +49,8 @@ func (l loss) String() string {
 	return strings.Join(append([]string{text}, l.Notices...), "; ")
 }
 
-// suppose shows what the table would be if servers failed or were drained, or if this director failed.
+// suppose shows how the table, the virtual services and the announced addresses would change if servers failed or were
+// drained, or if this director stopped.
 func suppose(c *call, given orders.All) error {
 	is, err := present(c, given)
 	if err != nil {
@@ -148,7 +149,7 @@ func present(c *call, given orders.All) (*situation, error) {
 			s := &v.Servers[i]
 			at, kind := lvs.At(v.ID, s.Real), outBy(s)
 			switch {
-			case s.State == "down", s.State == "unknown", s.Held: // what holds it here holds it there, too
+			case s.State == "down", s.State == "unknown", s.Held: // the simulation also holds a held one
 				is.failed = append(is.failed, at)
 			case s.WaitsFor != "":
 				is.waiting = append(is.waiting, at)
@@ -258,9 +259,9 @@ func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }
 
-// eachLoss shows each real server without which a virtual service has too few servers. It does the same for each name
-// and tag, as if all servers of that name or tag failed together. Virtual services that already have too few servers
-// are listed first. A further loss may change nothing for them, so they would not be listed otherwise.
+// eachLoss shows each address, name and tag of real servers without which a virtual service has too few servers: all
+// servers that share it fail together. Virtual services that already have too few servers are listed first. A further
+// loss may change nothing for them, so they would not be listed otherwise.
 func eachLoss(c *call, is *situation) error {
 	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
 	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())
