@@ -13,7 +13,7 @@ import (
 	"ldirectord/parser"
 )
 
-// place is a destination of a virtual service or, if it has no address, the service itself.
+// place is a destination of a virtual service or, if addr is not valid, the service itself.
 type place struct {
 	key  lvs.Key
 	addr netip.AddrPort
@@ -86,7 +86,8 @@ func (s *shadow) compare(ctx context.Context, now pair) {
 	}
 }
 
-// note records that the tables differ at a place. If either of them has changed there again, the time starts anew.
+// note records that the tables differ at a place. If either table has changed there since it was last noted, the time
+// starts anew.
 func (s *shadow) note(p place, live, ours bool, now pair) {
 	d := &Difference{Since: time.Now(), Virtual: p.key.ID(), Live: p.value(now.live), Shadow: p.value(now.ours)}
 	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
@@ -146,10 +147,10 @@ func (s *shadow) tellLasting(ctx context.Context) {
 // slack is added because the tables are read only once a second, and because changes may be in progress.
 const slack = 3 * time.Second
 
-// explain computes, for each virtual service, how long a difference may last according to the times in the file. A
-// change takes as many results as the thresholds require. The interval passes between two results. A daemon that checks
-// servers one after another, like the Perl ldirectord, also needs the time of all checks. Each check may take up to its
-// timeout. A followed check is assumed to take that long, because only the live daemon makes it.
+// explain computes, for each virtual service, how long a difference may last according to the times in the file:
+// slowstart, holddown, and a round for each result that the thresholds require. A round takes the interval, the
+// timeouts of the service's checks and, because a daemon may check servers one after another, like the Perl ldirectord,
+// the time of all checks. A followed check is assumed to take its timeout, because only the live daemon makes it.
 func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	all := s.unmade
 	for _, v := range now.Virtuals {

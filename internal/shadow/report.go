@@ -10,7 +10,7 @@ import (
 // maxDifferences limits how many differences a report lists. All of them are counted.
 const maxDifferences = 1000
 
-// Report is the result of a shadow. The form of its JSON is stable.
+// Report is the result of a shadow so far. The form of its JSON is stable.
 type Report struct {
 	Begun    time.Time `json:"begun"`
 	Until    time.Time `json:"until"`
@@ -55,7 +55,7 @@ type Sightings struct {
 // Lead counts changes that one side made first.
 type Lead struct {
 	First int     `json:"first"`       // how many; the other side followed
-	Sum   float64 `json:"sum_seconds"` // the sum of these leads; to the second, like Most
+	Sum   float64 `json:"sum_seconds"` // the sum of these leads, each rounded to a second, as in Most
 	Most  float64 `json:"most_seconds"`
 }
 

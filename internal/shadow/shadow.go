@@ -1,6 +1,6 @@
 // Package shadow compares what this program would do with what another running daemon does. It makes the same checks,
-// and a director like the daemon's maintains a table in memory. The package compares this table with the live one. It
-// changes nothing.
+// and a director like that of our daemon maintains a table in memory, which is compared with the live one. Nothing is
+// written to the live table.
 package shadow
 
 import (
@@ -35,7 +35,7 @@ type Reader interface {
 type Options struct {
 	Live     Reader // the live table, read by several goroutines
 	Plan     *plan.Plan
-	Programs bool // run external checks; else their servers are in service here while they are in the live table
+	Programs bool // run external checks; else their servers are in service here while they are so in the live table
 	// Changed returns a new plan if the file has changed, otherwise nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, line by line
@@ -58,7 +58,7 @@ type shadow struct {
 	table    atomic.Pointer[lvs.Table]
 }
 
-// pair contains both tables as they were last read. They are nil before the first reading.
+// pair contains both tables as they were last read. Before the first comparison, ours is nil.
 type pair struct{ live, ours lvs.Table }
 
 // ownTable is the table of the director. A server that is removed from the file drains until it has no connections in
@@ -121,7 +121,7 @@ func (s *shadow) watch(ctx context.Context) {
 		}
 		if p := s.Changed(); p != nil {
 			s.adopt(p)
-			_ = s.director.Reload(ctx, p, false) // it fails only after ctx
+			_ = s.director.Reload(ctx, p, false) // it fails only once ctx is done
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (s *shadow) look(ctx context.Context) {
 	s.table.Store(&live)
 	if ours, err := s.memory.Read(ctx); err == nil {
 		s.compare(ctx, pair{live, ours})
-		_ = s.publish() // the last report is written too
+		_ = s.publish() // the error of the last report counts, see Run
 	}
 }
 
