@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// Calm is long enough for paced removals and climbing weights to end.
+	// Calm is long enough for paceout to remove servers and for slowstart to raise weights.
 	Calm = time.Hour
 
 	maxSteps  = 100_000 // of one wait
@@ -97,7 +97,7 @@ func (w *World) Let(d time.Duration) {
 		next, every := end, time.Duration(0)
 		for _, t := range w.plan.Tasks {
 			at := w.due[t.Every]
-			if at.Before(w.now) { // it is new, or of an earlier plan
+			if at.Before(w.now) { // the interval is new, or its time is of an earlier plan
 				at = w.now.Add(t.Every)
 				w.due[t.Every] = at
 			}
@@ -128,7 +128,7 @@ func (w *World) Fail(servers []lvs.Backend) {
 	w.checkWhile(w.anyUp)
 }
 
-// checkWhile makes the checks each second while something is so, and then lets the calm pass.
+// checkWhile makes the checks once, and then each second while isSo returns true. Then it lets the calm pass.
 func (w *World) checkWhile(isSo func() bool) {
 	for range maxRounds {
 		w.check(0)
@@ -141,7 +141,7 @@ func (w *World) checkWhile(isSo func() bool) {
 }
 
 // Wait makes these servers wait to come back: they failed, and pass again. They return only while too few others serve.
-// It marks them in the plan, and so in all simulations of the plan.
+// Wait marks them in the plan, and so in all simulations of the plan.
 func (w *World) Wait(servers []lvs.Backend) {
 	for _, s := range w.plan.Services {
 		for _, e := range s.Reals() {
@@ -254,7 +254,7 @@ func (w *World) pass(d time.Duration) {
 
 func (w *World) step() { w.perform(w.core.Step(w.now)) }
 
-// perform carries out the orders of a step. Each of them succeeds at once.
+// perform tells the core that the mark rules and addresses that a step wants are in place, until it wants no more.
 func (w *World) perform(e core.Effects) {
 	for e.SetRules || e.Place {
 		if e.SetRules {
@@ -268,7 +268,7 @@ func (w *World) perform(e core.Effects) {
 	w.next = e.Next
 }
 
-// What follows is the table of the core, which carries out requests at once, and checks that nobody makes.
+// What follows is the core's table, which carries out requests at once, and a pool that makes no checks.
 
 func (w *World) Do(_ time.Duration, ops ...lvs.Op) []judge.Outcome {
 	all := make([]judge.Outcome, len(ops))
