@@ -11,9 +11,9 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. A loopback address, the first
-// address with a network on an interface, and an address with a lifetime (given by a router or DHCP) are primary. The
-// source addresses of the default routes are primary, too, except for virtual IPv6 addresses.
+// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. Primary are loopback
+// addresses, the first address of each family with a network on an interface, IPv6 addresses with a lifetime (given by
+// a router or DHCP), and the source addresses of the default routes, except virtual IPv6 addresses.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {

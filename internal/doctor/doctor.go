@@ -76,7 +76,7 @@ const maxAlike = 3
 // findings collects findings without duplicates.
 type findings struct {
 	list  []Finding
-	index map[string]int // the place of each finding in the list
+	index map[string]int // the index of each finding in the list
 }
 
 // add adds a finding. If the same finding already exists for another virtual service, add only adds this service to it.
@@ -118,9 +118,9 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon contains the facts about the daemons on this machine that doctor needs. If the table is in memory, its
-// functions are nil, because such a daemon needs no IPVS, makes no checks through virtual addresses, and announces
-// nothing.
+// Daemon contains what doctor needs to know about the daemons on this machine. For a table in memory, Table and the
+// function fields are nil: a daemon with such a table needs no IPVS, makes no checks through virtual addresses, and
+// announces nothing.
 type Daemon struct {
 	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
 	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
@@ -128,17 +128,17 @@ type Daemon struct {
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
-	Shared  map[lvs.Key]string // the virtual services that other directors on the table have or wait for, in words
+	Shared  map[lvs.Key]string // for each virtual service that another daemon has or waits for: which one, in words
 	Unknown []string           // daemons whose virtual services are unknown
-	Again   string             // the beginning of a command line for it, see daemon.Again
-	Changed string             // since when the file is not in force in the running daemon; "": it is
+	Again   string             // the beginning of a command line for the file, see daemon.Again
+	Changed string             // why the file is not in force in the running daemon; "" if it is
 	Lists   []string           // the same for each list of realfile that is not in force
 	// for each virtual service (by id), descriptions of the servers that differ from the others in their section
 	Differing map[string][]string
 }
 
 // Examine finds what is missing on this machine and its neighbours for the plan to work. The plan's configuration is at
-// path. It changes nothing.
+// path. Examine leaves nothing changed.
 func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report {
 	facts := gather(ctx, p.Services, own)
 	facts.ordered = p.Config.Global.Timeouts
@@ -162,7 +162,7 @@ func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report 
 
 // Advise compares the file with the machine. It examines which users can read the file's passwords or change programs
 // that root runs, which addresses and kernel modules exist, and which rules set and use the marks. It sends nothing to
-// the network. services must be the services of cfg. The diagnostics are in the order of the file.
+// the network. services must be those of cfg, or nil for a refused file. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
 	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)

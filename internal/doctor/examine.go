@@ -72,7 +72,7 @@ func examine(facts facts, path string) []Finding {
 	return e.list
 }
 
-// changed finds a changed file and changed lists that are not yet in force in the running daemon.
+// changed finds a file and lists that are not in force in the running daemon.
 func (e *examination) changed() {
 	if e.daemon.Changed != "" {
 		e.add(finding("not-in-force", e.daemon.Changed, e.daemon.Again))
@@ -141,7 +141,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	device := cmp.Or(e.deviceOf(p.Addr(), net.FlagUp), e.route(p.Addr()).device, "lo")
 	command := fmt.Sprintf("ip address add %s dev %s", p, device)
 	if p.Addr().Is6() {
-		command += " nodad preferred_lft 0" // at once; not as a source, because servers have it too
+		command += " nodad preferred_lft 0" // usable at once, and not as a source, because servers also have it
 	}
 	return command
 }

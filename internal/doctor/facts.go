@@ -25,10 +25,10 @@ import (
 )
 
 const (
-	probeTime      = time.Second     // the time limit of all network probes
+	probeTime      = time.Second     // the time limit of network probes; twice as long through a virtual address
 	programTime    = 5 * time.Second // the time limit of all programs that list rules
 	maxQuestions   = 1024            // the most network probes of each kind
-	maxConnections = 100             // the most network probes at the same time
+	maxConnections = 100             // the most fallback servers that are tried at the same time
 )
 
 // facts is the input of an examination. All facts are gathered first, so that the examination depends on nothing else.
@@ -187,7 +187,7 @@ func (f *facts) routeTo(m *plan.Entry) route {
 	return r
 }
 
-// The settings that doctor reads. It also reads settings of devices, see deviceSetting.
+// The settings that doctor reads. Those without dots are settings of a device, see ofDevice.
 const (
 	forward4       = "net.ipv4.ip_forward"
 	forward6       = "net.ipv6.conf.all.forwarding"
@@ -197,7 +197,7 @@ const (
 	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
 	vsConntrack    = "net.ipv4.vs.conntrack"
 	estimation     = "net.ipv4.vs.run_estimation"       // since Linux 5.15
-	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule uses marks
+	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule needs conntrack
 	trackable      = "net.netfilter.nf_conntrack_max"
 	neighbours4    = "net.ipv4.neigh.default.gc_thresh3"
 	neighbours6    = "net.ipv6.neigh.default.gc_thresh3"

@@ -51,8 +51,8 @@ const maxExamples = 256
 type way struct {
 	network netip.Prefix
 	lvs.Forward
-	here, fallback     bool   // it is this machine, a fallback server
-	announced, checked bool   // its virtual address; checked: with checkvip
+	here, fallback     bool   // the server is this machine; it is a fallback server
+	announced, checked bool   // the virtual address is announced; the section has checkvip
 	device             string // the one with the address of checkvip; "" if there is none
 }
 
@@ -91,7 +91,7 @@ func ownersOf(devices []device) map[netip.Addr]string {
 	return owners
 }
 
-// networks are those of devices that are narrower than usual, each below the usual network that it is in.
+// networks maps a usual network to the narrower networks of devices in it.
 type networks map[netip.Prefix][]netip.Prefix
 
 // usual returns the network in which packets to an address usually take one route.

@@ -20,7 +20,7 @@ import (
 type route struct {
 	local   bool   // it ends on this machine
 	device  string // "" when there is no route
-	gateway bool   // by a router
+	gateway bool   // through a router
 	learned bool   // from a router advertisement
 	mtu     int    // the largest packet in bytes; 0 if unknown
 	source  netip.Addr

@@ -19,7 +19,7 @@ import (
 	"ldirectord/parser"
 )
 
-// The kinds of findings that JudgePrograms returns.
+// Kinds of findings of JudgePrograms for which check and plan refuse a file.
 const (
 	NoShell  = "missing-shell"
 	NoOracle = "missing-oracle"
@@ -33,7 +33,8 @@ func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 		judgeExternal(cfg), judgePaths(cfg))
 }
 
-// judgeExternal warns of external checks whose program can't be run. All servers with such a check would be down.
+// judgeExternal warns of external checks whose program can't be run or, for external-perl, read. All servers with such
+// a check would be down.
 func judgeExternal(cfg *parser.Config) parser.Diagnostics {
 	var f findings
 	must := map[string]string{parser.External: "run", parser.ExternalPerl: "read"}

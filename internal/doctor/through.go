@@ -51,7 +51,7 @@ func waysOf(s *plan.Service) (list []checker.Spec) {
 	return list
 }
 
-// reachable makes the checks. If one is not possible, the error gives the reason.
+// reachable makes the checks, at most maxQuestions of them. If one is not possible, the error gives the reason.
 func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
 	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
@@ -88,7 +88,7 @@ func (x one) reaches() {
 		}
 		return
 	}
-	// by firewall rules, which don't know the connections of IPVS
+	// conntrack is in use for firewall rules, but does not know the connections of IPVS
 	tracked := cmp.Or(x.settings[connections], "0") != "0"
 	if tracked && !answered && x.settings[vsConntrack] != "1" {
 		x.tell("check-firewall", vip)
@@ -110,9 +110,9 @@ func (e *examination) setUp(server netip.Addr) string {
 }
 
 // through finds what prevents checks through the virtual address. The kernel needs a route to that address before IPVS
-// gets the packet. The answers must reach this machine. Their source is the virtual address. By default the kernel
-// drops such packets while the machine itself has that address, as an active director does. Without checkvip, only
-// doctor makes such checks, and only on the machine that has the address now.
+// gets the packet. The answers must reach this machine. They come from the virtual address, and by default the kernel
+// drops packets from an address that the machine itself has, as an active director does. Without checkvip, only doctor
+// makes such checks, and only on the machine that has the address now.
 func (x one) through() {
 	vip, unchecked := x.CheckVIP, "" // the end of finding names without checkvip
 	checked := vip.IsValid()

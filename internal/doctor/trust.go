@@ -38,8 +38,7 @@ func (f *findings) trust(cfg *parser.Config) {
 	})
 }
 
-// eachCommand calls f for each command line of a configuration, and for each execute=, which names another
-// configuration.
+// eachCommand calls f for each command line of a configuration, and for execute=, which names other configurations.
 func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Position)) {
 	named := func(directive, line string, places ...map[string]parser.Position) {
 		for _, place := range places {
