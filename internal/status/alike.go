@@ -41,7 +41,7 @@ func steady(text string) string {
 
 // Common returns the part of the reason that a row may share with others. It does not change unless something happens.
 func (r *Row) Common() string {
-	if r.Trouble == Broken { // its reason has no such parts
+	if r.Trouble == Broken { // its reason does not change without an event
 		return r.Reason()
 	}
 	return steady(r.Reason())

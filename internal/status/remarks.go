@@ -67,8 +67,8 @@ func (r *Report) Differing() map[string][]string {
 // shortageQuiet is the time without a further shortage of this machine after which shortages count as over.
 const shortageQuiet = time.Minute
 
-// Remarks describes the faults of the daemon as a whole, one sentence for each. The sentences contain text from servers
-// and other programs and must be escaped.
+// Remarks describes what is wrong with the daemon as a whole, its machine or its orders, one sentence for each fault.
+// The sentences contain text from servers and other programs and must be escaped.
 func (r *Report) Remarks() []string {
 	var all sentences
 	file, lists := r.NotInForce()
@@ -99,7 +99,7 @@ func (r *Report) Remarks() []string {
 	}
 	for _, f := range r.Failures {
 		start, more := fmt.Sprintf("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text), ""
-		if f.Event == "mail-failed" || f.Event == "hook-failed" { // its message may be long
+		if f.Event == "mail-failed" || f.Event == "hook-failed" { // the message in it may be long
 			start, more = printable.Cut(start, width-len("…"))
 		}
 		all = append(all, start+more)

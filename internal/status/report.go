@@ -1,5 +1,6 @@
 // Package status shows what a running director knows: as JSON, as a table for people, and as metrics for Prometheus. It
-// only reads snapshots.
+// asks the director for nothing but snapshots. Their sentences about conditions come from judge and core or, if about
+// the machine, from doctor. Those about servers that left the file, checks and the daemon are written here.
 package status
 
 import (
@@ -24,7 +25,7 @@ type Process struct {
 }
 
 // Failure is a failure that concerns neither the servers nor the table, but the log, mail, the webhook, the address for
-// metrics, commands or monitorfiles.
+// metrics, commands or monitorfiles. In Report.Last it is an event of any kind.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
 	Text  string    `json:"text"`
@@ -53,10 +54,10 @@ type Reloads struct {
 	Changed time.Time `json:"file_changed,omitzero"`
 	Refusal string    `json:"would_be_refused,omitempty"`
 	Back    string    `json:"taken_back,omitempty"`   // why it is no longer in force
-	Until   time.Time `json:"confirm_until,omitzero"` // the former configuration comes back then
+	Until   time.Time `json:"confirm_until,omitzero"` // unless confirmed, the former one returns then
 	// the time of the last good configuration, if the daemon started with that instead of the file
 	LastGood time.Time `json:"last_good,omitzero"`
-	Lists    []List    `json:"lists_not_in_force,omitempty"` // by their paths and names
+	Lists    []List    `json:"lists_not_in_force,omitempty"` // sorted by their paths and names
 }
 
 // List is a list of realfile or realnames that is not in force.
@@ -121,8 +122,8 @@ type Table struct {
 	Operations map[string]view.Counts `json:"operations"`
 }
 
-// These types describe virtual services, real servers and parts of them. All except Virtual are aliases of types in
-// package view.
+// These types describe virtual services, their servers and the last results of checks. All except Virtual are aliases
+// of types in package view.
 type (
 	Virtual  view.Virtual
 	Server   = view.Server
@@ -168,7 +169,8 @@ func roleOf(s *view.Snapshot) string {
 	return "active"
 }
 
-// ListOrders sorts orders. It marks an order as lost if its server or virtual service is not configured.
+// ListOrders returns orders as a sorted list. It marks an order as lost if its server, virtual service or address is
+// not configured.
 func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 	known := map[lvs.Backend]string{} // the name of the server; "" for a virtual service or an address
 	for v, s := range now.Each() {

@@ -65,7 +65,7 @@ type line struct {
 	text, style string
 	server      bool // the line shows a server
 	fine        bool // a server with nothing to report
-	besides     bool // a healthy server whose virtual service has others that are not
+	besides     bool // the server's virtual service is in trouble
 }
 
 const (
@@ -105,7 +105,7 @@ func (s *Screen) head(at time.Time) []line {
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
 // body returns the lines of all virtual services and their servers, with the most trouble first. If there is not enough
-// room, servers with the same reason share one line.
+// room, servers or virtual services in trouble for the same reason share one line.
 func (s *Screen) body(room int) []line {
 	lines := s.services(nil)
 	if len(lines) <= room {
@@ -131,8 +131,8 @@ func (s *Screen) body(room int) []line {
 	return append(lines, s.services(reported)...)
 }
 
-// services returns the lines of all virtual services and of their servers. It leaves out servers whose reason has
-// already been reported.
+// services returns the lines of all virtual services and of their servers. It leaves out healthy fallback servers, and
+// servers whose reason has already been reported.
 func (s *Screen) services(reported map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})

@@ -103,7 +103,7 @@ func (t page) server(r *Row, now time.Time) {
 		name = ""
 	}
 	weight, active := Number(r.Weight), Number(r.Active)
-	if s.State == "fallback" { // a fallback has only words, unless it was changed by hand
+	if s.State == "fallback" { // no numbers, except a weight that was changed by hand
 		active = ""
 		if !s.ByHand {
 			weight = ""
@@ -156,8 +156,8 @@ func Short(d time.Duration) string {
 // UpFor returns how long the daemon has run.
 func (r *Report) UpFor() string { return shortSeconds(r.Up) }
 
-// lasted returns how long something has been as it is: by its seconds, which are right even if the clock was set since,
-// or by its beginning if a former version does not tell them.
+// lasted returns how long a state has lasted: its seconds, which are right even if the clock was set since, or the time
+// since it began, if a daemon of a former version does not report the seconds.
 func lasted(seconds float64, since, now time.Time) string {
 	if seconds > 0 {
 		return shortSeconds(seconds)

@@ -20,7 +20,7 @@ type Why struct {
 	Zone    Zone      `json:"utc_offset,omitempty"`
 	Started time.Time `json:"started"` // when the daemon started: nothing is known from before
 	Role    string    `json:"role"`    // active or standby
-	Servers []Case    `json:"servers"` // the requested servers; none: no server has that name
+	Servers []Case    `json:"servers"` // the requested servers; empty if no server has that name
 }
 
 // Case describes a server of a virtual service.
@@ -42,7 +42,8 @@ type Entry struct {
 	Times uint32    `json:"times"`
 	// What happened. A check had a result that counts (passed, failed) or one that does not (shortage, unjudged,
 	// stalled, braked). The results had a consequence (up, down, held, let-go). The table was changed (add, edit,
-	// remove). An operator did something (order, changed).
+	// remove). An operator gave or ended an order (order). Something else changed (changed), such as the server's
+	// own report or its weight by hand.
 	What   string `json:"what"`
 	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
 	Check  string `json:"check,omitempty"`  // which of several checks: https 443
@@ -65,7 +66,7 @@ func NewWhy(s *view.Snapshot, started time.Time) *Why {
 			w.Servers = append(w.Servers, Case{v.ID, v.Title, isFallback, *r, known.Error, known.Guard,
 				about, entries(r, v.Rule.Of)})
 		}
-		known.Fallback = nil // those that are asked for follow
+		known.Fallback = nil // the fallback servers that were requested follow
 		for _, row := range known.Rows() {
 			add(row.Server, false)
 		}

@@ -2,8 +2,8 @@ package status
 
 import "time"
 
-// Zone is the director's time zone as an offset from UTC, "+01:00"; "" if unknown. The director's own texts have their
-// times in it, so what a command prints around them has, too.
+// Zone is the director's time zone as an offset from UTC, "+01:00"; "" if unknown. The director's own texts give times
+// in this zone, so commands print all times in it.
 type Zone string
 
 const offset = "-07:00" // the form of a Zone
@@ -13,7 +13,8 @@ func ZoneHere() Zone { return zoneOf(time.Now()) }
 
 func zoneOf(t time.Time) Zone { return Zone(t.Local().Format(offset)) }
 
-// at returns the zone, or time.Local if this process is in it now, because time.Local also knows its other offsets.
+// at returns the zone. If this process is in it now, or if it is unknown, at returns time.Local, which also knows the
+// offsets at other times of the year.
 func (z Zone) at(now time.Time) *time.Location {
 	there, err := time.Parse(offset, string(z))
 	if err != nil || z == zoneOf(now) {
