@@ -1,5 +1,5 @@
 // Package page shows the report of a running daemon as HTML, for people with a browser. It only reads reports. All HTML
-// is made here. To update the page, its script requests the same address again and copies the changed parts.
+// is made here. To update the page, its script requests the same address again and replaces all below the header.
 package page
 
 import (

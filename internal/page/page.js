@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-	// Milliseconds: between two readings, in the background too; for one of them, for a change.
+	// Milliseconds: between two readings, and in the background; the limit of one; how long a change is marked.
 	const every = 3000, rarely = 30000, limit = 10000, marked = 15000;
 	const changed = new Map(); // when, by the names of rows
 	const said = document.getElementById("said"), pause = document.getElementById("pause"), form = document.forms[0];
@@ -38,8 +38,8 @@
 		lags("stale", "No answer since " + answered + ": " + why);
 	};
 
-	// Takes the document at this address over. Only its title is taken while text is marked, which would be lost, and in
-	// the background: who comes back sees all that changed.
+	// Takes over the document at this address. In the background, and while text is marked, which would be lost, it takes
+	// only the title: whoever comes back then sees all that changed.
 	const show = (text, compares) => {
 		const page = new DOMParser().parseFromString(text, "text/html");
 		const old = document.querySelector("main"), fresh = page.querySelector("main");

@@ -15,7 +15,7 @@ import (
 const (
 	maxServers  = 200
 	maxServices = 2500
-	maxOpened   = 200 // in groups that open
+	maxOpened   = 200 // in all groups that open, but at least 5 in each
 )
 
 // table is a list of rows, of which one page is shown.
