@@ -77,9 +77,11 @@ var errOwnExpired = errors.New("our certificate has expired")
 
 // OwnFault puts an error into words if its cause is that our own certificate has expired and the server refuses it.
 func (c *Conn) OwnFault(err error) error {
+	if c.own == nil || time.Now().Before(c.own.NotAfter) {
+		return err
+	}
 	var alert *net.OpError
-	if c.own == nil || time.Now().Before(c.own.NotAfter) || !errors.As(err, &alert) ||
-		alert.Op != "remote error" || !strings.Contains(alert.Error(), "certificate") {
+	if !errors.As(err, &alert) || alert.Op != "remote error" || !strings.Contains(alert.Error(), "certificate") {
 		return err
 	}
 	return NewFault(errors.Join(errOwnExpired, err), "%s expired on %s", ourCertificate, Day(c.own.NotAfter))
