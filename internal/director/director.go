@@ -150,6 +150,10 @@ func (d *Director) loop(ctx context.Context, e core.Effects) {
 		if !e.Next.IsZero() {
 			next.Reset(time.Until(e.Next))
 		}
+		due := next.C
+		if len(d.pool.Results()) > 0 { // first: what is due may take long, and be due again at its end
+			due = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -175,7 +179,7 @@ func (d *Director) loop(ctx context.Context, e core.Effects) {
 			d.core.Recheck()
 		case <-d.claims:
 			d.core.Claimed(time.Now())
-		case <-next.C:
+		case <-due:
 		case <-pulse.C:
 			d.alive()
 		}
