@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -54,10 +55,13 @@ const (
 )
 
 func readSockets(r io.Reader, state string, do func(from, to netip.AddrPort)) error {
-	lines := bufio.NewScanner(r)
+	lines, part := bufio.NewScanner(r), []byte(" "+state)
 	for n := 0; lines.Scan(); n++ {
 		if n == maxSockets {
 			return fmt.Errorf("more than %d", maxSockets)
+		}
+		if !bytes.Contains(lines.Bytes(), part) { // there may be many in another state
+			continue
 		}
 		words := strings.Fields(lines.Text())
 		if len(words) < 4 || words[3] != state {
