@@ -58,8 +58,11 @@ func (e *examiner) settlePath(v *virtual, line int) {
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
 	if done.Over && v.IsOurs() {
-		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because this server passed: "+
-			v.user(v.Paths[line].Newest).s.entry.Name())
+		why := fmt.Sprintf("no server fails only through %s any more", cfg.CheckVIP)
+		if newest := v.user(v.Paths[line].Newest); newest.j.Passed {
+			why = "this server passed: " + newest.s.entry.Name()
+		}
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because "+why)
 	}
 	e.judgeAccused(v, done.Judged)
 	for _, at := range done.Asked {
