@@ -64,7 +64,7 @@ func readMailServer(v *value) string {
 		v.bad("is not a mail server; it must be a host name or address without quotes")
 	}
 	if host != v.text {
-		v.warn(loose, "of %q only the host %q is used; mail goes to port 25", v.text, host)
+		v.warn(loose, "of %q only the host %q is used; the port is that of smtpport, or 25", v.text, host)
 	}
 	return host
 }

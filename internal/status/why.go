@@ -120,7 +120,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
 			history.Shortage: "not believed because this machine lacks what the check needs: " + e.Detail,
 			history.Unjudged: "not judged: " + e.Detail,
-			history.Withheld: "not believed because every server that was up failed only through the " +
+			history.Withheld: "not believed, or not yet, because it failed only through the " +
 				"virtual address: " + e.Detail,
 			history.Stalled: "not believed because this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
 				"; checked again at once",
