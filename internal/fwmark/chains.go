@@ -59,7 +59,7 @@ func after(rule string, options ...string) string {
 type generation struct {
 	number int
 	chain  string
-	rules  []string // its rules, in the form of lineOf
+	rules  []string // as normal returns them
 	jumps  []string // the rules of PREROUTING that jump to it, as printed
 }
 
@@ -115,7 +115,7 @@ func (s *state) readJumps(rules []string) {
 }
 
 // current returns the chain of the generation that needs no change, or "". Such a generation has exactly the rules of
-// want and one jump, and only jumps of other daemons precede that jump.
+// want and one jump. Before the first jump to any of our chains, there are only jumps of other daemons.
 func (s *state) current(want []string) string {
 	for _, g := range s.generations {
 		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
@@ -128,7 +128,7 @@ func (s *state) current(want []string) string {
 
 // changes returns the commands that give our chains exactly the desired rules. It returns none if nothing differs. The
 // commands add a generation with the desired rules if there is none, and then remove the other generations. The new
-// jump comes after the old ones, so that the new generation sets the mark while both exist.
+// jump comes after our old ones at the front of PREROUTING, so that the new generation sets the mark while both exist.
 func (s *state) changes(want []string) (commands []command) {
 	keep := s.current(want)
 	if keep == "" && len(want) > 0 {
@@ -185,7 +185,7 @@ func (l listing) leading(to string) string {
 	return ""
 }
 
-// reachable returns some chains, such as PREROUTING, and all chains that can be reached from them.
+// reachable returns the given chains and all chains that can be reached from them.
 func (l listing) reachable(chains ...string) []string {
 	for i := 0; i < len(chains); i++ {
 		for _, rule := range l[chains[i]] {

@@ -11,7 +11,7 @@ type report []string
 func (r *report) add(format string, args ...any) { *r = append(*r, fmt.Sprintf(format, args...)) }
 
 // damage describes changes by other programs, by hand, or by an interrupted run. If known is true, set contains the
-// rules of the last Sync. Otherwise damage reports only states that Sync never leaves.
+// rules of the last Sync. Otherwise damage reports only what a successful Sync never leaves.
 func damage(now state, known bool, set []string) []string {
 	var lines report
 	used := now.used()

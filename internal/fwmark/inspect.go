@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// BackEnd is the part of the kernel in which a program keeps its rules. A program sees only the rules of its own back
-// end, but packets pass the rules of all back ends.
+// BackEnd is the part of the kernel in which a program keeps its rules. A program of iptables sees only the rules of
+// its own back end, but packets pass the rules of all back ends.
 type BackEnd string
 
 // The back ends.
@@ -26,7 +26,7 @@ var backEnds = []BackEnd{Legacy, NFT}
 
 // Machine lists the rules on this machine that set or use firewall marks.
 type Machine struct {
-	BackEnd  BackEnd   // the back end of iptables; empty: not installed
+	BackEnd  BackEnd   // the back end of iptables; empty: unknown, or not installed
 	Settings []Setting // rules for incoming packets, before IPVS gets them
 	Outgoing []Setting // rules for packets that this machine sends
 	Routing  []RoutingRule
@@ -35,15 +35,15 @@ type Machine struct {
 	Unread   []string // what could not be read, with reasons
 }
 
-// NothingSets reports whether no rule on this machine sets the given mark, or a bit of it, for packets of a family. It
-// is false if some rules could not be read.
+// NothingSets reports whether no rule for incoming packets gives packets of a family the given mark, or some of its
+// bits without clearing others. It is false if some rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	sets := func(s Setting) bool { return s.agrees(mark, wholeMark, ipv6, s.Restores || s.Unclear) }
 	return len(m.Unread) == 0 && !slices.ContainsFunc(m.Settings, sets)
 }
 
 // Setting is a rule that sets the mark of packets. It is in the chain PREROUTING, INPUT or OUTPUT of the table mangle
-// or raw, in a chain that can be reached from there, or in a chain of nft at the same hooks.
+// or raw, in a chain of nft at one of these hooks or at ingress, or in a chain that can be reached from one of those.
 type Setting struct {
 	BackEnd    BackEnd
 	IPv6       bool   // with Native: in an ip6 table
@@ -68,8 +68,9 @@ func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
 	return s.agrees(mark, bits, ipv6, s.Restores)
 }
 
-// agrees reports whether a rule sets some of the 1 bits of a mark for packets of a family, and no bit of it to another
-// value. anyValue: the values that the rule sets are not known, and may be those. It compares only the given bits.
+// agrees reports whether a rule applies to packets of a family, sets at least one of the 1 bits of a mark, and sets no
+// bit to another value than the mark has. It compares only the given bits. anyValue means that the values set by the
+// rule are not known, so they may be those of the mark.
 func (s Setting) agrees(mark, bits uint32, ipv6, anyValue bool) bool {
 	bits &= s.Mask
 	return s.isOf(ipv6) && mark&bits != 0 && (anyValue || (s.Mark^mark)&bits == 0)
@@ -95,7 +96,8 @@ func (s Setting) String() string {
 }
 
 // Diverts describes a rule that may prevent this machine's packets with the given mark from reaching the service for
-// it. It returns "" if there is none. It prefers rules that are sure to change the mark of packets, or their route.
+// it. It returns "" if there is none. It prefers a rule that is known to set the mark of outgoing packets; only for
+// such a rule, sure is true. Next come rules of `ip rule`, and last rules with Unclear or ByMap.
 func (m Machine) Diverts(mark uint32, ipv6 bool) (rule string, sure bool) {
 	for _, s := range m.Outgoing {
 		if !s.isOf(ipv6) {
@@ -155,7 +157,8 @@ func backEndHere(ctx context.Context) BackEnd {
 	return backEndOf(ctx, path)
 }
 
-// backEndOf returns the back end of a program, or "" if it is unknown. Before version 1.8 iptables had only one.
+// backEndOf returns the back end of a program, or "" if it is unknown. Before version 1.8, iptables had only the legacy
+// one.
 func backEndOf(ctx context.Context, path string) BackEnd {
 	version, err := run(ctx, path, "--version")
 	switch {
@@ -218,7 +221,8 @@ func (l listing) hasRules() bool {
 	return false
 }
 
-// settings returns the rules of a table that set marks, for some chains and all chains that can be reached from them.
+// settings returns the rules that set marks, in the given chains of a table and all chains that can be reached from
+// them.
 func (l listing) settings(table string, b BackEnd, ipv6 bool, from ...string) (list []Setting) {
 	for _, chain := range l.reachable(from...) {
 		for _, rule := range l[chain] {

@@ -15,10 +15,10 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// tables are the mangle tables of one family.
+// tables gives access to the mangle table of one family.
 type tables interface {
-	// list reads every chain. If idle is set, list loads no module, and the listing is empty if this machine can't
-	// have the table.
+	// list reads every chain. If idle is set, list loads no module, and the listing is empty if the table can't be
+	// read, unless the failure may be temporary.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }
@@ -123,7 +123,7 @@ func passing(err error) bool {
 		strings.Contains(err.Error(), "xtables lock")
 }
 
-// run runs iptables and waits for it to end, but no longer than patience.
+// run runs iptables after the previous run has ended. It waits for both no longer than patience.
 func (x *xtables) run(ctx context.Context, c command) error {
 	what := x.program + " -t " + mangle + " " + c.String()
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, &subprocess.TimeoutError{Limit: patience})

@@ -51,7 +51,7 @@ func lineOf(l lvs.MarkRule) string {
 }
 
 // normal returns a rule of `iptables -S` in the form of lineOf. Equal rules then have equal texts, whichever back end
-// or version of iptables printed them. It does not change a rule that is not ours.
+// or version of iptables printed them. It does not change a rule that lineOf can't express.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {

@@ -16,7 +16,7 @@ func SourceNAT(ctx context.Context) (rule string, err error) {
 		for _, ipv6 := range []bool{false, true} {
 			path, err := b.find(here, ipv6)
 			if err != nil || b == NFT && noNFT != nil {
-				continue // no daemon here sets such rules
+				continue // no program here sets such rules
 			}
 			table, err := listPresent(ctx, path, b, "nat", ipv6)
 			if err != nil {

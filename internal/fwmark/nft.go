@@ -24,7 +24,7 @@ type nftObject struct {
 	Family, Table string
 	Name, Hook    string // of a chain; a map has a name, too
 	Elem          json.RawMessage
-	Chain         string // the fields below are of a rule
+	Chain         string // this field and those below are of a rule
 	Handle        int
 	Expr          []nftExpression
 }
@@ -55,7 +55,7 @@ func (m *Machine) parseNFT(out []byte) error {
 	}
 	var in, sent []string // the chains for incoming packets, and for packets that this machine sends
 	rules, maps := map[string][]nftObject{}, map[string]json.RawMessage{}
-	for _, o := range ruleset.Objects { // each chain is in one of them at most
+	for _, o := range ruleset.Objects { // each is at most one of the three: the others are empty
 		c, r := o.Chain, o.Rule
 		switch c.Hook {
 		case "prerouting", "ingress", "input":

@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// ReadRouting reads the routing rules that `ip -json rule` prints (ip-rule(8)).
+// ReadRouting reads the routing rules that use marks, as `ip -json rule` prints them (ip-rule(8)).
 func (m *Machine) ReadRouting(ctx context.Context) {
 	path, err := subprocess.Find("ip")
 	if err != nil {

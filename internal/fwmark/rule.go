@@ -1,5 +1,5 @@
 // Package fwmark keeps rules in the mangle table that set the firewall marks of packets (iptables-extensions(8), MARK).
-// The rules are in the daemon's own chain.
+// The rules are in the daemon's own chain. The package also finds the rules of other programs that set or use marks.
 package fwmark
 
 import (

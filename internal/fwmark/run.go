@@ -13,7 +13,8 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// A program must exit within patience, and may print at most maxOutput bytes. Ten thousand rules take 1 MB.
+// A program must exit within patience, and may print at most maxOutput bytes. Ten thousand rules take 1 MB. Of what it
+// prints to standard error, maxError bytes are kept.
 const (
 	patience  = 10 * time.Second
 	maxOutput = 16 << 20

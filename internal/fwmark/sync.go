@@ -29,11 +29,11 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 // rules are desired, Sync removes our chains. Packets that both the old and the new rules mark are also marked during
 // the change, even if the daemon is killed. In that case the next Sync finishes the change.
 //
-// It returns a line for each difference from the state that the last Sync left. The first Sync returns a line for each
-// remnant of an interrupted run. Sync tries both families independently. If a rule can't be set, no rule of its family
-// changes. If the table of a family that needs no rules can't be read, Sync still succeeds if it sets the rules of the
-// other family. The next Sync then tries to read that table again. Reading takes 2 ms. A change runs iptables once for
-// each rule, which takes 3 to 6 s for 1000 rules.
+// It returns a line for each difference from the state that the last Sync left. The first Sync, and one after a
+// failure, returns a line for each remnant of an interrupted run. Sync tries both families independently. If a rule
+// can't be set, no rule of its family changes. If the table of a family that needs no rules can't be read, Sync still
+// succeeds if it sets the rules of the other family. The next Sync then tries to read that table again. Reading takes 2
+// ms. A change runs iptables once for each rule, which takes 3 to 6 s for 1000 rules.
 func (f *Firewall) Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error) {
 	var (
 		found    []string
@@ -67,7 +67,8 @@ type family struct {
 // isIdle reports whether no rules are wanted and the last Sync left none.
 func (f *family) isIdle(want []string) bool { return len(want) == 0 && len(f.set) == 0 }
 
-// sync reads and changes the table until it has the desired rules. If nothing differs, sync reads the table once.
+// sync reads and changes the table until it has the desired rules. If nothing differs, sync reads the table once, or
+// not at all if no rules are wanted and the last sync left none.
 func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	known, idle := f.known, f.isIdle(want)
 	if known && idle {
