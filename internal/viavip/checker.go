@@ -35,11 +35,11 @@ type check struct {
 	timeout      time.Duration
 
 	began   time.Time
-	now     passage       // the one of the last check
+	now     passage       // of the last check
 	void    string        // why the last answer through the virtual address was void
-	usual   time.Duration // how long the last success through it took
-	passed  bool          // according to the last answer that counted
-	missing bool          // according to it, the server answers only at its own address
+	usual   time.Duration // how long the last success through the virtual address took
+	passed  bool          // the last answer that counted was a success
+	missing bool          // the server answers only at its own address, according to that answer
 }
 
 // New makes the check of a Spec whose Through is set. build makes a check at one address.
@@ -236,8 +236,8 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 // fails reports whether a result is a failure that counts.
 func (c *check) fails(r checker.Result) bool { return c.void == "" && !r.OK && r.Conclusive() }
 
-// again checks a failed server once more, over a connection that its service counts. Only after that does the failure
-// count.
+// again checks a failed server once more, over a connection that its service counts. It returns the new result, or the
+// first one if the second failed because limit had passed.
 func (c *check) again(ctx context.Context, first checker.Result, limit time.Duration) checker.Result {
 	began := time.Now()
 	r := c.ask(ctx, limit)

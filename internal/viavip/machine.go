@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine holds the addresses of this machine.
+// machine holds the addresses and devices of this machine.
 type machine struct {
 	devices map[netip.Addr]net.Interface
 	byIndex map[int]net.Interface
@@ -26,7 +26,7 @@ func (m *machine) at(when time.Time) *machine {
 		return m
 	}
 	m.read, m.devices, m.byIndex = time.Now(), map[netip.Addr]net.Interface{}, map[int]net.Interface{}
-	all, _ := net.Interfaces() // without them no address is known, and a failure counts less
+	all, _ := net.Interfaces() // without them a failure counts even if rp_filter drops the answer
 	addrs := Addresses()
 	for _, i := range all {
 		m.byIndex[i.Index] = i

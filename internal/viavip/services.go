@@ -1,6 +1,6 @@
-// Package viavip checks real servers in the way that clients reach them: through a virtual address and IPVS. For each
-// server there is a private service of IPVS, which forwards to that server alone. The mark on a check's socket selects
-// the service.
+// Package viavip checks real servers the way clients reach them: through a virtual address and IPVS. For each server
+// there is a private service of IPVS, which forwards to that server alone. The mark on a check's socket selects the
+// service.
 package viavip
 
 import (
@@ -27,15 +27,15 @@ const (
 	setTimeout   = 5 * time.Second  // how long a reload waits for the table
 	wayRenewed   = time.Minute      // after this time the path of a check is tested again; after a failure at once
 	eachRenewed  = 20 * time.Second // the same if several checks use one service
-	summedUp     = 5 * time.Second  // the kernel adds up its counters every two; a check may come just before
+	summedUp     = 5 * time.Second  // the kernel adds up its counters every 2 s; a check may come just before
 )
 
 const (
-	countedBy = 100 * time.Millisecond // after this time a connection that was not counted is made a last time
+	countedBy = 100 * time.Millisecond // the pause before the last of maxTries connections
 	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
 	fewTries  = 2                      // the same while ports are scarce, because each connection takes one
 	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
-	lateLimit = overtime / 4           // after a longer wait for the table a failure proves nothing
+	lateLimit = overtime / 4           // after a longer wait for the table a timeout proves nothing
 	firstUser = uint16(1024)           // the first port that is not reserved
 )
 
@@ -59,7 +59,7 @@ type Options struct {
 	Table  ipvsctl.Client                               // used by one goroutine at a time
 	Former []ipvsctl.PrivateService                     // what the previous daemon may have left
 	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
-	Taken  func(context.Context) func(mark uint32) bool // the marks of others; called to choose a mark
+	Taken  func(context.Context) func(mark uint32) bool // whether others use a mark; called by Set
 	Config string                                       // the configuration, as a word of a shell
 	// Diverts names a rule that may send packets with a mark elsewhere; "" for none.
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) (rule string, sure bool)
@@ -75,10 +75,10 @@ type Services struct {
 	knock func(netip.AddrPort, wire.Via) error // wire.Knock
 
 	Options
-	all     map[ipvsctl.PrivateService]*service // the services by their keys, without their marks
+	all     map[ipvsctl.PrivateService]*service // each service, by its PrivateService with mark 0
 	taken   func(mark uint32) bool
 	used    map[uint32]bool        // further marks that are not free
-	next    map[lvs.Forward]uint32 // from which on a mark may be free, until the next Set
+	next    map[lvs.Forward]uint32 // the lowest mark that may be free, until the next Set
 	virtual map[netip.Addr]bool    // the addresses that clients send to
 	saved   bool                   // all services in all are recorded
 	machine
@@ -87,7 +87,7 @@ type Services struct {
 // service is a private service, which is not necessarily in the table yet.
 type service struct {
 	ipvsctl.PrivateService
-	ours   bool // the service with its mark in the table is ours
+	ours   bool // the service that has this mark in the table is ours
 	*entry      // a new one each time that the service is made; nil before
 }
 
@@ -96,7 +96,7 @@ type entry struct {
 	present     atomic.Bool // false once it may not be there
 	connections uint32      // connections that the kernel remembers, as last read
 	packets     uint64      // all packets that arrived, as last summed up
-	moved       time.Time   // when more of them were found than before
+	moved       time.Time   // when new packets or a new connection were last found
 	of          *passage    // the path of the last check
 	shared      bool        // several checks use it
 	restored    bool        // it was lost before, and no check failed since
@@ -108,11 +108,11 @@ type passage struct {
 	via    wire.Via
 	looked time.Time // when the source was found; zero: packets may not come to the service
 	before Kernel    // at the end of the previous check, if that failed
-	stray  error     // why they don't; nil when they do
-	seen   time.Time // when that was found
+	stray  error     // why no connection was counted; nil once one was
+	seen   time.Time // when stray was found
 	// the service counted the connections of the last check
 	counted bool
-	crowded bool // the last one that it counted was not the first that was made: the kernel remembers many ports
+	crowded bool // the first connection was not counted, but a later one was: the kernel remembers many ports
 }
 
 // lose notes that a service may no longer be in the table.
@@ -167,7 +167,7 @@ type turn struct {
 // do makes a change to the table.
 func (t turn) do(op lvs.Op) error { return t.Table.Do(t.ctx, op)[0] }
 
-// with waits for a turn, and passes it to f.
+// with waits for a turn, at most for lineTimeout, and passes it to f. The turn's context ends after limit.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
@@ -183,8 +183,9 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) e
 }
 
 // Set chooses and records the marks for these paths, and removes all other services. A check that still uses a removed
-// service is void. The keys are the virtual services of the configuration. If a service can't be made, its checks try
-// again. If one can't be removed, the next Set tries again.
+// service is void. The keys are the virtual services of the configuration. Checks make the services. If no mark is free
+// for a service, its checks are void until a later Set finds one. If a service can't be removed, the next Set tries
+// again.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
@@ -217,7 +218,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.K
 	})
 }
 
-// Close removes all services within setTimeout. Checks that still run are void.
+// Close removes all services. It takes at most lineTimeout and setTimeout. Checks that still run are void.
 func (s *Services) Close(ctx context.Context) {
 	s.on.Store(false)
 	s.Set(ctx, nil, nil)
@@ -305,7 +306,7 @@ type sight struct {
 	free   bool // it has no destinations other than the one that this program adds
 }
 
-// look reads services, with one request for each.
+// look reads services, with one request for each, and updates what is known about them.
 func (t turn) look(all ...*service) ([]sight, error) {
 	seen, keys := make([]sight, len(all)), make([]lvs.Key, len(all))
 	for i, sv := range all {
@@ -413,7 +414,8 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 
 // strays finds out why no connection of a check is counted. If no rule is sure to divert them, their source ports may
 // be the reason. To find out, it makes a connection to another destination port, which is new from any source port. If
-// a rule is sure to, that proves nothing: the rule may be for the port of the check.
+// a rule is sure to divert them, it makes none: a rule that is only for the port of the check would not divert that
+// connection.
 func (t turn) strays(p *passage) error {
 	rule, sure := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)
 	n := &counting{Services: t.Services, p: p}
@@ -434,7 +436,7 @@ type counting struct {
 	judged chan error        // its result
 	left   chan struct{}     // closed when the check no longer has its turn at the table
 	err    error             // why a connection proves nothing
-	waited time.Duration     // how long connections waited for the table, of the timeout of their check
+	waited time.Duration     // the longest wait of a connection for the table, within the timeout of its check
 }
 
 // check begins a check in a turn, and returns its result. The check's first connection is counted in that turn, so that
@@ -469,7 +471,7 @@ func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result
 	return r, n.err
 }
 
-// start sends the first packet of a connection.
+// start sends the first packet of a connection: in the turn of check or, once that has ended, in a turn of its own.
 func (n *counting) start(send func() error) error {
 	began := time.Now()
 	defer func() { n.waited = max(n.waited, time.Since(began)) }()
