@@ -26,13 +26,13 @@ type Connection struct {
 	Virtual    netip.AddrPort // the address that the client uses; see Mark for the template of a mark service
 	Dest       netip.AddrPort // the server that answers
 	State      string         // as the kernel names it: ESTABLISHED, UDP, NONE, ASSURED
-	Expires    time.Duration  // whole seconds
+	Expires    time.Duration  // the time left, in whole seconds
 	Engine     string         // persistence engine of a template; "" for none
 	EngineData string         // the engine's key of the client; any bytes, because they come from the network
 }
 
 // Template reports whether c is a template. The client port is 0 in templates. In other entries it is 0 only for FTP
-// data connections whose port is not known yet.
+// data connections whose port is not known yet; their state is LISTEN.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
 // Mark returns the mark in the template of a mark service. Such a template contains the mark instead of an address. For

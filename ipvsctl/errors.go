@@ -8,9 +8,9 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// OpError is a failed request to a table. It wraps the kernel's errno.
+// OpError is a failed request to a table. It wraps the kernel's errno if the kernel refused the request.
 type OpError struct {
-	Op   string // the change as arguments of ipvsadm, or "open" or "read"
+	Op   string // the change as arguments of ipvsadm; otherwise "open", or what was to be read
 	Err  error
 	Hint string // a likely cause, for a person; "" if Err is enough
 }
@@ -75,7 +75,7 @@ func (m absentModule) Unwrap() error { return syscall.ENOENT }
 const hintPermission = "this needs root, or the capability CAP_NET_ADMIN"
 
 // IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
-// It also returns true if the module ip_vs was unloaded. The next request loads it again.
+// It also returns true if the module ip_vs is not loaded. The next request tries to load it.
 func IsMissing(err error) bool {
 	var module absentModule
 	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)

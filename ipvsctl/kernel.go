@@ -55,13 +55,13 @@ type conn struct {
 type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait
-	family  uint16        // the number of IPVS
+	family  uint16        // the number of the netlink family IPVS
 	raw     bool          // see call
 
 	out    []byte // queued requests
 	last   int    // the start of the last queued request
 	queued uint32 // the number of queued requests
-	seq    uint32 // the number of the last one
+	seq    uint32 // the sequence number of the last one
 	in     []byte // room for answers
 }
 
@@ -231,7 +231,7 @@ func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error
 }
 
 // exchange sends the queued requests, and calls answer with the attributes of each message in the replies. ended
-// contains the result of each request, and err is a failure of the sockets.
+// contains the result of each request, and err is a failure of the sockets or of answer.
 //
 // The kernel handles the requests one by one, reports each failure, and acknowledges the last request. All others
 // succeeded.
@@ -270,8 +270,8 @@ func (g *genl) call(sends bool, p []byte) (n int, err error) {
 	return n, cmp.Or(waited, err)
 }
 
-// receive reads the kernel's next messages, and reports whether the last request has ended. first is the number of the
-// first request.
+// receive reads the kernel's next messages, and reports whether the last request has ended. first is the sequence
+// number of the first request.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
 	n, err := g.call(false, g.in)
 	if err != nil {

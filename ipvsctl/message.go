@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These are commands of linux/ip_vs.h (IPVS_CMD_*). Like all constants below, they are in the order of its
+// These are commands of linux/ip_vs.h (IPVS_CMD_*). Like the attributes below, they are in the order of its
 // enumerations.
 const (
 	cmdGetService = iota + 4

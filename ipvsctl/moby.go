@@ -48,7 +48,7 @@ func openMoby(family uint16) (moby, error) {
 	return moby{handle}, nil
 }
 
-// setFamily waits for requests of the library only if the number is a new one.
+// setFamily sets mobyFamily. Only if the number is a new one, it waits until no request of the library is running.
 func setFamily(family int) {
 	asking.RLock()
 	known := mobyFamily == family

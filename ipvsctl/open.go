@@ -12,12 +12,12 @@ import (
 // Kernel is the name of the kernel's table in --ipvs.
 const Kernel = "kernel"
 
-// Access contains the clients of one table. Connect or the first request opens a client. Clients do not wait for each
-// other. A field is nil if the table does not support it.
+// Access provides the Clients of one table. Each is opened by Connect or by its first request, and does not wait for
+// the others. Fields that a table does not support have their zero value.
 type Access struct {
 	Client         // the client of the director, or of a command
 	Live    Client // reads counters, for several goroutines; nil: only this process has the table
-	Private Client // for the private services of a daemon's checks; nil with Live
+	Private Client // for the private services of a daemon's checks; nil if Live is nil
 	// Connections is EachConnection, or nil if Live is nil.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)
 	// InOrder returns the destinations of a service in the order of the kernel's list. The field is nil if Live is
@@ -36,7 +36,7 @@ func Open(name string) (Access, error) {
 		own := &kernel{}
 		return Access{
 			Client: own, Live: &kernel{},
-			Private:     &kernel{raw: true}, // there is one request for each answer
+			Private:     &kernel{raw: true}, // it makes many short requests, see raw
 			Connections: EachConnection, InOrder: own.inOrder, Absent: absent, Machine: true,
 		}, nil
 	}

@@ -105,10 +105,10 @@ func (g *genl) read(table lvs.Table) error {
 
 // dests reads the destinations of a service. A missing service has none.
 func (g *genl) dests(s *lvs.VirtualService) error {
-	if g.seq%lvs.Batch == 0 { // one of many
+	if g.seq%lvs.Batch == 0 { // it may be one of many requests, which need more time
 		g.wait()
 	}
-	found := map[netip.AddrPort]lvs.Dest{} // a service may appear twice
+	found := map[netip.AddrPort]lvs.Dest{} // a destination may appear twice
 	s.Counters = map[netip.AddrPort]lvs.Counters{}
 	err := g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)

@@ -25,19 +25,19 @@ func isPrivate(s *lvs.VirtualService) bool {
 	return s.Key.Mark >= FirstPrivate && s.Key.Mark <= LastPrivate && s.Settings == Private.Stored(s.Key.IPv6)
 }
 
-// Client reads and changes one table. Only one goroutine at a time may use it.
+// Client reads and changes one table. Only one goroutine at a time may use it, except for Access.Live.
 type Client interface {
 	// Connect opens the table, or returns the reason why it can't. Without Connect, the first request opens the
 	// table.
 	Connect(ctx context.Context) error
 	// Read returns the whole table, including services of other programs, as a copy that the caller may keep. The
-	// kernel returns the table in parts, so an entry that another program changes meanwhile may be missing or in
-	// its old state. Read omits private services, because each would cost a request.
+	// kernel returns the table in parts, so what another program changes meanwhile may be missing or in its old
+	// state. Read omits private services, because each would cost a request.
 	Read(ctx context.Context) (lvs.Table, error)
 	// Do makes changes in the given order, and returns the result of each change: nil or an *OpError. A failed
-	// change does not stop later ones. An addition of an existing entry becomes an edit, unless Op.New is set. The
-	// removal of a missing service succeeds. An edit of a missing entry and the removal of a missing destination
-	// fail, see IsMissing. One call must not change a destination twice.
+	// change does not stop later ones. If the service or destination exists, an addition becomes an edit, unless
+	// Op.New is set. The removal of a missing service succeeds. The edit of a missing service or destination and
+	// the removal of a missing destination fail, see IsMissing. One call must not change a destination twice.
 	Do(ctx context.Context, ops ...lvs.Op) []error
 	// Services returns the destinations of the given services with their counters. A missing service has none.
 	// After an error, the table contains only the services that had been read.
