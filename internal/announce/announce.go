@@ -99,7 +99,8 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 	return places, a.record(next)
 }
 
-// claim plans and records the change of each address. It does not change addresses that another daemon has recorded.
+// claim plans and records the change of each address. It leaves an address that another daemon has recorded to that
+// daemon, unless we recorded it first.
 func (a *Announcer) claim(now state, foreign map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)

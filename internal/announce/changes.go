@@ -55,10 +55,11 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive waits for one change. It waits no longer than wait, unless wait is 0.
+// receive waits for one change, for no longer than wait unless wait is 0. If the change is that a device went down, it
+// calls forget.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
-	_ = socket.SetReceiveTimeout(&timeout) // this has no error
+	_ = socket.SetReceiveTimeout(&timeout) // it can't fail
 	messages, _, err := socket.Receive()
 	for _, m := range messages {
 		if m.Header.Type == unix.RTM_NEWLINK {

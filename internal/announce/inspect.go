@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Fault describes a device that can't have addresses, or an address that should not be on its device.
+// Fault describes a device that can't be used to announce addresses, or an address that should not be on its device.
 type Fault struct {
 	Device string
 	Addr   netip.Prefix // the zero Prefix if the fault is the device's
@@ -19,9 +19,9 @@ type Fault struct {
 	Command string // the command that fixes it; "" if no command does
 }
 
-// Inspect finds devices that can't have their addresses, desired addresses that are on other devices too, and addresses
-// from daemons that no longer run. It changes nothing. For an Announcer that is used only to inspect, save may
-// be nil, and claims must return the addresses of all running daemons.
+// Inspect finds devices that can't be used to announce addresses, desired addresses that are also on other devices, and
+// addresses from daemons that no longer run. It changes nothing. For an Announcer that is used only to inspect, save
+// may be nil, and claims must return the addresses of all running daemons.
 func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {

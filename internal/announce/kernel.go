@@ -108,8 +108,8 @@ func readState(k kernel) (state, error) {
 	return s, runfile.While("reading devices and addresses", err)
 }
 
-// find looks for an address on its devices. It returns a device that has our entry and is up, and all our entries by
-// device. foreign is a device on which another program put the address.
+// find looks for an address on its devices. at is a device that is up and where we put the address. ours has the
+// address for each device where we put it. foreign is a device on which another program put it.
 func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign string) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {

@@ -19,12 +19,12 @@ type settling struct {
 	ours     map[string]netlink.Addr // by device
 	at       string                  // where it is announced
 	routed   bool                    // its local route is there
-	there    bool                    // it is on its device
+	there    bool                    // it is on Device, put there by us
 	wanted   bool                    // it is desired, and not left over
 	owner    string                  // the other daemon that has it; "": none
 	obstacle error                   // why it can't be put on its device
 	foreign  string                  // a device on which another program put it; "": none
-	gone     bool                    // our last entry is removed
+	gone     bool                    // our address and its local route are removed
 }
 
 // plan prepares the change of one address.
@@ -50,7 +50,7 @@ func (s *settling) isForeign() bool {
 	return s.Addr.Is6() && s.foreign != "" && len(s.ours) == 0 && (s.Device == "" || s.Device == s.foreign)
 }
 
-// recordIn records the devices on which we may have put the address, including its next device.
+// recordIn records the devices on which we may have put the address, with its next device if comes is set.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
