@@ -18,36 +18,36 @@ import (
 
 const (
 	hookTime   = time.Minute // how long a command may run before its process group is killed
-	hookOutput = 4096        // bytes of its output that are kept
-	maxHooks   = 32          // how many commands of virtual services run at once
-	firstRetry = time.Second // the pause after the first shortage that kept a command from starting; it doubles
-	lastRetry  = time.Minute
+	hookOutput = 4096        // bytes of the end of its output that are kept
+	maxHooks   = 32          // how many fallbackcommands run at once, see turn
+	firstRetry = time.Second // the first pause after a shortage kept a command from starting; then it doubles
+	lastRetry  = time.Minute // the longest pause
 	unused     = "Command is no longer used: "
 )
 
 // Hook is a single run of an operator's command.
 type Hook struct {
 	Lane    string // hooks in one lane run one after the other
-	Key     string // of the waiting hooks in a lane with the same key, only the latest runs; "": of all
+	Key     string // a hook replaces the one that waits in its lane with the same key; "": all that wait
 	Virtual string // for a virtual service, which events name; "": for something else
-	Command string // as configured: a success in the lane ends its failure; "": unknown to Set
+	Command string // as configured; its next success in the lane ends a failure; "": Set ignores it
 	Argv    []string
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
 	Ended   func() // called when it has exited, or another hook has replaced it; may be nil
 
-	isUnused bool // its command is no longer in Set
+	isUnused bool // the last Set did not contain its command
 	isShort  bool // a shortage of this machine has kept it from starting
-	paused   int  // the whole pauses since
+	paused   int  // how many pauses since then were not cut short
 }
 
-// Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
-// runs one command at a time, in the order in which they were queued. If changes happen faster than commands finish,
-// only the latest command for each key runs.
+// Hooks runs the operator's commands (fallbackcommand, callback, onchange) and those for execute outside the director's
+// goroutine. A lane runs one command at a time, in the order in which they were queued. If changes happen faster than
+// commands finish, only the latest command for each key runs.
 type Hooks struct {
 	journal *Journal
-	tries   *Tries        // the commands, each tried once
-	turns   chan struct{} // full while maxHooks commands of virtual services run
+	tries   *Tries        // the goroutines of the lanes
+	turns   chan struct{} // full while maxHooks fallbackcommands run
 
 	mu      sync.Mutex        // guards what follows
 	lanes   map[string]*lane  // those in which a hook runs
@@ -68,8 +68,8 @@ func NewHooks(j *Journal) *Hooks {
 		failing: map[string]string{}}
 }
 
-// Set replaces the list of hooks in the configuration. The failures of hooks that are no longer in it are reported as
-// ended. If such a hook is still running or waiting and then fails, its failure ends at once.
+// Set tells h which hooks the configuration now contains. It reports the failures of all other hooks as ended. If one
+// of those is still running or waiting, and fails later, that failure is reported and ended at once.
 func (h *Hooks) Set(hooks []Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,7 +92,8 @@ func (h *Hooks) Set(hooks []Hook) {
 // Shell returns the arguments that run a line in sh. The Perl ldirectord runs a fallbackcommand in this way.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Run runs a command once the commands before it in its lane have exited.
+// Run runs a command once the commands before it in its lane have exited, unless a later hook replaces it, see
+// Hook.Key.
 func (h *Hooks) Run(hook Hook) {
 	isAwaited := hook.Ended != nil
 	if !isAwaited {
@@ -200,8 +201,8 @@ func (h *Hooks) retries(l *lane, hook *Hook) bool {
 	return false
 }
 
-// turn waits until fewer than maxHooks commands of virtual services run, so that they do not use up the processes. It
-// waits no longer than one command may take. The result ends the turn.
+// turn waits until fewer than maxHooks fallbackcommands run, so that they do not use up the processes. It waits no
+// longer than one command may take. The result ends the turn.
 func (h *Hooks) turn() (end func()) {
 	select {
 	case h.turns <- struct{}{}:
@@ -257,7 +258,7 @@ func (h *Hooks) next(of string) *Hook {
 // id identifies the command: if one call fails, the next successful call with the same id ends the failure.
 func (h *Hook) id() string { return h.Lane + "\n" + h.Command }
 
-// name returns the command as the operator wrote it.
+// name returns the command line for messages, without the shell that runs it.
 func (h *Hook) name() string {
 	if len(h.Argv) == 3 && h.Argv[1] == "-c" {
 		return h.Argv[2]

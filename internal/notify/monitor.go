@@ -19,7 +19,7 @@ const (
 	maxMessage = 1000  // bytes of a message to keep
 )
 
-// Monitor writes the monitorfiles. They contain a line for every result of a check, in the format of the Perl
+// Monitor writes the monitorfiles. They contain a line for each recorded result of a check, in the format of the Perl
 // ldirectord. The director never waits for it. Monitor opens the files anew for each batch of lines, so that they can
 // be rotated.
 type Monitor struct {
@@ -139,8 +139,8 @@ func appendFile(path string, text []byte) error {
 	return cmp.Or(err, f.Close())
 }
 
-// escape turns a message into one line of printable characters with URI escapes. It also escapes "|", which is the
-// separator of fields in the manual.
+// escape cuts a message to maxMessage bytes and turns it into one line of printable characters with URI escapes. It
+// also escapes "|", which separates the fields according to the manual of the Perl ldirectord.
 func escape(s string) string {
 	if s == "" {
 		return "-"

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// queue holds items for its goroutine. put never waits. If the queue is full, it only counts the item as lost.
+// queue holds items for its goroutine. put never waits: if the queue is full, put only counts the item as lost.
 type queue[T any] struct {
 	max   int
 	ready Wake          // signals items; closed after the last one

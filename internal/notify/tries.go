@@ -40,7 +40,7 @@ func (w Wake) Up() {
 	}
 }
 
-// Pause waits for the given time, or until wake is signalled or End is called. It is false if End was called.
+// Pause waits for the given time, or until wake is signalled or End is called. It returns false if End was called.
 func (t *Tries) Pause(pause time.Duration, wake Wake) bool {
 	select {
 	case <-time.After(pause):

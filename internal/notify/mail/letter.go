@@ -33,7 +33,7 @@ type letter struct {
 	about    string         // what happened
 	reminder bool           // it reminds of a server that is still down
 	count    int            // how many alerts it reports
-	summary  bool           // it has only that number
+	summary  bool           // it is the summary of dropped alerts, see summarize
 	tries    int
 	date     time.Time
 

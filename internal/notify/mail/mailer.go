@@ -47,7 +47,7 @@ func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }
 type Mailer struct {
 	*outbox // its mu guards what follows, too
 
-	// what reminders say about real servers that are down; Time is when the last reminder was due, or the server
+	// what reminders say about real servers that are down; Time is when the last reminder was sent, or the server
 	// went down
 	down  map[lvs.Backend]notify.Event
 	timer *time.Timer
@@ -65,7 +65,7 @@ func New(report func(notify.Event)) *Mailer {
 }
 
 // Set replaces the rules, which are indexed by Event.Virtual, and keeps the map. Reminders continue at the new
-// frequency, unless that is 0. Letters that are still unsent follow the new rules.
+// frequency, unless that is 0. Letters that wait because mail fails follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.set(rules)
@@ -87,8 +87,8 @@ func (m *Mailer) Notify(e notify.Event) {
 	}
 }
 
-// Down begins the reminders of a real server if it is down, and ends them if it is not. The event has what they say. It
-// never blocks.
+// Down begins the reminders of a real server if it is down, and ends them if it is not. The event contains what the
+// reminders say. Down never blocks.
 func (m *Mailer) Down(e notify.Event, down bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,7 +99,7 @@ func (m *Mailer) Down(e notify.Event, down bool) {
 	}
 	e.Status = lvs.StatusRunning
 	if was, known := m.down[s]; known {
-		e.Time = was.Time // it may have another name
+		e.Time = was.Time // the server may have another name
 		m.down[s] = e
 	} else if m.rules[e.Virtual].Freq > 0 {
 		m.down[s] = e
@@ -107,8 +107,9 @@ func (m *Mailer) Down(e notify.Event, down bool) {
 	}
 }
 
-// Close tries once more to send every waiting mail, but for no longer than ctx allows. The error contains the number of
-// mails that could not be sent.
+// Close tries once more to send the waiting mails, but for no longer than ctx allows. In each queue it stops at the
+// first mail that must be tried again for all recipients. The error contains the number of mails that did not reach all
+// recipients.
 func (m *Mailer) Close(ctx context.Context) error {
 	defer m.timer.Stop() // until mail is closed, a change may start it again
 	return m.close(ctx)
@@ -154,9 +155,9 @@ func (m *Mailer) schedule(s lvs.Backend) {
 	m.timer.Reset(time.Until(at))
 }
 
-// remind sends the reminders that are due, and those due within a second, so that it seldom goes through all servers
-// even if each went down at another time. Their status is always "running", as in the Perl ldirectord, which sends
-// them between two rounds of checks.
+// remind sends the reminders that are due now or within the next second (or half of Freq, if that is less). Sending
+// some early keeps the number of passes over all servers low when servers went down at different times. The status of a
+// reminder is always "running", as in the Perl ldirectord, which sends reminders between rounds of checks.
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -21,8 +21,8 @@ const (
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
 )
 
-// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other. Who calls set or
-// queue holds mu.
+// outbox delivers letters. The letters of one box are sent in order. Boxes do not wait for each other. Callers of set
+// and queue hold mu.
 type outbox struct {
 	// deliver hands a letter to the mail system. again contains the recipients that must be tried again. err is
 	// about the other recipients or, if there are none, about all of them.
@@ -38,7 +38,8 @@ type outbox struct {
 	closed bool
 }
 
-// box contains letters to the same recipients through the same server. A box that fails is kept until it works again.
+// box contains letters to the same recipients through the same server. A box that fails is kept until it works again or
+// no rule uses it any more.
 type box struct {
 	key     string
 	way     way // of its last letter
@@ -50,7 +51,7 @@ type box struct {
 	busy    bool        // a goroutine works on the queue
 	failing bool        // the box fails, and that was reported
 	lost    int         // alerts that a recipient did not get since mail began to fail
-	stuck   bool        // its last try failed
+	stuck   bool        // a try failed after close
 }
 
 func newOutbox(report func(notify.Event)) *outbox {
@@ -126,8 +127,8 @@ func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
 	o.report(e)
 }
 
-// queue queues a letter. It refuses a reminder while mail fails or the queue is full, because another reminder will
-// follow.
+// queue queues a letter. It refuses a reminder if the queue is full, or if mail fails and letters are waiting, because
+// another reminder will follow.
 func (o *outbox) queue(l *letter) bool {
 	b := o.boxes[l.box()]
 	if b == nil {
@@ -138,7 +139,7 @@ func (o *outbox) queue(l *letter) bool {
 		o.boxes[b.key] = b
 	}
 	b.way = l.way
-	isDropped := l.count > 1 && !l.summary // by the box where it was
+	isDropped := l.count > 1 && !l.summary // by another box, which redirected it
 	full := len(b.queue) >= maxWaiting || b.dropped != nil || isDropped
 	switch {
 	case l.reminder && (full || b.failing && len(b.queue) > 0):
@@ -162,7 +163,7 @@ func (o *outbox) start(b *box) {
 	}
 }
 
-// close gives every letter one more try, and cancels all tries when ctx is done.
+// close tries the letters of each box once more, until one must be tried again, and cancels all tries when ctx is done.
 func (o *outbox) close(ctx context.Context) error {
 	o.mu.Lock()
 	o.closed = true
@@ -186,7 +187,7 @@ func (o *outbox) close(ctx context.Context) error {
 	return nil
 }
 
-// work sends the letters of a box until none is left.
+// work sends the letters of a box until none is left, or until a try fails after close.
 func (o *outbox) work(b *box) {
 	for l := o.next(b); l != nil; l = o.next(b) {
 		again, err := o.send(l)
@@ -197,7 +198,7 @@ func (o *outbox) work(b *box) {
 }
 
 // next returns the first letter of a box. When all of them have been sent, it returns a summary of the dropped letters.
-// If nothing is left, it marks the box as idle.
+// If nothing is left to try, it marks the box as idle.
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -232,7 +233,8 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	}
 }
 
-// settle removes a letter from its box, unless the letter must be tried again for all its recipients.
+// settle removes a letter from its box, unless the letter must be tried again for all its recipients. done is false if
+// work must pause before that.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

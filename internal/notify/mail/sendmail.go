@@ -25,7 +25,7 @@ var mailPrograms = [...][]string{
 // Limits of one run of a mail program.
 const (
 	sendmailTime   = 2 * time.Minute
-	sendmailOutput = 4096 // bytes of its output that are kept
+	sendmailOutput = 4096 // bytes of the end of its output that are kept
 )
 
 // HasProgram reports whether one of the mail programs is installed.

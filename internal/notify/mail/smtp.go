@@ -24,8 +24,8 @@ const (
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in total
 )
 
-// sendSMTP hands a letter to its SMTP server (RFC 5321). A 5xx reply is final. After any other error the letter is
-// tried again.
+// sendSMTP hands a letter to its SMTP server (RFC 5321). A 5xx reply is final. After any other error of the session the
+// letter is tried again.
 func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error),
 	l *letter) (again []string, err error) {
 	if len(l.to) == 0 {

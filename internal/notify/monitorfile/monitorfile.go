@@ -13,7 +13,7 @@ import (
 	"ldirectord/parser"
 )
 
-// inMaintenance is the message for a server that maintenancedir takes out of service.
+// inMaintenance is the text for a server in maintenance, whether a file, an order or its own report put it there.
 const inMaintenance = "Server in maintenance"
 
 // Line returns what the line about a result says, or false if the monitorfile of its check gets none, as for a result
@@ -38,7 +38,7 @@ func Line(check *parser.Virtual, r *checker.Result, suspended bool) (up bool, te
 
 // message returns the text about a result for a monitorfile, or "" if there is none. For a negotiate or combined check,
 // kind is the service. For a check that pings, it is "ping". Otherwise it is the check type. line is false for results
-// that the Perl ldirectord leaves out.
+// that get no line, as in the Perl ldirectord.
 func message(kind string, r checker.Result) (text string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl", checker.Agent:

@@ -71,8 +71,9 @@ func (p *Poster) Set(url string) {
 }
 
 // Post queues the state of a virtual service, a JSON text. It replaces an older state of the same service that is still
-// waiting. The function tried, if not nil, is called after the first try. It is called at once if nobody should wait
-// for that try, for example because the receiver fails. tried must not block or call the Poster.
+// waiting. The function tried, if not nil, is called after the first try, or when a newer state replaces this one. It
+// is called at once if nobody should wait for that try, for example because the receiver fails. tried must not block or
+// call the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,8 +108,8 @@ func (p *Poster) queue(s *state) {
 	}
 }
 
-// Close tries once more to post the waiting states, until a try fails or ctx is done. The error contains the number of
-// states that were not posted.
+// Close posts the waiting states until a try fails or ctx is done. After a refusal it still tries the states that have
+// not failed before. The error contains the number of states that were not posted.
 func (p *Poster) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
