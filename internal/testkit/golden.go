@@ -22,8 +22,8 @@ func Golden(t testing.TB, file, got string) {
 	}
 }
 
-// Part compares the part of a file between two texts with what it should be. Without an end it is the rest of the
-// file. With -update it writes that part.
+// Part compares the part of a file between the texts begin and end with what it should be. If end is "", the part
+// extends to the end of the file. With -update it writes that part.
 func Part(t testing.TB, file, begin, want, end string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Program is the path of a program that a test needs, or ends the test: with REAL_TESTS=required as failed.
+// Program returns the path of a program that a test needs. If it is not installed, the test is skipped, or fails with
+// REAL_TESTS=required.
 func Program(t testing.TB, name, debianPackage string) string {
 	t.Helper()
 	for _, path := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
@@ -27,7 +28,7 @@ func Program(t testing.TB, name, debianPackage string) string {
 	return ""
 }
 
-// Run runs a program, which succeeds, and returns what it prints.
+// Run runs a program, which must succeed, and returns what it prints.
 func Run(t testing.TB, cmd *exec.Cmd) string {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
@@ -35,8 +36,8 @@ func Run(t testing.TB, cmd *exec.Cmd) string {
 	return string(out)
 }
 
-// Again plays the test again, in a process that a program starts from its arguments and one more variable of the
-// environment. It skips the test where that program can't start any.
+// Again plays the test again in another process: the program name starts it with these arguments, and with one more
+// variable in its environment. It skips the test if that program can't start processes here.
 func Again(t testing.TB, variable, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, append(args, "true")...).CombinedOutput(); err != nil {
@@ -82,7 +83,7 @@ func InUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Taken is how many bytes of memory are allocated meanwhile, by all goroutines.
+// Taken returns how many bytes of memory all goroutines allocate while do runs.
 func Taken(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -108,7 +109,8 @@ func WithoutDescriptors(t testing.TB, do func()) {
 	WithDescriptors(t, 0, do)
 }
 
-// WithDescriptors calls do with this limit of descriptors. The limit is given back also if do ends the test.
+// WithDescriptors calls do while most is the limit of descriptors. The former limit is restored even if do ends the
+// test.
 func WithDescriptors(t testing.TB, most uint64, do func()) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -132,8 +134,8 @@ func Ended(t testing.TB) context.Context {
 	return ctx
 }
 
-// Until waits until something is so, or ends the test. The words say what it waited for; those that are functions are
-// asked then.
+// Until waits until so returns true, or ends the test after limit. The words say what it waited for; those that are
+// functions are called when the test ends.
 func Until(t testing.TB, limit time.Duration, so func() bool, words ...any) {
 	t.Helper()
 	for end := time.Now().Add(limit); !so(); time.Sleep(10 * time.Millisecond) {

@@ -56,7 +56,7 @@ func isEmpty(value any) bool {
 	return false
 }
 
-// Contains reports a text in which a part is missing. The words say which text it is.
+// Contains reports a text that does not contain part. The words say which text it is.
 func Contains(t testing.TB, text, part string, words ...any) {
 	t.Helper()
 	if !strings.Contains(text, part) {
@@ -84,7 +84,7 @@ func Read(t testing.TB, path string) string {
 	return string(Must(os.ReadFile(path))(t))
 }
 
-// Files are those that match a pattern, of which there must be some.
+// Files returns the files that match a pattern, at least one.
 func Files(t testing.TB, pattern string) []string {
 	t.Helper()
 	files := Must(filepath.Glob(pattern))(t)
@@ -211,7 +211,7 @@ func Is(t testing.TB, err, want error, words ...any) {
 	}
 }
 
-// FailsWith reports an error whose text has no such part.
+// FailsWith reports that there is no error, or an error whose text does not contain part.
 func FailsWith(t testing.TB, err error, part string, words ...any) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), part) {
@@ -219,7 +219,7 @@ func FailsWith(t testing.TB, err error, part string, words ...any) {
 	}
 }
 
-// OKOr reports an error where none is wanted, and otherwise what FailsWith does.
+// OKOr reports any error if part is ""; otherwise it is FailsWith.
 func OKOr(t testing.TB, err error, part string, words ...any) {
 	t.Helper()
 	if part == "" {

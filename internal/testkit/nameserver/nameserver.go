@@ -1,4 +1,4 @@
-// Package nameserver is the name server of tests. It is apart from testkit, because it needs a library.
+// Package nameserver is the name server of tests. It is not in testkit, because it needs a library.
 package nameserver
 
 import (

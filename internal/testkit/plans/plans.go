@@ -1,4 +1,4 @@
-// Package plans makes plans for tests. It is apart from testkit, because it needs the parser.
+// Package plans makes plans for tests. It is not in testkit, because it needs the parser.
 package plans
 
 import (
