@@ -1,6 +1,6 @@
 // Package always has predicates that hold for every virtual service at every moment, over plain facts;
-// docs/measured/walk.md lists them. Only tests import it: the walk of judge checks them in every state, the chaos test
-// of core on a table in memory.
+// docs/measured/walk.md lists them. Only tests import it: the walk of judge checks them in every state, the chaos tests
+// of core and lab on a table in memory and in the kernel.
 package always
 
 import (
@@ -104,8 +104,8 @@ func (m *Moment) MayServe(s *Server) bool {
 // Rests reports whether a server is a backup server that is not needed.
 func (m *Moment) Rests(s *Server) bool { return s.Backup && !m.Backed }
 
-// own counts the servers that are not backup servers: those that serve, those that the daemon does not know, and those
-// that it may know or not.
+// own counts servers that are not backup servers: up are those that serve, open those whose checks have had no result
+// yet, and unsure those whose current state the daemon may not know.
 func (m *Moment) own() (up, open, unsure int) {
 	for addr := range m.Found {
 		up += int(min(m.WeightIn(addr), 1))
@@ -154,7 +154,7 @@ func (m *Moment) isAsConfigured(s *Server) bool {
 	return in && got == want
 }
 
-// climbs reports whether a server that passes has only a part of its weight because it came in a while ago.
+// climbs reports whether a server that passes may have only a part of its weight, because it came in not long ago.
 func (m *Moment) climbs(s *Server) bool {
 	got, _ := m.Table.At(s.Dest.Addr)
 	return s.Climbs && !s.Held && s.Health == health.Up && got.Forward == s.Dest.Forward &&
@@ -167,7 +167,7 @@ func (m *Moment) changesToGate(s *Server) bool {
 	return in && d.Forward != lvs.Route && s.Dest.Forward == lvs.Route && s.Connected
 }
 
-// IsUnknown reports whether a server could serve of which it is not known whether it passes.
+// IsUnknown reports whether some server may serve but has no known state, or servers that are back wait for others.
 func (m *Moment) IsUnknown() bool {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; m.MayServe(s) && !s.Held && s.Health == health.Unknown {
@@ -177,7 +177,7 @@ func (m *Moment) IsUnknown() bool {
 	return m.Gathers
 }
 
-// Weighted is how many servers have a weight.
+// Weighted is how many servers have a weight by the file or an order, without backup servers.
 func (m *Moment) Weighted() int {
 	n := 0
 	for _, weight := range m.Waiting {

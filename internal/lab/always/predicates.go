@@ -104,7 +104,7 @@ func (m *Moment) first(wrong func(*Server) string) string {
 	return ""
 }
 
-// excuses are the rules that may give way to a predicate, each with the facts that it needs.
+// excuses are the rules to which a predicate gives way, each with the facts for which it does.
 var excuses = []struct {
 	predicate int
 	rule      string
