@@ -50,8 +50,8 @@ type state struct {
 	} `json:"servers"`
 }
 
-// alert is an alert of Alertmanager's API v2. One that fires has no time: Alertmanager notes when it began. With an end
-// alone it would begin there.
+// alert is an alert of Alertmanager's API v2. One that fires has no time: Alertmanager notes when it began. If it had
+// an end, Alertmanager would take that for its beginning.
 type alert struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations,omitempty"`
@@ -90,7 +90,7 @@ func alerts(s state, director string, now time.Time) (firing, over []alert) {
 	return firing, over
 }
 
-// bridge keeps what fires of each virtual service, because Alertmanager is to be told again.
+// bridge keeps the firing alerts of each virtual service, because Alertmanager must be told of them every minute.
 type bridge struct {
 	to, director string
 	hosts        []string      // names of this machine, under which it may be asked
@@ -109,8 +109,8 @@ func newBridge(to, director string, hosts ...string) *bridge {
 	}
 }
 
-// isOurs reports whether a request was meant for this machine: a page in a browser can have a name of its own that
-// leads here.
+// isOurs reports whether a request was meant for this machine. A page in a browser could send one to a name of its own
+// that leads here.
 func (b *bridge) isOurs(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -120,7 +120,7 @@ func (b *bridge) isOurs(host string) bool {
 	return err == nil || slices.ContainsFunc(b.hosts, named)
 }
 
-// take waits for the turn to tell of a service: an older state never comes after a newer one.
+// take waits until nobody else tells Alertmanager of a service, so that an older state never comes after a newer one.
 func (b *bridge) take(ctx context.Context, virtual string) error {
 	for {
 		b.mu.Lock()
@@ -147,7 +147,7 @@ func (b *bridge) release(virtual string) {
 	delete(b.telling, virtual)
 }
 
-// keep makes alerts those that fire of a service, and returns those that did before. It reports whether there is room.
+// keep records the firing alerts of a service, and returns those recorded before. It reports whether there is room.
 func (b *bridge) keep(virtual string, firing []alert) (before []alert, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -222,7 +222,7 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// again tells Alertmanager of all that is still down. What it is just told of is left out.
+// again repeats all firing alerts to Alertmanager, except those of services of which it is being told.
 func (b *bridge) again(ctx context.Context) {
 	if err := b.learn(ctx); err != nil {
 		log.Print(err)
@@ -245,7 +245,8 @@ func (b *bridge) again(ctx context.Context) {
 	}
 }
 
-// learn asks Alertmanager, once, what fires from before the bridge began: ldirectord tells only what changes.
+// learn asks Alertmanager which alerts were firing before the bridge began, because ldirectord tells only what changes.
+// It does so until it succeeds once.
 func (b *bridge) learn(ctx context.Context) error {
 	b.mu.Lock()
 	learned := b.learned

@@ -32,7 +32,7 @@ BEGIN {
 	return os.WriteFile(dir+"/Pauses.pm", []byte(module), 0o644)
 }
 
-// settle waits until what is seen has stopped to change.
+// settle waits until what is seen has stopped changing.
 func (p *play) settle(o observation) ([]string, error) {
 	if err := p.awaitRounds(o.rounds); err != nil {
 		return nil, err

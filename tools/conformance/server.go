@@ -77,7 +77,8 @@ func (p *play) again(s step) error {
 	return p.each(s.rest, (*server).start)
 }
 
-// set replaces a server's settings over those it was started with: set NAME [SETTING=VALUE]...
+// set replaces the settings of the previous set. They override those that the server was started with: set NAME
+// [SETTING=VALUE]...
 func (p *play) set(s step) error {
 	args, err := words(s.rest)
 	if err != nil {
@@ -115,10 +116,10 @@ func (s *server) get(name, otherwise string) string {
 	return otherwise
 }
 
-// is reports whether a setting agrees; one that is not made agrees with everything.
+// is reports whether a setting has this value, or is not set.
 func (s *server) is(name, value string) bool { return s.get(name, value) == value }
 
-// pauses waits as long as the setting says; answered late is still answered.
+// pauses waits as long as the setting says. The client then gets its answer late.
 func (s *server) pauses(name string) {
 	if d, err := time.ParseDuration(s.get(name, "0s")); err == nil {
 		time.Sleep(d)

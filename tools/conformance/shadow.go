@@ -58,8 +58,8 @@ func (s *shadowing) agrees(limit time.Duration) error {
 	}
 }
 
-// end ends the shadow as Ctrl-C does. Differences may have lasted while the Perl ldirectord ran a program for each
-// change, which takes long in the lab; but nothing was written.
+// end ends the shadow as Ctrl-C does. It must have written nothing. It may have found lasting differences (exit status
+// 1), because the Perl ldirectord runs a program for each change, which takes long in the lab.
 func (s *shadowing) end() error {
 	s.cmd.Process.Signal(syscall.SIGINT)
 	result := finish(s.cmd, 30*time.Second)

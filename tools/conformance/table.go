@@ -19,7 +19,8 @@ type tableReader struct {
 	at      time.Time
 }
 
-// counters of connections, in the kernel's listing, change without any change of the table.
+// counters matches each destination in the kernel's listing up to its counters of connections, which change all the
+// time.
 var counters = regexp.MustCompile(`(?m)^(  -> +\S+ +\S+ +\d+) .*`)
 
 func (t *tableReader) read() ([]string, error) {

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// A scenario runs in a world of its own: network, processes, mounts and host name. This program starts itself
-// there as the first process, which builds the world, and once more as the process that takes the steps. The
-// first process only reaps: daemons become its children.
+// A scenario runs in a world of its own: network, processes, mounts and host name. This program starts itself there as
+// the first process, which builds the world, and once more as the process that takes the steps. After that the first
+// process only reaps: daemons become its children.
 const (
 	worldArgument    = "-world"
 	scenarioArgument = "-scenario"

@@ -48,7 +48,7 @@ func (s *stage) ldirectord(ctx context.Context, args ...string) *exec.Cmd {
 		append([]string{"--ipvs", table, "--rundir", s.dir, s.conf}, args...)...)
 }
 
-// logLines is the writer that parts the daemon's log into lines.
+// logLines is the writer that splits the daemon's log into lines.
 type logLines struct {
 	show func(line string)
 	rest []byte // the beginning of a line

@@ -44,7 +44,7 @@ func (s *stage) explain(line string) string {
 	return strings.NewReplacer("NAME", s.nameOf(m[3]), "WEIGHT", weight).Replace(meanings[what])
 }
 
-// nameOf the server at an address; the address itself for a stranger.
+// nameOf is the name of the server at an address, or the address if it is no server of the demo.
 func (s *stage) nameOf(addr string) string {
 	if addr == s.sorry.addr {
 		return s.sorry.name

@@ -1,6 +1,6 @@
 // Command demo shows ldirectord at work on loopback: three small web servers, a fallback server and the daemon. It
-// needs no root and installs nothing: connections are relayed by the table that the daemon keeps in memory. With -ipvs
-// kernel (root, a kernel with IPVS) the kernel forwards them instead.
+// needs no root and installs nothing: connections are relayed according to the table that the daemon keeps in memory.
+// With -ipvs kernel (root, a kernel with IPVS) the kernel forwards them instead.
 package main
 
 import (
@@ -22,7 +22,7 @@ type options struct {
 	daemon string // path of the ldirectord binary
 	config string // path of the example configuration
 	ipvs   string // whose table: memory or kernel
-	script string // commands that come before those typed, parted by ";"
+	script string // commands to run before those typed, separated by ";"
 }
 
 func main() {

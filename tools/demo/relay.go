@@ -46,7 +46,8 @@ func (r *relay) next() string {
 	return turn(r.turns, dests(text, r.virtual))
 }
 
-// turn is smooth weighted round robin: everyone is owed its weight, and who is owed most pays the sum.
+// turn is smooth weighted round robin: each destination is owed its weight, and the one that is owed most is chosen and
+// pays the sum of the weights.
 func turn(owed map[string]int, all []dest) string {
 	best, sum := "", 0
 	for _, d := range all {

@@ -7,8 +7,8 @@ import (
 )
 
 // licences are those with which the program, under Apache-2.0, may be distributed as one binary, and a sentence by
-// which each is known. The first in this list that a text has counts. Those without a name ask more of a whole program;
-// MPL-2.0 speaks of them.
+// which each is known. The first in this list that a text has counts. Those without a name are not allowed, because
+// they ask more of the whole program. MPL-2.0 comes first, because its text mentions some of them.
 var licences = []struct{ name, sentence string }{
 	{"MPL-2.0", "mozilla public license version 2.0"},
 	{"", "gnu general public license"}, {"", "gnu affero"}, {"", "gnu lesser"},
@@ -35,7 +35,7 @@ func (m module) name() string {
 	return ""
 }
 
-// check returns one error for each module that has no licence, or another.
+// check returns one error for each module that has no licence, or none of those allowed.
 func check(modules []module) error {
 	var failed []error
 	for _, m := range modules {

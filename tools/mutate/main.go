@@ -30,7 +30,7 @@ func main() {
 		}
 	}
 	i := slices.Index(args, "-coverprofile")
-	if i < 0 { // gremlins ends this process at a limit
+	if i < 0 { // gremlins kills this process at its limit, so it must be go itself
 		log.Fatal(syscall.Exec(os.Getenv("GO"), append([]string{"go"}, args...), os.Environ()))
 	}
 	cmd := exec.Command(os.Getenv("GO"), args...)
@@ -55,7 +55,7 @@ func (b block) has(p token.Position) bool {
 	return after && (p.Line < b.toLine || p.Line == b.toLine && p.Column <= b.toColumn)
 }
 
-// addBlocks adds to a profile what was reached and has no block in it.
+// addBlocks adds to a profile the code that was reached and has no block in it.
 func addBlocks(path string) error {
 	reached, err := readProfile(path)
 	if err != nil {
@@ -74,7 +74,7 @@ func addBlocks(path string) error {
 	return profile.Close()
 }
 
-// readProfile is what was reached of each file.
+// readProfile returns the blocks that were reached, by file.
 func readProfile(path string) (map[string][]block, error) {
 	profile, err := os.Open(path)
 	if err != nil {
@@ -96,7 +96,7 @@ func readProfile(path string) (map[string][]block, error) {
 	return reached, lines.Err()
 }
 
-// unblocked finds what was reached and has no block, in a file of this module, named with its import path.
+// unblocked finds the code that was reached and has no block, in a file of this module. name is its import path.
 func unblocked(name string, reached []block) (found []block) {
 	_, path, _ := strings.Cut(name, "/")
 	files := token.NewFileSet()

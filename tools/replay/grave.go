@@ -50,15 +50,15 @@ func events(text []byte) (all []event) {
 	return all
 }
 
-// root is the test that this one belongs to.
+// root is the top-level test that a test belongs to.
 func root(name string) string {
 	name, _, _ = strings.Cut(name, "/")
 	return name
 }
 
-// judge returns the tests that failed, or why the run as a whole has: then nothing of it is played again.
+// judge returns the tests that failed, or the reason why no test of this run is played again.
 func judge(text []byte) (failed []test, grave string) {
-	result := map[test]string{} // of tests, and under no name of packages
+	result := map[test]string{} // of tests and, with an empty name, of packages
 	output := map[test]string{}
 	for _, e := range events(text) {
 		t := test{e.Package, e.Test}

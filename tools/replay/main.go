@@ -1,11 +1,11 @@
-// Command replay runs tests for CI. A test that fails is played once more, alone: if it passes then it is flaky, which
-// is written down, to be fixed. What is never flaky stays a failure: see grave.go.
+// Command replay runs tests for CI. A test that fails is played once more, alone. If it then passes, it is flaky: it is
+// written down, to be fixed. Some failures never count as flaky, see grave.go.
 //
 //	replay FILE.json COMMAND... -- ARG...    COMMAND runs `go test ARG...` and writes its events to FILE.json
 //	replay -script FILE.log COMMAND...       any other test; its output is kept in FILE.log
 //
-// The environment has REPLAY, the file to which flaky tests are added, and REPLAY_UNTIL, after which nothing is played
-// again, in seconds since 1970.
+// In the environment, REPLAY is the file to which flaky tests are added, and REPLAY_UNTIL the time after which nothing
+// is played again, in seconds since 1970.
 package main
 
 import (
@@ -54,7 +54,7 @@ type player struct {
 	dir   string // of the commands; "": ours
 }
 
-// tests runs go test, and again each test that failed. Its error is that of the run, if anything is left of it.
+// tests runs go test, and plays each test that failed again. It returns an error unless all of them pass then.
 func (p player) tests(file string, command []string) error {
 	end := slices.Index(command, "--")
 	if end < 1 {
@@ -116,7 +116,7 @@ func goCommand() string {
 	return "go"
 }
 
-// script runs another test, and again if it failed.
+// script runs a test that is not of go test, and plays it again if it fails.
 func (p player) script(file string, command []string) error {
 	var first error
 	for n, kept := range []string{file, strings.TrimSuffix(file, ".log") + ".again.log"} {

@@ -4,7 +4,7 @@
 //
 //	size FOLDER    where go.mod is
 //
-// Tokens measure code where lines measure width. Comments don't count, nor does what the program does not have.
+// It counts tokens because the number of lines depends on their width. Comments and tests don't count.
 package main
 
 import (
