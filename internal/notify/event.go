@@ -15,11 +15,11 @@ type Kind string
 // What can happen. docs/events.md contains this list with the same comments.
 const (
 	Starting       Kind = "starting"        // the daemon starts
-	Terminated     Kind = "terminated"      // the daemon stops; the line names the signal
+	Terminated     Kind = "terminated"      // the daemon stops; the line says why
 	Reloading      Kind = "reloading"       // a signal requested a reload
-	ConfigChanged  Kind = "config-changed"  // the configuration file was changed
+	ConfigChanged  Kind = "config-changed"  // a file of the configuration was changed or removed
 	ConfigReread   Kind = "config-reread"   // the changed file is in force
-	ConfigIgnored  Kind = "config-ignored"  // the file was changed, but autoreload is off
+	ConfigIgnored  Kind = "config-ignored"  // the file is not in force; the line says why
 	ConfigError    Kind = "config-error"    // the changed file was refused
 	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
 	NameFound      Kind = "name-found"      // a host name has its first address, or can be looked up again
@@ -55,12 +55,12 @@ const (
 	TableRecovered Kind = "table-recovered" // changes of the table succeed again
 	HookOutput     Kind = "hook-said"       // a command of the operator wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
-	Mailing        Kind = "mailing"         // a mail is on its way
+	Mailing        Kind = "mailing"         // a mail was queued
 	MailFailed     Kind = "mail-failed"     // a mail can't be sent
 	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	StateFailed    Kind = "state-failed"    // the file by which commands find the daemon can't be written
-	KeepFailed     Kind = "keep-failed"     // what a start needs can't be kept or read: file, list, address, order
+	KeepFailed     Kind = "keep-failed"     // what the next start needs can't be kept or read
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
