@@ -10,12 +10,12 @@ import (
 // SourceNAT returns a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
 // iptables prints it, or "". It reads only tables that exist, and loads no module.
 func SourceNAT(ctx context.Context) (rule string, err error) {
-	_, noNFT := os.Stat("/sys/module/nf_tables")
+	hasNFT := hasModule(os.DirFS("/"), "nf_tables")
 	here := backEndHere(ctx)
 	for _, b := range backEnds {
 		for _, ipv6 := range []bool{false, true} {
 			path, err := b.find(here, ipv6)
-			if err != nil || b == NFT && noNFT != nil {
+			if err != nil || b == NFT && !hasNFT {
 				continue // no program here sets such rules
 			}
 			table, err := listPresent(ctx, path, b, "nat", ipv6)
