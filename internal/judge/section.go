@@ -1,9 +1,8 @@
 // Package judge decides which servers a virtual service should have in the table, with which weights, and why. No other
 // package decides that. Decide applies the rules one after the other to the service's configuration and state. Most
 // rules are in a file named after their directive or subject, but names, drain, down, unknown, up and off are in
-// place.go, queue and let in in return.go, leaves and obeyed in guard.go, suspects in observe.go, replaced in
-// fallback.go. Methods of Case, State, Server and Check note events. The package does no input or output, and gets the
-// time as an argument.
+// place.go, queue and let in in return.go, leaves and obeyed in guard.go, suspects in observe.go. Methods of Case,
+// State, Server and Check note events. The package does no input or output, and gets the time as an argument.
 package judge
 
 import (
