@@ -1,5 +1,5 @@
 // Package transcript records the conversation of a check with its server, for a person to read. It knows neither
-// protocols nor secrets. The caller of Close passes a function that hides the secrets.
+// protocols nor secrets. The caller of Close passes a function that hides the secrets. Package core keeps transcripts.
 package transcript
 
 import (

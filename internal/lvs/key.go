@@ -1,5 +1,6 @@
 // Package lvs defines the types that the other packages share: virtual services, destinations, tables and operations as
-// the kernel knows them, and the settings that affect them. It also formats addresses and ports.
+// the kernel knows them, and the settings that affect them. It also compares two tables, orders the operations between
+// them (diff.go), and formats addresses and ports.
 package lvs
 
 import (

@@ -1,5 +1,5 @@
 // Package resolve looks up the host and service names of a configuration: each name once, and all within a deadline. It
-// keeps the last answers in a file, and looks names up again while the daemon runs.
+// keeps the last answers in a file, and looks names up again while the daemon runs. lookup.go has the time limits.
 package resolve
 
 import (
