@@ -99,7 +99,7 @@ func checkDest(d lvs.Dest, k lvs.Key) error {
 	case d.Weight > math.MaxInt32:
 		return fmt.Errorf("weight %d, want at most %d: %w", d.Weight, math.MaxInt32, syscall.ERANGE)
 	case d.Lower > d.Upper:
-		return fmt.Errorf("lower threshold %d above the upper one, %d: %w", d.Lower, d.Upper, syscall.ERANGE)
+		return fmt.Errorf("lower threshold %d is above upper %d: %w", d.Lower, d.Upper, syscall.ERANGE)
 	case d.Forward != lvs.Tunnel && d.Encap != (lvs.Encap{}):
 		return invalid("encapsulation without a tunnel")
 	}

@@ -45,7 +45,7 @@ func (a adviser) misplaced() {
 	// The engine reads only datagrams. The kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	refuse(a.PEName != "" && a.Protocol == lvs.TCP, "pename",
-		"pename=sip would make a service of tcp lose every packet; it needs protocol=udp, or "+
+		"pename=sip would make a TCP service lose every packet; it needs protocol=udp, or "+
 			"a firewall mark")
 	if a.HTTPMethod == "POST" && !a.has("httpbody") {
 		a.refuse("httpmethod", badValue, "POST is allowed only with httpbody; otherwise it must be GET or HEAD")
@@ -53,7 +53,7 @@ func (a adviser) misplaced() {
 	refuse(a.HTTPBody != "" && a.HTTPMethod != "POST", "httpbody",
 		"httpbody needs httpmethod=POST: other requests have no body")
 	refuse(a.UseTLS && a.Service == "simpletcp" && a.Protocol == lvs.UDP, "tls",
-		"tls=yes needs a service of tcp")
+		"tls=yes needs a TCP service")
 	refuse(off && a.AgentPort > 0, "agentport",
 		"agentport is given with a checktype that checks nothing; use only one of them")
 	refuse(!off && a.ExternalWeight && !a.runsCommand(), "externalweight",
@@ -66,7 +66,7 @@ func (a adviser) misplaced() {
 		"observe=out needs keepserving, the number of servers that stay in service, and holddown, the time "+
 			"after which a server comes back")
 	refuse(a.Observe == lvs.LeftOut && a.Protocol == lvs.UDP, "observe",
-		"observe=out needs a service of tcp: a packet of udp need not have an answer")
+		"observe=out is not allowed with udp: a UDP packet need not be answered")
 	hashes := a.Scheduler == "sh" || a.Scheduler == "mh"
 	refuse(a.has("backup") && hashes, "backup",
 		"backup is not allowed with the schedulers sh and mh: a client's server would depend on the order "+

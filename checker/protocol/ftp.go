@@ -201,7 +201,7 @@ func passivePorts(d *dialogue) (uint16, error) {
 	return passivePort(r.Text)
 }
 
-var errNoPort = errors.New("the server names no port to fetch from")
+var errNoPort = errors.New("the server's reply has no valid data port")
 
 // extendedPort reads a reply to EPSV: 229 … (|||6446|).
 func extendedPort(text string) (uint16, error) {

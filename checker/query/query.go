@@ -73,7 +73,8 @@ func textOf(row []driver.Value) string {
 	return fmt.Sprint(row[0])
 }
 
-// Verb returns the first word of a query in upper case, or "" if the query does not begin with a word.
+// Verb returns the first word of a query in upper case, after blanks and opening parentheses, or "" if something else
+// comes first.
 func Verb(query string) string {
 	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
 	return query[:len(query)-len(strings.TrimLeft(query, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]

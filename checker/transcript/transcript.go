@@ -38,7 +38,7 @@ type Tape struct {
 	closed bool
 }
 
-// turn is the data that one side sends before the other side sends again.
+// turn is a remark of the check, or the data that one side of a connection sends before anything else is recorded.
 type turn struct {
 	after time.Duration // since the check began
 	kind  Kind

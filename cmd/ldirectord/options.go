@@ -363,7 +363,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	case o.Lines < 1:
 		return fmt.Errorf("--lines %d: it must be 1 or more", o.Lines)
 	case f.Changed("timeout") && !o.Wait && o.verb != "wait" && o.verb != "roll":
-		return errors.New("--timeout is the limit of --wait, which is not given")
+		return errors.New("--timeout needs --wait")
 	case o.Running && !o.supposing.any():
 		return errors.New("--running needs --down, --drain, --without-director or --each")
 	case o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector):

@@ -106,7 +106,8 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 
 // of returns the virtual services that may own an entry. There are none if the service is not configured, and several
 // if the entry is ambiguous. It searches in the same order as the kernel's ip_vs_service_find (ip_vs_ctl.c): by mark,
-// by address and port, as FTP, and as a service on every port.
+// by address and port, by the FTP control port, and by port 0 (every port). If that finds none, it returns the services
+// by mark that have the connection's server.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {

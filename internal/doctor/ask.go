@@ -111,7 +111,7 @@ func (f *facts) inquiries() (list []inquiry) {
 	for l, addrs := range f.links() {
 		q := f.inquiryOn(l, addrs)
 		if !q.source.IsValid() {
-			f.miss("who answers on %s: no address or no ARP there", l.device)
+			f.miss("who answers on %s: it is down, or has no address or no MAC address", l.device)
 			continue
 		}
 		q.addrs = slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare)

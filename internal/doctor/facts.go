@@ -72,7 +72,7 @@ type routeQuery struct {
 	mark uint32
 }
 
-// gather collects the facts that can be found without network probes or other programs.
+// gather collects the facts that can be found without other machines and other programs.
 func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	f := facts{
 		services: services, daemon: own, modules: modulesHere(),

@@ -118,8 +118,8 @@ func (w *Witness) judge(well bool, now time.Time) {
 
 const surely = 3 // looks in a row after which a server is left out
 
-// Observed is called after Compare. It notes what was seen of a server, and reports whether the table may change. It
-// notes nothing for a server that fails or is left out.
+// Observed is called after Compare. It records what the witness saw of the server, unless the server fails or is left
+// out, and reports whether the table may change.
 func (s *Server) Observed(w *Witness) (changed bool) {
 	switch {
 	case s.Health() == health.Down || s.Suspect:

@@ -165,8 +165,9 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 }
 
 var (
-	// escape matches a backslash that keepalived rightly removes, an escape that it replaces with the character
-	// that the pattern means, and a backslash that it removes although the pattern needs it.
+	// escape matches a backslash and what follows it. Group 1 is a character whose backslash keepalived rightly
+	// removes, group 2 an escape that it replaces with the character meant, group 3 any other: keepalived removes
+	// its backslash, although the pattern needs it.
 	escape = regexp.MustCompile(`\\(["'\\/#])|(\\(?:[afnrt]|x[01][[:xdigit:]]|c[A-Z]))|(\\.)`)
 	// hash replaces each #, which would begin a comment.
 	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)

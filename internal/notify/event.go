@@ -55,7 +55,7 @@ const (
 	TableRecovered Kind = "table-recovered" // changes of the table succeed again
 	HookOutput     Kind = "hook-said"       // a command of the operator wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
-	Mailing        Kind = "mailing"         // a mail was queued
+	Mailing        Kind = "mailing"         // an email was queued
 	MailFailed     Kind = "mail-failed"     // a mail can't be sent
 	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written

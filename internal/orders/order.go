@@ -65,7 +65,7 @@ func (o Order) What() string {
 // String describes the whole order, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
 func (o Order) String() string { return o.In(time.Local) }
 
-// In describes the whole order like String, in a time zone.
+// In describes the whole order like String, with times in the given zone.
 func (o Order) In(zone *time.Location) string {
 	text := o.What()
 	if o.Waits() {

@@ -203,8 +203,8 @@ type Server struct {
 	// Up: its checks pass, and no order, maintenance, report or wait keeps it out of service. Serves: it gets new
 	// clients or, if the table is unknown, would get them according to its checks.
 	Up, Serves bool `json:"-"`
-	// why it is out of service: the last failure if it is down, the shortage that makes it unknown, the maintenance
-	// file, or the name that has no address
+	// why it is out of service: the last failure if it is down, the shortage that makes it unknown, what puts it
+	// into maintenance (a file, an order, its own report), or the name that has no address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
 	InTable     bool    `json:"-"`                         // in the last known table

@@ -129,8 +129,9 @@ func (l *letter) box() string {
 	return strings.Join(append([]string{l.smtp, l.tls, l.user, l.fromLine}, l.to...), "\n")
 }
 
-// text returns the mail with its header. Lines end in LF. In addition to the lines of the Perl ldirectord, the header
-// contains what RFC 5322 and RFC 3834 require. If a mail arrives late, the date shows when it was written.
+// text returns the mail with its header. Lines end in LF. In addition to the fields of the Perl ldirectord, the header
+// has those that RFC 5322 and RFC 3834 ask for, the reason, and MIME fields if the body is not ASCII. If a mail arrives
+// late, the date shows when it was written.
 func (l *letter) text() string {
 	var b strings.Builder
 	if l.fromLine != "" {

@@ -16,8 +16,8 @@ import (
 // inMaintenance is the text for a server in maintenance, whether a file, an order or its own report put it there.
 const inMaintenance = "Server in maintenance"
 
-// Line returns what the line about a result says, or false if the monitorfile of its check gets none, as for a result
-// that is not conclusive. A suspended server is reported as being in maintenance.
+// Line returns what the monitorfile of a check says about a result: whether the server is up, and a text. If it says
+// nothing, as about an inconclusive result, is is false. A suspended server is reported as being in maintenance.
 func Line(check *parser.Virtual, r *checker.Result, suspended bool) (up bool, text string, is bool) {
 	if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
 		return false, "", false

@@ -15,7 +15,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits of one try.
+// Limits of one attempt.
 const (
 	tryTime   = 10 * time.Second // from the look-up to the end of the answer
 	maxHeader = 64 << 10         // bytes of the answer's header
@@ -36,7 +36,7 @@ func newClient() *http.Client {
 	}
 }
 
-// post makes one try. The error contains no part of the URL other than the host.
+// post makes one attempt. The error contains no part of the URL other than the host and port.
 func post(ctx context.Context, client *http.Client, to string, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
