@@ -12,7 +12,7 @@ import (
 const (
 	// Patience is the most by which a program may exceed its limit on a busy machine.
 	Patience = 5 * time.Second
-	// lookEvery is the time until the first look at a program, and between two looks once it has exceeded its limit.
+	// lookEvery is the time until the first look at a program, and between two looks when it is over its limit.
 	lookEvery = 20 * time.Millisecond
 	// maxDepth is the number of generations of processes that are looked at.
 	maxDepth = 8
