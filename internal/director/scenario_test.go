@@ -509,8 +509,8 @@ func (s *scenario) planWith(name string, o parser.Options) *plan.Plan {
 	o.Last = func(key known.Key) []netip.Addr { return s.past[key.Host] }
 	cfg, found := parser.Parse(s.t.Context(), name,
 		[]byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
-	if found.HasErrors() {
-		s.t.Fatal(found)
+	if found.HasErrors() || s.configs[name] == "" {
+		s.t.Fatal(name, found)
 	}
 	for _, n := range cfg.Names {
 		s.past[n.Host] = append([]netip.Addr{n.Addr}, n.Earlier...)
@@ -550,10 +550,12 @@ func (s *scenario) Post(virtual string, state []byte, tried func()) {
 func (s *scenario) say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	list := &s.done
 	if strings.HasPrefix(text, "log: ") {
-		s.said = append(s.said, text)
-	} else {
-		s.done = append(s.done, text)
+		list = &s.said
+	}
+	if !s.dead { // a killed daemon says nothing
+		*list = append(*list, text)
 	}
 }
 
