@@ -68,7 +68,7 @@ import (
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          change the table by hand, with an operation as in the results
 //	hooks DURATION   how long commands take from now on; only the ends of those that are waited for are results
-//	drain VIRTUAL REAL, undrain   the operator's order, which replaces all others
+//	drain VIRTUAL REAL, undrain   the operator's order, which replaces all others; the next daemon doesn't find it
 //	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more order; ORDER is drain, maint, weight N, or
 //	                 ready to end it; with - as REAL, ORDER is obey
 //	obey ID…         the order to obey in these virtual services and no others; the next daemon doesn't find it
