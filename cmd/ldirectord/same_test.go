@@ -37,7 +37,7 @@ func TestAServerThatDiffersIsShown(t *testing.T) {
 	}
 	d := launched(t, "start", config)
 	const certificate = "shows a different certificate from 2 of 3 (ends in 0 days; theirs in 0 days)"
-	const version = `shows "version: \x1b<b>", and 2 of 3 "version: 1.3"`
+	const version = `shows "version: \x1b<b>", but 2 of 3 show "version: 1.3"`
 	within(t, "status -v", func() bool {
 		said, _ := d.say("status", "-v")
 		return strings.Contains(said, certificate) && strings.Contains(said, version)

@@ -111,8 +111,8 @@ func (v *virtual) isElsewhere() bool {
 }
 
 // gather is called when a server comes up. If the addresses of v are not on their device because too few servers were
-// up, this server is the first one back. It then waits for the others, and their checks are repeated soon. The same
-// applies to the virtual services that share an address with v, because they are announced together.
+// up, this server is the first one back. The virtual service then waits for the others, and their checks are repeated
+// soon. The same applies to the virtual services that share an address with v, because they are announced together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {

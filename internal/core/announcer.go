@@ -35,7 +35,7 @@ type announcer struct {
 	looked    bool            // no address of the previous daemon is left, as far as can be known
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 	before    announce.Record // the addresses of the previous daemon, until the first plan is there
-	leavers   []*announcement // of these, the ones that the first plan lacks; the first still has to be served
+	leavers   []*announcement // of these, the ones that the first plan lacks, see holds
 }
 
 // enlist adopts the virtual services of a plan and assigns their addresses to them. An address that is no longer in the

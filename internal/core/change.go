@@ -27,7 +27,7 @@ type Change struct {
 // after.
 type State struct {
 	Health   health.State // the state of a server by its checks
-	Fallback string       // the last argument of fallbackcommand: start or stop
+	Fallback string       // the word last passed to fallbackcommand: start or stop
 
 	notify.Report // on a virtual service
 }

@@ -1,9 +1,9 @@
 // Package core decides what to do for all virtual services together, when, and in which order. This covers writes to
 // the table, addresses, mark rules, messages, and which conversations of checks are kept. Decisions about a single
 // virtual service come from package judge, the order of the operations of a write from judge.Writes and lvs.Diff. The
-// methods of Core receive the events: results of checks, changes to the table, requests of operators, and the time.
-// Step then does everything that is due. The package has no clock of its own and waits only for the table's answers, so
-// a test can play any order of events in memory.
+// methods of Core receive the events, such as results of checks and of slow orders, requests of operators, and the
+// time. Step then does everything that is due. The package has no clock of its own and waits only for the table's
+// answers, so a test can play any order of events in memory.
 package core
 
 import (

@@ -41,7 +41,7 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 		c.Past = past
 	}
 	switch {
-	case step, err != nil: // failed reports errors; the begin and end of small steps are conditions
+	case step, err != nil: // failed reports errors; the start and end of small steps are conditions
 	case op.Kind == lvs.AddService:
 		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.Name())
 	case op.Kind == lvs.EditService:
@@ -102,7 +102,8 @@ func (t *teller) destOp(c *Change, fallback *server, op lvs.Op) {
 	}
 }
 
-// whyDown returns the reason why a server is or was down, or "" if it never was.
+// whyDown returns the reason why a server is in maintenance, or otherwise why it is or was down. It returns "" if
+// neither applies.
 func (v *virtual) whyDown(s *server) string {
 	if why := s.suspended(); why != "" {
 		return "maintenance: " + why
@@ -196,7 +197,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 	}
 }
 
-// unjudgedQuiet is the shortest time between two reports of unjudged answers of a server.
+// unjudgedQuiet is the shortest time between two reports of unjudged answers of a server's check, and between two such
+// mails about a virtual service.
 const unjudgedQuiet = time.Hour
 
 // shortage counts checks that failed because of a shortage on this machine. It reports the third such failure in a row.

@@ -44,7 +44,7 @@ type Watches interface {
 
 // check is the state of a running check.
 type check struct {
-	users    []user // the real servers that use this check
+	users    []user // the servers that use this check
 	last     checker.Result
 	at       history.Moment // when the result in last arrived, up to a second late; zero: no result yet
 	began    time.Time      // when the check of the result in last began

@@ -120,11 +120,11 @@ func (n *norm) differs(s *shown, now time.Time) (says [traits]string) {
 			strings.TrimPrefix(ends(n.certs.value.ends, now), "ends "))
 	}
 	if n.text.lacks(s.text) {
-		says[version] = fmt.Sprintf(`shows "%s", and %d of %d "%s"`, s.text, n.text.has, n.text.of,
+		says[version] = fmt.Sprintf(`shows "%s", but %d of %d show "%s"`, s.text, n.text.has, n.text.of,
 			n.text.value)
 	}
 	if len(n.took) >= fewest {
-		others := n.took[(len(n.took)-1)/2] // the others are faster, so this is their median without s
+		others := n.took[(len(n.took)-1)/2] // the median of the others, if s is above it
 		if s.took > 3*others && s.took > others+50_000 {
 			says[delay] = fmt.Sprintf("answers in %v, the others in %v", inMillis(s.took), inMillis(others))
 		}

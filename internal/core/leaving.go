@@ -14,16 +14,17 @@ import (
 // their connections have ended or the time is over. They are not checked and get no new clients. Backup servers that
 // are no longer needed drain in the same way, but are still checked.
 //
-// draintime begins when a server leaves: at the reload that removes it, or when the server at the new address of its
-// name is up. It does not wait until the table accepts weight 0. If a reload replaces all servers, draintime begins
-// when the old ones no longer serve (judge.Departure.Serves); for a backup server, it begins at weight 0.
+// draintime begins when a server leaves: at the reload that removes it or, if its name has a new address, when the
+// server there is up or the old one fails. It does not wait until the table accepts weight 0. If a reload replaces all
+// servers, draintime begins when the old ones no longer serve (judge.Departure.Serves); for a backup server, it begins
+// at weight 0.
 //
 // Leaver, leaving server and departing server mean the same: a judge.Departure. Status calls it drained
 // (judge.Draining), like a configured server that an order or its own report drains, which is no Departure. As the
 // reason of a removal, judge.Drained means that its connections have ended. writer.leave is about virtual services that
 // leave the table.
 
-// LookInterval is the time between two looks at the connections of leaving servers.
+// LookInterval is the time before each look at the connections of leaving servers.
 const LookInterval = time.Second
 
 // depart notes the names of servers that have begun to drain.
@@ -68,7 +69,7 @@ func (r *records) keep(now []judge.Record) {
 }
 
 // mayServe reports whether a server that moved away may still serve. It may if it was in service or in maintenance when
-// the previous daemon ended. The table shows whether it was in service.
+// the previous daemon ended. The table and the records of that daemon show this.
 func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {

@@ -27,10 +27,10 @@ type Plan struct {
 // Ready prepares a plan. It takes most of the time of a reload, but does not need the core.
 func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
 
-// Begin applies the first plan to the existing table. Servers with a weight in the table count as up until their checks
-// fail. Unconfigured destinations of our virtual services are removed, unless they drain, or may belong to a name
-// without an address. The argument first is the first reading of maintenancedir. Begin fails only if it can't read the
-// table.
+// Begin applies the first plan to the existing table. Servers with a weight above 0 in the table count as up until
+// their checks fail. Unconfigured destinations of our virtual services are removed, unless they drain, or may belong to
+// a name without an address. The argument first is the first reading of maintenancedir. Begin fails only if it can't
+// read the table.
 func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
 	c.tell.tick(now)
 	c.writer.use(t)

@@ -11,7 +11,7 @@ import (
 )
 
 // This file keeps the conditions of the director itself: what this machine lacks to forward packets. The looks at the
-// machine come from outside, at each interval; after a start once a second until one finds no fault.
+// machine come from outside, once per checkinterval; after a start once a second until one finds no fault.
 
 const (
 	enoughLooks  = 3           // looks in a row that find the machine broken, before withdrawon acts

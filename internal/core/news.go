@@ -71,9 +71,9 @@ func (k *kind) often(a *subject) int {
 // the time at which the next condition will begin or end without an event.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
-// known marks the current conditions as reported, without a report. It is called if a former plan or daemon has
-// reported them, or if another daemon has the virtual service. It leaves out conditions that are reported only after a
-// delay, because these may not have been reported yet.
+// known marks the current conditions as reported, without a report. It is called if a former plan or daemon may have
+// reported them. It leaves out conditions that are reported only after a delay, because these may not have been
+// reported yet.
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {

@@ -16,7 +16,7 @@ import (
 // clients nothing back while most of the other servers answer theirs. This file reads the counters, reports a
 // suspicion, and has the server checked at once. judge decides what happens to the server.
 
-// ObserveInterval is the time between two looks at the counters of the observed sections. The kernel updates each
+// ObserveInterval is the time before each look at the counters of the observed sections. The kernel updates each
 // server's counters at the same interval (net/netfilter/ipvs/ip_vs_est.c). Newer kernels don't update the counters of
 // all servers at the same moment.
 const ObserveInterval = 2 * time.Second

@@ -115,7 +115,8 @@ func (r *recent) differs(says [traits]string, now time.Time) {
 
 func (s *server) isOdd() bool { return s.recent != nil && s.odd != nil }
 
-// odd describes how a server differs in a trait, or returns "" if it has not differed for samewait.
+// odd describes how a server differs in a trait. It returns "" if the server has not differed for samewait, or samewait
+// is 0.
 func (a *subject) odd(of trait) string {
 	wait := a.v.sameWait()
 	if !a.s.isOdd() || wait == 0 || a.Now.Sub(a.s.odd[of].since) < wait {

@@ -121,7 +121,8 @@ func (t *teller) became(v *virtual, now message, up int, await func() (done func
 	t.tell(c)
 }
 
-// fallback reports to fallbackcommand when the last server is lost and when the first one is back.
+// fallback reports to fallbackcommand whether a server is left: as soon as that is known, when the last server is lost,
+// and when the first one is back.
 func (t *teller) fallback(v *virtual) {
 	up, known := v.Available()
 	state := "stop"

@@ -16,8 +16,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// clockLook is the time between two readings of the wall clock while an order has an end, because someone may set the
-// clock.
+// clockLook is the longest time between two readings of the wall clock while an order has an end, because someone may
+// set the clock.
 const clockLook = 10 * time.Second
 
 // Order puts exactly these orders in force, and updates the table. The servers in ready come back without further
@@ -35,7 +35,7 @@ func (c *Core) Order(now time.Time, all, ready orders.All) {
 // orderBook puts orders in force.
 type orderBook struct {
 	*services
-	next time.Time // when the next order ends; zero: none has an end
+	next time.Time // when the next order ends or is looked at again; zero: none has an end
 
 	examiner  *examiner
 	announcer *announcer

@@ -11,15 +11,15 @@ import (
 )
 
 // sync updates the table for every virtual service that is due. It works out the changes from what it last wrote, so
-// that one change takes only one request. It reads the table only if the contents are unknown, if a weight is changing
-// step by step, or if the answer to a change shows that the contents differ from the last write. Then it removes
-// virtual services that are no longer configured. If have is not nil, it is the table as just read.
+// that one change takes only one request. It reads the whole table only if the contents are unknown, if a weight is
+// changing step by step, or if the answer to a change shows that the contents differ from the last write. Then it
+// removes virtual services that are no longer configured. If have is not nil, it is the table as just read.
 //
 // The steps for one virtual service: decide (decide.go) applies the rules. newChange (batch.go) compares the decision
 // with what was last written; if that is unknown, found (writer.go) notes what was read first. carryOut (batch.go)
 // sends the operations through do (table.go). conclude (writer.go) notes the outcome, with succeeded or failed. A
-// change without operations counts as a success. Outside of sync, checkDrift (drift.go) begins with found, and purge
-// (removal.go) removes.
+// change without operations counts as a success. purge (removal.go) removes. Outside of sync, checkDrift (drift.go)
+// begins with found.
 func (w *writer) sync(have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -73,8 +73,8 @@ func (w *writer) succeeded(v *virtual) {
 
 // failed reports that a change failed, and sets the time of the next try. After one report, it reports no further
 // failures until a change succeeds or the configuration changes. If the table does not answer, it reports only one
-// virtual service; if the kernel has no IPVS, it reports none. A change interrupted by the end of the daemon does not
-// count as a failure.
+// virtual service; if tellRead has reported that the kernel has no IPVS, it reports none. A change interrupted by the
+// end of the daemon does not count as a failure.
 func (w *writer) failed(v *virtual, o judge.Outcome) {
 	v.weighed = false
 	v.touch()

@@ -95,7 +95,7 @@ func together(at time.Time) time.Time {
 var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyWeight}
 
 // whyWeight describes what reduces the weight of a server in the table. It returns "" if only an order or the file
-// determines the weight.
+// determines the weight, or if the server is down, drained by order or not in the table.
 func (a *subject) whyWeight() string {
 	var parts []string
 	v, s, view := a.v, a.s, a.View

@@ -5,8 +5,8 @@ import (
 	"ldirectord/internal/notify"
 )
 
-// This file tells mail which servers are down, for its reminders. Changes to the table do not show this: there is none
-// for a server that is down at the start, nor for one that is no longer down but keeps weight 0.
+// This file tells mail which servers are down, for its reminders. Changes to the table do not show this: there may be
+// none for a server that is down at the start, nor for one that is no longer down but keeps weight 0.
 
 // Reminders passes on which servers are down, and which no longer are, of virtual services with emailalertfreq.
 func Reminders(take func(e notify.Event, down bool)) Receiver {

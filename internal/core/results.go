@@ -111,7 +111,7 @@ func (e *examiner) passedOrFailed(c *check, u *schedule.Update) {
 }
 
 // silent handles checks that a reload replaced while they were under way. If enough of them end without an answer, the
-// server is taken out of service before the new check has a result.
+// server is taken out of service before the new check has a result, except in a section with checkvip.
 func (e *examiner) silent(c *check, u *schedule.Update) {
 	for _, x := range c.users {
 		if int(u.Silences) >= x.v.Rule.Limit() && x.v.Paths == nil {
@@ -120,9 +120,9 @@ func (e *examiner) silent(c *check, u *schedule.Update) {
 	}
 }
 
-// hurry requests further checks while the last result contradicts the state of a server, or while its section waits for
-// it, see gather. They run at the shortest fastinterval of all users of the check. After a watched connection ends or a
-// suspicion begins, the state is settled soon even without fastinterval.
+// hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
+// of all such servers. They follow after askedAgain while a section waits for the result, see gather, and, without
+// fastinterval, after a watched connection ends or a suspicion begins.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
@@ -236,7 +236,8 @@ func (e *examiner) weighed(x user) {
 }
 
 // reported notes what the server reports with a result, and reports whether its weight may change. There is an event
-// when a reduction begins and when it ends, but not for each new percentage.
+// when a reduction or a state such as drain begins or ends, or when an agent no longer answers, but not for each new
+// percentage.
 func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 	if !r.OK && r.Report == (health.Report{}) {
 		return false // it failed before it could report anything

@@ -10,15 +10,15 @@ import (
 
 // role records whether the core serves or is on standby.
 type role struct {
-	standby  bool // another director or daemon has the table
+	standby  bool // this director leaves the table alone
 	demotion *demotion
 }
 
 // demotion is a demotion in progress. While the operator's commands run and addresses are withdrawn, the virtual
 // services continue to serve.
 type demotion struct {
-	hooks bool      // commands run
-	until time.Time // the end of the longest wait
+	hooks bool      // commands or webhook posts are awaited
+	until time.Time // the latest end of this wait, and later of the wait for addresses
 }
 
 const (

@@ -133,8 +133,8 @@ func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
 // Recheck is called when network devices or their addresses have changed. The announced addresses are then examined.
 func (c *Core) Recheck() { c.announcer.recheck() }
 
-// Claimed handles a change in other daemons' claims. If another daemon has stopped, this one immediately takes over the
-// virtual services that it waited for.
+// Claimed handles a change in other daemons' claims. If another daemon has given up virtual services of the file, this
+// one takes them over at once.
 func (c *Core) Claimed(now time.Time) {
 	c.tell.tick(now)
 	if c.demotion == nil {

@@ -8,7 +8,7 @@ import (
 	"ldirectord/parser"
 )
 
-// teller reports all events as one stream of changes. It knows neither the director nor the receivers.
+// teller reports all events as one stream of changes. It does not know the director, nor what the receivers do.
 type teller struct {
 	receivers []Receiver
 	global    *parser.Global // the configuration in force
@@ -56,7 +56,7 @@ func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, rea
 	t.say(v, s, kind, what+": "+whose+more, reason)
 }
 
-// about is like report, but for a check and in the words of the Perl ldirectord. It names the check if the server has
+// about is like report, but for a check, and in the form of the Perl ldirectord. It names the check if the server has
 // several.
 func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 	if x.s.first.next != nil {

@@ -186,15 +186,15 @@ type services struct {
 	agenda   agenda
 }
 
-// minDrift is the shortest time between two comparisons of the table.
+// minDrift is the shortest interval that driftInterval uses.
 const minDrift = time.Second
 
-// watchedDrift is the longest time between drift checks, in seconds, if servers are watched. Their checkinterval may be
-// long.
+// watchedDrift is the longest interval that driftInterval uses, in seconds, if servers are watched. Their checkinterval
+// may be long.
 const watchedDrift = 10
 
-// driftInterval returns nine tenths of the shortest checkinterval, so that a removed entry is restored within one
-// checkinterval.
+// driftInterval returns the time between two comparisons of the table. It is nine tenths of the shortest checkinterval,
+// so that a removed entry is restored within one checkinterval. For its limits, see minDrift and watchedDrift.
 func (all *services) driftInterval() time.Duration {
 	interval := all.global.CheckInterval
 	for _, v := range all.virtuals {

@@ -138,10 +138,10 @@ func (w *writer) conclude(c *change) {
 	}
 }
 
-// leave removes a virtual service for good if cleanstop is yes and no other daemon waits for it. It reports the servers
-// that are up, except resting backup servers. If several virtual services check a server with the same settings, it
-// reports the server only for the first one, like the Perl ldirectord. The map reported holds the servers that have
-// already been reported. leave adds those of v, even if v stays in the table.
+// leave removes a virtual service for good if cleanstop is yes and no other daemon waits for it or changes it. It
+// reports the servers that are up, except resting backup servers. If several virtual services check a server with the
+// same settings, it reports the server only for the first one, like the Perl ldirectord. The map reported holds the
+// servers that have already been reported. leave adds those of v, even if v stays in the table.
 func (w *writer) leave(v *virtual, reported map[string]bool) judge.Outcome {
 	var leaving []*server
 	for _, s := range v.servers {
