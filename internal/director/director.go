@@ -34,8 +34,8 @@ type Deps struct {
 	// Claims, if not nil, knows which virtual services other daemons have. After a crash or a handover, the last
 	// claims become World.Former of the next daemon.
 	Claims Claims
-	// Alive, if not nil, is called by the director's goroutine at least once per Pulse and after each answer of the
-	// table. If that goroutine hangs, the calls stop and a watchdog can fire. It must not block.
+	// Alive, if not nil, is called by the director's goroutine at least once per Pulse and after each request to
+	// the table. If that goroutine hangs, the calls stop and a watchdog can fire. It must not block.
 	Alive func()
 	Pulse time.Duration
 }

@@ -10,9 +10,9 @@ import (
 	"ldirectord/internal/plan"
 )
 
-// folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir. The loop never
-// waits for one. Until the first reading, servers in maintenance stay in maintenance. At a start, no server is known to
-// be in maintenance, so only the checks decide until the folder can be read.
+// folderWait is the longest time for which the caller of Run or Reload waits for the first reading of maintenancedir.
+// The loop never waits for one. Until the first reading, servers in maintenance stay in maintenance. At a start, no
+// server is known to be in maintenance, so only the checks decide until the folder can be read.
 const folderWait = 3 * time.Second
 
 // folder is the maintenancedir of one plan.

@@ -14,8 +14,8 @@ import (
 )
 
 // Reload puts a plan in force. If refines is true, the plan differs from the current one only in the servers of lists
-// and the addresses of names, see core.Core.Replace. Reload returns when the changes have been sent to the table, even
-// if the table refused them, or when ctx is done.
+// and the addresses of names, see core.Core.Replace. Reload returns when the changes to the table and to the mark rules
+// have been tried, or when ctx is done.
 func (d *Director) Reload(ctx context.Context, p *plan.Plan, refines bool) error {
 	f, ready := d.openFolder(ctx, p), core.Ready(p)
 	err := d.asked.submit(ctx, func(done chan<- struct{}) {
@@ -58,7 +58,8 @@ func (d *Director) Answers(ctx context.Context) error {
 }
 
 // Snapshot returns what the director knows now. It waits until the director is free, which may take as long as one
-// operation on the table, but no longer than ctx allows. Readers who wait at the same time get copies of one snapshot.
+// step's requests to the table, but no longer than ctx allows. Readers who wait at the same time get copies of one
+// snapshot.
 func (d *Director) Snapshot(ctx context.Context) (*view.Snapshot, error) {
 	one, err := answer(ctx, d.readers, func() (sight, error) { return d.sight, nil })
 	if one.isShared {
