@@ -16,11 +16,11 @@ type Kind string
 const (
 	Starting       Kind = "starting"        // the daemon starts
 	Terminated     Kind = "terminated"      // the daemon stops; the line says why
-	Reloading      Kind = "reloading"       // a signal requested a reload
+	Reloading      Kind = "reloading"       // a signal or a command requested a reload
 	ConfigChanged  Kind = "config-changed"  // a file of the configuration was changed or removed
 	ConfigReread   Kind = "config-reread"   // the changed file is in force
 	ConfigIgnored  Kind = "config-ignored"  // the file is not in force; the line says why
-	ConfigError    Kind = "config-error"    // the changed file was refused
+	ConfigError    Kind = "config-error"    // the file was refused
 	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
 	NameFound      Kind = "name-found"      // a host name has its first address, or can be looked up again
 	NameMoved      Kind = "name-moved"      // a host name has another address
@@ -29,30 +29,30 @@ const (
 	ChangedVirtual Kind = "changed-virtual" // the settings of a virtual service were changed
 	PurgedVirtual  Kind = "purged-virtual"  // a virtual service was removed
 	Added          Kind = "added"           // a server was added to the table
-	Restored       Kind = "restored"        // a server has a weight again
+	Restored       Kind = "restored"        // a server has a weight again, or another weight
 	Climbs         Kind = "climbs"          // the weight of a server that came back starts to rise, see slowstart
 	Climbed        Kind = "climbed"         // the weight of a server that climbed has reached its full value
 	Promoted       Kind = "promoted"        // the director was on standby, and serves now
 	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
 	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
 	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
-	Drained        Kind = "drained"         // a server has weight 0 by order, or because it reports drain
+	Drained        Kind = "drained"         // a server drains, for example by order: it has weight 0
 	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
-	Deleted        Kind = "deleted"         // a server that is down, or a fallback server, was removed
-	Purged         Kind = "purged"          // a server was removed because it is not configured
+	Deleted        Kind = "deleted"         // a server out of service or a fallback server was removed
+	Purged         Kind = "purged"          // a server was removed because it is not configured, or at a stop
 	SoftFailure    Kind = "soft-failure"    // a check failed, not yet often enough for the server to be down
-	SoftReset      Kind = "soft-reset"      // a check passed before it had failed often enough
+	SoftReset      Kind = "soft-reset"      // a check passes again; its earlier failures no longer count
 	CheckFailed    Kind = "check-failed"    // a server is down
 	Tells          Kind = "tells"           // a server or its check reduces the server's weight, or restores it
 	Unwatched      Kind = "unwatched"       // no idle connection to a server can be kept, see watch
-	CheckWarning   Kind = "check-warning"   // a check passed with a warning
+	CheckWarning   Kind = "check-warning"   // a check has a warning, or its answer can't be judged
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
 	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
 	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks were changed
 	Timeouts       Kind = "timeouts"        // the timeouts of idle connections were set, or set again
-	TableError     Kind = "table-error"     // a change of the table failed; it is tried again
-	TableRecovered Kind = "table-recovered" // changes of the table succeed again
+	TableError     Kind = "table-error"     // reading or changing the table or mark rules failed; it is tried again
+	TableRecovered Kind = "table-recovered" // the table or mark rules can be read or changed again
 	HookOutput     Kind = "hook-said"       // a command of the operator wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
 	Mailing        Kind = "mailing"         // an email was queued
@@ -91,7 +91,7 @@ const (
 	AnnounceFailed Kind = "announce-failed" // an address is not where it should be
 	ClockSet       Kind = "clock-set"       // the clock of this machine was set
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
-	FolderError    Kind = "folder-error"    // maintenancedir can't be read
+	FolderError    Kind = "folder-error"    // maintenancedir or a file in it can't be read
 	FolderReadable Kind = "folder-readable" // maintenancedir can be read again
 	Listening      Kind = "listening"       // the daemon serves at the address of listen
 	ListFailed     Kind = "list-failed"     // a list of realfile or realnames can't be used
@@ -121,7 +121,7 @@ type Event struct {
 	Kind     Kind
 	Status   lvs.Status // the status of the daemon; set in events of a virtual service
 	Virtual  string     // the id of the virtual service: tcp:192.0.2.1:80, fwm:3
-	Real     string     // address:port
+	Real     string     // address:port, or host:port if the address of a name may change
 	Fallback bool       // Real is a fallback server
 	Weight   int        // after the change; meaningful for Added and Restored
 	Text     string

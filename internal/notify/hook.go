@@ -34,7 +34,7 @@ type Hook struct {
 	Argv    []string
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
-	Ended   func() // called when it has exited, or another hook has replaced it; may be nil
+	Ended   func() // called when it has exited or will not run; may be nil
 
 	isUnused bool // the last Set did not contain its command
 	isShort  bool // a shortage of this machine has kept it from starting
@@ -213,7 +213,7 @@ func (h *Hooks) turn() (end func()) {
 	return func() {}
 }
 
-// settle reports that a hook has failed or works again, together with its output.
+// settle reports the output of a hook, its failure, or the end of an earlier failure.
 func (h *Hooks) settle(hook *Hook, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

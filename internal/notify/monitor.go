@@ -128,7 +128,8 @@ func (r result) append(b []byte) []byte {
 		escape(r.message))
 }
 
-// appendFile appends text to a file. If the file is a pipe, appendFile does not wait for a reader.
+// appendFile appends text to a file. If the file is a pipe, appendFile fails if there is no reader, and waits for a
+// slow one for at most a second.
 func appendFile(path string, text []byte) error {
 	f, err := os.OpenFile(filepath.Clean(path), os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
@@ -139,8 +140,9 @@ func appendFile(path string, text []byte) error {
 	return cmp.Or(err, f.Close())
 }
 
-// escape cuts a message to maxMessage bytes and turns it into one line of printable characters with URI escapes. It
-// also escapes "|", which separates the fields according to the manual of the Perl ldirectord.
+// escape cuts a message to maxMessage bytes and turns it into one line of printable characters and tabs. All other
+// characters, "%", and "|", which separates the fields according to the manual of the Perl ldirectord, become URI
+// escapes. An empty message becomes "-".
 func escape(s string) string {
 	if s == "" {
 		return "-"

@@ -17,8 +17,8 @@ type queue[T any] struct {
 	closed bool
 }
 
-// newQueue returns a queue of at most max items. Until end is called, a goroutine passes the items and the number of
-// lost ones to handOver.
+// newQueue returns a queue of at most max items. A goroutine passes the items and the number of lost ones to handOver.
+// It ends after end is called and the rest is handed over.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: NewWake(), ended: make(chan struct{})}
 	go q.run(handOver)

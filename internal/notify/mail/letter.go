@@ -182,7 +182,8 @@ func encodedText(s string) string {
 	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\n =?")
 }
 
-// encodedAddresses returns a list of addresses in ASCII. A list that is already in ASCII is returned unchanged.
+// encodedAddresses encodes the names in a list of addresses as ASCII. A list that is in ASCII or is not valid (RFC
+// 5322) is returned unchanged.
 func encodedAddresses(list string) string {
 	parsed, err := mail.ParseAddressList(list)
 	if err != nil || isASCII(list) {

@@ -42,8 +42,8 @@ type way struct{ smtp, tls, user, from, to string }
 
 func (r Rule) way() way { return way{r.SMTP, r.TLS, r.User, r.From, r.To} }
 
-// Mailer sends mail about servers that are added or removed, and reminders about servers that are still down. Letters
-// with different recipients or mail servers wait in separate queues.
+// Mailer sends mail about events, such as a server that is added or removed, and reminders about servers that are still
+// down. Letters with different recipients or mail servers wait in separate queues.
 type Mailer struct {
 	*outbox // its mu guards what follows, too
 

@@ -93,8 +93,8 @@ var (
 )
 
 // ID names a check in a monitorfile as the Perl ldirectord does, but without passwords. The name consists of the
-// settings, without backslashes and with a blank in place of each run of colons. The colons in request and receive are
-// kept.
+// settings, without backslashes and with a blank in place of each run of colons. In request and receive, each single
+// colon becomes a blank.
 func ID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {
