@@ -20,7 +20,7 @@ type Checker interface {
 // Spec holds all settings of one check. Equal Specs describe the same check of the same server, which is then made only
 // once. All fields must be comparable.
 type Spec struct {
-	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
+	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined; or Agent
 	Service  string // negotiate and combined: http, https, …, none
 	Protocol string // of the virtual service: tcp, udp, fwm
 	Connects int    // combined: connects between two full checks
@@ -46,7 +46,7 @@ type Spec struct {
 	settings.TLS
 
 	// Extensions, all opt-in.
-	TLSFiles string // the checksum of these files by TLSSums
+	TLSFiles string // from TLSSums.Of: the checksum of the files that TLS needs
 	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
 	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
 	// simpletcp and connect over UDP: if a server does not answer within half of the timeout, a ping decides

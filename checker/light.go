@@ -12,13 +12,14 @@ import (
 )
 
 // Light is a check that begins with a ping, or with a connection and at most one request. The loop of internal/schedule
-// runs it without a goroutine, unless the check must wait for something else.
+// begins it without a goroutine, and usually finishes it without one.
 type Light interface {
 	Checker
 	// Opening returns the first step of the check; ok is false if the check needs a goroutine.
 	Opening() (o Opening, ok bool)
 	// Resume continues the check on a connection, within the connection's deadline, after the request has been
-	// sent.
+	// sent. In the loop the connection is nil if the check only connects. Otherwise the loop calls Resume again
+	// when more of the answer has arrived.
 	Resume(ctx context.Context, c *wire.Conn) Result
 }
 

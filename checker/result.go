@@ -34,7 +34,7 @@ type Result struct {
 	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
 	// Body is what an HTTP server sent instead of the right answer: the beginning of the page as received, or the
-	// status if the page is empty, was not read, or is another server's. It is "" for any other failure. Secrets of
+	// status if the page is empty, was not read, or is another server's. It is "" for any other result. Secrets of
 	// the configuration are removed from it.
 	Body string
 	Took time.Duration
@@ -70,9 +70,9 @@ const (
 	Other       Cause = iota // none of the others
 	Answer                   // the server answers, but not as configured
 	Timeout                  // no answer in time, or not all of it
-	Refused                  // no program listens there
+	Refused                  // no program listens there, or a firewall rejects the connection
 	Closed                   // the server closed or reset the connection
-	Unreachable              // the network reports no route
+	Unreachable              // this machine or a router reports that it can't reach the server
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand could not be run, or its exit status or a signal means failure
@@ -131,7 +131,7 @@ func (r *Result) Watched(w *wire.Watch) {
 	r.Conclude(took)
 }
 
-// Conclude notes when the answer was complete and matched, if the check got that far.
+// Conclude notes when the answer was complete, and when it had been compared, if the check got that far.
 func (r *Result) Conclude(took time.Duration) {
 	if r.Stage != wire.AtMatch {
 		return

@@ -12,7 +12,7 @@ import (
 const maxPEM = 4 << 20
 
 // TLSSums holds checksums of the files that checks read, so that a certificate renewed in place leads to a new check.
-// Files that many checks share are read once.
+// Checks that read the same files share a checksum.
 type TLSSums map[tlsFiles]string
 
 // tlsFiles are the paths of a certificate, its key and the authorities; "" for none.
