@@ -93,9 +93,9 @@ func (p *Pinger) Forget(e *Echo) bool {
 // Call Rest when timeout has passed since an echo was sent, and again after each duration that it returned. It returns
 // how much longer the reply may take, or an error that ends the wait: os.ErrDeadlineExceeded, or ENOBUFS.
 //
-// Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel resolves the
-// servers' addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against their
-// servers, because lack of room is a shortage on this machine.
+// Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel looks for the
+// servers' MAC addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against
+// their servers, because lack of room is a shortage on this machine.
 func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	p.asked.mu.Lock()
 	defer p.asked.mu.Unlock()
