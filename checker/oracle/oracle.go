@@ -34,7 +34,7 @@ type Question struct {
 type Answer struct {
 	Outcome Outcome `json:"Verdict"`
 	Rows    int     // rows that the query changed; 1 if it returned some
-	InQuery bool    // refused or failed after the log-in
+	InQuery bool    // the log-in succeeded: Outcome is that of the query
 	Lost    bool    // failed after the connection was lost
 	Text    []byte
 }
