@@ -86,7 +86,7 @@ func (s *scanner) modified(m []string, begin int) part {
 var references = regexp.MustCompile(`^(?:\\(?:([1-9][0-9]*)|g(-?[0-9]+)|g\{[ \t]*(-?[0-9]+)[ \t]*\}|` +
 	`[gk]\{[ \t]*([A-Za-z_]\w*)[ \t]*\}|k<([A-Za-z_]\w*)>|k'([A-Za-z_]\w*)'|[gk])|\(\?P=([A-Za-z_]\w*)\))`)
 
-// reference reads a back-reference. \10 and above are octal numbers if the pattern has fewer groups.
+// reference reads a back-reference. \10 and above are octal numbers if the pattern does not have that many groups.
 func (s *scanner) reference() (ref part, ok bool) {
 	begin := s.pos
 	m := s.match(references)

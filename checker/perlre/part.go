@@ -26,7 +26,7 @@ func (p *part) absorb(sub part) {
 	p.wide = p.wide || sub.wide
 }
 
-// either joins alternatives. No text is needed by all of them.
+// either joins alternatives. It does not look for texts that all of them need.
 func either(branches []part) part {
 	if len(branches) == 1 {
 		return branches[0]

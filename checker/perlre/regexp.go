@@ -1,6 +1,6 @@
 // Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) against bytes, as Perl does. A pattern that
-// has the same meaning in Go's own engine runs there, in time linear in the length of the text. Other patterns (with
-// look-around, back-references or atomic groups) need an engine that backtracks, within a budget of processor time.
+// has the same meaning in Go's own engine runs there, in time linear in the length of the text. Other patterns (such as
+// those with look-around or back-references) need an engine that backtracks, within a budget of processor time.
 package perlre
 
 import (
@@ -42,7 +42,7 @@ func (memoryError) Is(target error) bool { return target == ErrBudget }
 
 // forGo and backtracking rewrite the constructs that the respective engine reads differently from Perl. For Go's
 // engine, only \Z captures anything: the newline at the end of the text. The other engine's own ^ under (?m) would also
-// match after that newline.
+// match after that newline. inLine replaces backtracking in CompileInLine.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
 	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)

@@ -39,7 +39,7 @@ type scanner struct {
 	err     error          // the first
 	on      ['z' + 1]bool  // the modifiers in force, by their letter
 	groups  map[string]int // the capturing groups opened so far, by name and by number
-	count   int            // how many capturing groups there are
+	count   int            // how many capturing groups were opened so far
 	nesting int
 }
 
