@@ -51,7 +51,7 @@ type turn struct {
 // New returns a tape for a new check.
 func New() *Tape { return &Tape{began: time.Now()} }
 
-// Say records data of a connection.
+// Say records data of a connection, or a remark.
 func (t *Tape) Say(kind Kind, on any, data []byte) {
 	if t == nil || len(data) == 0 {
 		return
@@ -88,7 +88,7 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 }
 
 // String returns a closed tape as text, or "" for an open tape. The first line of a turn begins with the time since the
-// check began. After that comes > if the line was sent, < if it was received, or a blank if it is a remark of the
+// check began. Each line is marked with > if it was sent, < if it was received, or a blank if it is a remark of the
 // check. Unprintable bytes are escaped.
 func (t *Tape) String() string {
 	t.mu.Lock()
