@@ -26,11 +26,11 @@ const (
 	// minPart is the length in bytes of the shortest secret that is removed from the middle of a word, and of the
 	// shortest beginning of one that is removed at the end of a turn or quotation.
 	minPart = 4
-	// minCut is the length in bytes of the shortest part of a secret that is removed where a text was cut.
+	// minCut is the length in bytes of the shortest beginning of a secret that is removed where a text was cut.
 	minCut = 2
 )
 
-// secrets holds the passwords and tokens of a check in every form in which a server may repeat them, the longest first.
+// secrets holds the passwords and tokens of a check in the forms in which a server may repeat them, the longest first.
 type secrets []string
 
 // untold holds the secrets of a check.
@@ -195,8 +195,7 @@ func (s secrets) hide(text string) string {
 	return text
 }
 
-// If a text ends with the beginning of a secret, cut removes the longest one there, if it has at least the given number
-// of bytes.
+// cut removes from the end of a text the longest beginning of a secret, if that has at least the given number of bytes.
 func (s secrets) cut(text string, least int) string {
 	longest := 0
 	for _, form := range s {
