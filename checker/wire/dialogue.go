@@ -12,7 +12,7 @@ import (
 // MaxTalk limits how much is read from a server, in bytes, if a protocol has no limit of its own.
 const MaxTalk = 64 << 10
 
-// quitTimeout is how long a server may take to end a conversation. By then the result of the check is known.
+// quitTimeout is how long a server may take to end a conversation.
 const quitTimeout = time.Second
 
 // Dialogue is a conversation with a server being checked. It ends with the check, and limits how much the server may
@@ -50,7 +50,7 @@ func (b *Bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ErrNotOffered means that a server does not offer TLS although the configuration wants it.
+// ErrNotOffered means that a server does not offer TLS although the configuration requires it.
 var ErrNotOffered = errors.New("STARTTLS not offered")
 
 // NotOffered returns ErrNotOffered with the server's answer.
@@ -75,14 +75,14 @@ func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {
 		d.lost = true
 		reply, _ := d.In.Peek(n)
-		return AtTLS.Of(fmt.Errorf("STARTTLS: the server sent more in the clear: %s", Excerpt(reply)))
+		return AtTLS.Of(fmt.Errorf("the server sent more in clear text before TLS: %s", Excerpt(reply)))
 	}
 	err := d.Conn.OpenTLS(d.Offered)
 	d.lost = err != nil
 	return err
 }
 
-// hurry shortens the deadline once the result is known.
+// hurry shortens the deadline once the check waits only for the end of the conversation.
 func (d *Dialogue) hurry() {
 	if end := time.Now().Add(quitTimeout); end.Before(d.Conn.Deadline) {
 		d.Conn.SetDeadline(end)

@@ -15,8 +15,8 @@ type Received struct {
 	Waits    bool   // the check would wait for something else: a slot, or another connection
 }
 
-// ErrWaits ends a step that would wait in the loop. It is never reported, because a goroutine continues the step from
-// the received data.
+// ErrWaits ends a step that would wait in the loop. It is never reported, because the step is repeated when more data
+// has arrived, or by a goroutine.
 var ErrWaits = errors.New("not without a goroutine")
 
 // Read implements net.Conn.

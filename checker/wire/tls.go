@@ -82,8 +82,8 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	return c
 }
 
-// minRSA is how many bits a trusted RSA key must have. Go has the same limit, but ldirectord lifts it in order to check
-// old servers (rsa1024min=0).
+// minRSA is the minimum size of a trusted RSA key, in bits. Go has the same limit, but ldirectord lifts it in order to
+// check old servers (rsa1024min=0).
 const minRSA = 1024
 
 // refuseShortKeys requires a chain of certificates without short keys.
