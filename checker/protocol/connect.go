@@ -13,7 +13,8 @@ import (
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct{ server }
 
-// newConnect returns a connect check. For UDP, which has no connections, the check sends a ping or an empty datagram.
+// newConnect returns a connect check. For UDP, which has no connections, the check sends a ping, or an empty datagram
+// first.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	switch {
 	case s.PingsTheSilent:
@@ -63,7 +64,7 @@ type combined struct {
 	full, connect Checker
 	connects      int
 	left          int    // connects before the next full check
-	warning       string // the warning of the last full check, repeated so that it is reported once
+	warning       string // of the last full check; connect checks repeat it, or it would be reported anew
 	tells         bool   // a full check has reported something about the server, such as drain
 }
 

@@ -35,7 +35,7 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	question, err := lookup(name, dns.StringToType[s.DNSType])
 	switch {
 	case name == "":
-		return always{Detail: "request names nothing to look up"}, nil
+		return always{Detail: "request is empty: there is nothing to look up"}, nil
 	case s.Receive == "" && s.DNSType == "" && s.DNSRcode == "":
 		return always{Stage: wire.AtMatch, Detail: "receive is empty: no answer can match it"}, nil
 	case err != nil:

@@ -172,8 +172,8 @@ func (c *external) notStarted(err error) Result {
 	return r
 }
 
-// ending describes how a program failed. Death by a signal is a failure here, although the Perl ldirectord reads it as
-// status 0.
+// ending is how a program ended if not with exit status 0. Death by a signal is a failure here, although the Perl
+// ldirectord reads it as status 0.
 type ending syscall.WaitStatus
 
 func (e ending) Error() string {

@@ -16,7 +16,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// ftp logs in, fetches a file and compares it with receive (RFC 959). If no file is requested, the log-in is enough.
+// ftp logs in, fetches a file and compares it with receive (RFC 959). If no file is requested, it is enough that the
+// server accepts the log-in and the commands that prepare a transfer.
 func ftp(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	if _, err := d.Greeting("FTP"); err != nil {
@@ -71,8 +72,8 @@ func fetchFTP(d *dialogue) (string, error) {
 	return retrieve(d, func() (*wire.Conn, error) {
 		c, err := d.acceptFTP(l)
 		if err != nil {
-			return nil, wire.NewFault(err, "data connection of the server: %s, after %v", wire.Reason(err),
-				passive)
+			return nil, wire.NewFault(err, "data connection from the server: %s, after %v",
+				wire.Reason(err), passive)
 		}
 		return wire.Guard(d.ctx, c, d.Conn.Deadline)
 	})
@@ -138,7 +139,7 @@ func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) e
 	if err == nil || err == io.EOF || d.Conn.TLS != nil && wire.IsClosed(err) {
 		return nil
 	}
-	return wire.NewFault(err, "%s in the file", wire.Reason(err))
+	return wire.NewFault(err, "%s during the file transfer", wire.Reason(err))
 }
 
 // passiveFTP asks for a port and opens a data connection to the server, for which it takes at most half of the time

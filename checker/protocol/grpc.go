@@ -142,8 +142,8 @@ func (n *noting) Read(p []byte) (int, error) {
 	return read, err
 }
 
-// cause returns the reason why the call failed: the one that the connection noted or, without one, the transport's
-// error.
+// cause returns the reason why the call failed: what the server did, if the transport or the connection shows it;
+// otherwise the error that the connection noted or, without one, the transport's.
 func (n *noting) cause(err error) error {
 	failed := n.failed.Load()
 	switch {

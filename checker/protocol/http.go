@@ -23,7 +23,7 @@ import (
 const maxRedirects = 7
 
 // httpCheck sends a request over http or https, or to a proxy, and judges the answer. The status must be accepted, and
-// the body must match.
+// the body and, with receiveheader, a header field must match. With a status of drainstatus the rest is not judged.
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
@@ -63,7 +63,7 @@ type hop struct {
 	tls     *tls.Config // nil for http
 	away    bool        // the request does not go to the server being checked
 
-	seeOther bool // a redirect answers a POST: the next request is GET (RFC 9110, 15.4)
+	seeOther bool // a redirect answered a POST: this request is a GET (RFC 9110, 15.4)
 }
 
 func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {

@@ -90,7 +90,7 @@ func (r *answerReader) broken(part string, err error) error {
 	switch {
 	case wire.IsOneOf(err, wire.ErrUnjudged, wire.ErrStopped):
 		return err
-	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
+	case r.waited > longTurn && !wire.IsTimeout(err): // a server need not wait that long
 		return wire.NewFault(wire.ErrUnjudged,
 			"cannot be judged: %s in %s, after the check had waited %v for its turn to match the answer",
 			wire.Reason(err), part, r.waited.Round(time.Millisecond))

@@ -61,7 +61,7 @@ func logInIMAP(d *dialogue) (string, error) {
 	return wire.Show(reply), wire.Agreed(err, imapStatus(reply, "a") == "OK", "login rejected", reply)
 }
 
-// askIMAP sends a line of a command and reads up to the answer: a line that begins with one of the tags.
+// askIMAP sends a line of a command and reads up to the answer: a line that begins with one of the tags, or BYE.
 func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
 	answer, err := d.Request(command, line)
 	for ; err == nil; answer, err = d.Line("the answer to " + command) {

@@ -104,8 +104,8 @@ var errNotLDAP = errors.New("this is not LDAP")
 
 // ldapRefusal returns the name of the result that a directory sent (RFC 4511, appendix A), with the directory's own
 // text. For any other error it returns errNotLDAP. Then either LibConn has kept a network error, or the library could
-// not read an answer. In that case the library's own text depends on timing, because its reader closes the connection,
-// perhaps before the next request.
+// not read an answer. In the latter case the library's text depends on timing, because its reader closes the
+// connection, perhaps before the next request.
 func ldapRefusal(err error) error {
 	var refusal *ldap.Error
 	if !errors.As(err, &refusal) || isOfLibrary(refusal.ResultCode) {

@@ -1,4 +1,5 @@
-// Package protocol implements the checks. The maps types and services list them; each protocol has its own file.
+// Package protocol implements the checks. The maps types and services list all but the agent's; each protocol has its
+// own file.
 package protocol
 
 import (
@@ -23,8 +24,8 @@ type (
 	always  = checker.Always
 )
 
-// New returns the checker of a Spec. If a setting can't work, New returns a *checker.SpecError. If the Spec has no
-// address or port, each check fails.
+// New returns the checker of a Spec. If a setting can't work, New returns a *checker.SpecError. If the Spec lacks an
+// address or port that the check needs, each check fails.
 func New(s Spec, e *Env) (Checker, error) {
 	if e == nil {
 		e = &Env{}
@@ -51,7 +52,7 @@ var types = map[string]constructor{
 	"ping":          newPing,
 }
 
-// service makes the check of a Spec for a service. receive is nil if the check compares nothing.
+// service makes the check of a Spec for a service. receive is nil if the service does not use that directive.
 type service func(s Spec, e *Env, receive *matcher) (Checker, error)
 
 // services maps each service of the check types negotiate and combined to its constructor.

@@ -200,7 +200,7 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.Login, c.Passwd, m.Salt)})
 	case *pgproto3.AuthenticationSASL:
 		if !slices.Contains(m.AuthMechanisms, scramSHA256) {
-			return fmt.Errorf("the server wants a log-in by one of %s",
+			return fmt.Errorf("the server offers no log-in by SCRAM-SHA-256, only by %s",
 				wire.Show(strings.Join(m.AuthMechanisms, ", ")))
 		}
 		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: []byte(scram.first)})
@@ -213,7 +213,7 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 			return errors.New("the server does not know the password")
 		}
 	default:
-		return errors.New("the server wants a log-in that is not supported")
+		return errors.New("the server requires a log-in method that is not supported")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type scramLogin struct {
 	first string // the first message
 }
 
-var errScram = errors.New("the server's SCRAM message makes no sense")
+var errScram = errors.New("the server's SCRAM message is invalid or exceeds a limit")
 
 // answer answers a message of the server. The answer to the first message proves that we know the password. A message
 // longer than maxScramMessage is refused, because its salt would be kept.

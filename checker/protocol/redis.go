@@ -9,7 +9,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// redis logs in to a Redis server, if there is a password, and pings it. With `receive` the server's replication role
+// redis logs in to a Redis server, if login or passwd is set, and pings it. With receive the server's replication role
 // must match, for example role:master.
 func redis(d *dialogue) (string, error) {
 	defer d.Send("QUIT", redisCommand("QUIT"))

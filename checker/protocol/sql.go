@@ -32,8 +32,8 @@ type sqlTalk struct {
 	clear clearText
 }
 
-// newSQL returns the part that the checks of databases share. run makes the check on a new connection, on which TLS has
-// not started.
+// newSQL returns the part that the checks of mysql and pgsql share. run makes the check on a new connection, on which
+// TLS has not started.
 func newSQL(s Spec, e *Env, query string, run protocol) (sqlTalk, error) {
 	receive, err := e.matcher("sqlreceive", s.SQLReceive)
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *clearText) ask() error {
 	return nil
 }
 
-// sqlVerb returns the first word of a query.
+// sqlVerb names a query in messages: by its first word, if it begins with one.
 func sqlVerb(text string) string {
 	if verb := query.Verb(text); verb != "" {
 		return wire.Show(verb)

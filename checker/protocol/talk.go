@@ -48,7 +48,7 @@ type terms struct {
 	server
 	settings.Account
 	asks, hostName string
-	receive        *matcher   // nil: the protocol compares nothing
+	receive        *matcher   // nil: the protocol does not use it
 	own            netip.Addr // the server's own address if target is a virtual address; otherwise invalid
 }
 

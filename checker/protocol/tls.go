@@ -48,7 +48,7 @@ func readCertificates(path string) (text []byte, pool *x509.CertPool, err error)
 	pool = x509.NewCertPool()
 	text, err = checker.ReadPEM(path)
 	if err == nil && !pool.AppendCertsFromPEM(text) {
-		err = fmt.Errorf("%s: no certificate in it", path)
+		err = fmt.Errorf("%s contains no certificate", path)
 	}
 	return text, pool, err
 }
