@@ -18,7 +18,7 @@ type dialer struct {
 	failed  error // why another connection could not be opened
 }
 
-var errNowhere = errors.New("the listener redirects to nowhere")
+var errNowhere = errors.New("the listener redirects too often, or to an invalid port")
 
 // DialContext implements configurations.DialerContext. It uses only the port of the address, because a redirect to
 // another server would check that server instead.

@@ -50,7 +50,7 @@ func inherited() ([]net.Conn, error) {
 		file := os.NewFile(uintptr(oracle.FirstSocket+i), "socket")
 		socket, err := net.FileConn(file)
 		if err != nil {
-			return nil, fmt.Errorf("a socket of ldirectord: %w", err)
+			return nil, fmt.Errorf("a socket from ldirectord: %w", err)
 		}
 		file.Close()
 		sockets = append(sockets, socket)
