@@ -99,7 +99,7 @@ func (l *loop) send(f *flight) (done bool) {
 	return false
 }
 
-// mark notes the end of a stage. The argument now is the time of the loop's last look, which many checks share.
+// mark notes the end of a stage. The argument now is the loop's, which many checks share.
 func (f *flight) mark(m wire.Mark, now time.Time) {
 	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
 		f.Via.Connected(f.fd, f.To)
@@ -245,5 +245,5 @@ type pings struct {
 	pinger checker.Echoer
 	echoes []*icmp.Echo // to be sent
 	taken  []echoed
-	pinged bool // results since the last wait
+	pinged bool // requests were sent since the last wait: their results are taken at the next look
 }

@@ -44,7 +44,7 @@ type loop struct {
 	passed  []Update        // to be confirmed
 	delayed int             // how often the confirmation was postponed
 	soon    bool            // the timer is set for the next look
-	now     time.Time       // the time of the last look
+	now     time.Time       // the time of the last look or wake-up
 	events  [maxEvents]syscall.EpollEvent
 	buf     [maxHeld]byte
 	pings
@@ -315,8 +315,8 @@ func (p *Pool) confirm(passed []Update) {
 	}
 }
 
-// complete finishes a check that the loop began. It first calls Finish of a guided check, whose first answer was not
-// confirmed.
+// complete finishes a check that the loop began. For a guided check, whose first check failed or was not confirmed, it
+// calls Finish first.
 func (p *Pool) complete(u Update) {
 	if g, guided := u.Task.Checker.(checker.Guided); guided {
 		u.Result = g.Finish(p.ctx, u.Result)
@@ -327,7 +327,7 @@ func (p *Pool) complete(u Update) {
 
 // expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
 func (l *loop) expire() {
-	now := l.pool.at(l.now) // the timer has woken the loop since; later ends wait for the next wake-up
+	now := l.pool.at(l.now) // when the loop woke; later deadlines wait for the next wake-up
 	for len(l.ends) > 0 && l.ends[0].due <= now {
 		f := l.ends[0]
 		if f.Ping != nil {

@@ -23,7 +23,7 @@ const (
 	firstPerTick = 200
 	// A wake-up costs more than a check. Checks with the same interval are therefore due on a grid, so that one
 	// wake-up starts many. About perGrid checks are due at each instant of the grid, but the grid is never coarser
-	// than the interval divided by gridShare.
+	// than the interval divided by gridShare, nor finer than a Tick.
 	perGrid   = 50
 	gridShare = 20
 	// companySize is how many checks are due at one instant if they cost less together (see checker.CompanyOf).
@@ -38,15 +38,15 @@ const (
 	// machine. The wait doubles with each further shortage, up to the interval, because a shortage may last.
 	shortageRetry = 200 * time.Millisecond
 	maxDoublings  = 16
-	// extraEvery is the minimum time between two extra checks of any tasks, so that a failing rack causes no storm
-	// of checks.
+	// extraEvery is the minimum time between two extra checks of any tasks, on average over a Tick, so that a
+	// failing rack causes no storm of checks.
 	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
 	// reserve is how many of its descriptors the process keeps for logs, sockets, look-ups and commands.
 	reserve = 128
-	// perProgram is how many descriptors a running program takes: its output, and a pidfd of package os and of
-	// package subprocess each. That of an oracle check takes a few more.
+	// perProgram is how many descriptors a running program takes: its output, and one pidfd each in package os and
+	// in package subprocess. That of an oracle check takes a few more.
 	perProgram = 3
 )
 
@@ -105,8 +105,8 @@ type Update struct {
 }
 
 // Pool makes checks on time. It makes each task's check at its own interval, and never twice at the same time. A task
-// has a goroutine only while its check runs. A light check (connect, plain HTTP, ping) has none of its own, because the
-// goroutine of Run runs it. A Pool is safe for use by several goroutines.
+// has a goroutine only while its check runs. A light check (such as connect, plain HTTP or ping) usually has none,
+// because the goroutine of Run runs it. A Pool is safe for use by several goroutines.
 type Pool struct {
 	Watches Watches       // of the addresses of tasks
 	wake    chan struct{} // the schedule changed
@@ -134,7 +134,7 @@ type Pool struct {
 	spread   float64       // the place of the next new task in its interval
 	company  map[companyKey]company
 	free     moment        // when the next extra check may begin
-	planned  moment        // when the pool last planned to wake; zero before the first round
+	planned  moment        // when the pool will wake, as the last round planned it; zero before the first
 	stalled  moment        // when it last woke far too late
 	slept    time.Duration // the last result of asleep
 }
@@ -388,7 +388,8 @@ func (p *Pool) waitForRunning() {
 	}
 }
 
-// round starts the checks that are due, except light checks, which it returns. Nothing else is due before next.
+// round starts the checks that are due, except light checks, which it returns. Unless the pool is woken earlier, there
+// is nothing to do before next.
 func (p *Pool) round() (light []*Task, next moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -428,7 +429,7 @@ func (p *Pool) round() (light []*Task, next moment) {
 		p.tell(now)
 	}
 	p.planned = p.Watches.tend(now, now+maxSleep)
-	if len(p.queue) > 0 && !p.full { // put wakes a full pool
+	if len(p.queue) > 0 && !p.full { // release wakes a full pool
 		p.planned = min(p.planned, p.queue[0].due)
 	}
 	p.planned = ceil(p.planned)
@@ -646,7 +647,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// While a task's check runs and counts among the pool's held or programs, this is the task's index.
+// While a task's check runs and counts among the pool's held or programs, the task's index is one of these.
 const (
 	isHeld    = -2
 	isProgram = -3

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// dialEvery is the time between two new connections of any watches, on average over a Tick.
+	// dialEvery is the minimum time between two new connections of any watches, on average over a Tick.
 	dialEvery = 2 * time.Millisecond
 	// firstPause is the maximum pause before a connection is replaced for the first time. It is short, because a
 	// process that is ending may close its connections before it stops listening, and pass a check in between. The
@@ -133,8 +133,8 @@ func (ws *Watches) tend(now, then moment) moment {
 }
 
 // dial makes the connection of a watch, unless the pool's room is full, or watches hold half of it: checks need the
-// rest. If there is no room, or a shortage on this machine, which proves nothing about the server, the next check that
-// passes causes another try.
+// rest. After a failure the next check that passes causes another attempt. Only a refusal causes a check of each task,
+// because other failures at this point, such as a shortage on this machine, prove nothing about the server.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
 	if len(ws.open) < ws.pool.room/2 && !ws.pool.isFull() {
@@ -157,7 +157,8 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 }
 
 // keepAlive makes our kernel probe the other end's kernel once every Silence, and end the connection if a probe gets no
-// answer. TCP_USER_TIMEOUT replaces TCP_KEEPCNT here (see tcp(7)), and also ends a connection that is not accepted.
+// answer. TCP_USER_TIMEOUT replaces TCP_KEEPCNT here (see tcp(7)), and also ends an attempt to connect that gets no
+// answer.
 func (w *watching) keepAlive() error {
 	if w.Silence == 0 {
 		return nil
@@ -220,7 +221,7 @@ func (ws *Watches) receive(l *loop, fd int32) {
 	ws.giveUp(w, "it sends more than 64 KiB without being asked")
 }
 
-// Ask requests all checks of an address at once, as far as the limit of extra checks allows.
+// Ask requests all checks of a watched address at once, as far as the limit of extra checks allows.
 func (ws *Watches) Ask(to netip.AddrPort) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
