@@ -63,8 +63,8 @@ func used(pid int) (u usage, ok bool) {
 
 // lacked returns how long a process has waited for a processor, not counting the usage in before. It adds the time of
 // the child that waited longest, which includes that of the child's own children. It returns at least Patience if one
-// of these processes is still waiting; a process that ran for the whole limit is not, and one that has ended is until
-// its end is noticed. It returns 0 if the kernel does not report usage.
+// of these processes is runnable and has not run for the whole limit, or if the process itself has ended and its end is
+// not noticed yet. It returns 0 if the kernel does not report usage.
 func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience

@@ -54,7 +54,7 @@ func StartHelper(c Command) (*Helper, error) {
 	return h, nil
 }
 
-// run passes on the helper's answers until the helper exits.
+// run passes on the helper's answers until its output ends or has a line that is too long, and then kills it.
 func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
@@ -106,7 +106,7 @@ func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	return answers, nil
 }
 
-// Ready reports whether the helper has answered anything yet.
+// Ready reports whether the helper has written a line yet.
 func (h *Helper) Ready() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,8 +14,8 @@ const maxDescendants = 10000
 
 // Kill kills a program and its process group, which the program must lead. It also kills descendants that left the
 // group by setsid, but not one whose parent has exited, because such a process is a child of init.
-// PR_SET_CHILD_SUBREAPER would make it our child. But that setting applies to our whole process, so that os/exec could
-// no longer wait for its own children.
+// PR_SET_CHILD_SUBREAPER would make it our child, but also every other orphan among our descendants, and we would have
+// to reap them all.
 func Kill(pid int) {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
@@ -28,8 +28,8 @@ func Kill(pid int) {
 	}
 }
 
-// children returns the processes that the threads of a process have started. On a kernel without CONFIG_PROC_CHILDREN
-// it returns none.
+// children returns the children of all threads of a process, including orphans that the kernel has given to it. On a
+// kernel without CONFIG_PROC_CHILDREN it returns none.
 func children(pid int) (list []int) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, file := range files {
