@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pause waits for the duration d. It returns false if ctx is done first. Loops call it between two looks at a process,
-// a file or a table.
+// Pause waits for the duration d. It returns false if ctx is done first.
 func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

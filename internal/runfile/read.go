@@ -1,5 +1,5 @@
 // Package runfile reads, writes and locks the files of the run folder, which daemons and commands share. It also reads
-// other files with a time limit, and the time since boot.
+// other files with a time limit, replaces them atomically, and reads the time since boot.
 package runfile
 
 import (

@@ -74,7 +74,8 @@ func Remove(path string) error {
 	return err
 }
 
-// CheckFolder refuses a run folder in which other users could replace our files.
+// CheckFolder refuses a run folder to which users other than its owner can write, unless it is sticky and belongs to
+// root or to this process's user.
 func CheckFolder(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
