@@ -33,8 +33,8 @@ func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !clientOf(r.Context()).isOwner() {
 			http.Error(w,
-				"orders are taken from root and from the user that runs the daemon; the members of "+
-					"statusgroup may ask for its status", http.StatusForbidden)
+				"only the daemon's user and root may give orders; members of statusgroup may only "+
+					"read the status", http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)

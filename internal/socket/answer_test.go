@@ -28,7 +28,7 @@ func TestOrdersAreTheOwnersAlone(t *testing.T) {
 	defer answer.Body.Close()
 	text, _ := io.ReadAll(answer.Body)
 	if answer.StatusCode != http.StatusForbidden ||
-		!strings.Contains(string(text), "the members of statusgroup may ask") || carriedOut {
+		!strings.Contains(string(text), "members of statusgroup may only read") || carriedOut {
 		t.Errorf("%d %q, carried out: %v", answer.StatusCode, text, carriedOut)
 	}
 

@@ -19,7 +19,7 @@ import (
 // Limits of a server for commands or monitoring.
 const (
 	headTimeout    = 500 * time.Millisecond // the time for the head of a request
-	requestTimeout = AskTimeout             // the time for a whole request; its client waits no longer
+	requestTimeout = AskTimeout             // the time for a whole request, with its body
 	handlerTimeout = AskTimeout * 3 / 4     // the time for a handler of a Limiter
 	writeTimeout   = 5 * time.Second        // the time until the client has read the answer
 	stallTimeout   = 2 * time.Second        // the time until the client has read the next part of it
