@@ -84,8 +84,9 @@ func NoHost(a netip.Addr) string {
 	return ""
 }
 
-// Refuse takes back answers that give a real server a virtual address, because packets to such a server would come back
-// to this machine. Virtual addresses are those in own, and the address of each virtual service that is given by name.
+// Refuse takes back answers that give a followed name a virtual address, because packets to a real server there would
+// come back to this machine. Virtual addresses are those in own, and the address of each virtual service that is given
+// by name.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

@@ -30,7 +30,8 @@ type Last func(Key) []netip.Addr
 // Source says where answers come from.
 type Source struct {
 	Resolver Resolver // nil: only numeric addresses and ports
-	// finds the address to use, with a warning, if the look-up of a host name fails; nil: none is known
+	// finds the last addresses of a host name, of which the first is used, with a warning, if the look-up fails;
+	// nil: none is known
 	Last Last
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 }
