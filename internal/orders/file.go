@@ -37,7 +37,7 @@ func (f File) Read() (All, error) {
 		return nil, fmt.Errorf("reading the orders: %w", err)
 	}
 	if other := string(text); other != "" && !strings.HasPrefix(other, runfile.Format+"\n") {
-		return nil, fmt.Errorf("reading the orders: %s is not in the form of this version; "+
+		return nil, fmt.Errorf("reading the orders: %s is not in this version's format; "+
 			"remove it, and give these orders again: %s", f, strings.ReplaceAll(other, "\n", "; "))
 	}
 	all := All{}

@@ -20,7 +20,7 @@ import (
 // one for Announce ends Withdraw.
 type Request struct {
 	Virtual string // as the operator named it, or the address; "" for any
-	Real    string // "" with Obey, and to end that
+	Real    string // "" in an order for a virtual service or an address
 	Force   bool   // even if too few servers are left
 	// how long the request waits until enough servers are left; 0 if it does not wait
 	WaitBudget time.Duration
@@ -34,9 +34,9 @@ const maxWhy = 200 // bytes of a reason to keep
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
 // Parse reads the words of a request. The order is drain, maint, ready, obey, withdraw, announce, or weight and a
-// number; weight 0 means drain. It may have a reason, a time to begin (18:00), and an end, given as a time or as a
-// duration (2h). Parse also changes words: it shortens the reason and adds the time zone to from and until, because the
-// daemon may have another time zone.
+// number or percentage; weight 0 means drain. It may have a reason, a time to begin (18:00), and an end, given as a
+// time or as a duration (2h). Parse also changes words: it shortens the reason, and adds the date and the time zone to
+// from and until, because the daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	if err := Known(words, "order", "server", "virtual", "force", "wait-budget", "why", "from", "until",
 		"for"); err != nil {
@@ -65,8 +65,8 @@ func Parse(words url.Values) (r Request, err error) {
 		return r, fmt.Errorf("%s needs a server", what)
 	case r.TakesBack() && (r.Why != "" || from != "" || until != "" || last != ""):
 		return r, errors.New(
-			"the end of an order takes no why, from, until or for: they are for drain, maint, weight N, " +
-				"obey and withdraw")
+			"the end of an order takes no why, from, until or for: " +
+				"they must be given with the order itself")
 	}
 	if from != "" {
 		if r.From, err = beginOf(r, from, now); err != nil {
@@ -112,7 +112,7 @@ func BudgetOf(words url.Values) (time.Duration, error) {
 }
 
 // Known returns an error unless the words of a request are among those that are allowed. Each may be given once, except
-// via and refused. The words force and empty can't have a value that means no.
+// via and refused. The words force and empty may have no value, or one that means yes.
 func Known(words url.Values, allowed ...string) error {
 	for name, values := range words {
 		isFlag := name == "force" || name == "empty"
@@ -193,7 +193,8 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 func timeAfter(now time.Time, text string) (time.Time, error) {
 	t, err := maintenance.ParseUntil(text, now)
 	if err == nil && !t.After(now) {
-		err = fmt.Errorf("%s is over", text)
+		err = fmt.Errorf(
+			"%s is too early: it must be in the future, and an end must be after the beginning", text)
 	}
 	return second(t), err
 }
