@@ -24,9 +24,9 @@ type note struct {
 	until time.Time // zero: until the file is removed
 }
 
-// readNote reads a file. The reason is in the line why=, or otherwise in the first line. The line until= has the end of
-// the maintenance; an invalid time means that there is no end, which the text says. readNote does not follow a link,
-// because a user who may write to the folder need not be allowed to read the link's target.
+// readNote reads a file. The reason is in the line why=, or otherwise in the first line other than until=. The line
+// until= has the end of the maintenance; an invalid time means that there is no end, which the text says. readNote does
+// not follow a link, because a user who may write to the folder need not be allowed to read the link's target.
 func readNote(path string) (n note, err error) {
 	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {
