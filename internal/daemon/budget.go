@@ -71,7 +71,7 @@ func (l *line) next(p *place, meant []lvs.Backend, standby bool) error {
 		p.serves = !standby
 	}
 	if p.serves && standby {
-		return socket.Refused("this director stands by now: the order is not given")
+		return socket.Refused("this director is now on standby: the order was not carried out")
 	}
 	p.of = p.of[:0]
 	for _, at := range meant {

@@ -350,8 +350,9 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 	settleMemory()
 }
 
-// keepFiles restores lost files of the run folder, saves unsaved orders, and reports when the clock is set, until ctx
-// is done. After a failure it tries again. If a file is missing, the commands that need it report that.
+// keepFiles restores lost files of the run folder, saves an unsaved role, begins orders whose time has come, and
+// reports when the clock is set, until ctx is done. After a failure it tries again. If a file is missing, the commands
+// that need it report that.
 func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - runfile.SinceBoot()
 	for runfile.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing

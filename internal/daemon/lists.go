@@ -160,7 +160,7 @@ type listWatch struct {
 	reading  chan lists           // gets the lists being read; nil: none are
 	refused  bool                 // the lists last read were refused, perhaps because of another file
 	asked    time.Time            // when lists with unchanged files were last due again
-	retry    time.Duration        // when they are due next while one can't be used; 0: all can
+	retry    time.Duration        // the wait until they are due again; 0: all can be used
 }
 
 func newListWatch() listWatch {
@@ -177,9 +177,9 @@ func (w *listWatch) now() versions {
 }
 
 // due returns the lists that must be read, and whether each is guarded. A file must be read when it has changed and
-// then stayed the same until the next look. Names, and lists that could not be used or were refused, must be read when
-// asks returns true. A list that has lacked too many servers for at least wait must be read too, and is not guarded. No
-// file is read while it changes.
+// then stayed the same until the next look. Names (if every is not 0), and lists that could not be used or were
+// refused, must be read when asks returns true. A list that has lacked too many servers for at least wait must be read
+// too, and is not guarded. No file is read while it changes.
 func (w *listWatch) due(wait, every time.Duration) map[string]bool {
 	due := map[string]bool{}
 	asks, files := w.asks(every), w.now()

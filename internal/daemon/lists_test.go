@@ -372,7 +372,7 @@ func TestWhoMayWriteAList(t *testing.T) {
 		_, linkErr := readList(link, resolve.Key{}, nil)
 		_, _, secretErr := Source{}.readSecret(path)
 		for _, err := range []error{listErr, linkErr, secretErr} {
-			refused := err != nil && strings.Contains(err.Error(), "other users may write")
+			refused := err != nil && strings.Contains(err.Error(), "other users can write")
 			testkit.Equal(t, refused, row[5] == "refused", row[0], err)
 		}
 	}

@@ -83,7 +83,7 @@ func (l *logSink) targetOf(at time.Time) string {
 
 // Notify writes one event to the log. If that fails, the event goes to standard error, and the next line reports how
 // many lines were lost. If the log can't be opened, for example because its folder is missing, the event goes to syslog
-// if there is one.
+// instead, if there is one.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,7 +21,7 @@ const markInterval = time.Minute
 const markTimeout = 20 * time.Second
 
 // watchMarks watches the marks for which the file in force has no mark lines, until ctx is done. It reports when no
-// rule sets one of them any more, as after a restart of the firewall.
+// rule sets one of them, as after a restart of the firewall.
 func (f *configFile) watchMarks(ctx context.Context) {
 	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v *parser.Virtual) bool {
 		return v.Protocol != lvs.Mark || len(v.Marking) > 0
@@ -37,8 +37,8 @@ func (f *configFile) watchMarks(ctx context.Context) {
 	}()
 }
 
-// lookAtMarks reports the marks that no rule sets any more, and those that are set again. It compares the rules with
-// those at the last look that could read all of them.
+// lookAtMarks reports the marks that no rule sets, and those that are set again, if this has changed since the last
+// look that could read all rules. Before the first look, all marks count as set.
 func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()

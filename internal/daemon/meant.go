@@ -28,7 +28,7 @@ const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by i
 // longer in the file can still be undone.
 func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
 	virtual := &r.Virtual
-	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // a single word, as for obey
+	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // a single word that names no server
 		virtual = &r.Real
 	}
 	if err := now.Called(virtual); err != nil {

@@ -24,8 +24,8 @@ const (
 // StartLean keeps the heap small while a file is read, unless GOGC is set.
 func StartLean() { collectAt(minGCPercent) }
 
-// collectAt sets the percentage by which the heap may grow between two collections, unless GOGC is set. It returns the
-// previous percentage.
+// collectAt sets the percentage by which the heap may grow between two collections, and returns the previous one. It
+// does nothing if GOGC is set.
 func collectAt(percent int) (before int) {
 	if os.Getenv("GOGC") != "" {
 		return 0

@@ -23,11 +23,11 @@ import (
 
 // Limits for clients of the listen address.
 const (
-	scrapeTimeout = 10 * time.Second // until a client has read its answer; Prometheus waits no longer
+	scrapeTimeout = 10 * time.Second // until a client has read its answer; Prometheus waits no longer by default
 	maxScrapes    = 8                // scrapes at once
 	maxProbes     = 8
 	maxReaders    = 4           // readers of the page at once
-	listenRetry   = time.Second // between two tries to listen on an address in use
+	listenRetry   = time.Second // between two attempts to listen
 )
 
 // metricsServer serves metrics, probes and the page on the listen address, if there is one. Only one goroutine at a
@@ -67,7 +67,7 @@ func (m *metricsServer) lookAtTraffic(ctx context.Context) {
 }
 
 // withPage adds the status page to the routes. The page is served only while statuspage allows it. Only the page
-// refuses host names, because Prometheus and probes may use any name of this machine.
+// refuses requests for unknown host names, because Prometheus and probes may use any name of this machine.
 func (m *metricsServer) withPage(routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), socket.Limiter(maxReaders)
 	pages := &page.Pages{Report: m.d.report, Why: m.d.why, Traffic: &m.traffic,
@@ -102,7 +102,8 @@ func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	m.end = func() { cancel(); <-ended }
 }
 
-// run listens on an address until ctx is done. If the address is in use, run reports that once and keeps trying.
+// run listens on an address until ctx is done. If that fails, as when the address is in use, run reports it once and
+// keeps trying.
 func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 	network := "tcp"
 	if addr.Addr().Is4() { // with tcp, 0.0.0.0 would include [::]

@@ -79,8 +79,8 @@ func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Conte
 	return order(ctx)
 }
 
-// keep saves the role and the orders if they are unsaved or their file was lost, drops orders that are over, and begins
-// orders whose time has come.
+// keep saves the role if it is unsaved or its file was lost, and the orders for servers if their file was lost. It
+// drops orders that are over, and begins orders whose time has come.
 func (o *standingOrders) keep(ctx context.Context) {
 	o.inOwnTurn(ctx, func(ctx context.Context) bool {
 		if o.unsaved || o.role.Role != instance.NoRole && !runfile.Exists(o.d.lock.Role) {

@@ -29,8 +29,8 @@ import (
 const settleInterval = 200 * time.Millisecond
 
 // configFile keeps the configuration in force up to date with the file on disk. A single goroutine, run, does all the
-// work. It watches the file, its certificates and its names, and reads the file after a change or when a command
-// requests it.
+// work. It watches the file, its parts, lists, certificates and names, and reads the file after a change or when a
+// command requests it.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // the configuration in force
@@ -56,7 +56,7 @@ type configFile struct {
 	machine    *doctor.Machine
 }
 
-// request asks for the file to be read again. It comes from a command, unless auto is set.
+// request asks for the file to be read again. It comes from a command or from HUP, unless auto or back is set.
 type request struct {
 	via    Via
 	auto   bool         // the file has changed, or a certificate was renewed

@@ -116,8 +116,8 @@ func (n systemNames) ask(ctx context.Context, by *net.Resolver, name string, ipv
 	return by.LookupNetIP(ctx, network, name)
 }
 
-// brief returns the error of a look-up without the name, which the caller knows, and without our own port number, which
-// differs each time.
+// brief shortens the error of a look-up that asked a server: it drops the name, which the caller knows, and our own
+// port number, which differs each time.
 func brief(err error) error {
 	failed, is := errors.AsType[*net.DNSError](err)
 	if !is || failed.Server == "" {

@@ -26,7 +26,7 @@ func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile
 
 // answerRole carries out an order and saves it for the next daemon. It does so even if the command is killed in the
 // meantime, because the context running ends later than the request's ctx. If the order stops the daemon, the answer is
-// sent first.
+// sent before the daemon exits.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	if err := orders.Known(words, "to", "given", "via"); err != nil {
 		return nil, socket.Refused(err.Error())
@@ -56,7 +56,7 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 		<-done
 		return answer, err
 	}
-	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
+	return nil, fmt.Errorf("the order has not been carried out yet: %w", context.Cause(ctx))
 }
 
 // newestRole is the newest order to serve or to leave, which may still wait for its turn.
@@ -128,8 +128,8 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	return err
 }
 
-// kept reports the first of several errors of saving the role for the next daemon. If err is nil, an earlier failure is
-// over.
+// kept reports the first of consecutive failures to save the role for the next daemon. If err is nil, an earlier
+// failure is over.
 func (o *standingOrders) kept(err error) {
 	if again := o.unkept.Swap(err != nil); err == nil || !again {
 		o.d.settled(notify.KeepFailed, "The role can't be kept for the next start", err)

@@ -71,7 +71,7 @@ func readUnchanged(path string, limit int64) ([]byte, error) {
 	}
 	for _, one := range []string{target, filepath.Dir(path), filepath.Dir(target)} {
 		if why, command := doctor.OpenToOthers(one); why != "" {
-			return nil, fmt.Errorf("other users may write it: %s; to fix it: %s", why, command)
+			return nil, fmt.Errorf("other users can write to it: %s; to fix it: %s", why, command)
 		}
 	}
 	return text, nil

@@ -56,5 +56,5 @@ func (d *daemon) listens(err error) {
 	d.settled(notify.ListenFailed, notListening, err)
 }
 
-// notListening is reported if commands or metrics can't reach the daemon as configured.
+// notListening is reported if commands can't reach the daemon as configured.
 const notListening = "Not listening"

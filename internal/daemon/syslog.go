@@ -19,7 +19,7 @@ const (
 var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log"}
 
 // syslogConn sends lines to the local syslog daemon in the format of RFC 3164. It reconnects after a restart of that
-// daemon, and never waits longer than a second.
+// daemon. It waits for at most a second to connect to a socket, or to send a line.
 type syslogConn struct{ conn net.Conn }
 
 // send sends a line to a facility. If syslog does not know that facility, it sends the line to the facility user.
