@@ -69,7 +69,7 @@ func Cut(s string, max int) (start, more string) {
 // CharStart returns the start of the character to which the byte at i belongs. If the text is not UTF-8 there, it
 // returns i.
 func CharStart(s string, i int) int {
-	for start := i; start > max(i-utf8.UTFMax, 0); start-- {
+	for start := i; start > max(i-utf8.UTFMax, -1); start-- {
 		if utf8.RuneStart(s[start]) {
 			return start
 		}
