@@ -8,8 +8,9 @@ import (
 
 // Backend is one real server of one virtual service. Both have the names that the log uses.
 type Backend struct {
-	Virtual string `json:"virtual"`        // the configuration's id: tcp:192.0.2.1:80, fwm:3
-	Real    string `json:"real,omitempty"` // address:port as configured; "" for the virtual service itself
+	Virtual string `json:"virtual"` // the configuration's id: tcp:192.0.2.1:80, fwm:3
+	// as configured: address:port, or host:port with resolve; "" for the virtual service itself
+	Real string `json:"real,omitempty"`
 }
 
 // At returns the backend with these names.

@@ -61,7 +61,7 @@ type Dest struct {
 	Addr    netip.AddrPort // only a Tunnel destination may be of another family than its service
 	Forward Forward
 	Weight  uint32 // up to 2147483647; 0 takes no new connections
-	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
+	Upper   uint32 // connection thresholds, 0 for none; Lower must not exceed Upper
 	Lower   uint32
 	Encap   Encap // only for Tunnel
 }
@@ -71,8 +71,8 @@ func (d Dest) Resumes() uint32 {
 	return cmp.Or(d.Lower, uint32((uint64(d.Upper)*3+3)/4))
 }
 
-// Full reports whether the kernel sends no new clients to a destination with this number of connections, according to
-// the kernel's ip_vs_conn.c. The argument was reports whether it was full before.
+// Full reports whether the kernel sends no new clients to a destination with this number of connections. was means that
+// the destination was full before. The rule is that of the kernel's ip_vs_conn.c.
 func (d Dest) Full(was bool, connections uint32) bool {
 	return d.Upper > 0 && (connections >= d.Upper || was && connections >= d.Resumes())
 }

@@ -71,7 +71,7 @@ type Observe uint8
 const (
 	NotObserved Observe = iota // nobody looks for such servers
 	Reported                   // such a server is reported as suspected
-	LeftOut                    // it has weight 0 once it was suspected for long enough
+	LeftOut                    // it has weight 0 once it has been suspected for long enough
 )
 
 // String returns the value as written in the file.
