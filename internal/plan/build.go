@@ -159,9 +159,9 @@ func (b *builder) earlier(s *Service) {
 	}
 }
 
-// left makes the entry of a server that has left the file. It returns nil if the server's address already has an entry,
-// either from the file or from an earlier call. It reports no mistakes in the checks, because they are reported for the
-// servers in the file.
+// left makes the entry of a server that has left the file. It returns nil if the server's address and port already have
+// an entry, either from the file or from an earlier call. It reports no mistakes in the checks, because they are
+// reported for the servers in the file.
 func (b *builder) left(s *Service, r *parser.Real, place int, made map[netip.AddrPort]bool) *Entry {
 	e := entryOf(s.Config, r, place)
 	if made[e.Dest.Addr] || len(s.Section.AllAt(e.Dest.Addr)) > 0 {

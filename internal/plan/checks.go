@@ -16,8 +16,8 @@ type Check struct {
 	Waits         string         // why the server has no address; "" if it has one
 }
 
-// ChecksOf lists the checks of the servers that an operator names, in the order of the file; "" means all.
-// Snapshot.Backends describes the names.
+// ChecksOf lists the checks of the servers that an operator names; "" means all. It also lists those of them that wait
+// for an address. Snapshot.Backends describes the names.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, s := range p.ServicesOf(virtual) {
 		for _, e := range s.Entries {

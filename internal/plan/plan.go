@@ -16,7 +16,7 @@ type Plan struct {
 	TLS      checker.TLSSums        // sums of the files that the checks read
 	Ways     []checker.Through      // the paths of the checks through virtual addresses
 	Services []*Service             // in the order of the file
-	Tasks    []*schedule.Task       // every check once, in the order of the file
+	Tasks    []*schedule.Task       // every check once, in the order of Services
 	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
 }
 

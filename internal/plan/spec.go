@@ -68,9 +68,9 @@ func (x Use) Spec() checker.Spec {
 	return s
 }
 
-// externalArgs returns the arguments of an external check, separated by zero bytes. They are those of checkargs, if it
-// is set. Otherwise they are the virtual address (or the mark), virtual port, real address and real port. A missing
-// port is 0.
+// externalArgs returns the arguments of an external check, separated by zero bytes. With checktype=external, checkargs
+// gives them, if it is set. Otherwise they are the virtual address (or the mark), virtual port, real address and real
+// port. A missing port is 0.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) string {
 	virtual, port := cfg.Name(), "0"
 	if cfg.Protocol != lvs.Mark {
