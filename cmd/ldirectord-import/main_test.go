@@ -71,7 +71,7 @@ func TestKeepalivedTakesTheExamples(t *testing.T) {
 	}
 }
 
-// The samples of Debian's keepalived load, whatever has no equal in them.
+// The samples of Debian's keepalived load, whatever has no equivalent in them.
 func TestSamplesLoad(t *testing.T) {
 	files, _ := filepath.Glob("/usr/share/doc/keepalived/samples/keepalived.conf.*")
 	if len(files) == 0 {

@@ -41,7 +41,8 @@ var kinds = map[string]kind{
 	"UDP_CHECK":  {"ping", 1, 1},
 }
 
-// checker converts a checker to one check, or to one check for each url.
+// checker converts a checker to one check, or to one check for each url. It returns none for other lines, and for a
+// command without an equivalent.
 func (c *converter) checker(s *statement, r server, protocol string) []check {
 	own := newScope(s.block, r.scope)
 	k := check{from: s, kind: kinds[s.name()], timing: [3]*statement{own.find("delay_loop"),
@@ -112,7 +113,8 @@ func (c *converter) retries(k *check) {
 }
 
 var (
-	// argument matches a word of a command: parts without blanks, and parts in quotes.
+	// argument matches a word of a command (parts without blanks, and parts in quotes), or a quote that is not
+	// closed.
 	argument   = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+|["']`)
 	innerQuote = strings.NewReplacer(`\"`, `"`, `\'`, `'`)
 	// unwritable matches text that a word of checkargs can't contain, that looks like a placeholder, or that
@@ -142,7 +144,7 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 		}
 	}
 	if strings.Contains(text, `\`) {
-		c.differs(path, "it is read in the way of keepalived before 2.3.2, where "+
+		c.differs(path, "it is read as in keepalived before 2.3.2, where "+
 			"\\\" is a quote of the command")
 	}
 	args := ""
@@ -186,7 +188,7 @@ func (c *converter) pattern(s *statement) string {
 	return hash.Replace(escape.ReplaceAllString(text, "$1$2$3"))
 }
 
-// pages returns the checks of HTTP_GET and SSL_GET, one for each url.
+// pages returns the checks of an HTTP_GET or SSL_GET, one for each url with a path.
 func (c *converter) pages(k check, own *scope) (all []check) {
 	k.set("followredirect", "no")
 	for _, s := range k.from.block {

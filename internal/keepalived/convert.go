@@ -70,7 +70,7 @@ type converter struct {
 }
 
 // noEqual adds a comment about a line without an equivalent. why is "" or begins with a semicolon.
-func (c *converter) noEqual(s *statement, why string) { c.note(s, "no equal"+why) }
+func (c *converter) noEqual(s *statement, why string) { c.note(s, "no equivalent"+why) }
 
 // differs adds a comment about a line whose equivalent behaves differently.
 func (c *converter) differs(s *statement, how string) { c.note(s, "differs: "+how) }
@@ -171,7 +171,7 @@ func (c *converter) services(s *statement, own *scope, six string, headers []str
 // lossy matches a line with a part that ldirectord would read as a comment.
 var lossy = regexp.MustCompile(`(?m)^[^"\n]*#|"[^"\n]*"[^"\n]*#`)
 
-// sections writes a section for each header, if the parser accepts it.
+// sections writes a section for each header, or a comment that says why it is left out.
 func (c *converter) sections(s *statement, headers []string, all lines, blocks string) {
 	sections := ""
 	for _, header := range headers {
@@ -251,7 +251,7 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 		}
 		address := c.host(of, "")
 		if seen[address] {
-			c.noEqual(of, "; keepalived takes the first of this address and port")
+			c.noEqual(of, "; keepalived uses the first with this address and port")
 			continue
 		}
 		seen[address] = true
@@ -279,7 +279,8 @@ func (r server) inhibits() bool {
 }
 
 // whole returns the lines that apply to all servers together: quiescent and minservers. keepalived's quorum counts
-// weights, minservers counts servers, so a quorum is converted only if every weight is 1.
+// weights, minservers counts servers, so a quorum is converted only if every weight is 1. With a sorry_server it is not
+// converted, because a fallback serves only when no server is up.
 func (c *converter) whole(own *scope, servers []server) (all lines) {
 	quiescent := servers[0].inhibits()
 	if quiescent {

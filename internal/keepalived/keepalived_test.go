@@ -43,7 +43,7 @@ func TestConversions(t *testing.T) {
 	carriage := strings.ReplaceAll(service("", "TCP_CHECK"), "\n", "\r\n")
 	converts(t, "carriage returns", carriage, "", []string{"checktype = connect"})
 	converts(t, "forged", service("sparkle \"a\u202eb\u009b\"", ""), "1",
-		[]string{`# PATH:3: sparkle a\u202eb\u009b: no equal`})
+		[]string{`# PATH:3: sparkle a\u202eb\u009b: no equivalent`})
 	deep := strings.Repeat("a {\n", 100000)
 	for text, want := range map[string]string{
 		"a 'b":                                 `1:3: "'" is not allowed here: `,
@@ -81,7 +81,7 @@ func converts(t *testing.T, name, text, missing string, want []string) {
 	if missing == "" {
 		missing = "0"
 	}
-	testkit.Equal(t, fmt.Sprint(n), missing, name, "lines that have no equal or differ")
+	testkit.Equal(t, fmt.Sprint(n), missing, name, "lines that have no equivalent or differ")
 }
 
 // doubled defines parameters each of which has the one before twice.

@@ -13,7 +13,7 @@ const maxServices = 4096
 // group stores the entries of a virtual_server_group.
 func (c *converter) group(s *statement) {
 	if c.groups[s.arg(1)] != nil {
-		c.noEqual(s, "; keepalived takes the first of this name")
+		c.noEqual(s, "; keepalived uses the first with this name")
 		return
 	}
 	c.groups[s.arg(1)] = s.block
@@ -72,7 +72,8 @@ func of(family string, headers []string) (all []string) {
 	return all
 }
 
-// addresses reads a port and an address, a network or a range of addresses. It returns a header for each address.
+// addresses reads an address, a network or a range of addresses, and the port after it. It returns a header for each
+// address.
 func (c *converter) addresses(s *statement) (all []string) {
 	from, to, isRange := strings.Cut(s.name(), "-")
 	if isRange && !strings.ContainsAny(to, ".:") {
