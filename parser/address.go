@@ -17,7 +17,8 @@ type header struct {
 	port    string // number or service name
 }
 
-// read reads an address and port, or a mark. It warns of any further text, which the Perl ldirectord ignores.
+// read reads an address and port, or a mark. It warns of any further text except a comment. The Perl ldirectord ignores
+// that text.
 func (h *header) read(v *value) {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {

@@ -115,7 +115,7 @@ func (a adviser) commands() {
 // maxConnectErrors is the default of MySQL's max_connect_errors.
 const maxConnectErrors = 100
 
-// connectErrors warns of connect checks that make MySQL lock the director out. A log-in ends MySQL's count of them.
+// connectErrors warns of connect checks that make MySQL lock the director out. A log-in resets MySQL's count of them.
 func (a adviser) connectErrors() {
 	checks := a.Checks()
 	mysql := slices.IndexFunc(checks, func(c *Virtual) bool { return c.Service == "mysql" && c.Negotiates() })
@@ -151,7 +151,7 @@ func (r *resolver) pageAdvice(g *Global) {
 }
 
 // idle lists directives that may have no effect, global or in a section. why returns the reason why the directive has
-// no effect in a section, or "" if it has one or is off.
+// no effect in a section, or "" if it has an effect or is off.
 var idle = []struct {
 	name string
 	why  func(adviser) string
@@ -211,8 +211,8 @@ func (v *Virtual) neverFast() string {
 }
 
 // ports warns of marked ports that no check uses, except for those in ranges. It does not warn if a check runs a
-// command. It also does not warn if the section's only check has a checkport, because that port may have been chosen on
-// purpose.
+// command, or if no check uses a port. It also does not warn if the section's only check has a checkport, because that
+// port may have been chosen on purpose.
 func (a adviser) ports() {
 	checks := a.Checks()
 	if len(a.AlsoChecks) == 0 && a.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {

@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// assign reads a value, and sets it in section s. If s is nil, it sets it in the globals.
+// assign reads a value, and sets it in section s, or in the globals if s is nil.
 func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := r.read(l, d, s)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {

@@ -162,8 +162,9 @@ func (r *reader) use(id blockID) *block {
 	return b
 }
 
-// take reads the lines of a block into a section. It omits directives that the section already has, that the section's
-// own directives exclude, or that are for the other address family.
+// take reads the lines of a block into a section. It omits directives that the section already has (unless they may be
+// repeated), that the section's own directives exclude, or that are for the other address family. If the section's own
+// check is a checkdef, it also omits the checktype of a block of defaults.
 func (r *reader) take(s *section, b *block) {
 	own := maps.Clone(s.v.At)
 	has := func(name string) bool { _, has := own[name]; return has }
@@ -201,7 +202,7 @@ func (r *reader) takeLine(s *section, b *block, l line) {
 
 // isReported reports whether a finding about a line of a block has been reported before. It also returns true for
 // advice that the line has no effect in this section, or has another effect in the Perl ldirectord, because other
-// sections also use the block.
+// sections may also use the block.
 func (f finder) isReported(d Diagnostic) bool {
 	if _, isShared := f.shared[int(d.Pos.Line)]; !isShared || d.Pos.File != f.file {
 		return false

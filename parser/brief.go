@@ -16,7 +16,7 @@ const (
 	maxListed = 10 // how many places Listed lists
 )
 
-// differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise equal.
+// differing matches lines, ports and addresses (at least two dots or colons) in texts that are otherwise equal.
 var differing = regexp.MustCompile(`\b(lines?|ports?) \d+|\[?[0-9a-fA-F]*([.:][0-9a-fA-F]*){2,}\]?(:\d+)?`)
 
 // quotedName matches a name in the text of a finding.
@@ -52,8 +52,7 @@ func (d Diagnostic) common() string {
 // and their first lines. A list of allowed values appears only once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(false) }
 
-// ForLog is like Brief, but omits notes, keeps the order of the file, and keeps all warnings that the Perl ldirectord
-// also prints.
+// ForLog is like Brief, but omits notes, sorts by position, and keeps all warnings that the Perl ldirectord prints too.
 func (ds Diagnostics) ForLog() Diagnostics {
 	isNote := func(d Diagnostic) bool { return d.Severity == Note }
 	return slices.DeleteFunc(ds.ByPosition(), isNote).brief(true)

@@ -19,11 +19,11 @@ func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
 // isNameByte reports whether a byte may be in a directive, a service name or a check type.
 func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }
 
-// isHostByte reports whether a byte may be in a host name. The Perl ldirectord allows no _ and + in the host of a real
-// server.
+// isHostByte reports whether a byte may be in a host name. The Perl ldirectord allows neither _ nor + in the host of a
+// real server.
 func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 
-// isGroupByte reports whether a byte may be in an IPv6 address.
+// isGroupByte reports whether a byte may be in an IPv6 address, apart from dots.
 func isGroupByte(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' || c == ':' }
 
 // all reports whether s is not empty and in is true for all of its bytes.

@@ -61,8 +61,8 @@ func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.Check
 // checksNothing reports whether checktype is on or off, so that the section's servers are not checked.
 func (v *Virtual) checksNothing() bool { return v.CheckType == On || v.CheckType == Off }
 
-// Pings reports whether the check of a section is a ping. That includes connect with UDP, because connecting a UDP
-// socket shows nothing about the server.
+// Pings reports whether the check of a section is a ping. That includes connect with UDP, unless silence=up, because
+// connecting a UDP socket shows nothing about the server.
 func (v *Virtual) Pings() bool {
 	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP && !v.PingsTheSilent()
 }
@@ -70,7 +70,8 @@ func (v *Virtual) Pings() bool {
 // PingsTheSilent reports whether a server that does not answer the check's datagram is pinged instead.
 func (v *Virtual) PingsTheSilent() bool { return bool(v.Silence) && v.asksByDatagram() }
 
-// asksByDatagram reports whether the check sends a datagram, so that the directive silence applies.
+// asksByDatagram reports whether the directive silence applies. The check then sends a datagram, unless it is a connect
+// check with silence=down, which is a ping.
 func (v *Virtual) asksByDatagram() bool {
 	return v.Protocol == lvs.UDP && (v.CheckType == Connect || v.Negotiates() && v.Service == "simpletcp")
 }
@@ -80,7 +81,8 @@ func (v *Virtual) asksPort() bool {
 	return v.CheckType == Connect || v.CheckType == Combined || v.CheckType == Negotiate && v.Service != "none"
 }
 
-// asksByTCP reports whether the check of a section uses TCP.
+// asksByTCP reports whether the check of a section uses TCP. It returns false for every UDP service,
+// although some checks of UDP services use TCP.
 func (v *Virtual) asksByTCP() bool {
 	overTCP := v.Service != "none" && v.Service != "radius" && (v.Service != "dns" || v.Protocol == lvs.TCP)
 	return v.Protocol != lvs.UDP && (v.CheckType == Connect || v.Negotiates() && overTCP)

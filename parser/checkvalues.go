@@ -106,9 +106,9 @@ var withoutFolder = map[string]string{
 	monitorfileClosed: "until it can be, nothing is written to it",
 }
 
-// try tests access to a file, if Options allows it. format is the format of the error. It only warns if the current
-// user lacks the rights, if only the last folder of the path is missing, or if opening a log or monitor file takes too
-// long.
+// try tests access to a file, if Options allows it. format is the format of the error. Instead of refusing the value,
+// try warns if the current user lacks the rights, or if a log or monitor file takes too long to open or lacks only its
+// folder. In strict mode, a missing folder is an error.
 func (v *value) try(open func(path string) error, path, kind, format string) {
 	if open == nil || v.problem != nil {
 		return

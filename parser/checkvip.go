@@ -46,7 +46,7 @@ func (a adviser) fillCheckVIP() {
 	}
 	if why := a.WhyNotVIP(); why != "" {
 		a.refuse("checkvip", conflict,
-			"checkvip is given with checktype=%s, but %s; checkvip is for connect (of tcp), negotiate "+
+			"checkvip is given with checktype=%s, but %s; checkvip is for connect with TCP, negotiate "+
 				"and N",
 			a.CheckType, why)
 	}

@@ -62,7 +62,8 @@ func (v *Virtual) HasOwnFallback() bool {
 // maxAlsoFallbacks is the maximum number of alsofallback lines in a section.
 const maxAlsoFallbacks = 16
 
-// fallbacks sets the fallback servers of a section. Two equal addresses are an error, unless one of them was looked up.
+// fallbacks sets the fallback servers of a section. Two that share an entry in the kernel's table are an error, or only
+// a warning if one of their addresses was looked up.
 func (r *resolver) fallbacks(a adviser) {
 	firstLine, first := r.globals.fallback, a.global.fallbackOf(a.Virtual)
 	if a.IPv6 {
@@ -104,10 +105,10 @@ func (v *value) brackets(host string) string {
 	inner = strings.TrimSuffix(inner, "]")
 	switch isAddress := readsIPv6(inner); {
 	case isAddress && !ok:
-		v.warn(suspicious, "the IPv6 address %q is in brackets before a port", host)
+		v.warn(suspicious, "the IPv6 address %q has no brackets; before a port it must be in brackets", host)
 		return "[" + host + "]"
 	case ok && !isAddress:
-		v.warn(suspicious, "%q is not an IPv6 address and has no brackets", host)
+		v.warn(suspicious, "%q has brackets, but is not an IPv6 address", host)
 		return inner
 	default:
 		return host

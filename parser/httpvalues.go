@@ -99,7 +99,7 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 func readHTTPUser(v *value) string {
 	user := readLogin(v)
 	if strings.Contains(user, ":") {
-		v.wrong("a user of basic authentication has no colon")
+		v.wrong("the user name of basic authentication must not contain a colon")
 	}
 	return user
 }

@@ -131,7 +131,7 @@ func (g *GlobalFallback) json() any {
 	return jsonObject{"tcp": tcp, "udp": udp}
 }
 
-// json returns the address, port, forwarding method and weight of a server, as written.
+// json returns the address, port, forwarding method and weight of a server.
 func (r Real) json() jsonObject {
 	return jsonObject{"server": lvs.FormatAddr(r.Addr.Addr()), "port": r.Addr.Port(), "forward": r.Forward.String(),
 		"weight": r.Weight}

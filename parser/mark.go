@@ -90,7 +90,7 @@ const portListForm = "it must be a list of ports and ranges such as 80,443,10000
 func (v *value) portList(protocol, text string) []markPorts {
 	switch {
 	case text == "":
-		v.wrong("the ports are missing after %s; %s; all must be written out", protocol, portListForm)
+		v.wrong("the ports are missing after %s; %s", protocol, portListForm)
 	case text == allPorts:
 	case protocol == allPorts:
 		v.wrong("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or " +

@@ -24,8 +24,8 @@ func (r *resolver) namesOf(s *section, l line, p phase) lookup {
 	return lookup{r, r.in(s, p).of(l), s.IPv6}
 }
 
-// host returns the address of a host, if it has one. If only the last known address is available, it warns once for
-// each name.
+// host returns the address of a host. If there is none, or servers can't have it, host adds an error. If only the last
+// known address is available, host warns once for each name.
 func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	var p *Diagnostic
 	host := u.readHost(text)

@@ -31,6 +31,6 @@ type Options struct {
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord
 	HostName string                 // the name of this machine, in the default log-ins of ftp and sip
 	Lists    map[string]List        // the lists of realfile and realnames, see RealLists
-	// refuse what the Perl ldirectord refuses, except for extensions, and times that it reads otherwise
+	// refuse what the Perl ldirectord refuses, except for extensions; also refuse times that it reads otherwise
 	Strict bool
 }

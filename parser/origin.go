@@ -53,6 +53,6 @@ func (a adviser) origin() {
 		}
 	}
 	if a.hasHeader() && a.CheckSource.IsValid() && a.CheckSource.Is6() != a.IPv6 {
-		a.refuse("checksource", conflict, "checksource and the servers must both be of IPv4, or both of IPv6")
+		a.refuse("checksource", conflict, "checksource and the servers must both be IPv4, or both IPv6")
 	}
 }

@@ -202,7 +202,7 @@ func (v *value) trailer(text string) {
 // possible separators, the last one counts.
 var twoStrings = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
 
-// splitPair splits a text into two strings. It fails if there is more than one way to split the text.
+// splitPair splits a text into two strings. It fails unless there is exactly one way to do so.
 func splitPair(text string) (request, receive string, ok bool) {
 	pair := twoStrings.FindStringSubmatch(text)
 	if pair == nil || twoStrings.MatchString(`"`+pair[1]+`"`) {

@@ -109,7 +109,7 @@ func (u ListUse) Lost(was, now []ListedReal) error {
 			return !addr.IsValid() || addr.Is6() == (i == 1)
 		}
 		if u.Families[i] && slices.ContainsFunc(was, isOf) && !slices.ContainsFunc(now, isOf) {
-			return fmt.Errorf("it has no server of %s any more; the command reload takes it at once, "+
+			return fmt.Errorf("it no longer has an %s server; the command reload takes it at once, "+
 				"the daemon itself after shrinkwait", family)
 		}
 	}

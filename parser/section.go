@@ -27,7 +27,7 @@ type section struct {
 	moreFallbacks []*realLine // of alsofallback
 
 	end          int   // the line at which it ends for the Perl ldirectord
-	underIndent  *line // its first directive at column 0; nil when there is none
+	underIndent  *line // its first directive that is not indented; nil when there is none
 	unclear      bool  // a later line may be global or of the section
-	littleIndent bool  // a line with less than four blanks was reported
+	littleIndent bool  // a line with fewer than four blanks was reported
 }

@@ -89,7 +89,7 @@ func natural(text string, low, high uint64) (n int, ok bool) {
 }
 
 // number returns a function that reads the first whole number in a value. The number must be within bounds; if high is
-// 0, only maxDigits limits it.
+// 0, its only upper limit is maxDigits.
 func number(low, high int64) func(*value) int {
 	return func(v *value) int {
 		allowed := fmt.Sprintf("a whole number of at least %d", low)
@@ -249,7 +249,7 @@ func (v *value) oddQuotes() string {
 	return ""
 }
 
-// optionallyQuoted reads text with or without double quotes. It may not be empty.
+// optionallyQuoted reads text with or without double quotes. The text must not be empty.
 func optionallyQuoted(v *value) string {
 	return v.notEmpty(v.withoutQuotes(), "text, in double quotes if you like")
 }
@@ -286,10 +286,10 @@ func textOrNone(v *value) string {
 	return plainText(v)
 }
 
-// plainText reads text that may not be empty. It drops quotes that enclose the whole text.
+// plainText reads text that must not be empty. It drops quotes that enclose the whole text.
 func plainText(v *value) string { return v.notEmpty(v.paired(unquote(v.text)), "text") }
 
-// rawText reads text as written. It may not be empty.
+// rawText reads text as written. The text must not be empty.
 func rawText(v *value) string { return v.notEmpty(v.text, "text") }
 
 // freeText reads text as written.
