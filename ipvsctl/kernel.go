@@ -177,7 +177,7 @@ func isLoaded(module string) bool {
 var destCommands = map[lvs.OpKind]uint8{lvs.AddDest: cmdNewDest, lvs.EditDest: cmdSetDest, lvs.DelDest: cmdDelDest}
 
 // changeDests sends the pending changes of destinations together. Then it sends the additions that failed with EEXIST
-// again, as edits. The error is a failure of the sockets. In that case, changes without a result are still pending.
+// again, as edits. An error may be a failure of the sockets. In that case, changes without a result are still pending.
 func (g *genl) changeDests(ops []lvs.Op, results []error) error {
 	for range 2 {
 		var asked []int

@@ -35,9 +35,10 @@ type Client interface {
 	// state. Read omits private services, because each would cost a request.
 	Read(ctx context.Context) (lvs.Table, error)
 	// Do makes changes in the given order, and returns the result of each change: nil or an *OpError. A failed
-	// change does not stop later ones. If the service or destination exists, an addition becomes an edit, unless
-	// Op.New is set. The removal of a missing service succeeds. The edit of a missing service or destination and
-	// the removal of a missing destination fail, see IsMissing. One call must not change a destination twice.
+	// change does not stop later ones. The addition of an existing destination becomes an edit, as does that of an
+	// existing service unless Op.New is set. The removal of a missing service succeeds. The edit of a missing
+	// service or destination and the removal of a missing destination fail, see IsMissing. One call must not change
+	// a destination twice.
 	Do(ctx context.Context, ops ...lvs.Op) []error
 	// Services returns the destinations of the given services with their counters. A missing service has none.
 	// After an error, the table contains only the services that had been read.
