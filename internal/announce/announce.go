@@ -65,7 +65,7 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 // Sync compares the desired places with the kernel's state, and corrects differences. It adds a route before its
 // address, removes an address before its route, and removes an address from one device before it adds it to another. It
 // returns a place for each desired address, in the order of want. If an address was removed by hand, Sync adds it again
-// only if Repair is set, or after the address has been wanted elsewhere. An address whose new device is missing or down
+// only if Repair is set, or after the address has been wanted elsewhere. An address whose new device can't be used
 // stays where it is. Sync withdraws recorded addresses that no service wants; if that fails, it returns their places
 // after those of the desired addresses. When ctx ends, Sync stops before the next address.
 func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
