@@ -194,10 +194,10 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 // count returns the result for an answer that counts. To explain a failure, it checks the server's own address in the
-// time that is left. Meanwhile it checks through the virtual address again. The service may have missed the first
-// connection, and no single connection decides about a server that passed before. If few ports are free, and the server
-// answers at its own address, it checks a last time with the whole timeout. An earlier connection from the same port
-// may delay the answer.
+// time that is left. Meanwhile it checks through the virtual address again if the service may have missed the first
+// connection, or if the server passed before: no single connection decides about such a server. If few ports are free,
+// and a server that passed before answers at its own address, it checks a last time with the whole timeout. An earlier
+// connection from the same port may delay the answer.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
 		beside, cancel := context.WithCancel(ctx)

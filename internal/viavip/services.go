@@ -106,7 +106,7 @@ type entry struct {
 type passage struct {
 	service
 	via    wire.Via
-	looked time.Time // when the source was found; zero: packets may not come to the service
+	looked time.Time // when the source was found; zero: packets may not reach the service
 	before Kernel    // at the end of the previous check, if that failed
 	stray  error     // why no connection was counted; nil once one was
 	seen   time.Time // when stray was found
@@ -183,9 +183,9 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) e
 }
 
 // Set chooses and records the marks for these paths, and removes all other services. A check that still uses a removed
-// service is void. The keys are the virtual services of the configuration. Checks make the services. If no mark is free
-// for a service, its checks are void until a later Set finds one. If a service can't be removed, the next Set tries
-// again.
+// service is void. The keys are the virtual services of the configuration. The checks add their services to the table.
+// If no mark is free for a service, its checks are void until a later Set finds one. If a service can't be removed, the
+// next Set tries again.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
@@ -531,8 +531,8 @@ func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	return doubted, nil
 }
 
-// isDoubted reports whether packets may fail to reach the service: either none came recently, or those that came may
-// belong to other checks.
+// isDoubted reports whether packets may fail to reach the service: the path is unknown or failed, no packets came
+// recently, or those that came may belong to other checks.
 func (p *passage) isDoubted(now time.Time) bool {
 	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }
