@@ -96,8 +96,8 @@ func (s Setting) String() string {
 }
 
 // Diverts describes a rule that may prevent this machine's packets with the given mark from reaching the service for
-// it. It returns "" if there is none. It prefers a rule that is known to set the mark of outgoing packets; only for
-// such a rule, sure is true. Next come rules of `ip rule`, and last rules with Unclear or ByMap.
+// it. It returns "" if there is none. It prefers a rule that is known to set the mark of outgoing packets, then a rule
+// of `ip rule`; for either, sure is true. Rules with Unclear or ByMap come last.
 func (m Machine) Diverts(mark uint32, ipv6 bool) (rule string, sure bool) {
 	for _, s := range m.Outgoing {
 		if !s.isOf(ipv6) {
