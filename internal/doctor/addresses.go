@@ -45,7 +45,7 @@ func timed(list []netlink.Addr) (addrs []netip.Addr) {
 }
 
 // isOwn reports whether the source of the IPv6 default route is not a virtual address. A virtual address is deprecated,
-// or beside a primary address of its interface.
+// or its interface also has a primary address.
 func isOwn(source netip.Addr, list []netlink.Addr, primary []netip.Addr) bool {
 	is := func(a netlink.Addr) bool { return a.IP.Equal(source.AsSlice()) }
 	i := slices.IndexFunc(list, is)

@@ -48,7 +48,7 @@ func announcerRuns() bool {
 	})
 }
 
-// client and client6 return addresses outside this network. Answers to clients take the routes that lead to them.
+// client and client6 return addresses outside this network, for looking up the routes to clients.
 func client() netip.Addr { return netip.MustParseAddr("198.51.100.1") }
 
 func client6() netip.Addr { return netip.MustParseAddr("2001:db8:ffff::1") }

@@ -160,9 +160,10 @@ func Examine(ctx context.Context, p *plan.Plan, path string, own Daemon) Report 
 	}
 }
 
-// Advise compares the file with the machine. It examines which users can read the file's passwords or change programs
-// that root runs, which addresses and kernel modules exist, and which rules set and use the marks. It sends nothing to
-// the network. services must be those of cfg, or nil for a refused file. The diagnostics are in the order of the file.
+// Advise compares the file with the machine. Among other things, it examines which users can read the file's passwords
+// or change programs that root runs, which addresses and kernel modules exist, and which rules set and use the marks.
+// It sends nothing to the network. services must be those of cfg, or nil for a refused file. The diagnostics are in the
+// order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
 	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)

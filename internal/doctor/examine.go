@@ -82,7 +82,8 @@ func (e *examination) changed() {
 	}
 }
 
-// report adds a finding for a virtual service. A finding without a place gets that of the section's header.
+// report adds a finding for a virtual service. The finding gets the place of its directive, or else keeps its own, or
+// else gets that of the section's header.
 func (x one) report(f Finding) {
 	f.Virtuals = []string{x.ID}
 	x.add(f.in(cmp.Or(x.At[f.directive], f.at, x.At["virtual"])))
@@ -167,7 +168,7 @@ func (x one) silence(vip netip.Prefix) {
 	if vip.Addr().Is6() {
 		name = "director-silent IPv6"
 		mayBeSilent = slices.ContainsFunc(x.devices, func(d device) bool { return d.has(vip) })
-		answers = func(d device) bool { // lo and dummies have no ARP
+		answers = func(d device) bool { // lo has no hardware address
 			return d.has(vip) && (len(d.HardwareAddr) > 0 || d.isIn(vip.Addr()))
 		}
 	}

@@ -29,8 +29,8 @@ const maxSockets = 1 << 20
 
 func (l listeners) add(from, _ netip.AddrPort) { l[from] = true }
 
-// eachSocket calls do for each TCP socket in the thread's network namespace that has the given state. It reads net/tcp
-// and net/tcp6 in /proc/thread-self (proc_pid_net(5)).
+// eachSocket calls do for each TCP socket with the given state in the thread's network namespace. It reads net/tcp and
+// net/tcp6 in /proc/thread-self (proc_pid_net(5)).
 func eachSocket(state string, do func(from, to netip.AddrPort)) error {
 	for _, name := range []string{"tcp", "tcp6"} {
 		f, err := os.Open("/proc/thread-self/net/" + name)

@@ -8,8 +8,8 @@ import (
 	"ldirectord/parser"
 )
 
-// judgePaths warns of relative paths. Whoever writes them means the folder of the file, or the current one, but the
-// daemon has the folder /. Those of execute are judged as names of configurations.
+// judgePaths warns of relative paths. Whoever writes one means a path from the folder of the file, or from the current
+// one, but the daemon usually runs in /. Those of execute are judged as names of configurations.
 func judgePaths(cfg *parser.Config) parser.Diagnostics {
 	var f findings
 	judge := func(at parser.Position, path string) {

@@ -55,7 +55,7 @@ func askRoute(q routeQuery, devices []device) (route, error) {
 
 // device is a network interface.
 type device struct {
-	net.Interface                // HardwareAddr is empty if the device has no ARP
+	net.Interface                // HardwareAddr is empty for lo and for IP tunnels
 	prefixes      []netip.Prefix // addresses with their prefix lengths
 	failed        []netip.Prefix // those that another machine has, so the kernel does not use them (dadfailed)
 }

@@ -37,8 +37,9 @@ func (x one) before(setting string) string {
 	return ""
 }
 
-// forwards returns the setting for forwarding a server's answers. For IPv4 it is the setting of the incoming device
-// (ip_forward sets it for all devices). For IPv6 it is the setting that all devices share.
+// forwards returns the setting for forwarding a server's answers. For IPv4 it is the setting of the incoming device or,
+// if ip_forward is 0 as well, ip_forward, which sets it for all devices. For IPv6 it is the setting that all devices
+// share.
 func (x one) forwards(m *plan.Entry) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
@@ -160,9 +161,9 @@ func (x one) tunnels() {
 	}
 }
 
-// own finds problems with servers on the director itself. With gate and ipip, such a server gets packets unchanged, so
+// own finds problems with servers on the director itself. With gate or ipip, such a server gets packets unchanged, so
 // it must listen at the virtual address. With masq, its address must not be a loopback address. own also finds fallback
-// servers that refuse connections, which would otherwise be noticed only when all other servers are down.
+// servers that accept no connection, which would otherwise be noticed only when all other servers are down.
 func (x one) own() {
 	for _, m := range x.Entries {
 		silent := "own-server"

@@ -25,9 +25,9 @@ const (
 	NoOracle = "missing-oracle"
 )
 
-// JudgePrograms finds programs that the configuration needs and this machine lacks. It always looks for our own
-// programs and those of checks. It looks for the others only if there is no shell, as in an image with only ldirectord,
-// because elsewhere they may still be installed later. The daemon starts anyway.
+// JudgePrograms finds programs that the configuration needs and this machine lacks, and relative paths. It always looks
+// for our own programs and those of checks. It looks for the others only if there is no shell, as in an image with only
+// ldirectord, because elsewhere they may still be installed later. The daemon starts anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	return slices.Concat(judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram()), judgeOracle(cfg),
 		judgeExternal(cfg), judgePaths(cfg))

@@ -26,7 +26,7 @@ type Reach func(context.Context, []checker.Spec) (Reached, error)
 // Reached contains the results of checks through virtual addresses.
 type Reached map[checker.Spec]checker.Result
 
-// isThrough reports whether clients' packets reach the server with the virtual address as their destination.
+// isThrough reports whether m is a real server that clients' packets reach with the virtual address as destination.
 func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
 // waysOf returns a TCP check for each server of a virtual service that is forwarded with gate or ipip. The checks go
