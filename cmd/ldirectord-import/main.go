@@ -55,8 +55,8 @@ func run(path, id, out string) int {
 		fmt.Fprintln(os.Stderr, "ldirectord-import:", printable.Text(err.Error()))
 		return failed
 	case lines > 0:
-		fmt.Fprintf(os.Stderr, "ldirectord-import: lines without an equal, or with one that differs: %d; "+
-			"comments name them\n", lines)
+		fmt.Fprintf(os.Stderr, "ldirectord-import: lines without an equivalent, or with only a similar one: "+
+			"%d; comments name them\n", lines)
 		return missing
 	}
 	return 0
