@@ -15,8 +15,9 @@ import (
 )
 
 // connections shows the current connections and persistence templates in the kernel's order. Then it shows each
-// server's counters from the table, which also distinguish marks. With --client it shows only the connections of one
-// client, and where its next connection would go. With --top it shows the clients with the most connections.
+// server's counters from the table: unlike the connections, they tell marks apart. With --client it shows only the
+// connections of one client, and where its next connection would go. With --top it shows the clients with the most
+// connections.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
 	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {

@@ -72,8 +72,9 @@ func notifyState(c *call) error {
 }
 
 // giveRole gives an order to the running daemon, or else records it. It returns the role that the caller still has to
-// carry out: NoRole if the daemon carries out the order, now or as soon as it can, or has refused it. The role is valid
-// even with an error; unless it is NoRole, the error means that no file records the order.
+// carry out. It is NoRole if the running daemon carries out the order, now or as soon as it can, has refused it, or
+// could not be told. The role is valid even with an error; unless it is NoRole, the error means that no file records
+// the order.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err error) {
 	var answer daemon.RoleAnswer
 	given := daemon.OrderTime()
@@ -110,7 +111,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err err
 
 // recordRole passes the recorded role to next and records the result instead, unless a later order is already recorded.
 // It holds the folder's lock meanwhile. It returns the role that now applies, even if the folder could not be locked or
-// the role not be written.
+// the role could not be written.
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
@@ -189,8 +190,8 @@ func (c *call) awaitNext(by instance.Supervisor) error {
 	return fmt.Errorf("no daemon runs: none was started after a crash; start one %s", how)
 }
 
-// obey carries out the given order. For lastOrder, it carries out the last recorded order, and then each order that
-// arrives meanwhile.
+// obey carries out the given order. For lastOrder, it carries out the last recorded order, and repeats this if another
+// one was recorded meanwhile.
 func obey(c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	if role != lastOrder {

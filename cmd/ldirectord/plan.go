@@ -16,9 +16,9 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// showPlan shows what the configuration would change. It shows changes to the table as ipvsadm commands, and changes to
-// the mark rules as iptables commands. Then it shows the addresses that are announced while their services are healthy.
-// Orders are taken into account.
+// showPlan shows what the configuration would change. It shows changes to the table and to the timeouts as ipvsadm
+// commands, and changes to the mark rules as iptables commands. Then it shows the addresses that would be announced or
+// withdrawn, as if all services were healthy. Orders are taken into account.
 func showPlan(c *call) error {
 	if err := c.loadAndAdvise(); err != nil {
 		return err

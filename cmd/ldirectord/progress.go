@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// waitingLine is the time between two lines of a waiting command that can't redraw a line.
+// waitingLine is how often a waiting command that can't redraw a line prints one.
 const waitingLine = 10 * time.Second
 
 // waiting shows what a command is waiting for, and how long it has waited. On a terminal it redraws a single line.

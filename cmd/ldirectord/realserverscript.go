@@ -76,8 +76,8 @@ func realServers(services []*plan.Service) (servers []*realServer) {
 	return servers
 }
 
-// add records a virtual service that a machine serves. It leaves out a network of virtual addresses that contains real
-// servers, because setting it up would cut these servers off from each other.
+// add records a virtual service that a machine serves. A network of virtual addresses that contains real servers is
+// left to be set up by hand, because the script would cut these servers off from each other.
 func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
 	way := forward.String()
 	if forward == lvs.Masq {

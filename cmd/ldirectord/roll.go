@@ -53,8 +53,8 @@ func roll(c *call) error {
 	if len(done) > 0 {
 		c.tell("rolled before: %s", strings.Join(done, " "))
 	}
-	// SIGPIPE may be about the control socket, whose request is then repeated, so it ends nothing. Only output that
-	// nobody reads ends a roll, see unread.
+	// SIGPIPE is caught, because it may be about the control socket, whose request is then repeated. If nobody
+	// reads the output, unread ends the roll.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	var stop context.CancelFunc
 	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM)
@@ -92,7 +92,7 @@ func namesOf(servers []lvs.Backend) (names []string) {
 }
 
 // keepsOrders returns an error if one of the servers with these names has an order that roll would replace and then
-// end. A drain that is in force is no reason: roll ends it as undrain would.
+// end. A drain in force is not an error: roll ends it as undrain would.
 func (c *call) keepsOrders(servers []lvs.Backend, names ...string) error {
 	all, err := c.orders()
 	for _, o := range all {
@@ -124,7 +124,7 @@ func (c *call) warnOfOut(servers []lvs.Backend) error {
 			}
 		}
 		if len(out) > 0 {
-			c.warn("%s: out already: %s", v.ID, view.Listed(out))
+			c.warn("%s: already out: %s", v.ID, view.Listed(out))
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (c *call) rolled(words []string) (virtual []string, servers []lvs.Backend, 
 type rolling struct {
 	*call
 	server []string      // as in the command line: its virtual service, if that is named, and its name
-	all    []lvs.Backend // that are rolled
+	all    []lvs.Backend // all servers that the command rolls
 	place  string        // "web1:80, 1 of 3"
 }
 
@@ -268,7 +268,8 @@ func (c *call) give(server []string, kind orders.Kind) error {
 	return err
 }
 
-// takeBack ends the order to drain, even if a signal comes meanwhile. An order that was given since stays.
+// takeBack ends the order to drain, even if a signal comes meanwhile. It fails if the server has since been given an
+// order of another kind, or one that waits.
 func (r rolling) takeBack() error {
 	back := *r.call
 	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // roll has them for the drain only

@@ -121,7 +121,7 @@ func readOrder(c *call, words url.Values, what string) (orders.Request, error) {
 	case c.Wait && order.Waits():
 		err = errors.New("--wait does not work with --from")
 	case c.Wait && !order.TakesOut() && order.Kind != orders.Withdraw:
-		err = errors.New("--wait works only with drain, maint and withdraw")
+		err = errors.New("--wait works only with drain, maint, weight 0 and withdraw")
 	}
 	return order, err
 }
@@ -239,7 +239,8 @@ func unconfirmed(c *call, unanswered error) error {
 	return nil
 }
 
-// awaitCarried waits until virtual services meet a condition, if the table can be read.
+// awaitCarried waits until virtual services meet a condition, for no longer than --timeout. For a table in memory,
+// which it can't read, it does not wait.
 func awaitCarried(c *call, keys []lvs.Key, left string, done func(lvs.Table) bool) error {
 	if c.table.Live == nil {
 		return nil
@@ -263,7 +264,7 @@ func awaitCarried(c *call, keys []lvs.Key, left string, done func(lvs.Table) boo
 	}
 }
 
-// idle returns a function that reports whether servers have no connections.
+// idle returns a function that reports whether servers have no active connections.
 func idle(servers []daemon.OrderedServer) func(lvs.Table) bool {
 	return func(read lvs.Table) bool {
 		return !slices.ContainsFunc(servers, func(s daemon.OrderedServer) bool {

@@ -22,12 +22,13 @@ import (
 	"ldirectord/internal/status"
 )
 
-// siblingTimeout limits how long the status commands may take for the files that execute= names. It has room for a
+// siblingTimeout limits how long the status commands for the files that execute= names may take. It leaves time for a
 // look-up of names.
 const siblingTimeout = resolve.LookupDeadline + 2*time.Second
 
 // showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
-// --json it also shows the daemon's report. If there is no report, the exit status is exitUnknown.
+// --json it also shows the daemon's report. If a running daemon's report can't be shown, the exit status is
+// exitUnknown.
 func showStatus(c *call) error {
 	if len(c.Of) > 0 {
 		return compareDirectors(c)
@@ -92,7 +93,7 @@ func (o *options) elsewhere() error {
 	return errors.New(strings.Join(all, "; "))
 }
 
-// showReport prints the daemon's report if --verbose or --json is given.
+// showReport prints the daemon's report with --verbose or --json, and otherwise only what is worth a warning.
 func showReport(c *call, pid int) error {
 	if !c.Verbose && !c.JSON {
 		if err := c.perlRuns(); err != nil {
@@ -186,8 +187,8 @@ func showSiblings(c *call, names []string) {
 	}
 }
 
-// cutOff says what happened to the status command of a sibling that has no exit status; "" if it has one, or if the
-// user has ended ours.
+// cutOff says what happened to the status command of a sibling that has no exit status. It returns "" if the command
+// has one or was never started, or if the user has ended ours.
 func cutOff(ctx context.Context, end *os.ProcessState) string {
 	switch err := ctx.Err(); {
 	case end == nil || end.Exited():
@@ -206,7 +207,7 @@ func (o *output) runTogether(all []*exec.Cmd) {
 	said := make([]struct{ out, err bytes.Buffer }, len(all))
 	for i, cmd := range all {
 		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said[i].out, &said[i].err, time.Second
-		run.Go(func() { _ = cmd.Run() }) // the command prints its own errors
+		run.Go(func() { _ = cmd.Run() }) // a command that was started prints its own errors
 	}
 	run.Wait()
 	for i := range said {

@@ -97,7 +97,7 @@ func send(pid int, sig syscall.Signal) error {
 	return runfile.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
 }
 
-// restart replaces the running daemon with a new one. Meanwhile the table stays as it is.
+// restart replaces the running daemon with a new one, while the table stays as it is. If no daemon runs, it starts one.
 func restart(c *call) error {
 	found := c.found()
 	if found.Unseen != nil {

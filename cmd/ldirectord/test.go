@@ -201,7 +201,8 @@ func (s *script) serves(words []string) error {
 // is checks that a server has the given state in each of its virtual services.
 func (s *script) is(words []string) error {
 	if len(words) != 2 {
-		return errors.New("the form is REAL STATE; a state is up, down, held, drained, maintenance or unknown")
+		return errors.New("a real server and its state must follow: up, down, held, drained, maintenance, " +
+			"unknown or off")
 	}
 	now := s.world.Snapshot()
 	found, err := meantBy(s.call, now, words[:1])

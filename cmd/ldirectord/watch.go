@@ -87,7 +87,7 @@ func takeTerminal(terminal *os.File) (giveBack func(), err error) {
 	during := *before
 	during.Lflag &^= unix.ICANON | unix.ECHO
 	during.Cc[unix.VMIN], during.Cc[unix.VTIME] = 1, 0
-	during.Cc[unix.VSUSP] = 0 // Ctrl-Z would leave the alternate screen
+	during.Cc[unix.VSUSP] = 0 // Ctrl-Z would bring the shell back on the alternate screen
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &during); err != nil {
 		return nil, err
 	}
