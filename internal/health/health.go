@@ -1,5 +1,5 @@
-// Package health decides whether a server is up by counting the results of one check. It implements failurecount,
-// risecount and window.
+// Package health decides whether a server is up by counting the results of one check, and which of the server's own
+// reports apply. It implements failurecount, risecount and window.
 package health
 
 import (
@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// State is what its check has shown about a server.
+// State is what checks have shown about a server.
 type State uint8
 
 // A server is Unknown until its first result.

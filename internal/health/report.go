@@ -10,7 +10,7 @@ type Report struct {
 	Weighs   bool // the answer contained Percent
 	Percent  uint8
 	Admin    Admin
-	State    State // Up, or Down for down, fail and stopped; Unknown: none of these words
+	State    State // Up; Down, also for fail or stopped; Unknown without any of these words
 }
 
 // Admin is the administrative state that a server requests for itself.
@@ -26,8 +26,8 @@ const (
 
 func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready"}[a] }
 
-// Words holds what a server has reported in all its answers. Each word applies until the server reports another of the
-// same kind.
+// Words holds what a server has reported in all its answers. Each word lasts until the server reports another of the
+// same kind; the percentage also ends after Silences checks without an answer.
 type Words struct {
 	Admin Admin // not Ready
 	Less  uint8 // the percentage of its weight that the server can't bear
@@ -42,7 +42,7 @@ func (w Words) min(other Words) Words {
 // Percent returns the share of its weight that the server can bear.
 func (w Words) Percent() uint8 { return 100 - w.Less }
 
-// String returns what the server reports, as status and log show it.
+// String returns what the server reports, except Down, as status and log show it.
 func (w Words) String() string {
 	percent := fmt.Sprintf("%d%%", w.Percent())
 	switch {
@@ -67,10 +67,10 @@ func (w Words) Asks() Admin {
 // but returns a new one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // the words that apply
-	last     Words // what the last answer reported
+	last     Words // the last reported word of each kind
 	common   Words // what all answers of the streak have in common
 	silences uint8
-	streak   int32 // answers in a row that restrict the server more
+	streak   int32 // answers in a row that restrict the server more than Words
 }
 
 // Silences is the number of checks in a row without an answer after which the percentage no longer applies.
