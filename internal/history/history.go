@@ -1,6 +1,6 @@
-// Package history keeps the recent history of one real server: the results of its checks, and what followed from them.
-// Equal results in a row are one record, so months of successes take as much memory as one. The package decides
-// nothing.
+// Package history keeps the recent history of one server: the results of its checks, what followed from them, orders,
+// and other changes. Equal results in a row are one record, so months of successes take as much memory as one. The
+// package decides nothing.
 package history
 
 import (
@@ -24,7 +24,7 @@ const (
 	maxText    = 160 // how many bytes of a text are kept
 )
 
-// History is the history of one real server. The zero value has no records. It is not safe for concurrent use.
+// History is the history of one server. The zero value has no records. It is not safe for concurrent use.
 type History struct{ records []Record }
 
 // Moment is a time in nanoseconds since 1970, by the wall clock, as in the log.
@@ -55,14 +55,16 @@ const (
 	Stalled  // this machine or the daemon did not run for a while; the check was repeated
 	Withheld // a failure only through the virtual address, which is not judged, or not yet
 
-	Up      // it is up now, by the rule in Text
-	Down    // it is down now
-	Add     // it was added to the table, with Weight
-	Edit    // its weight in the table was set to Weight
-	Remove  // it was removed from the table; Text in these three: why the table refused, or ""
+	Up   // it is up now, for the reason in Text
+	Down // it is down now, for the reason in Text
+	// In these three, Text is why the table refused the change; "" if it was made.
+	Add    // it was added to the table, with Weight
+	Edit   // its weight in the table was set to Weight
+	Remove // it was removed from the table
+
 	Held    // Text: why it is kept in service, and by which directive
 	LetGo   // it is no longer held; Text: drain or maint, if it reports that
-	Order   // Text: its new order, or the order that ended
+	Order   // Text: its new order, or the order that ended or was undone
 	Changed // Text describes another change
 )
 
@@ -108,7 +110,8 @@ type Record struct {
 // if no result contradicts the state.
 type Outcome struct{ Count, Needed uint16 }
 
-// Words describes the outcome: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
+// Words describes the outcome: "2 of 3 failures", with a window "2 of 3 failures in the last 5", and "the first result"
+// for the zero Outcome.
 func (v Outcome) Words(passed bool, window int) string {
 	what := "failures"
 	if passed {
