@@ -11,7 +11,7 @@ import (
 
 // The address of virtual services with announce is on a device while they can be served here; a routing daemon then
 // announces it. This file decides on which device the address belongs, and how long its packets are still served after
-// an order withdraws it.
+// it is withdrawn.
 
 // Moving is the longest time that it may take to put an address on a device.
 const Moving = 5 * time.Second
@@ -28,10 +28,12 @@ type Address struct {
 
 	Decided bool // the first results of its servers have arrived once
 	Want    lvs.Wanted
-	Why     string    // why it should not be announced; "" if it should
-	Owner   string    // the other daemon that has all its virtual services; "": none
-	Order   string    // why it is withdrawn; "": it is not
-	Left    time.Time // since when it is withdrawn; zero: it is not
+	Why     string // what speaks against announcing it, even if it is announced; "": nothing
+	Owner   string // the other daemon that has all its virtual services; "": none
+	Order   string // why it is withdrawn; "": it is not
+	// when the time began for which a withdrawn address is still served; zero: it is not withdrawn, or was on no
+	// device
+	Left time.Time
 }
 
 // Host is a virtual service of an announced address.
@@ -60,7 +62,7 @@ type Addressing struct {
 // describes the order that withdraws it, if any. Place returns the next time at which the decision may change by
 // itself; zero if there is none. A withdrawn address first moves to the device of lastresort, if it has one, and is
 // then taken off every device. This machine accepts packets to the address as long as one of the virtual services has a
-// server in service.
+// server in service and, until the address is withdrawn, as long as checks go through it.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
@@ -183,8 +185,8 @@ func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string 
 // owner.
 func (a *Address) IsOrdered() bool { return a.Owner == "" || !a.Known || a.At != "" || a.Want.Local }
 
-// Ordered returns the order that puts an address where it belongs. Until its servers have their first results, the
-// address stays where it is.
+// Ordered returns the order that puts an address where it belongs. The address stays where it is until its servers have
+// their first results, and until it is known where it is.
 func (a *Address) Ordered() lvs.Wanted {
 	want := a.Want
 	if want.Undecided {
@@ -199,7 +201,7 @@ func (a *Address) IsGone(all Addressing, now time.Time) bool {
 }
 
 // Lingers reports whether an address that left the file, or was withdrawn by a director on standby, still has to be
-// served. busy means that an order is due or in progress.
+// served or taken off its device. busy means that an order is due or in progress.
 func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 	if !a.Left.IsZero() && now.After(a.Left.Add(all.Withdraw+Moving)) { // withdrawing it has failed
 		return false
@@ -225,7 +227,7 @@ func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	return moved
 }
 
-// State returns a word that describes where an address is.
+// State describes in a word or two where an address is.
 func (a *Address) State() string {
 	switch a.At {
 	case "":

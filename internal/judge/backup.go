@@ -42,7 +42,7 @@ var backedKind = Kind{Name: "backed", OfSection: true,
 
 // backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
 // serve again. Until the section's own servers have results, nothing changes for the backup servers in the table. A
-// backup server that is no longer needed drains like a server that left the file.
+// backup server that is no longer needed drains, see SendOff.
 func backup(p *proposal) {
 	if !p.reserve {
 		return

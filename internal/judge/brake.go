@@ -8,13 +8,13 @@ import (
 )
 
 // Path is the state of the path through the virtual address that the checks of one line use. If all servers that were
-// up fail, but only on that path, the director is at fault, and the servers keep their states: the brake holds. A
-// single check that passes shows that the path works. A check is accused while its failures on that path are not judged
-// yet.
+// up, at least two, fail only on that path, the director is at fault, and the servers keep their states: the brake
+// holds. A single check that passes shows that the path works. A check is accused while its failures on that path are
+// not judged yet.
 type Path struct {
 	Accuses bool      // at least one check is accused
 	Holds   bool      // the brake holds: no check is left that might show that the path works
-	Over    time.Time // when the brake last ended; failures on the path of checks begun earlier don't count
+	Over    time.Time // when the brake last ended; checks that began earlier and fail on the path don't count
 	Newest  Spot      // a check that passed in this wake-up, otherwise the last one with a result
 	Due     bool      // Settle has to decide whether the brake holds
 }

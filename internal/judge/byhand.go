@@ -69,8 +69,9 @@ func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
 
 // Changed notes that a destination was added or removed by hand, or got another weight, and reports whether the change
 // is kept. If so, it lasts until the server's next change of state or a reload. The change is undone if repair is set,
-// if another daemon empties the section, or if it contradicts maintenance, but never if the destination is a found one.
-// A change that is kept clears the server's Memory. The argument in reports whether the destination still exists.
+// if another daemon empties the section, or if the server is in maintenance (a removal then only with readdquiescent),
+// but never if the destination is a found one. A change that is kept clears the server's Memory. The argument in
+// reports whether the destination exists now.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()

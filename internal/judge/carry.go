@@ -62,7 +62,7 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 }
 
 // CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
-// names now have an address, and in servers from lists. External changes to a server that left or changed are dropped.
+// names have new addresses, and in servers from lists. External changes to a server that left or changed are dropped.
 // If repair is set, external changes to a found destination are dropped once it belongs to a server or is removed.
 func (c *Case) CarryTable(was *Case) {
 	c.Have, c.Last, c.Known, c.ByHand = was.Have, was.Last, was.Known, maps.Clone(was.ByHand)
@@ -73,8 +73,8 @@ func (c *Case) CarryTable(was *Case) {
 	})
 }
 
-// CarryOrders copies the orders for a server from its state before the reload. The sections differ as described at
-// CarryTable.
+// CarryOrders copies the order and the maintenance of a server from its state before the reload. The sections differ as
+// described at CarryTable.
 func (s *Server) CarryOrders(was *Server) {
 	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
 }

@@ -62,7 +62,7 @@ func (s *State) LastKnown() lvs.Dests {
 }
 
 // WeightAt returns the weight of a destination, and whether it exists, according to the last write and the changes
-// noted since. Before that write, it returns 0 and false.
+// noted since. While Known is not set, it returns 0 and false.
 func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if !s.Known {
 		return 0, false
@@ -88,7 +88,8 @@ func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Departure(addr) == nil && c.FallbackAt(addr) < 0
 }
 
-// Available reports whether a section has a server that is up and not drained, and whether that is known yet.
+// Available reports whether a section has a server that is up and not drained, or a found destination in service, and
+// whether that is known yet.
 func (c *Case) Available() (up, known bool) {
 	switch {
 	case c.foundServes():

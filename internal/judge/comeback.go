@@ -2,7 +2,8 @@ package judge
 
 import "cmp"
 
-// With comeback = order, a server that was taken out stays out until an operator lets it back in.
+// With comeback = order, a server that checks took out stays out until an operator lets it back in, or too few others
+// serve.
 
 // From comeback: a server that failed waits for an order.
 var comebackRule = Rule{"comeback", false, awaitOrder}
@@ -30,7 +31,7 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 	},
 }
 
-// awaitOrder keeps out the servers that wait for an order. Only an order ends the wait.
+// awaitOrder keeps out the servers that wait for an order. The rule queue lets them in if they are needed.
 func awaitOrder(p *proposal) {
 	for s := range p.all() {
 		if s.Waits() && byOrder(p.Section, s) {

@@ -2,10 +2,11 @@ package judge
 
 import "time"
 
-// After too few servers were up, those that are back enter the table together: once each server that counts has passed,
-// or has failed for good. Until then the address is withdrawn, or is on the last resort. With only some of the servers,
-// mh would send connections begun through other directors to the wrong ones. All servers are checked at once, so the
-// wait is about stillAway or, with servers that don't answer, up to two timeouts of a check longer.
+// With announce, after too few servers were up, those that are back enter the table together: once each server that
+// counts has passed, or has failed for good. Until then the address is withdrawn, or is on the last resort. With only
+// some of the servers, mh would send connections begun through other directors to the wrong ones. All servers are
+// checked at once, so the wait is about stillAway or, with servers that don't answer, up to two timeouts of a check
+// longer.
 
 // stillAway is how long after the first server's return a check of another one must begin, at least, for its failure to
 // be final. When a link comes up again, the kernel may need a second or two to resolve the server's address.

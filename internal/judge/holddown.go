@@ -45,7 +45,7 @@ func (v View) falls() string {
 	return fmt.Sprintf("%s in %v", text, v.Now.Sub(v.One.FellFirst).Round(time.Second))
 }
 
-const maxReturns = 2 // of a server whose clients get no answers; after these, only an order lets it back in
+const maxReturns = 2 // of a server whose clients get no answers; after these, it needs an order
 
 // needsOrder reports whether a server that was left out needs an order to come back. Without an order, such a server
 // comes back only if too few others serve.
@@ -53,8 +53,8 @@ func (c *Section) needsOrder(s *Server) bool {
 	return c.Observe == lvs.LeftOut && s.Suspect && s.Suspects > maxReturns
 }
 
-// heldDown notes how long servers that left service stay out. It forgets the failures of a server that has not failed
-// for long enough.
+// heldDown notes how long servers that left service stay out. It forgets the failures of a server whose last return was
+// long enough ago.
 func heldDown(p *proposal) {
 	for s := range p.all() {
 		if s.Fallen {

@@ -9,7 +9,7 @@ import (
 // From the file: a server that left the file drains.
 var departureRule = Rule{"leaver", true, leaving}
 
-// leaving keeps servers that left the file, and backup servers that are no longer needed, at weight 0.
+// leaving keeps departing servers at weight 0 until they are to be removed.
 func leaving(p *proposal) {
 	for _, l := range p.Departing {
 		if d, in := p.Have.At(l.Addr); in && l.Over == Stays {
@@ -18,10 +18,10 @@ func leaving(p *proposal) {
 	}
 }
 
-// SendOff notes that a server left the section, or is a backup server that rests. With draintime, it drains from now on
-// for that long, or until l.Until if that is earlier. Without draintime, a backup server drains until its connections
-// have ended, and any other server is removed at once. A server that is not in the table is forgotten at the next
-// write.
+// SendOff notes that a server left the section or moved away, or is a backup server that rests. With draintime, it
+// drains from now on for at most that long, or until l.Until if that is earlier. Without draintime, a backup server
+// drains until its connections have ended, and any other server is removed at once. A server that is not in the table
+// is forgotten at the next write.
 func (c *Case) SendOff(l Departure, now time.Time) {
 	at, leaves := c.findDeparture(l.Addr)
 	s := c.At(l.Addr)

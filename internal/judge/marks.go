@@ -59,9 +59,9 @@ func (m *Marks) Has(rules []lvs.MarkRule) bool {
 
 func (m *Marks) isSet(r lvs.MarkRule) bool { return slices.ContainsFunc(m.byMark[r.Mark], r.Equal) }
 
-// Holds reports whether a virtual service that left the file must still serve because of mark rules. It must if packets
-// still get its mark, because no other service would take them. It must also serve while the rule that marks its
-// packets can't be set, because only the old service takes them until then.
+// Holds reports whether a virtual service that left the file must still serve because of mark rules. It must while the
+// rules are about to change, and while packets still get its mark, because no other service would take them. It must
+// also serve while the rule that marks its packets can't be set, because only the old service takes them until then.
 func (m *Marks) Holds(key lvs.Key) bool {
 	if m.isChanging() {
 		return true

@@ -21,7 +21,7 @@ func takeTurns(p *proposal) {
 	if p.Pace.N == 0 || p.Obeys || !p.IsOurs() {
 		return
 	}
-	var came []time.Time // when each server that returned no longer counts
+	var came []time.Time // when each server that returned ceases to count
 	for s := range p.all() {
 		if again := s.Turn.Add(p.Pace.Every); !s.Fallen && p.now.Before(again) {
 			came = append(came, again)

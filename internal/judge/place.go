@@ -74,8 +74,8 @@ func (p *proposal) stays(s *Server) (stays, decided bool) {
 	return p.Quiescent, false
 }
 
-// outByChecks reports whether only checks keep a server out: either one fails, or one failed and the server waits to
-// come back.
+// outByChecks reports whether checks, and neither maintenance nor observe, keep a server out: either one fails, or one
+// failed and the server waits to come back.
 func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }

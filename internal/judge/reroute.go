@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// From the kernel: while others pass, one server at a time changes to gate when its connections have ended.
+// From the kernel: while others serve, one server at a time changes to gate when its connections have ended.
 var rerouteRule = Rule{"rerouted", true, rerouted}
 
 // rerouted delays the change to gate while a server has connections. If others serve, one server at a time gets no new

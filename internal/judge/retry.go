@@ -22,7 +22,7 @@ type Retry struct {
 	Quiet        bool          // the failure was not reported, because the whole table is missing
 	SettingsOnly bool          // the table refuses only the settings
 	wait         time.Duration // after the last failure; 0 after a success
-	Until        time.Time     // the time of the next try; zero: at once
+	Until        time.Time     // when the next change is tried; zero: at once
 }
 
 // Failed notes a failure and its reason.

@@ -13,7 +13,8 @@ import (
 // Servers that checks took out wait in a queue once they pass. Each comes back unless a rule bars it, or makes it wait
 // for its turn. While too few servers serve, none of these rules applies.
 
-// Waits reports whether a server passes but is not let back in yet. A backup server never waits.
+// Waits reports whether a server passes but is not let back in yet. A server never waits if it is a backup server, is
+// drained or in maintenance, or has weight 0.
 func (s *Server) Waits() bool {
 	passes := s.Fallen && s.Health() == health.Up && s.Weight() > 0
 	return passes && !s.Backup && !s.Drained() && !s.Suspended()
@@ -30,7 +31,7 @@ func noAnswers(s *Server) string {
 	return "its clients got no answers"
 }
 
-// byOrder reports whether only an order lets a server back in.
+// byOrder reports whether a server needs an order to come back, unless too few others serve.
 func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
 // needed returns the number of servers that must serve before any is kept out.

@@ -1,8 +1,8 @@
 // Package judge decides which servers a virtual service should have in the table, with which weights, and why. No other
 // package decides that. Decide applies the rules one after the other to the service's configuration and state. Most
-// rules are in a file named after their directive or subject, but names, drain, down, unknown, up and off are in
-// place.go, queue and let in in return.go, leaves and obeyed in guard.go, suspects in observe.go. Methods of Case,
-// State, Server and Check note events. The package does no input or output, and gets the time as an argument.
+// rules are in a file named after their directive or subject, but place.go contains names, drain, down, unknown, up and
+// off; return.go, queue and let in; guard.go, leaves and obeyed; observe.go, suspects. Methods of Case, State, Server
+// and Check note events. The package does no input or output, and gets the time as an argument.
 package judge
 
 import (
@@ -44,7 +44,7 @@ type Member struct {
 	Unchecked bool         // checktype=off: never added
 	Backup    bool         // it serves only while too few others do
 	Fallback  bool         // it serves only while no other does
-	Comeback  lvs.Comeback // ByOrder here or in the section: only an order lets it back in
+	Comeback  lvs.Comeback // ByOrder here or in the section: it needs an order to come back
 }
 
 // Index prepares what AllAt, AllOn and the rule backup need, once all members are known.
@@ -108,8 +108,7 @@ const (
 	nothingLost // no check fails
 )
 
-// less compares held servers by their losses, then by the times since which they fail. The smaller one is removed
-// first.
+// less compares held servers by their losses, then by when they began to fail. The smaller one is removed first.
 func less(a, b *Server) int {
 	return cmp.Or(cmp.Compare(lossOf(a), lossOf(b)), a.Since.Compare(b.Since))
 }

@@ -73,7 +73,7 @@ type Server struct {
 	Name  Name      // the name of its state in status and alerts
 	Why   RuleID    // the rule that decided its place in the table
 	Since time.Time // when the state began
-	Until time.Time // it waits by pace or paceout until then; zero: it does not
+	Until time.Time // it waits until then because of pace or paceout; zero: it does not
 }
 
 // Check is the state of one check of one server.
@@ -104,7 +104,7 @@ type Passage struct {
 	Began  time.Time // when the check began
 	OK     bool      // it passed
 	Passed bool      // it passed through the virtual address
-	Own    bool      // it failed, and passed at the server's own address
+	Own    bool      // it failed through the virtual address, and passed at the server's own
 }
 
 // Departure is a server that drains: it left the section, its name has another address, or it is a backup server that
@@ -150,7 +150,8 @@ func (n Name) String() string {
 }
 
 // Strength records whether enough servers of a section are up, see minservers. Servers that are held, drained, in
-// maintenance or without a weight do not count. With checktype=off, only servers that were added by hand count.
+// maintenance or without a weight, and backup servers that rest, do not count. With checktype=off, only servers that
+// were added by hand count.
 type Strength struct {
 	Up     int // servers that count
 	Needed int // how many of them are enough: LOW, or HIGH once there were fewer than LOW
@@ -160,7 +161,7 @@ type Strength struct {
 	Holds  bool // a held server is in service
 }
 
-// Clone returns a copy. Changes of the copy do not affect the original, and vice versa.
+// Clone returns a copy. Changes to the copy do not affect the original, and vice versa.
 func (s *State) Clone() State {
 	c := s.cloneServers()
 	c.Have, c.FallbackServers = slices.Clone(s.Have), slices.Clone(s.FallbackServers)

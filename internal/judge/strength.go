@@ -70,8 +70,8 @@ func (c *Case) Unreplaced() (n int) {
 	return n
 }
 
-// Weighted returns the number of servers with a weight, including servers without an address, but not backup servers
-// and servers at former addresses.
+// Weighted returns the number of servers with a weight, including servers without an address, but neither backup
+// servers nor servers at former addresses.
 func (c *Case) Weighted() (n int) {
 	for s := range c.all() {
 		if s.Weight() > 0 && s.MovedTo < 0 && !s.Backup {

@@ -111,7 +111,7 @@ func (w *Witness) judge(well bool, now time.Time) {
 			w.Forget(now, "it gets no new connections")
 		}
 	}
-	renewed := w.fresh.Connections > 0 // otherwise the answers may have come but not be counted yet
+	renewed := w.fresh.Connections > 0 // otherwise the answers may have come but not been counted yet
 	w.Begins = !w.Suspected && well && renewed && waiting >= minWaiting && w.unanswered >= minUnanswered
 	w.Suspected = w.Suspected || w.Begins
 }
