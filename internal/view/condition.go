@@ -8,7 +8,7 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Condition is something that an operator should know about a server, a virtual service or the director, such as the
+// Condition is something that an operator should know about a server, a virtual service or this machine, such as the
 // reason why a server is not in the table with the weight from the file. Status, page, metrics and JSON show all
 // conditions in the same way, whatever their kind.
 type Condition struct {
@@ -19,7 +19,7 @@ type Condition struct {
 
 // ByHand is the condition of a destination that another program or an operator has changed in the table.
 var ByHand = Condition{"by hand", judge.Doubt,
-	"changed externally; kept until the server's state changes, or a reload"}
+	"changed externally; kept until a reload or a change of the server's state"}
 
 // Await adds a condition to each server for which an order is waiting.
 func (now *Snapshot) Await(waiting orders.All) {

@@ -14,7 +14,7 @@ import (
 	"ldirectord/internal/orders"
 )
 
-// Snapshot is the state of the director at one moment. It shares no memory with the director.
+// Snapshot is the state of the director at one moment. Later changes in the director do not affect it.
 type Snapshot struct {
 	Time      time.Time
 	Status    lvs.Status
@@ -23,7 +23,7 @@ type Snapshot struct {
 	Table     Operations
 	Unread    string        // why the table can't be read; "" while it can
 	Orders    orders.All    // in force
-	Over      orders.All    // orders that have ended and are still given
+	Over      orders.All    // orders that have ended here, although their sender still gives them
 	Marks     string        // why the mark rules can't be set; "" while they can
 	Folder    string        // why maintenancedir can't be read; "" while it can
 	Shortages uint64        // checks that failed because of a shortage of this machine
@@ -33,7 +33,7 @@ type Snapshot struct {
 	Small     bool          // metrics = small
 	Counted   time.Time     // when the counters of the servers were read; zero: not yet
 
-	Conditions []Condition // of the director itself
+	Conditions []Condition // of this machine
 
 	Announcements []Announcement
 	Announcing    string // why addresses can't be announced; "" while they can
@@ -68,7 +68,7 @@ type Announcement struct {
 	On      string    `json:"device,omitempty"` // its current device; "" for none
 	Since   time.Time `json:"since"`
 	InState float64   `json:"seconds_in_state"`  // filled in later
-	Why     string    `json:"why,omitempty"`     // why it is not announced, or not on its device
+	Why     string    `json:"why,omitempty"`     // what speaks against announcing it, or prevents it
 	Fails   bool      `json:"fails,omitempty"`   // it is not where it should be
 	Foreign string    `json:"foreign,omitempty"` // a device on which another program put it; "" for none
 	Changes uint64    `json:"changes"`           // how often it was added, removed or moved
@@ -94,7 +94,7 @@ type Virtual struct {
 	AlsoFallbacks []*Fallback  `json:"also_fallbacks,omitempty"`
 	Rule          health.Rule  `json:"-"` // the thresholds for its servers
 	Guard         Guard        `json:"guard,omitzero"`
-	Order         orders.Order `json:"order,omitzero"`           // to obey
+	Order         orders.Order `json:"order,omitzero"`           // the order to obey
 	Enough        *MinServers  `json:"minservers,omitempty"`     // nil without minservers
 	Written       bool         `json:"written"`                  // the table has it as the director wants it
 	Error         string       `json:"error,omitempty"`          // why the table refused the last change
@@ -114,8 +114,9 @@ type Virtual struct {
 	Leaving   []Departure `json:"leaving,omitempty"`
 }
 
-// Departure is the state, at one moment, of a real server that was removed from the file. It gets no new connections,
-// and is removed from the table once all its connections have ended. Note and Left are filled in later.
+// Departure is the state, at one moment, of a real server that was removed from the file or moved to another address.
+// It gets no new connections, and is removed from the table once all its connections have ended, or draintime is over.
+// Note and Left are filled in later.
 type Departure struct {
 	Real  string `json:"real"`
 	State string `json:"state"`
@@ -229,7 +230,7 @@ type Server struct {
 	ServerPast
 }
 
-// ServerNames are other names of a server.
+// ServerNames are other names of a server, and what follows from its name and its line.
 type ServerNames struct {
 	Address string `json:"address,omitempty"` // of the host in Real, without a port; otherwise ""
 	Host    string `json:"name,omitempty"`    // if Real is its address
@@ -239,7 +240,7 @@ type ServerNames struct {
 	Moved   bool   `json:"-"`                 // the host has a new address
 }
 
-// ServerResult is the last conclusive result for a server.
+// ServerResult is the last conclusive result for a server, and what follows from the results.
 type ServerResult struct {
 	Streak   int  `json:"streak"` // results against the state, see health.Health
 	Withheld bool `json:"-"`      // up only by the brake of checkvip; its checks fail

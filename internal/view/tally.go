@@ -12,7 +12,7 @@ import (
 type Tally struct {
 	Checks      uint64                  `json:"checks"`      // all checks, including inconclusive ones
 	Transitions uint64                  `json:"transitions"` // from up to down and back
-	failures    *[checker.Causes]uint32 // never changed; nil: none, as for most servers
+	failures    *[checker.Causes]uint32 // replaced, never changed; nil: none, as for most servers
 }
 
 // Fails counts a failed check.
