@@ -17,9 +17,8 @@ import (
 // MetricsType is the media type of the text that WriteMetrics writes.
 const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// WriteMetrics writes all metrics in the text format of Prometheus. Label values come only from the configuration and
-// from fixed lists, never from a server's answers. It does not build the whole text in memory, because 10,000 servers
-// need 14 MB of text.
+// WriteMetrics writes all metrics in the text format of Prometheus. Label values never come from a server's answers. It
+// does not build the whole text in memory, because 10,000 servers need 14 MB of text.
 func WriteMetrics(w io.Writer, s *view.Snapshot, p Process) error {
 	e := exposition{bufio.NewWriterSize(w, 32<<10), s}
 	e.process(p)

@@ -78,7 +78,7 @@ func (r *Report) Remarks() []string {
 	}
 	all = append(all, lists...)
 	if until := r.Reloads.Until; !until.IsZero() {
-		all.add("without the command confirm the former configuration comes back at %s", r.clock(until))
+		all.add("unless the configuration is confirmed, the former one comes back at %s", r.clock(until))
 	}
 	for _, c := range r.Conditions {
 		all.add("this machine: %s", c.Text)

@@ -24,8 +24,9 @@ type Process struct {
 	Events map[string]uint64 // how many of each kind the journal had
 }
 
-// Failure is a failure that concerns neither the servers nor the table, but the log, mail, the webhook, the address for
-// metrics, commands or monitorfiles. In Report.Last it is an event of any kind.
+// Failure is a failure that concerns neither the servers nor the table, but the log, mail, the webhook, the control
+// socket, the address of listen, commands, monitorfiles, or the files for commands and the next start. In Report.Last
+// it is an event of any kind.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
 	Text  string    `json:"text"`
@@ -92,7 +93,7 @@ type Report struct {
 	MarkError string    `json:"mark_rules_error,omitempty"`
 	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
-	// failures of the daemon's own log, mail and commands, until they end; those of a command for at most a day
+	// failures of the daemon itself until they end; those of a command for at most a day
 	Failures []Failure `json:"failures,omitempty"`
 	// the last important events of the log, including changes by other programs or by hand
 	Last     []Failure      `json:"last_events,omitempty"`

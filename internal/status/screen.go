@@ -101,7 +101,7 @@ func (s *Screen) head(at time.Time) []line {
 }
 
 // screenColumns is the format of a server's line: mark, name, state, time in this state, weight, active connections,
-// new connections, last check.
+// new connections per second, last check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
 // body returns the lines of all virtual services and their servers, with the most trouble first. If there is not enough

@@ -14,14 +14,14 @@ import (
 	"ldirectord/internal/view"
 )
 
-// width is the width of the text in characters. Only lines with a longer name or word exceed it.
+// width is the width of the text in characters. Sentences are broken to fit it; the lines of tables may exceed it.
 const width = 80
 
 // columns is the format of a server's line: name, state, time in this state, weight, active connections, last check.
 const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 
-// WriteText writes the report of a running daemon for people. It begins with a few lines about the daemon. The virtual
-// services follow with their servers, those in trouble first.
+// WriteText writes the report of a running daemon for people. It begins with a few lines about the daemon and its
+// addresses. The virtual services follow with their servers, those in trouble first, and then the last events.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, r.UpFor())
@@ -79,7 +79,8 @@ func (t page) announcements(r *Report) {
 	}
 }
 
-// Doing describes what the daemon is doing: its role, and its phase unless that is "running".
+// Doing describes what the daemon is doing: whether it stands by, serves or is only active, and its phase unless that
+// is "running".
 func (r *Report) Doing() string {
 	word := "active"
 	switch {
