@@ -26,7 +26,8 @@ func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, ba
 //go:embed page.html
 var shell string
 
-// document returns the HTML of a view. The form on the page filters by words, and keeps the other parts of the query.
+// document returns the HTML of a view. The form on the page filters by words, and keeps virtual, state, reason and sort
+// of the query.
 func document(v *view) markup {
 	file := filepath.Base(v.Config)
 	others := each([]string{"virtual", "state", "reason", "sort"}, func(name string) markup {
@@ -63,7 +64,7 @@ func (v *view) subject(file string) markup {
 	return fill(`<h1 class="verdict %s">%s <small>%s</small></h1>`, class, words, file)
 }
 
-// one returns the page of one server, with its state and history.
+// one returns the content of the page of one server: its state and history.
 func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()

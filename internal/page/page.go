@@ -1,5 +1,6 @@
-// Package page shows the report of a running daemon as HTML, for people with a browser. It only reads reports. All HTML
-// is made here. To update the page, its script requests the same address again and replaces all below the header.
+// Package page shows the report of a running daemon and the history of its servers, as HTML for people with a browser,
+// and as JSON. It changes nothing. All HTML is made here. To update the page, its script requests the same address
+// again and replaces all below the header.
 package page
 
 import (

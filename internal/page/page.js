@@ -38,8 +38,8 @@
 		lags("stale", "No answer since " + answered + ": " + why);
 	};
 
-	// Takes over the document at this address. In the background, and while text is marked, which would be lost, it takes
-	// only the title: whoever comes back then sees all that changed.
+	// Takes over the document at this address. In the background, and while text is selected, which would be lost, it
+	// takes only the title: whoever comes back then sees all that changed.
 	const show = (text, compares) => {
 		const page = new DOMParser().parseFromString(text, "text/html");
 		const old = document.querySelector("main"), fresh = page.querySelector("main");
@@ -48,7 +48,7 @@
 		document.title = page.title;
 		answered = clock(page);
 		const pauses = compares && !getSelection().isCollapsed;
-		lags(pauses ? "pauses" : "", pauses ? "Not updated while text is marked" : "");
+		lags(pauses ? "pauses" : "", pauses ? "Not updated while text is selected" : "");
 		if (pauses || compares && document.hidden) return;
 		const before = rows(), link = document.activeElement?.closest("main a")?.getAttribute("href");
 		const open = new Set([...old.querySelectorAll("details[open]")].map(d => d.closest("tr").dataset.name));

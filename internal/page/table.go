@@ -52,7 +52,7 @@ func known(r *status.Row, now time.Time) string {
 
 // column is a column of a table.
 type column struct {
-	name, class string // class: n for numbers, opt for what a narrow page leaves out
+	name, class string // class: n for numbers, opt for what a narrow page leaves out, others for the style
 	sorts       bool   // the table may be sorted by it
 }
 
@@ -157,7 +157,7 @@ func (v *view) add(t *table) {
 		t.groups = slices.Collect(slices.Chunk(t.rows, 1))
 	}
 	t.all = len(t.groups)
-	t.from = min(v.skip(), max(t.all-1, 0)) / t.max * t.max // the other table may have more pages
+	t.from = min(v.skip(), max(t.all-1, 0)) / t.max * t.max // another table may have more pages
 	t.groups = t.groups[t.from:min(t.from+t.max, t.all)]
 	v.tables = append(v.tables, t)
 }

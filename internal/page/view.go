@@ -20,7 +20,7 @@ type view struct {
 	asked   url.Values
 	words   []string       // the words of q, in lower case
 	about   status.Row     // what is requested; empty for all
-	missing string         // requested, but unknown
+	missing string         // says what is requested but unknown; "" if all is known
 	why     *status.Why    // the history of the server
 	counts  map[string]int // how many servers are in which state
 	tables  []*table

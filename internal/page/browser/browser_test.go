@@ -296,12 +296,12 @@ func TestPauseAndADaemonThatEnded(t *testing.T) {
 	b.await(`role="status" class=""`, "<main>", `<tr class="bad`)
 }
 
-// The rows stay as they are while text is marked. The page and its title say so, and what is wrong meanwhile.
+// The rows stay as they are while text is selected. The page and its title say so, and what is wrong meanwhile.
 func TestMarkedText(t *testing.T) {
 	f, b := opened(t)
 	b.do(chromedp.Evaluate(`getSelection().selectAllChildren(document.querySelector("main"))`, nil))
 	f.say("127.1.2.22", "starting up")
-	b.await("Not updated while text is marked", `class="stale-main"`, "<title>1 virtual service in trouble")
+	b.await("Not updated while text is selected", `class="stale-main"`, "<title>1 virtual service in trouble")
 	b.want("getSelection().toString().includes('Every server is up.')", true)
 	b.do(chromedp.Evaluate("getSelection().removeAllRanges()", nil))
 	b.await(`<tr class="bad changed"`, `role="status" class=""`, "<main>")
