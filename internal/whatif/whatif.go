@@ -1,5 +1,5 @@
 // Package whatif simulates a plan in memory with the daemon's own core. It shows what the table would be if servers
-// failed, if they were drained, or if the director ended.
+// failed, if orders were given, if the plan was replaced, or if the director ended.
 package whatif
 
 import (
@@ -47,8 +47,8 @@ type target struct {
 	fallback bool
 }
 
-// New simulates these services of a plan, with the given orders in force, until all servers are up. calm is the time
-// that passes after each event.
+// New simulates the start of these services of a plan, with the given orders in force: every check passes. calm is the
+// time that passes after the start, after failures, and after orders.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
 	part.Services, part.Tasks = services, tasksOf(services)
