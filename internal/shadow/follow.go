@@ -10,7 +10,7 @@ import (
 )
 
 // follower replaces a check that would run a program. It considers the server up while it is in service in the live
-// table. A server of weight 0 is never in service there, and is up while it is in the table at all.
+// table. A server with weight 0 in the file is never in service there, and is up while it is in the table at all.
 type follower struct {
 	table  *atomic.Pointer[lvs.Table]
 	at     place

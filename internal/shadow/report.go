@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxDifferences limits how many differences a report lists. All of them are counted.
+// maxDifferences limits how many differences a report lists. All that lasted are counted.
 const maxDifferences = 1000
 
 // Report is the result of a shadow so far. The form of its JSON is stable.

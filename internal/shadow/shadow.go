@@ -35,7 +35,7 @@ type Reader interface {
 type Options struct {
 	Live     Reader // the live table, read by several goroutines
 	Plan     *plan.Plan
-	Programs bool // run external checks; else their servers are in service here while they are so in the live table
+	Programs bool // run external checks; otherwise their servers are up while they are in service in the live table
 	// Changed returns a new plan if the file has changed, otherwise nil. It is called after each reading.
 	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, line by line
