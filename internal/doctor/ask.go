@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"ldirectord/checker"
 	"ldirectord/internal/fwmark"
 	"ldirectord/internal/plan"
 )
@@ -41,24 +40,22 @@ func (f *facts) ask(ctx context.Context) {
 		defer mu.Unlock()
 		f.neighbours.add(addr, hardware)
 	}
-	for _, q := range f.inquiries() { // before any probe, because it notes impossible ones
+	// before any probe, because these note what is not looked at
+	inquiries, servers, ways := f.inquiries(), f.fallbackServers(), f.waysToReach()
+	for _, q := range inquiries {
 		at("who answers on "+q.device.Name, func() error { return askNeighbours(network, q, answers) })
 	}
 	at("sockets", func() error {
 		f.listening = listeners{}
 		return eachSocket(stateListen, f.listening.add)
 	})
-	if servers := f.fallbackServers(); len(servers) > 0 {
+	if len(servers) > 0 {
 		at("fallback servers", func() error {
 			f.refused = connectAll(network, servers)
 			return nil
 		})
 	}
-	var ways []checker.Spec
-	for _, s := range f.services {
-		ways = append(ways, waysOf(s)...)
-	}
-	if f.daemon.Reach != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
+	if len(ways) > 0 {
 		at("real servers at the virtual addresses", func() (err error) {
 			f.reached, err = reachable(ctx, f.daemon.Reach, ways)
 			return err
@@ -115,10 +112,7 @@ func (f *facts) inquiries() (list []inquiry) {
 			continue
 		}
 		q.addrs = slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare)
-		if len(q.addrs) > maxQuestions {
-			q.addrs = q.addrs[:maxQuestions]
-			f.miss("who answers on %s: all addresses but the first %d", l.device, maxQuestions)
-		}
+		q.addrs = limited(f, "who answers on "+l.device, q.addrs)
 		list = append(list, q)
 	}
 	return list
@@ -182,7 +176,16 @@ func (f *facts) fallbackServers() []netip.AddrPort {
 			}
 		}
 	}
-	return list[:min(len(list), maxQuestions)]
+	return limited(f, "fallback servers", list)
+}
+
+// limited returns at most maxQuestions of what is asked, and notes that the rest is not looked at.
+func limited[T any](f *facts, what string, list []T) []T {
+	if len(list) > maxQuestions {
+		f.miss("%s: all but the first %d", what, maxQuestions)
+		list = list[:maxQuestions]
+	}
+	return list
 }
 
 // connectAll returns the addresses that do not accept a connection, each with the reason.

@@ -51,9 +51,19 @@ func waysOf(s *plan.Service) (list []checker.Spec) {
 	return list
 }
 
-// reachable makes the checks, at most maxQuestions of them. If one is not possible, the error gives the reason.
+// waysToReach returns the checks that reachable makes.
+func (f *facts) waysToReach() (list []checker.Spec) {
+	if f.daemon.Reach == nil || f.noIPVS.Kind != "" {
+		return nil
+	}
+	for _, s := range f.services {
+		list = append(list, waysOf(s)...)
+	}
+	return limited(f, "real servers at the virtual addresses", list)
+}
+
+// reachable makes the checks. If one is not possible, the error gives the reason.
 func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
-	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
 	for _, way := range ways {
 		if r := answers[way]; r.OK && r.Way == checker.WayVoid {

@@ -53,7 +53,9 @@ func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Po
 	named("fallbackcommand", g.FallbackCommand, g.At)
 	named("execute", strings.Join(g.Execute, " "), g.At)
 	for _, v := range cfg.Virtuals {
-		named("checkcommand", v.CheckCommand, v.At)
+		for _, check := range v.Checks() {
+			named("checkcommand", check.CheckCommand, check.At)
+		}
 		named("fallbackcommand", v.FallbackCommand, v.At)
 		named("onchange", v.OnChange, v.At, g.At)
 	}

@@ -32,6 +32,8 @@ func sayOnFail(v View) string {
 		what = "weight 0 while it is drained"
 	case in && v.OnFail > 0:
 		what = fmt.Sprintf("weight 0 for another %v, then it is removed", until)
+	case in && v.OnFail == lvs.Cut && s.Suspect:
+		what = "weight 0 while observe suspects it"
 	case in && v.OnFail == lvs.Cut:
 		what = "weight 0: its check has not passed since the start, or since a reload changed it"
 	case in:
