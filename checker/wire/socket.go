@@ -47,12 +47,16 @@ type socket struct {
 // NewSocket puts a socket into Go's poller.
 func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
+// firstUsual is the first port that the kernel may choose: ip_local_port_range can't begin below
+// ip_unprivileged_port_start, which is 1024 unless somebody lowers it (ip-sysctl).
+const firstUsual = 1024
+
 // StartTCP makes a non-blocking socket, and starts to connect it. If via is nil, the connection takes the usual path.
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	self := netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
-		isSelf := err == nil && localOf(fd) == self
+		isSelf := err == nil && to.Port() >= firstUsual && localOf(fd) == self
 		// With Start the connection is new to its server, whatever the port was used for before.
 		isLast := fd < 0 || try == maxPorts ||
 			!isSelf && (via.takes(fd, to) || via.Start != nil && err == nil)
