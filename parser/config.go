@@ -177,8 +177,8 @@ type Virtual struct {
 	// further checks, in file order
 	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells
-	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers'
-	// addresses
+	// extension: the virtual address through which gate and ipip servers are checked; the zero Addr: they are
+	// checked at their own addresses
 	CheckVIP   netip.Addr
 	WrittenVIP string `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
 

@@ -48,7 +48,7 @@ type socket struct {
 func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
 // firstUsual is the first port that the kernel may choose: ip_local_port_range can't begin below
-// ip_unprivileged_port_start, which is 1024 unless somebody lowers it (ip-sysctl).
+// ip_unprivileged_port_start, which is 1024 unless somebody lowers it (ip-sysctl; Linux 4.11).
 const firstUsual = 1024
 
 // StartTCP makes a non-blocking socket, and starts to connect it. If via is nil, the connection takes the usual path.

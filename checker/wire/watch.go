@@ -97,7 +97,7 @@ func (w *Watch) Kept() []byte { return w.kept.text }
 
 func (w *Watch) IsTaped() bool { return w != nil && w.Tape != nil }
 
-// Remark records a remark of the check itself.
+// Remark records a remark by the check itself, if the check is taped.
 func (w *Watch) Remark(format string, args ...any) {
 	if w.IsTaped() {
 		w.Tape.Say(transcript.Note, nil, fmt.Appendf(nil, format, args...))

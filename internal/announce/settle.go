@@ -50,7 +50,8 @@ func (s *settling) isForeign() bool {
 	return s.Addr.Is6() && s.foreign != "" && len(s.ours) == 0 && (s.Device == "" || s.Device == s.foreign)
 }
 
-// recordIn records the devices on which we may have put the address, with its next device if comes is set.
+// recordIn enters in next the devices on which we may have put the address and, if comes is true, the one on which it
+// is about to be put. An address that is gone, or another daemon's, is deleted there.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:

@@ -58,7 +58,7 @@ func (e *examiner) settlePath(v *virtual, line int) {
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
 	if done.Over && v.IsOurs() {
-		why := fmt.Sprintf("no server fails only through %s any more", cfg.CheckVIP)
+		why := fmt.Sprintf("no server in service fails only through %s any more", cfg.CheckVIP)
 		if newest := v.user(v.Paths[line].Newest); newest.j.Passed {
 			why = "this server passed: " + newest.s.entry.Name()
 		}

@@ -29,17 +29,25 @@ type unjudged struct {
 	at  time.Time // when it was last reported
 }
 
-// worst returns the judgement that decides the server's state. It is the first one that is down; those that only lower
-// the weight come last. If none is down, it is the first one that is unknown, otherwise the one with the most results
-// against its state.
+// worst returns the judgement that decides the server's state. It is the first one that is down. If none is, it is the
+// first one that is unknown. Next come those that only lower the weight and don't pass, and then the one with the most
+// results against its state.
 func (s *server) worst() *judgement {
-	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
+	rank := func(j *judgement) int {
+		switch {
+		case j.Health.State == health.Up:
+			return 0
+		case j.Part > 0:
+			return 1
+		case j.Health.State == health.Unknown:
+			return 2
+		}
+		return 3
+	}
 	worst := &s.first
 	for j := s.first.next; j != nil; j = j.next {
-		more := severity[j.Health.State] - severity[worst.Health.State]
-		soft := j.Health.State == health.Up && j.Health.Streak > worst.Health.Streak
-		decides := j.Health.State == health.Down && j.Part == 0 && worst.Part > 0
-		if more > 0 || more == 0 && (soft || decides) {
+		more := rank(j) - rank(worst)
+		if more > 0 || more == 0 && j.Health.State == health.Up && j.Health.Streak > worst.Health.Streak {
 			worst = j
 		}
 	}

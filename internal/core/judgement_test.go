@@ -25,7 +25,7 @@ func TestTheWorstOfChecks(t *testing.T) {
 	s := checkedBy("up", "up")
 	s.first.next.Health = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
 	testkit.Equal(t, s.worst(), s.first.next, "one of two that pass failed last time")
-	s = checkedBy("up", "down", "down")
+	s = checkedBy("up", "down", "unknown")
 	s.judgement(1).Part = 50
 	testkit.Equal(t, s.worst(), s.judgement(2), "the first only lowers the weight")
 }

@@ -195,7 +195,8 @@ func (f *configFile) begin(t *trial, text []byte) error {
 func (f *configFile) confirm() error {
 	t := f.trial
 	if t == nil {
-		return socket.Refused("no configuration waits for confirm; status -v shows one that was taken back")
+		return socket.Refused("no configuration waits to be confirmed; " +
+			"if one was taken back, status -v says why")
 	}
 	f.follow(nil)
 	f.d.say(notify.ConfigConfirmed, "The configuration is confirmed")

@@ -108,7 +108,7 @@ func (f *findings) addAt(at parser.Position, name string, values ...any) {
 
 // Report is the result of an examination.
 type Report struct {
-	Findings    []Finding `json:"faults"` // broken ones first, otherwise in the order of the file
+	Findings    []Finding `json:"faults"` // broken ones first, notes last, otherwise in the order of the file
 	LookedAt    []string  `json:"looked_at"`
 	NotLookedAt []string  `json:"not_looked_at"` // and why
 }

@@ -72,7 +72,7 @@ func examine(facts facts, path string) []Finding {
 	return e.list
 }
 
-// changed finds a file and lists that are not in force in the running daemon.
+// changed reports the file, and each list, that is not in force in the running daemon.
 func (e *examination) changed() {
 	if e.daemon.Changed != "" {
 		e.add(finding("not-in-force", e.daemon.Changed, e.daemon.Again))

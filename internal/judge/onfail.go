@@ -32,8 +32,8 @@ func sayOnFail(v View) string {
 		what = "weight 0 while it is drained"
 	case in && v.OnFail > 0:
 		what = fmt.Sprintf("weight 0 for another %v, then it is removed", until)
-	case in && v.OnFail == lvs.Cut && s.Suspect:
-		what = "weight 0 while observe suspects it"
+	case in && v.OnFail == lvs.Cut && failsProven(s):
+		what = "weight 0 until it passes: observe suspected it"
 	case in && v.OnFail == lvs.Cut:
 		what = "weight 0: its check has not passed since the start, or since a reload changed it"
 	case in:
@@ -80,10 +80,14 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 // isBelieved reports whether the failure of a server can be trusted. The failing check must have passed since the
 // start, or since a reload changed it, because a check that never passed may itself be wrong. The server must not be
 // suspected, because then the fault may be in the network.
-func isBelieved(s *Server) bool {
+func isBelieved(s *Server) bool { return failsProven(s) && s.Looks == 0 && !s.Suspect }
+
+// failsProven reports whether a check that takes the server out has passed since the start, or since a reload changed
+// it.
+func failsProven(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {
-			return s.Looks == 0 && !s.Suspect
+			return true
 		}
 	}
 	return false

@@ -73,8 +73,9 @@ func (w *Witness) Says() string {
 	return fmt.Sprintf("%d connections in %.0f s, 0 packets back", w.unanswered, w.at.Sub(w.since).Seconds())
 }
 
-// Compare decides, after a look at all servers of a section, which of them are suspected. A server is suspected if its
-// clients got no packet back, while at least two thirds of the other servers with new connections answered.
+// Compare decides, after a look at all servers of a section, which of them are suspected. A server is suspected if
+// none of its last connections, at least minUnanswered, got a packet back, while at least two thirds of the other
+// servers with new connections answered.
 func Compare(all []*Witness, now time.Time) {
 	asked, answered := 0, 0
 	count := func(w *Witness, n int) {

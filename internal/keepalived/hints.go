@@ -23,7 +23,7 @@ var escaped = []string{"regex", "misc_path"}
 
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"
 
-// hints maps words without an equivalent to what ldirectord offers instead, for noEqual.
+// hints maps words without an equivalent to the end of their comment, see noEqual: what ldirectord does instead.
 var hints = map[string]string{
 	"certificate":          "; tlscert names the certificate of a section",
 	"ip_family":            "; a mark has the address family of its first server",

@@ -67,7 +67,7 @@ func newBuilder(cfg *parser.Config, build Build) *builder {
 	for _, v := range cfg.Virtuals {
 		servers += len(v.Reals)
 	}
-	// allocated at once: a growing map would hash every job again
+	// allocated at its full size: a growing map would hash every job again
 	jobs := make(map[job]*schedule.Task, servers)
 	return &builder{Plan: &Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build: build}
 }

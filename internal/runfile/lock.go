@@ -39,7 +39,8 @@ func isFresh(f *os.File) bool {
 	return err == nil && info.Size() == 0 && info.Sys().(*syscall.Stat_t).Nlink == 1
 }
 
-// TryLock takes the lock on an open file, unless another process has it. Closing the file releases the lock.
+// TryLock takes the lock on an open file. It returns an error if the file is locked through another open file, of this
+// process or another. Closing the file releases the lock.
 func TryLock(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }

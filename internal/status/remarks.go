@@ -119,7 +119,7 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// ServerRemarks returns the other names of a server and the result of Facts.
+// ServerRemarks returns a server's Facts after remarks on its other names: its address, or its host name.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.reported("its address is ", s.Address)

@@ -38,7 +38,7 @@ func start(cmd *exec.Cmd) error {
 	return nil
 }
 
-// finish waits until a program from start has exited.
+// finish waits until a program that start started has exited, and removes it from programs.
 func finish(cmd *exec.Cmd) error {
 	defer func() {
 		programs.Lock()
