@@ -231,7 +231,7 @@ func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 
 // bySeverity compares findings for sorting: broken ones first, notes last, otherwise in the order of the file.
 func bySeverity(a, b Finding) int {
-	rank := func(f Finding) int { return slices.Index([]string{broken, "warning", note}, f.Severity) }
+	rank := func(f Finding) int { return slices.Index([]string{broken, warning, note}, f.Severity) }
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.at.Line, b.at.Line),
 		cmp.Compare(a.at.Column, b.at.Column))
 }

@@ -15,6 +15,7 @@ import (
 // The severities that matter to the code; findings.txt explains all of them.
 const (
 	broken  = "broken"
+	warning = "warning"
 	note    = "note"
 	refused = "refused"
 )

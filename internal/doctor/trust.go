@@ -20,8 +20,12 @@ import (
 // trust warns if other users may change the configuration, from which the daemon runs commands, or the programs that it
 // names.
 func (f *findings) trust(cfg *parser.Config) {
-	known := map[string]bool{}
+	known := map[string]bool{} // paths, because thousands of checks may run one program, and reasons
 	judge := func(at parser.Position, path, what string) {
+		if known[path] {
+			return
+		}
+		known[path] = true
 		if why, command := changeable(path); why != "" && !known[why] {
 			known[why] = true
 			f.addAt(at, "writable-file", why, what, command)
