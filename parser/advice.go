@@ -263,9 +263,11 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 // RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0. The schedulers sh and
 // mh choose a server by the client's address, and avoid a server of weight 0 only with their fallback flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
+	if v.Scheduler != "mh" && v.Scheduler != "sh" {
+		return false
+	}
 	flags := strings.Split(v.SchedFlags, ",")
-	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") &&
-		!slices.Contains(flags, "flag-1")
+	return !slices.Contains(flags, v.Scheduler+"-fallback") && !slices.Contains(flags, "flag-1")
 }
 
 func (a adviser) kernel() {

@@ -98,7 +98,9 @@ func byRule(of func(judge.View) judge.Notice) func(*subject) notice {
 
 // conditions returns the conditions that hold.
 func (a *subject) conditions() (list []view.Condition) {
-	for _, k := range a.kinds() {
+	kinds := a.kinds()
+	for i := range kinds {
+		k := &kinds[i]
 		if k.says == nil {
 			continue
 		}

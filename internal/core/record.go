@@ -97,19 +97,11 @@ var weightKind = kind{name: "weight", trouble: judge.Fine, says: (*subject).whyW
 // whyWeight describes what reduces the weight of a server in the table. It returns "" if only an order or the file
 // determines the weight, or if the server is down, drained by order or not in the table.
 func (a *subject) whyWeight() string {
-	var parts []string
 	v, s, view := a.v, a.s, a.View
 	if isDue(v.lasts, a.Now) { // the next step is due, but is not in the table yet
 		view.Now = v.lasts.Add(-1)
 	}
-	for _, k := range judge.Kinds {
-		if k.Share == nil {
-			continue
-		}
-		if says := k.Says(view); says != "" {
-			parts = append(parts, says)
-		}
-	}
+	parts := view.Lessens()
 	for x := range v.checks(s) {
 		j := x.j
 		switch asks := j.Telling.Asks(); {
@@ -122,9 +114,11 @@ func (a *subject) whyWeight() string {
 			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.use().Name(), j.Part))
 		}
 	}
+	if isOut := s.Health() == health.Down && !s.Held; parts == nil || isOut || s.Order.Kind == judge.Drain {
+		return ""
+	}
 	weight, in := v.WeightAt(s.Dest.Addr)
-	isOut := s.Health() == health.Down && !s.Held
-	if parts == nil || !in || weight == s.Weight() || s.Order.Kind == judge.Drain || isOut {
+	if !in || weight == s.Weight() {
 		return ""
 	}
 	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))

@@ -47,6 +47,9 @@ func (v *virtual) isRefused() bool {
 // keepserving or minservers require.
 var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject) string {
 	least, serve := max(a.v.Quota(), a.v.low()), 0
+	if least == 0 {
+		return ""
+	}
 	var out []string
 	for _, s := range a.v.servers {
 		switch serves := a.v.InService(s.Server); {

@@ -71,6 +71,16 @@ func (v View) share() Part {
 	return p
 }
 
+// Lessens returns the sentences about the conditions that leave the server a part of its weight.
+func (v View) Lessens() (list []string) {
+	for i := range sharing {
+		if says := sharing[i].Says(v); says != "" {
+			list = append(list, says)
+		}
+	}
+	return list
+}
+
 // Moves reports whether the weight of the server changes as time passes.
 func (v View) Moves() bool {
 	for i := range sharing {

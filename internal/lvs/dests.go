@@ -33,8 +33,10 @@ func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 
 // Weight returns the weight of the destination with an address; 0 if there is none.
 func (all Dests) Weight(addr netip.AddrPort) uint32 {
-	d, _ := all.At(addr)
-	return d.Weight
+	if at, in := all.find(addr); in {
+		return all[at].Weight
+	}
+	return 0
 }
 
 // Put adds a destination, or replaces the one with the same address.
