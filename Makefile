@@ -89,11 +89,12 @@ $(sort ldirectord-import $(PROGRAM)-import): $(SOURCES) build/version
 build/version: always
 	@mkdir -p build; echo '$(VERSION) $(COMMIT) $(DATE)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT) $(DATE)' >$@
 
-# Neither root nor a kernel with IPVS is needed. -short leaves out what only takes longer: make race plays it.
+# Neither root nor a kernel with IPVS is needed. -short leaves out what only takes longer: make race plays it. Most tests
+# wait, so there are two packages for each processor.
 test:
 	@mkdir -p build && rm -f build/*.json; began=$$(date +%s); ended=0; \
 		$(GO) vet ./... && $(GO) vet -C tools ./... || ended=$$?; \
-		$(call events,test) -short -parallel 8 -skip '^TestKernel' ./... || ended=$$?; \
+		$(call events,test) -short -p $$((2 * $$(nproc))) -parallel 8 -skip '^TestKernel' ./... || ended=$$?; \
 		cd tools && { $(call events,test-tools) -short -skip '^TestKernel' ./... || ended=$$?; }; cd ..; \
 		testdata/skipped build/test.json build/test-tools.json; echo "$$(($$(date +%s) - began)) seconds"; \
 		testdata/sum build/test build/test-tools; exit $$ended
