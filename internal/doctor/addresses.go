@@ -11,9 +11,10 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. Primary are loopback
-// addresses, the first address of each family with a network on an interface, IPv6 addresses with a lifetime (given by
-// a router or DHCP), and the source addresses of the default routes, except virtual IPv6 addresses.
+// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. The primary addresses are
+// loopback addresses, the oldest address with a network of each family on each interface (link-local ones don't count),
+// global IPv6 addresses with a lifetime (given by a router or DHCP), and the source addresses of the default routes,
+// except virtual IPv6 addresses.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -44,8 +45,8 @@ func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	return addrs
 }
 
-// isOwn reports whether the source of the IPv6 default route is not a virtual address. A virtual address is deprecated,
-// or its interface also has a primary address.
+// isOwn reports whether the source of the IPv6 default route is not a virtual address. An address counts as virtual if
+// it is deprecated, or if its interface also has a primary address.
 func isOwn(source netip.Addr, list []netlink.Addr, primary []netip.Addr) bool {
 	is := func(a netlink.Addr) bool { return a.IP.Equal(source.AsSlice()) }
 	i := slices.IndexFunc(list, is)

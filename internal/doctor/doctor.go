@@ -132,7 +132,7 @@ type Daemon struct {
 	Unknown []string           // daemons whose virtual services are unknown
 	Again   string             // the beginning of a command line for the file, see daemon.Again
 	Changed string             // why the file is not in force in the running daemon; "" if it is
-	Lists   []string           // the same for each list of realfile that is not in force
+	Lists   []string           // the lists of real servers that are not in force, each with the reason
 	// for each virtual service (by id), descriptions of the servers that differ from the others in their section
 	Differing map[string][]string
 }

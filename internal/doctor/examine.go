@@ -158,7 +158,7 @@ func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 }
 
 // silence finds a virtual address that is only on devices like lo, or only in a local route, so that the director does
-// not answer for it. For IPv4 this is so with the kernel settings of a real server. For IPv6 the kernel answers
+// not answer for it. For IPv4 this happens only if arp_ignore is set, as on a real server. For IPv6 the kernel answers
 // neighbour discovery for an address only on the interface that has it, which may be a macvlan without an address of
 // its network.
 func (x one) silence(vip netip.Prefix) {
@@ -240,7 +240,7 @@ func mayBeTCP(v *parser.Virtual) bool {
 // remembered is a timeout that is safely longer.
 const keepalive, remembered = 7200, 7500
 
-// forgets finds a timeout after which the kernel forgets idle connections before the clients do. It ignores web
+// forgets finds a timeout so short that the kernel forgets idle connections before the clients do. It ignores web
 // services, because web servers close idle connections even sooner. It also ignores a timeout that is set in the file,
 // because that is intended.
 func (x one) forgets() {

@@ -100,7 +100,7 @@ func usual(addr netip.Addr) netip.Prefix {
 	if addr.Is6() {
 		bits = 64
 	}
-	network, _ := addr.Prefix(bits) // they fit
+	network, _ := addr.Prefix(bits) // both lengths are valid
 	return network
 }
 

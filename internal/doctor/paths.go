@@ -9,7 +9,7 @@ import (
 )
 
 // judgePaths warns of relative paths. Whoever writes one means a path from the folder of the file, or from the current
-// one, but the daemon usually runs in /. Those of execute are judged as names of configurations.
+// one, but the daemon usually runs in /. It leaves out execute, which names configurations.
 func judgePaths(cfg *parser.Config) parser.Diagnostics {
 	var f findings
 	judge := func(at parser.Position, path string) {

@@ -59,8 +59,8 @@ func judgeExternal(cfg *parser.Config) parser.Diagnostics {
 	return f.diagnostics(cfg.Name)
 }
 
-// tryProgram returns an error if the program of an external check can't be used. If its file server is gone, no other
-// program of its folder is waited for.
+// tryProgram returns an error if the program of an external check can't be used. If its file system hangs, further
+// programs in its folder fail at once.
 func tryProgram(check *parser.Virtual) error {
 	path := check.CheckCommand
 	err := runfile.Try(filepath.Dir(path), func() error {
@@ -132,7 +132,7 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 const maxFirstLine = 4 << 10 // bytes
 
 // lacking returns what is missing to run a file: the file itself or the interpreter that its first line names. It
-// returns "" if nothing is missing, or if its file server is gone: what runs the file reports that.
+// returns "" if nothing is missing. It also does so if the file system hangs, which is reported when the file is run.
 func lacking(path string) string {
 	missing, _ := runfile.InTime(filepath.Dir(path), func() (string, error) { return lacks(path), nil })
 	return missing
