@@ -64,8 +64,8 @@ func New(report func(notify.Event)) *Mailer {
 	return m
 }
 
-// Set replaces the rules, which are indexed by Event.Virtual, and keeps the map. Reminders continue at the new
-// frequency, unless that is 0. Letters that wait because mail fails follow the new rules.
+// Set replaces the rules, which are indexed by Event.Virtual. The caller must not change the map afterwards. Reminders
+// continue at the new frequency, unless that is 0. Letters that wait because mail fails follow the new rules.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.set(rules)
@@ -115,8 +115,8 @@ func (m *Mailer) Close(ctx context.Context) error {
 	return m.close(ctx)
 }
 
-// mail sends mail about one change. If a server is added with weight 0, the subject says that it became quiescent, as
-// with the Perl ldirectord.
+// mail sends mail about one change. If readdquiescent adds a server with weight 0, the subject says only that the
+// server is quiescent, as with the Perl ldirectord.
 func (m *Mailer) mail(e notify.Event) {
 	if rule := m.rules[e.Virtual]; rule.mails(e.Status) {
 		m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
