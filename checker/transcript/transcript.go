@@ -12,7 +12,8 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits on the record of one check. Of the rest, only the size of a turn and the number of further pieces are kept.
+// Limits on the record of one check. Of what exceeds them, only the size of a turn and the number of further pieces are
+// kept.
 const (
 	maxTurn  = 2 << 10 // bytes
 	maxTurns = 100
@@ -38,7 +39,7 @@ type Tape struct {
 	closed bool
 }
 
-// turn is a remark of the check, or the data that one side of a connection sends before anything else is recorded.
+// turn is a remark of the check, or consecutive data from one side of a connection.
 type turn struct {
 	after time.Duration // since the check began
 	kind  Kind
