@@ -18,7 +18,7 @@ import (
 // These constants limit the size of a History.
 const (
 	// Limit is the largest size of a History in bytes, as computed by Size. With the allocator's rounding, a
-	// History takes at most 2 kB.
+	// History takes at most 2.3 kB.
 	Limit      = 1920
 	maxRecords = 18
 	maxText    = 160 // how many bytes of a text are kept
