@@ -23,9 +23,9 @@ const (
 	// minSecret is the length in bytes of the shortest header value that is removed wherever it appears. A shorter
 	// one is removed only together with its name.
 	minSecret = 8
-	// minPart is a length in bytes. A secret of at least this length is removed even where it is part of a word, a
-	// shorter one only where it is a word. At the end of a turn or quotation, a beginning of this length is
-	// removed, too.
+	// minPart is a length in bytes. A secret of at least this length is removed even where it is part of a word. A
+	// shorter one is removed only where it is a word. At the end of a turn or quotation, the beginning of a secret
+	// is removed, too, if it has at least this length.
 	minPart = 4
 	// minCut is the length in bytes of the shortest beginning of a secret that is removed where a text was cut.
 	minCut = 2
