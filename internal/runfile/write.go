@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Format is the beginning of the line that contains the format in a file of orders.
+// Format begins the line that identifies the format of a file with orders or with the role.
 const Format = "# ldirectord 2"
 
 // Write replaces a file of the run folder atomically. A reader sees the old file or the new one, and on a full disk the
@@ -23,7 +23,7 @@ func Write(path string, text []byte, mode os.FileMode) error {
 // Replace does what Write does, for a file in any folder.
 func Replace(path string, text []byte, mode os.FileMode) error {
 	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
-	// a killed process with our pid may have left it; if this fails, the next line fails
+	// a killed process with our pid may have left it; if it is still there, the next line fails
 	_ = os.Remove(fresh)
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
