@@ -100,7 +100,7 @@ func (c *claims) record(has, waits keySet, yields bool) {
 }
 
 // tell reports the virtual services that this daemon shares with others, packets of others that its marks catch, and
-// directors whose virtual services are unknown. It leaves out what it found at its last call, too.
+// directors whose virtual services are unknown. It leaves out what it had already found at its last call.
 func (c *claims) tell() {
 	reported := map[string]bool{}
 	say := func(before string, ids []string, after string) {

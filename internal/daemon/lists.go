@@ -28,9 +28,9 @@ type lists map[string]parser.List
 
 // readLists reads the files that realfile lines name, and looks up the names in realnames lines. A list that can't be
 // used is replaced by the list in force. If none is in force, it is replaced by the last good list from before the
-// start. A guarded list can't be used if it lacks more than half of the servers of the previous list (see shrunk), or
-// all servers of an address family. If due is not nil, only its lists are read, and those are guarded for which it is
-// true.
+// start. A guarded list can't be used if it has fewer than half as many servers as the previous list (see shrunk) or,
+// without emptyok, if it has lost all servers of an address family. If due is not nil, only the lists in it are read,
+// and those for which it is true are guarded.
 func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool, due map[string]bool) lists {
 	uses, emptyOK := parser.RealLists(text)
 	if due != nil {

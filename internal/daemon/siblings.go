@@ -22,7 +22,8 @@ const sibling = `"$0" "$@" `
 // command starts. It has one file per line.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// givenEnv is the environment variable that passes on when the role of the daemon that runs the command was ordered.
+// givenEnv is the environment variable that passes to a command the time at which the role of the daemon that runs it
+// was ordered.
 const givenEnv = "LDIRECTORD_GIVEN"
 
 // OrderTime returns when the order of this command was given, as a time since boot. An order that a daemon passes on

@@ -178,7 +178,7 @@ func (t *tally) tookLists(why string) {
 }
 
 // took notes the reason why a configuration was refused or, if that is "", what corrected the one that was refused. If
-// aside is set, the file itself was not read, which does not change a refusal of the file. The caller holds mu.
+// aside is set, the file itself was not read, so an earlier refusal of the file stays. The caller holds mu.
 func (t *tally) took(why string, aside bool, by string) {
 	r, now := &t.is.Reloads, time.Now().UTC()
 	if aside && r.Error != "" && !t.aside {
