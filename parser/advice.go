@@ -12,7 +12,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// advise warns of settings that have no effect or are surely mistakes, and refuses a few of them.
+// advise warns of settings that have no effect or are probably mistakes, and refuses a few of them.
 func (a adviser) advise() {
 	a.phase = advice
 	for _, check := range a.Checks() {

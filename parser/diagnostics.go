@@ -57,7 +57,7 @@ const (
 	loose       = "loose-value"  // part of the value is ignored
 	repeated    = "repeated"     // a directive or server given twice
 	noEffect    = "no-effect"    // accepted, but without effect
-	suspicious  = "suspicious"   // accepted, but surely a mistake
+	suspicious  = "suspicious"   // accepted, but probably a mistake
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one

@@ -48,7 +48,7 @@ func parseOnFail(text string) (lvs.OnFail, bool) {
 
 const usesNoWeight = "it ignores weights other than 0"
 
-// unmoved maps schedulers with which weights should not change to the reasons.
+// unmoved contains the schedulers that do not suit changing weights, each with the reason.
 var unmoved = map[string]string{
 	"sh":  "a changed weight sends clients to other servers",
 	"mh":  "a changed weight sends clients to other servers",

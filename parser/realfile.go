@@ -22,8 +22,8 @@ import (
 type List struct {
 	Servers []ListedReal
 	Trouble string // why the list can't be used, and what is in force instead; "" if it is used
-	Shrunk  bool   // the trouble: it has lost more than half of its servers, or all of a family
-	Missing bool   // the trouble: no list was good yet, not even an empty one
+	Shrunk  bool   // the trouble: it has fewer than half as many servers as before, or none of a family any more
+	Missing bool   // the trouble: there has never been a good list, not even an empty one
 }
 
 // ListedReal is a server in a list.
@@ -43,7 +43,7 @@ type ListUse struct {
 	Name      resolve.Key  // that of realnames; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
 	Families  [2]bool      // theirs: IPv4, IPv6
-	NeedsPort bool         // one of them has a firewall mark, so no port; nor has its line
+	NeedsPort bool         // a realfile line names it under a firewall mark: neither has a port
 }
 
 // RealLists returns the lists that the realfile and realnames lines of a file use, by path or name. emptyOK reports
