@@ -109,8 +109,8 @@ func (u ListUse) Lost(was, now []ListedReal) error {
 			return !addr.IsValid() || addr.Is6() == (i == 1)
 		}
 		if u.Families[i] && slices.ContainsFunc(was, isOf) && !slices.ContainsFunc(now, isOf) {
-			return fmt.Errorf("it no longer has an %s server; the command reload takes it at once, "+
-				"the daemon itself after shrinkwait", family)
+			return fmt.Errorf("it no longer has an %s server; it is used after shrinkwait, "+
+				"or at once with the command reload", family)
 		}
 	}
 	return nil
@@ -218,7 +218,7 @@ func (r *reader) dropListedOf(s *section) {
 		case !again:
 			first[at] = l
 		case was.list == "":
-			r.in(s, inLines).warn(repeated, l.At, "%s of %s is also in line %d, which counts",
+			r.in(s, inLines).warn(repeated, l.At, "%s in %s is also in line %d, which takes precedence",
 				l.hosts[0], l.list, was.line.number)
 		}
 		return again

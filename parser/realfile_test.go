@@ -119,7 +119,7 @@ func TestTheAddressesOfAName(t *testing.T) {
 	want := "10.2.0.1:81 masq 5 c0 true|10.2.0.2:81 masq 5 c0 true|10.2.0.1:82 gate 1 0 false|10.2.0.2:82 ipip 1 " +
 		"0 false|[fe00::2]:80 gate 1 9 false"
 	testkit.Equal(t, strings.Join(got, "|"), want)
-	for _, text := range []string{"10.2.0.2 of web (IPv4) is also in line 6, which counts",
+	for _, text := range []string{"10.2.0.2 in web (IPv4) is also in line 6, which takes precedence",
 		"web (IPv6): no answer"} {
 		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Text == text }) {
 			t.Errorf("no %q in %v", text, found)

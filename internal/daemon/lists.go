@@ -117,8 +117,8 @@ func whyEmpty(name resolve.Key, names *resolve.Table) error {
 func shrunk(was, now []parser.ListedReal) error {
 	before, left := distinct(was), distinct(now)
 	if before >= fewListed && 2*left < before {
-		return fmt.Errorf("it has %d of %d servers left; the command reload takes it at once, "+
-			"the daemon itself after shrinkwait", left, before)
+		return fmt.Errorf("it has %d of %d servers left; it is used after shrinkwait, "+
+			"or at once with the command reload", left, before)
 	}
 	return nil
 }
