@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"ldirectord/internal/runfile"
 )
@@ -164,6 +165,9 @@ func (l *Lock) Update(change func(*State)) error {
 
 // write writes the state file, and notes whether that failed.
 func (l *Lock) write() error {
+	if !utf8.ValidString(l.now.Path + l.now.Name) {
+		l.now.Raw = [][]byte{[]byte(l.now.Path), []byte(l.now.Name)}
+	}
 	text, err := json.Marshal(l.now)
 	if err == nil {
 		err = runfile.Replace(l.State, append(text, '\n'), 0o644)

@@ -35,6 +35,8 @@ type State struct {
 	Format int
 	Daemon
 	Name string // the name of its pid file
+	// Path and Name, if they are not UTF-8, which JSON can't express
+	Raw [][]byte `json:",omitempty"`
 	Process
 	Phase      Phase
 	Supervisor Supervisor `json:",omitempty"`
@@ -113,6 +115,9 @@ func (all Kept) read(path string) (s State) {
 	text, err := runfile.Read(path)
 	if err != nil || json.Unmarshal(text, &s) != nil {
 		return k.State
+	}
+	if len(s.Raw) == 2 {
+		s.Path, s.Name = string(s.Raw[0]), string(s.Raw[1])
 	}
 	if time.Since(file.ModTime()) <= time.Second {
 		file = nil // a version written within the same second may look the same
