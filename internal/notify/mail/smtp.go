@@ -20,7 +20,8 @@ import (
 // Limits of one SMTP session.
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
-	smtpSessionTime = 10 * time.Minute // the whole session
+	smtpTextTime    = 10 * time.Minute // the reply after the text: while it is late, the server may take the mail
+	smtpSessionTime = 15 * time.Minute // the whole session
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in total
 )
 
@@ -43,7 +44,8 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can do that, here and below
 	host, _, _ := net.SplitHostPort(smtpAddress(l.smtp))
-	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, host)
+	bounded := &boundedConn{conn, maxSMTPReplies, smtpStepTime}
+	server, err := smtp.NewClient(bounded, host)
 	if err = during("greeting", err); err == nil {
 		err = during("EHLO", server.Hello(wire.SMTPName(hostName(), conn.LocalAddr())))
 	}
@@ -56,7 +58,7 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	if err != nil {
 		return unlessFinal(err, l.to), err
 	}
-	return transact(server, l)
+	return transact(server, bounded, l)
 }
 
 // logIn starts TLS (RFC 3207) and logs in (RFC 4954), as the letter requires. It sends a password only over TLS, to a
@@ -115,7 +117,11 @@ func during(name string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%s: no answer in %v", name, smtpStepTime)
+		limit := smtpStepTime
+		if name == textEnd {
+			limit = smtpTextTime
+		}
+		return fmt.Errorf("%s: no answer in %v", name, limit)
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%s: closed by the server", name)
 	}
@@ -123,7 +129,7 @@ func during(name string, err error) error {
 }
 
 // transact delivers one mail to the recipients that the server accepts.
-func transact(server *smtp.Client, l *letter) (again []string, err error) {
+func transact(server *smtp.Client, conn *boundedConn, l *letter) (again []string, err error) {
 	var taken, later []string
 	var refused, deferred error
 	for _, to := range l.to {
@@ -140,7 +146,7 @@ func transact(server *smtp.Client, l *letter) (again []string, err error) {
 		}
 	}
 	if len(taken) > 0 {
-		if err := sendText(server, l.text()); err != nil {
+		if err := sendText(server, conn, l.text()); err != nil {
 			refused = err
 			later = append(later, unlessFinal(err, taken)...)
 		}
@@ -152,15 +158,22 @@ func transact(server *smtp.Client, l *letter) (again []string, err error) {
 	return later, refused
 }
 
-func sendText(server *smtp.Client, text string) error {
+// textEnd is the step that ends a mail's text.
+const textEnd = "end of DATA"
+
+// sendText sends the text of a mail. A client that gives up before the reply sends a mail again that the server may
+// have taken (RFC 5321, 4.5.3.2.6).
+func sendText(server *smtp.Client, conn *boundedConn, text string) error {
 	w, err := server.Data()
 	if err != nil {
 		return during("DATA", err)
 	}
 	if _, err = io.WriteString(w, text); err == nil {
+		conn.step = smtpTextTime
 		err = w.Close()
+		conn.step = smtpStepTime
 	}
-	return during("end of DATA", err)
+	return during(textEnd, err)
 }
 
 // smtpAddress returns the address of a server, with port 25 if it has no port.
@@ -194,6 +207,7 @@ func unlessFinal(err error, to []string) []string {
 type boundedConn struct {
 	net.Conn
 	left int
+	step time.Duration // until that deadline
 }
 
 func (c *boundedConn) Read(p []byte) (int, error) {
@@ -206,6 +220,6 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 }
 
 func (c *boundedConn) Write(p []byte) (int, error) {
-	_ = c.SetDeadline(time.Now().Add(smtpStepTime))
+	_ = c.SetDeadline(time.Now().Add(c.step))
 	return c.Conn.Write(p)
 }
