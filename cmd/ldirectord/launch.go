@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
@@ -89,6 +92,8 @@ func spawn(c *call) (ended, err error) {
 		cmd.Env = append(cmd.Env, lastGoodEnv+"=1")
 	}
 	cmd.ExtraFiles = []*os.File{w}
+	// a lock of the script that called us ends with that script; before Linux 5.11 this fails
+	_ = unix.CloseRange(readyFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
