@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
-	"time"
 
 	"ldirectord/internal/subprocess"
 )
@@ -24,8 +23,8 @@ var mailPrograms = [...][]string{
 
 // Limits of one run of a mail program.
 const (
-	sendmailTime   = 2 * time.Minute
-	sendmailOutput = 4096 // bytes of the end of its output that are kept
+	sendmailTime   = smtpSessionTime // it may wait for a server, as msmtp(1) does, and have sent the mail
+	sendmailOutput = 4096            // bytes of the end of its output that are kept
 )
 
 // HasProgram reports whether one of the mail programs is installed.
