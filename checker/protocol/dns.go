@@ -60,10 +60,13 @@ func lookup(name string, qtype uint16) (dns.Question, error) {
 		q.Name, err = dns.ReverseAddr(name)
 		return q, err
 	}
-	if _, ok := dns.IsDomainName(q.Name); !ok {
+	var packed [256]byte
+	if _, err := dns.PackDomainName(q.Name, packed[:], 0, nil, false); err != nil {
 		return q, fmt.Errorf("%s is not a domain name", wire.Show(name))
 	}
-	return q, nil
+	var err error
+	q.Name, _, err = dns.UnpackDomainName(packed[:], 0) // with the escapes of the name in the answer
+	return q, err
 }
 
 // Check implements Checker.
