@@ -20,8 +20,10 @@ const (
 	maxSlotWait = 30 * time.Second
 	// largeBody is the length in bytes above which a body needs a slot.
 	largeBody = 64 << 10
-	// largeBodies is how many bodies longer than largeBody may be in memory at once.
-	largeBodies = 16
+	// largeBodies is how many bodies longer than largeBody may be in memory at once. A server that hangs in the
+	// middle of its page holds one until the timeout. If too few were allowed, further such servers would stay in
+	// service, because a check without a slot proves nothing.
+	largeBodies = 64
 )
 
 // Matching limits the processors and memory that all checks together use to search answers. A check may wait for a free
@@ -47,7 +49,7 @@ func NewMatching() *Matching {
 }
 
 var errNoTurn = wire.NewFault(wire.ErrUnjudged,
-	"cannot be judged: the answer was not matched within %v: too many answers are being matched", maxSlotWait)
+	"cannot be judged: no turn to match the answer within %v: too many long answers at once", maxSlotWait)
 
 // acquireSlot waits for a free slot, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
