@@ -29,11 +29,11 @@ func (c *Case) fallbackWanted() (wanted, known bool) {
 	return known && !up && !c.NoFallback, known
 }
 
-// ServedBy reports whether an address belongs to a real server that is up, or that has no result yet and did not serve
-// as the fallback server.
+// ServedBy reports whether an address belongs to a real server that is up, or that may be: it has no result yet, and no
+// fallback server was in service.
 func (c *Case) ServedBy(addr netip.AddrPort) bool {
 	for s := range c.Sharing(addr) {
-		if s.IsUp() || s.State() == health.Unknown && !c.FallbackIn {
+		if s.IsUp() || s.State() == health.Unknown && !s.Drained() && !c.FallbackIn {
 			return true
 		}
 	}
