@@ -278,6 +278,7 @@ func eachLoss(c *call, is *situation) error {
 		of := having(c.Plan, units[name], false) // a loss does not depend on other addresses
 		w := is.played(c.Plan, of, eachCalm)
 		was := w.Snapshot()
+		w.Unasked = true // the server is gone, whether or not a check finds out
 		w.Fail(units[name])
 		if losses := short(was, w.Snapshot()); len(losses) > 0 {
 			all = append(all, lost{name, losses})

@@ -38,7 +38,9 @@ type World struct {
 	next  time.Time
 	fails map[target]bool
 	calm  time.Duration
-	due   map[time.Duration]time.Time // when checks with this interval are due, see Let
+	// Unasked makes a server also fail if its checks ask it nothing, and so always pass
+	Unasked bool
+	due     map[time.Duration]time.Time // when checks with this interval are due, see Let
 }
 
 // target is a real server or a fallback server. A real server and a fallback server may have the same name.
@@ -165,11 +167,11 @@ func (w *World) anyDown(servers []lvs.Backend) bool {
 	return false
 }
 
-// anyUp reports whether any failing server is still up.
+// anyUp reports whether any server whose checks fail is still up.
 func (w *World) anyUp() bool {
 	now := w.Snapshot()
 	for v, s := range now.Each() {
-		if w.fails[target{lvs.At(v.ID, s.Real), false}] && s.Up && s.State == "up" {
+		if w.fails[target{lvs.At(v.ID, s.Real), false}] && s.Up && s.State == "up" && !s.Last.OK {
 			return true
 		}
 	}
@@ -220,7 +222,8 @@ func (w *World) check(every time.Duration) {
 		for _, e := range s.Entries {
 			if w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}] {
 				for x := range s.Uses(e) {
-					fails[x.Line.Task] = true
+					kind := x.Spec().Kind()
+					fails[x.Line.Task] = w.Unasked || kind != "on" && kind != "none"
 				}
 			}
 		}

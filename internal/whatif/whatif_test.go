@@ -24,7 +24,7 @@ func (unmade) Check(context.Context) checker.Result { panic("a check is made") }
 func TestWhatStaysInTheTable(t *testing.T) {
 	for _, row := range testkit.Table(t, "testdata/table.txt", 5) {
 		p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 4\n\treal = 10.2.0.2:80 gate 4\n"+
-			"\tchecktype = connect\n\tfallback = 10.2.0.9:80 gate\n\t"+row[1]+"\n")
+			"\tchecktype = connect\n\tservice = none\n\tfallback = 10.2.0.9:80 gate\n\t"+row[1]+"\n")
 		w := New(p, p.Services, nil, Calm)
 		var down []lvs.Backend
 		for name := range strings.FieldsSeq(row[2]) {
