@@ -120,7 +120,7 @@ func (s *script) order(kind orders.Kind, words []string) error {
 		s.world.Order(s.orders, ready)
 		return nil
 	}
-	if short := s.world.Snapshot().Short(servers, s.orders); len(short) > 0 {
+	if short := s.world.Snapshot().Short(servers, s.orders, false); len(short) > 0 {
 		return errors.New(short[0].String())
 	}
 	for _, at := range servers {

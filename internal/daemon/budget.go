@@ -18,8 +18,8 @@ const budgetInterval = 250 * time.Millisecond
 
 // shortWithout returns the virtual services that would be short of servers if these servers were taken out, in addition
 // to those that orders already take out.
-func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All) (texts []string) {
-	for _, short := range now.Short(servers, all.InForce()) {
+func shortWithout(servers []lvs.Backend, now *view.Snapshot, all orders.All, later bool) (texts []string) {
+	for _, short := range now.Short(servers, all.InForce(), later) {
 		texts = append(texts, short.String())
 	}
 	return texts

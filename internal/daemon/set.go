@@ -106,7 +106,7 @@ func carryOut(r orders.Request, now *view.Snapshot, all orders.All, file orders.
 	if r.Waits() {
 		refused = alone(named, all)
 	} else {
-		refused = inBudget(r, shortWithout(meant, now, all))
+		refused = inBudget(r, shortWithout(meant, now, all, false))
 	}
 	if refused != nil {
 		return refused
@@ -187,7 +187,7 @@ func (o *standingOrders) setNow(ctx context.Context, r orders.Request, place *pl
 	}
 	answer := answerTo(r, now, meant)
 	if r.Waits() && r.TakesOut() {
-		answer.Short = shortWithout(meant, now, now.Orders)
+		answer.Short = shortWithout(meant, now, now.Orders, true)
 	}
 	if r.Kind == orders.Withdraw {
 		answer.Left = leftAlone(now, meant)

@@ -55,7 +55,7 @@ func (o *standingOrders) beginDue(ctx context.Context) {
 			}
 			clear(changed)
 		}
-		if short := shortWithout(due.Out(), now, o.given()); len(short) > 0 {
+		if short := shortWithout(due.Out(), now, o.given(), true); len(short) > 0 {
 			o.sayLate(since, true, "An order waits for enough servers: "+short[0])
 			continue
 		}

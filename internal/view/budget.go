@@ -32,11 +32,12 @@ func (s Short) String() string {
 
 // Short finds the virtual services that would have too few servers if these servers went out of service, in addition to
 // those that orders take out. Servers that already get no new clients make no difference. A server whose state is
-// unknown, as in a snapshot of a plan, is needed if no other server could serve.
-func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Short) {
+// unknown, as in a snapshot of a plan, is needed if no other server could serve. later is for orders that begin by
+// themselves: they leave a held server, which stays because too few others pass, until someone has looked at it.
+func (now *Snapshot) Short(backends []lvs.Backend, given orders.All, later bool) (list []Short) {
 	goes := setOf(backends)
 	for i := range now.Virtuals {
-		if s, is := now.Virtuals[i].without(goes, given); is {
+		if s, is := now.Virtuals[i].without(goes, given, later); is {
 			list = append(list, s)
 		}
 	}
@@ -44,8 +45,8 @@ func (now *Snapshot) Short(backends []lvs.Backend, given orders.All) (list []Sho
 }
 
 // without finds out what would be left of the virtual service without these servers, and whether it needs them.
-func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Short, needed bool) {
-	var serves, passes, unknown bool // of the servers that go
+func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All, later bool) (left Short, needed bool) {
+	var serves, counts, unknown bool // of the servers that go
 	var stay, others int             // other servers: those that get new clients, those that could
 	seen := map[string]bool{}
 	for i := range v.Servers {
@@ -56,7 +57,7 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 			continue
 		case goes[at], goes[other]:
 			left.Backend = at
-			serves, passes = serves || s.serves(), passes || s.serves() && !s.Held
+			serves, counts = serves || s.serves(), counts || s.serves() && (later || !s.Held)
 			unknown = unknown || s.State == "unknown"
 		case order.TakesOut():
 			left.Out = append(left.Out, s.Real+": "+order.String())
@@ -75,7 +76,7 @@ func (v *Virtual) without(goes map[lvs.Backend]bool, given orders.All) (left Sho
 		return left, true
 	}
 	left.Least, left.By = v.least()
-	return left, passes && left.Left < left.Least
+	return left, counts && left.Left < left.Least
 }
 
 // Lack returns the number of servers of a virtual service that pass their checks and get new clients, the number that

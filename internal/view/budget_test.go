@@ -15,15 +15,13 @@ import (
 func TestWhatOrdersLeave(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	serves := Server{Addr: someAddr, State: "up", Up: true, Serves: true}
-	down, unknown := Server{Addr: someAddr, State: "down", Reason: "refused"},
-		Server{Addr: someAddr, State: "unknown"}
-	light, rests := Server{Addr: someAddr, State: "up", Up: true}, Server{Addr: someAddr, State: "up", Up: true}
-	rests.Backup = "waits"
-	held := Server{Addr: someAddr, State: "down", Serves: true, Held: true}
-	moved := serves
-	moved.Moved = true
-	servers := map[string]Server{"serves": serves, "down": down, "unknown": unknown, "light": light, "rests": rests,
-		"held": held, "moved": moved}
+	rests, moved := Server{Addr: someAddr, State: "up", Up: true}, serves
+	rests.Backup, moved.Moved = "waits", true
+	servers := map[string]Server{"serves": serves, "rests": rests, "moved": moved,
+		"down":    {Addr: someAddr, State: "down", Reason: "refused"},
+		"unknown": {Addr: someAddr, State: "unknown"},
+		"light":   {Addr: someAddr, State: "up", Up: true},
+		"held":    {Addr: someAddr, State: "down", Serves: true, Held: true}}
 	a, b, otherA, otherB := lvs.At(id, "a"), lvs.At(id, "b"), lvs.At(id, "A"), lvs.At(id, "B")
 	for _, row := range testkit.Table(t, "testdata/budget.txt", 5) {
 		states, isDrained := strings.CutSuffix(row[1], ", drained")
@@ -35,12 +33,13 @@ func TestWhatOrdersLeave(t *testing.T) {
 		now := &Snapshot{Virtuals: []Virtual{{ID: id, Servers: []Server{first, second, first},
 			Guard: Guard{Keeps: keeps}, Enough: enough},
 			{ID: "fwm:3", Servers: []Server{first}}}}
+		_, later := strings.CutPrefix(row[0], "later: ")
 		for i, of := range [][]lvs.Backend{{a}, {a, b}, {otherA}, {otherA, otherB}} {
 			got, given := "", orders.All{}
 			if isDrained {
 				given[[]lvs.Backend{b, otherB}[i/2]] = orders.Order{Kind: orders.Drain, Why: "disk"}
 			}
-			for _, s := range now.Short(of, given) {
+			for _, s := range now.Short(of, given, later) {
 				got += strings.Replace(s.String(), id, "WEB", 1)
 			}
 			testkit.Equal(t, got, row[3+i%2], row[0], "an order for", of)
