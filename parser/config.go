@@ -1,7 +1,7 @@
 // Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config. directives.go is the table
 // of all directives, with the values that each may have. Values with rules of their own are read in the *values.go
-// files, and in files named after their subject, such as mark.go. Names and defaults of directives are in the tags of
-// Config's fields.
+// files, and in files named after their subject, such as mark.go. names.go replaces names with addresses, and expands
+// ranges. Names and defaults of directives are in the tags of Config's fields.
 //
 // The parser has no side effects: it takes bytes, and returns a configuration and diagnostics. It looks up names and
 // opens files only through the functions in Options.

@@ -1,5 +1,5 @@
 // Package orders defines the orders that operators give in addition to the configuration: their kinds, when they end,
-// how commands request them, and the file that keeps them.
+// how commands request them, and the file that keeps them. Expire in book.go ends those in force.
 package orders
 
 import (

@@ -1,6 +1,7 @@
 // Package status shows what a running director knows: as JSON, as a table for people, and as metrics for Prometheus. It
 // asks the director for nothing but snapshots. Their sentences about conditions come from judge and core or, if about
-// the machine, from doctor. Those about servers that left the file, checks and the daemon are written here.
+// the machine, from doctor. Those about fallback servers, servers that left the file, checks and the daemon are written
+// here.
 package status
 
 import (

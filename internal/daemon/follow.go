@@ -17,7 +17,7 @@ const pollInterval = time.Second
 
 // followFile calls read at once, and again whenever the file has changed, until ctx is done. While read returns false,
 // it is called at every look. followFile looks at the file every second, and at once if the system reports a change in
-// its folder.
+// its folder. It follows the files of orders and of the role; reload.go follows the configuration.
 func followFile(ctx context.Context, path string, read func() bool) {
 	changed := watch(ctx, filepath.Dir(path))
 	poll := time.Tick(pollInterval)
