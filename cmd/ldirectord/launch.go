@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"ldirectord/internal/daemon"
 	"ldirectord/internal/instance"
@@ -92,8 +90,7 @@ func spawn(c *call) (ended, err error) {
 		cmd.Env = append(cmd.Env, lastGoodEnv+"=1")
 	}
 	cmd.ExtraFiles = []*os.File{w}
-	// a lock of the script that called us ends with that script; before Linux 5.11 this fails
-	_ = unix.CloseRange(readyFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	closeOnExec()
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -103,6 +100,17 @@ func spawn(c *call) (ended, err error) {
 		return nil, cmd.Process.Release()
 	}
 	return statusOf(cmd.Wait()), nil
+}
+
+// closeOnExec keeps files that this process inherited from the daemon that it starts: a lock of the script that called
+// this command ends with the script. Any kernel can do it this way; close_range(2) can since Linux 5.11.
+func closeOnExec() {
+	open, _ := os.ReadDir("/proc/self/fd") // the instance could not be found without /proc
+	for _, f := range open {
+		if fd, err := strconv.Atoi(f.Name()); err == nil && fd >= readyFD {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // ownProcess prepares another process of this program, with a session of its own and one more environment variable.
