@@ -117,11 +117,14 @@ type situation struct {
 // played returns a simulation of these services of a plan, in this situation.
 func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
 	w := whatif.New(p, services, is.orders.Guarded(), calm) // an order to obey would end while every server is up
+	// observe also takes out servers whose checks ask nothing
+	w.Unasked = true
 	w.BreakFallbacks(is.fallbacks)
 	if len(is.waiting) > 0 {
 		w.Wait(is.waiting)
 	}
 	w.Fail(is.failed)
+	w.Unasked = false
 	w.Order(is.orders, nil)
 	return w
 }

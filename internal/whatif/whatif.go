@@ -36,11 +36,12 @@ type World struct {
 	table *ipvsctl.Memory
 	now   time.Time
 	next  time.Time
-	fails map[target]bool
+	fails map[target]bool // true: its checks that ask it nothing, and so always pass, fail too
 	calm  time.Duration
-	// Unasked makes a server also fail if its checks ask it nothing, and so always pass
+	due   map[time.Duration]time.Time // when checks with this interval are due, see Let
+
+	// Unasked makes such checks fail, too, for the servers that are made to fail from now on
 	Unasked bool
-	due     map[time.Duration]time.Time // when checks with this interval are due, see Let
 }
 
 // target is a real server or a fallback server. A real server and a fallback server may have the same name.
@@ -82,14 +83,18 @@ func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 // Break makes the checks of these servers fail, or pass again.
 func (w *World) Break(servers []lvs.Backend, fail bool) {
 	for _, at := range servers {
-		w.fails[target{at, false}] = fail
+		if fail {
+			w.fails[target{at, false}] = w.fails[target{at, false}] || w.Unasked
+		} else {
+			delete(w.fails, target{at, false})
+		}
 	}
 }
 
 // BreakFallbacks makes the checks of these fallback servers fail.
 func (w *World) BreakFallbacks(servers []lvs.Backend) {
 	for _, at := range servers {
-		w.fails[target{at, true}] = true
+		w.fails[target{at, true}] = w.Unasked
 	}
 }
 
@@ -171,14 +176,15 @@ func (w *World) anyDown(servers []lvs.Backend) bool {
 func (w *World) anyUp() bool {
 	now := w.Snapshot()
 	for v, s := range now.Each() {
-		if w.fails[target{lvs.At(v.ID, s.Real), false}] && s.Up && s.State == "up" && !s.Last.OK {
+		_, fails := w.fails[target{lvs.At(v.ID, s.Real), false}]
+		if fails && s.Up && s.State == "up" && !s.Last.OK {
 			return true
 		}
 	}
 	for i := range now.Virtuals {
 		v := &now.Virtuals[i]
 		for _, f := range v.Fallbacks() {
-			if w.fails[target{lvs.At(v.ID, f.Server), true}] && f.State == "up" {
+			if _, fails := w.fails[target{lvs.At(v.ID, f.Server), true}]; fails && f.State == "up" {
 				return true
 			}
 		}
@@ -220,10 +226,10 @@ func (w *World) check(every time.Duration) {
 	fails := map[*schedule.Task]bool{}
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
-			if w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}] {
+			if always, is := w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}]; is {
 				for x := range s.Uses(e) {
 					kind := x.Spec().Kind()
-					fails[x.Line.Task] = w.Unasked || kind != "on" && kind != "none"
+					fails[x.Line.Task] = fails[x.Line.Task] || always || kind != "on" && kind != "none"
 				}
 			}
 		}
