@@ -168,11 +168,12 @@ func sendText(server *smtp.Client, conn *boundedConn, text string) error {
 	if err != nil {
 		return during("DATA", err)
 	}
-	if _, err = io.WriteString(w, text); err == nil {
-		conn.step = smtpTextTime
-		err = w.Close()
-		conn.step = smtpStepTime
+	if _, err = io.WriteString(w, text); err != nil {
+		return during("text", err)
 	}
+	conn.step = smtpTextTime
+	err = w.Close()
+	conn.step = smtpStepTime
 	return during(textEnd, err)
 }
 
