@@ -83,7 +83,7 @@ func (s *script) acts() map[string]func([]string) error {
 	breaks := func(fail bool) func([]string) error {
 		return func(words []string) error {
 			servers, err := s.named(words)
-			s.world.Break(servers, fail)
+			s.world.Break(s.world.Asked(servers), fail)
 			return err
 		}
 	}

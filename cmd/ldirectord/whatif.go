@@ -74,7 +74,7 @@ func suppose(c *call, given orders.All) error {
 	}
 	w := is.played(c.Plan, services, whatif.Calm)
 	before, was := w.Table(), w.Snapshot()
-	w.Fail(down)
+	w.Fail(w.Asked(down))
 	all := maps.Clone(is.orders)
 	for _, at := range drained {
 		all[at] = orders.Order{Kind: orders.Drain}
@@ -117,14 +117,11 @@ type situation struct {
 // played returns a simulation of these services of a plan, in this situation.
 func (is *situation) played(p *plan.Plan, services []*plan.Service, calm time.Duration) *whatif.World {
 	w := whatif.New(p, services, is.orders.Guarded(), calm) // an order to obey would end while every server is up
-	// observe also takes out servers whose checks ask nothing
-	w.Unasked = true
 	w.BreakFallbacks(is.fallbacks)
 	if len(is.waiting) > 0 {
 		w.Wait(is.waiting)
 	}
 	w.Fail(is.failed)
-	w.Unasked = false
 	w.Order(is.orders, nil)
 	return w
 }
@@ -281,7 +278,6 @@ func eachLoss(c *call, is *situation) error {
 		of := having(c.Plan, units[name], false) // a loss does not depend on other addresses
 		w := is.played(c.Plan, of, eachCalm)
 		was := w.Snapshot()
-		w.Unasked = true // the server is gone, whether or not a check finds out
 		w.Fail(units[name])
 		if losses := short(was, w.Snapshot()); len(losses) > 0 {
 			all = append(all, lost{name, losses})

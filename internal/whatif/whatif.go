@@ -36,12 +36,9 @@ type World struct {
 	table *ipvsctl.Memory
 	now   time.Time
 	next  time.Time
-	fails map[target]bool // true: its checks that ask it nothing, and so always pass, fail too
+	fails map[target]bool
 	calm  time.Duration
 	due   map[time.Duration]time.Time // when checks with this interval are due, see Let
-
-	// Unasked makes such checks fail, too, for the servers that are made to fail from now on
-	Unasked bool
 }
 
 // target is a real server or a fallback server. A real server and a fallback server may have the same name.
@@ -80,21 +77,30 @@ func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 	return tasks
 }
 
+// Asked returns those of the servers that a check asks something. The checks of others always pass.
+func (w *World) Asked(servers []lvs.Backend) []lvs.Backend {
+	asked := map[lvs.Backend]bool{}
+	for _, s := range w.plan.Services {
+		for x := range s.Uses(s.Entries...) {
+			if kind := x.Spec().Kind(); kind != "on" && kind != "none" && !x.Entry.Fallback {
+				asked[lvs.At(s.Config.ID, x.Entry.Name())] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(servers), func(at lvs.Backend) bool { return !asked[at] })
+}
+
 // Break makes the checks of these servers fail, or pass again.
 func (w *World) Break(servers []lvs.Backend, fail bool) {
 	for _, at := range servers {
-		if fail {
-			w.fails[target{at, false}] = w.fails[target{at, false}] || w.Unasked
-		} else {
-			delete(w.fails, target{at, false})
-		}
+		w.fails[target{at, false}] = fail
 	}
 }
 
 // BreakFallbacks makes the checks of these fallback servers fail.
 func (w *World) BreakFallbacks(servers []lvs.Backend) {
 	for _, at := range servers {
-		w.fails[target{at, true}] = w.Unasked
+		w.fails[target{at, true}] = true
 	}
 }
 
@@ -172,19 +178,18 @@ func (w *World) anyDown(servers []lvs.Backend) bool {
 	return false
 }
 
-// anyUp reports whether any server whose checks fail is still up.
+// anyUp reports whether any failing server is still up.
 func (w *World) anyUp() bool {
 	now := w.Snapshot()
 	for v, s := range now.Each() {
-		_, fails := w.fails[target{lvs.At(v.ID, s.Real), false}]
-		if fails && s.Up && s.State == "up" && !s.Last.OK {
+		if w.fails[target{lvs.At(v.ID, s.Real), false}] && s.Up && s.State == "up" {
 			return true
 		}
 	}
 	for i := range now.Virtuals {
 		v := &now.Virtuals[i]
 		for _, f := range v.Fallbacks() {
-			if _, fails := w.fails[target{lvs.At(v.ID, f.Server), true}]; fails && f.State == "up" {
+			if w.fails[target{lvs.At(v.ID, f.Server), true}] && f.State == "up" {
 				return true
 			}
 		}
@@ -226,10 +231,9 @@ func (w *World) check(every time.Duration) {
 	fails := map[*schedule.Task]bool{}
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
-			if always, is := w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}]; is {
+			if w.fails[target{lvs.At(s.Config.ID, e.Name()), e.Fallback}] {
 				for x := range s.Uses(e) {
-					kind := x.Spec().Kind()
-					fails[x.Line.Task] = fails[x.Line.Task] || always || kind != "on" && kind != "none"
+					fails[x.Line.Task] = true
 				}
 			}
 		}

@@ -30,7 +30,7 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		for name := range strings.FieldsSeq(row[2]) {
 			down = append(down, lvs.At("tcp:10.1.0.1:80", name))
 		}
-		w.Fail(down)
+		w.Fail(w.Asked(down))
 		if row[3] != "" {
 			w.Order(orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80"): {Kind: orders.Kind(row[3])}}, nil)
 		}
