@@ -36,7 +36,7 @@ func TestWhatStaysInTheTable(t *testing.T) {
 		}
 		testkit.Equal(t, tableOf(w), row[4]+", ", row[0])
 		w.End()
-		testkit.Equal(t, len(w.Table()), 0, row[0], "after the end", w.Table())
+		testkit.Equal(t, len(w.Table()), 0, row[0], "after the end")
 	}
 }
 
