@@ -74,7 +74,7 @@ func suppose(c *call, given orders.All) error {
 	}
 	w := is.played(c.Plan, services, whatif.Calm)
 	before, was := w.Table(), w.Snapshot()
-	w.Fail(w.Asked(down))
+	w.Fail(down)
 	all := maps.Clone(is.orders)
 	for _, at := range drained {
 		all[at] = orders.Order{Kind: orders.Drain}
