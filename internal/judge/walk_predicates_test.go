@@ -118,15 +118,16 @@ func fallbackStays(s *step) string {
 	return ""
 }
 
-// refusedReplaces: while the table refuses a server that passes, none leaves that it was to replace as the last one.
+// refusedReplaces: while the table refuses a server that passes, none leaves that it was to replace as the last one. What
+// was changed by hand since the last look is not known.
 func refusedReplaces(s *step) string {
-	serves := func(one *Server) bool { return one.IsUp() && !one.Held && one.Weight() > 0 }
-	if s.mishap.kind != refused || s.to.Table.Serve() || !slices.ContainsFunc(s.after.Servers,
-		func(one Server) bool { return serves(&one) }) {
+	serves := func(one Server) bool { return one.IsUp() && !one.Held && one.Weight() > 0 }
+	if s.mishap.kind != refused || !s.from.Follows || s.to.Table.Serve() ||
+		!slices.ContainsFunc(s.after.Servers, serves) {
 		return ""
 	}
 	for _, d := range s.from.Table {
-		if one := s.after.At(d.Addr); d.Weight > 0 && (one == nil || serves(one)) {
+		if one := s.after.At(d.Addr); d.Weight > 0 && (one == nil || serves(*one)) {
 			return callAddr(d.Addr) + " is taken out, and the table refused what replaces it"
 		}
 	}
