@@ -118,8 +118,8 @@ func fallbackStays(s *step) string {
 	return ""
 }
 
-// refusedReplaces: while the table refuses a server that passes, none leaves that it was to replace as the last one. What
-// was changed by hand since the last look is not known.
+// refusedReplaces: while the table refuses a server that passes, none leaves that it was to replace as the last one.
+// What was changed by hand since the last look is not known.
 func refusedReplaces(s *step) string {
 	serves := func(one Server) bool { return one.IsUp() && !one.Held && one.Weight() > 0 }
 	if s.mishap.kind != refused || !s.from.Follows || s.to.Table.Serve() ||
