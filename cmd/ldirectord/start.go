@@ -62,8 +62,7 @@ func standby(c *call) error {
 // begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
 // Then it calls prepare with whether a daemon is running; an error of prepare prevents the start.
 func (c *call) begin(prepare func(runs bool) error) error {
-	c.hangups = make(chan os.Signal, 1) // a HUP would end this process silently; it may become the daemon
-	signal.Notify(c.hangups, unix.SIGHUP)
+	c.catchHangups()
 	if err := c.loadOrLastGood(); err != nil {
 		return err
 	}
@@ -81,6 +80,12 @@ func (c *call) begin(prepare func(runs bool) error) error {
 		return err
 	}
 	return c.launch()
+}
+
+// catchHangups keeps a SIGHUP, which would end this process silently, for the daemon that it may become.
+func (c *call) catchHangups() {
+	c.hangups = make(chan os.Signal, 1)
+	signal.Notify(c.hangups, unix.SIGHUP)
 }
 
 // staysInForeground reports whether this process itself becomes the daemon, instead of starting one in the background.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -113,8 +111,7 @@ func restart(c *call) error {
 		if err := c.instance().MayStart(); err != nil { // asked while the old daemon still serves
 			return err
 		}
-		c.hangups = make(chan os.Signal, 1) // a lost terminal must not leave the table without a daemon
-		signal.Notify(c.hangups, unix.SIGHUP)
+		c.catchHangups() // a lost terminal must not leave the table without a daemon
 		if err := handOver(c, found.Process); err != nil {
 			return err
 		}
