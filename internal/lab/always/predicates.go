@@ -334,17 +334,14 @@ func fallbackComes(s *Step) string {
 // replace it is unknown.
 func leavesNone(s *Step) string {
 	b, m := s.Before, s.After
-	if m.Dead || m.Taken || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() {
-		return ""
-	}
-	if m.Failed { // the changes that were to follow were not made
-		return ""
-	}
-	if b.Have != nil && !b.Have.Serve() || m.Have.Serve() { // a change by hand is not known yet
+	if m.Dead || m.Taken || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() ||
+		m.Failed || // the changes that were to follow were not made
+		b.Have != nil && !b.Have.Serve() || m.Have.Serve() { // a change by hand is not known yet
 		return ""
 	}
 	left := slices.ContainsFunc(b.Table, func(d lvs.Dest) bool {
-		return d.Weight > 0 && d.Addr != m.Fallback.Addr && m.configured(d.Addr) == nil
+		return d.Weight > 0 && (b.Have == nil || b.Have.Weight(d.Addr) > 0) && d.Addr != m.Fallback.Addr &&
+			m.configured(d.Addr) == nil
 	})
 	allDown := true
 	for i := range m.Servers {
@@ -353,8 +350,7 @@ func leavesNone(s *Step) string {
 			allDown = false
 			continue
 		}
-		switch {
-		case o.Weight > 0 && m.IsSure(o, health.Up), left && m.IsSure(o, health.Unknown):
+		if o.Weight > 0 && m.IsSure(o, health.Up) || left && m.IsSure(o, health.Unknown) {
 			return "none serves, and " + m.Call(o.Dest.Addr) + " could, or is not known"
 		}
 		if o.Former {
