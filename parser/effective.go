@@ -77,6 +77,7 @@ func (r *resolver) globalConfig() Global {
 
 func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	inherit(global, v, &s.v)
+	v.Watch.Greeters = v.has("watch")
 	a := adviser{r.in(s, wholeSection), v, s, global}
 	v.Key = s.Key
 	v.Protocol = s.effectiveProtocol()

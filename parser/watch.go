@@ -14,7 +14,8 @@ import (
 
 // Watch decides whether ldirectord keeps idle connections to servers, so that it notices when a server ends.
 type Watch struct {
-	On bool
+	On       bool
+	Greeters bool // also to servers that greet clients or count connections
 	// how long a server's kernel may be silent before the connection to it ends, in whole seconds; 0: no limit
 	Silence time.Duration
 }
@@ -38,14 +39,14 @@ func parseWatch(text string) (Watch, bool) {
 		return Watch{On: text == "yes"}, true
 	}
 	s, _, ok := ParseSeconds(text)
-	return Watch{true, s.Duration()}, ok && s >= 1 && s <= maxSilence && s.Duration()%time.Second == 0
+	return Watch{On: true, Silence: s.Duration()}, ok && s >= 1 && s <= maxSilence && s.Duration()%time.Second == 0
 }
 
 // Watches reports whether an idle connection is kept to the address and port at which a server is checked. A global
 // watch leaves out servers whose service greets clients or counts connections.
 func (v *Virtual) Watches(real *Real) bool {
 	return v.Watch.On && v.asksByTCP() && v.PortOf(real) > 0 &&
-		(v.has("watch") || !serviceOf(v, real).Is(settings.Greets))
+		(v.Watch.Greeters || !serviceOf(v, real).Is(settings.Greets))
 }
 
 // serviceOf returns the service that is checked. For a check that only connects, this is the usual service of the port.

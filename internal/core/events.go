@@ -191,7 +191,9 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 		if now.Sub(last.at) > unjudgedQuiet {
 			t.report(x.v, x.s, kind, "Answer can't be judged",
 				fmt.Sprintf(" stays %s: %s", x.j.Health.State, detail), detail)
-			last.at, x.v.reported.unjudgedAt = now, now
+			if last.at = now; kind == notify.Unjudged {
+				x.v.reported.unjudgedAt = now
+			}
 		}
 		last.why = r.Detail
 	}

@@ -109,9 +109,13 @@ func (w *writer) countRerouted(v *virtual) {
 	if !v.IsOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk() {
 		return
 	}
-	counters := w.counters(v.Key())[v.Key()].Counters
+	read, ok := w.counters(v.Key())[v.Key()]
 	for _, s := range v.servers {
-		s.carries, s.counted = counters[s.Dest.Addr]
+		if !ok {
+			s.Connected = true // for all that is known
+			continue
+		}
+		s.carries, s.counted = read.Counters[s.Dest.Addr]
 		s.Counted(s.carries.Total())
 	}
 }

@@ -56,8 +56,8 @@ func (c *Section) delaysReturn(s *Server) bool {
 	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(c, s) })
 }
 
-// queue lines up the servers that wait. Servers with a weight in the table come first, because they serve. Servers that
-// a rule bars come last, and return only if they are needed.
+// queue lines up the servers that wait. Servers with a weight in the table come first, because they serve; of those, a
+// suspect leaves only while another one serves. Servers that a rule bars come last, and return only if they are needed.
 func queue(p *proposal) {
 	missing := p.needed()
 	pending, _ := p.pending()
@@ -73,7 +73,9 @@ func queue(p *proposal) {
 			missing--
 		}
 	}
-	serves := func(w waiter) bool { return !p.weighsNothing(w.Server) && !w.Suspect }
+	serves := func(w waiter) bool {
+		return !p.weighsNothing(w.Server) && (!w.Suspect || !p.servesBeside(w.Server))
+	}
 	rank := func(w waiter) int {
 		switch {
 		case serves(w):
