@@ -63,7 +63,7 @@ func (t *Tape) Say(kind Kind, on any, data []byte) {
 		return
 	}
 	last := len(t.turns) - 1
-	if last < 0 || kind == Note || t.turns[last].kind != kind || t.turns[last].on != on {
+	if last < 0 || t.left > 0 || kind == Note || t.turns[last].kind != kind || t.turns[last].on != on {
 		if last++; last >= maxTurns && kind != Note {
 			t.left++
 			return

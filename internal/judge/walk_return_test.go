@@ -46,13 +46,13 @@ func (s *step) letsBack() bool {
 	return false
 }
 
-// enough reports whether another server serves, or may do so when its first check ends. One with weight 0 in the file
-// serves by hand alone, and does not count.
+// enough reports whether another server serves, or may do so when its first check ends; the latter is not enough for a
+// server that served until now. One with weight 0 in the file serves by hand alone, and does not count.
 func enough(s *step, i int) bool {
 	for o := range s.to.Servers {
 		other := &s.to.Servers[o]
 		serves := other.Weight > 0 && s.to.MayServe(other) && other.Health == health.Up && s.to.ServesIn(other)
-		if o != i && (serves || s.to.SoonServes(other)) {
+		if o != i && (serves || s.from.WeightIn(s.to.Servers[i].Dest.Addr) == 0 && s.to.SoonServes(other)) {
 			return true
 		}
 	}
