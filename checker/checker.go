@@ -11,8 +11,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Checker makes one check of one server. It limits its own time (Spec.Timeout, Spec.NegotiateTimeout), and closes what
-// it opens. Check is never called again before it has returned.
+// Checker makes the same check of one server each time that Check is called. Check limits its own time (Spec.Timeout,
+// Spec.NegotiateTimeout), and closes what it opens. It is not called again before it has returned.
 type Checker interface {
 	Check(ctx context.Context) Result
 }
@@ -26,7 +26,7 @@ type Spec struct {
 	Connects int    // combined: connects between two full checks
 
 	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
-	Timeout          time.Duration  // checktimeout: all types but negotiate; of ping, each attempt
+	Timeout          time.Duration  // checktimeout: all types except negotiate; ping: the limit of each attempt
 	NegotiateTimeout time.Duration  // negotiatetimeout: negotiate, combined
 	Attempts         int            // checkcount: ping, and connect over UDP
 
@@ -64,7 +64,7 @@ type Spec struct {
 
 // Tells holds the settings that let a check report how much load its server can bear.
 type Tells struct {
-	DrainStatus settings.HTTPStatuses // http, https: with these the server wants no new clients
+	DrainStatus settings.HTTPStatuses // http, https, http_proxy: statuses that ask for no new clients
 	Weighs      bool                  // external, external-perl: the exit status sets the weight
 }
 
@@ -136,8 +136,8 @@ func CompanyOf(c Checker) string {
 	return ""
 }
 
-// ProgramsOf returns how many programs of checks may run at once, if the next check runs a program. Otherwise, or if
-// there is no limit, it returns 0. A check that wraps another one may answer for it.
+// ProgramsOf returns the limit on the programs that all checks together may run at once. It returns 0 if there is no
+// limit, or if the next run of c starts no program. A check that wraps another one may answer for it.
 func ProgramsOf(c Checker) int {
 	if of, ok := As[interface{ Programs() int }](c); ok {
 		return of.Programs()

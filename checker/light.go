@@ -40,8 +40,8 @@ type Guided interface {
 	Finish(ctx context.Context, r Result) Result
 }
 
-// LightOf returns the first check of a guided check, or any other check itself. If that is not light, LightOf returns
-// nil.
+// LightOf returns the check that a guided check starts with. For any other check, it returns the check itself. If the
+// result would not be light, it is nil.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
 		c = g.First()
@@ -55,7 +55,7 @@ type Opening struct {
 	Ping    *Ping // instead of a connection, if not nil
 	To      netip.AddrPort
 	Request []byte // empty: the connection alone is the check, unless Line is set
-	Line    int    // if not 0, the answer is a line of at most this many bytes, all of which the loop reads
+	Line    int    // if not 0, the loop reads the whole answer, which is a line of at most this many bytes
 	Timeout time.Duration
 	Via     *wire.Via // the path of the first connection; nil: the usual one
 }

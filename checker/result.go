@@ -33,9 +33,9 @@ type Result struct {
 	// what Spec.Same found in the answer, up to 64 bytes; cleaned like Detail
 	Shows   string
 	Warning string // reported once, such as a redirect that leaves the server
-	// Body is what an HTTP server sent instead of the right answer: the beginning of the page as received, or the
-	// status if the page is empty, was not read, or is another server's. It is "" for any other result. Secrets of
-	// the configuration are removed from it.
+	// Body is set if an HTTP server's status or page was not accepted. It is the beginning of the page as received,
+	// or the status if the page is empty, was not read, or is another server's. Secrets of the configuration are
+	// removed from it.
 	Body string
 	Took time.Duration
 	// Stages holds the time at which each stage was completed.
@@ -51,9 +51,10 @@ type Way uint8
 
 // The paths of a check.
 const (
-	WayOwn     Way = iota // at its own address
+	WayOwn     Way = iota // at the server's own address
 	WayThrough            // through the virtual address, by Spec.Through
-	// at its own address, because the path through the virtual address can't be judged now; Warning has the reason
+	// at the server's own address, because the path through the virtual address can't be judged now; the reason is
+	// in Warning, or in Detail if Cause is Unjudged
 	WayVoid
 )
 

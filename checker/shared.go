@@ -8,8 +8,7 @@ type Shared[K comparable, V any] struct {
 	made map[K]V
 }
 
-// Get returns the value of a key. The first call with a key builds its value; if that fails, the next call builds it
-// again.
+// Get returns the value of a key. The first call with a key builds its value; if that fails, the next call tries again.
 func (s *Shared[K, V]) Get(key K, build func() (V, error)) (V, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
