@@ -37,7 +37,7 @@ type secrets []string
 // untold holds the secrets of a check.
 type untold struct {
 	always secrets
-	taped  secrets // for transcripts, which contain everything sent: always, and the names of log-ins
+	taped  secrets // for transcripts, which contain everything sent: those in always, and the names of log-ins
 }
 
 // Secrets holds the secrets of many checks. Checks with the same settings share them.

@@ -30,8 +30,8 @@ func (list HTTPStatuses) Has(status int) bool {
 
 // Step is one line of a dialogue: what to send, or what to expect.
 type Step struct {
-	Send    bool   // else expect
-	Text    string // the bytes to send, or a Perl regular expression to expect, which the check judges
+	Send    bool   // false: to expect
+	Text    string // the bytes to send, or the Perl regular expression to expect, which protocol.New validates
 	Written string // Text as in the configuration
 }
 

@@ -24,7 +24,7 @@ const (
 	// port for both TCP and UDP (https), or its port is not tied to a protocol. The checks of all other services
 	// use TCP.
 	ByUDP
-	Extension // the file must name it, because the Perl ldirectord does not have it
+	Extension // the Perl ldirectord does not have it, so a port never implies it
 	Greets    // its server speaks first, or counts and limits connections that send nothing
 	Forks     // its server starts a process for each connection
 )
@@ -79,7 +79,8 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a service has a trait.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// Takes reports whether Uses contains a directive. For passwdfile, for example, passwd counts.
+// Takes reports whether Uses contains a directive. A directive that names a file counts as the one that it replaces:
+// passwdfile, for example, as passwd.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
 	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service
@@ -90,7 +91,7 @@ func (s Service) Takes(directive string) bool {
 	return false
 }
 
-// ServicesThat returns the names of the services for which match returns true, in their order in services.
+// ServicesThat returns the names of the services for which match returns true, in alphabetical order.
 func ServicesThat(match func(Service) bool) (names []string) {
 	for _, s := range services {
 		if match(s) {
