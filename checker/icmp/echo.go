@@ -84,14 +84,14 @@ func (w *waiting) end() {
 	}
 }
 
-// Forget drops an echo, and reports whether the echo was still waiting for a reply. In this case Done is not called,
-// and a late reply is ignored.
+// Forget drops an echo, and reports whether the echo was still waiting for a reply. If it was, Done is not called, and
+// a late reply is ignored.
 func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
 
-// Call Rest when timeout has passed since an echo was sent, and again after each duration that it returned. It returns
-// how much longer the reply may take, or an error that ends the wait: os.ErrDeadlineExceeded, or ENOBUFS.
+// Rest returns how much longer the reply to an echo may take, or an error that ends the wait: os.ErrDeadlineExceeded,
+// or ENOBUFS. Call it when timeout has passed since Send, and again after each duration that it returned.
 //
 // Requests to silent servers in this machine's own network fill the socket for seconds, while the kernel looks for the
 // servers' MAC addresses. Other requests then wait for room, up to a whole timeout. This wait does not count against

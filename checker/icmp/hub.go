@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// Sizes in bytes: of an ICMP header, of each buffer of a socket, and of a request's data, as in the Perl
-	// ldirectord.
+	// Sizes in bytes: of an ICMP header, of each buffer of a socket, and of a request's data. The data has the same
+	// size as in the Perl ldirectord.
 	headerSize = 8
 	bufferSize = 8 << 20
 	dataSize   = 64
@@ -54,7 +54,7 @@ type hub struct {
 	*net.IPConn
 	batches *ipv4.PacketConn // the same socket; batches are the same for IPv6
 	id      uint16
-	device  uint32 // the index of the device of its path; 0: none
+	device  uint32 // the index of the device of the hub's path; 0: none
 
 	out      sync.Mutex // guards what follows
 	seq      uint16

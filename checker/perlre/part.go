@@ -9,7 +9,7 @@ type part struct {
 	odd     bool // only the backtracking engine reads it as Perl does
 	ends    bool // it has a $: if anything follows it, the whole is odd
 	begins  bool // it has a ^ under (?m) that may match after the last newline, where Perl's does not
-	wide    bool // it may match bytes
+	wide    bool // it may match at least one byte
 	takes   bool // it always matches at least one byte
 
 	plain bool     // it is nothing but the text in needs
@@ -19,7 +19,7 @@ type part struct {
 // one returns the part for a text that always matches at least one byte.
 func one(text string) part { return part{text: text, wide: true, takes: true} }
 
-// absorb adds the properties of sub, a part of p, that p has if any of its parts has them.
+// absorb is called for each part of p. It sets the properties that p has if any of its parts has them.
 func (p *part) absorb(sub part) {
 	p.odd = p.odd || sub.odd
 	p.ends = p.ends || sub.ends

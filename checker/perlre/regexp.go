@@ -105,7 +105,7 @@ func (r *Regexp) Deep() *Regexp {
 		return r
 	}
 	deep := *r
-	deep.back, _ = compileBack(r.back.String(), maxDeep) // as it was before, without an error
+	deep.back, _ = compileBack(r.back.String(), maxDeep) // the same text compiled before, so there is no error
 	return &deep
 }
 
@@ -172,12 +172,12 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 		return []int{begin, begin + len(all)}, nil
 	}
 	err = r.inTime(text, budget, spent, func(runes io.RuneReader) { at = r.linear.FindReaderSubmatchIndex(runes) })
-	if at == nil || err != nil { // what was found in a part may not be the first
+	if at == nil || err != nil { // a match found in only a part of the text may not be the first
 		return nil, err
 	}
-	at = at[2*r.before:] // the first match would include midLine
+	at = at[2*r.before:] // with midLine: its first group, because the whole match includes midLine
 	for i := 2; i < len(at); i += 2 {
-		if at[i] >= 0 { // the newline at the end
+		if at[i] >= 0 { // the match ends before the final newline that \Z captured
 			at[1] = at[i]
 		}
 	}
