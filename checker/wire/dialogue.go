@@ -22,7 +22,7 @@ type Dialogue struct {
 	Offered *tls.Config // for Upgrade; nil: TLS does not start during the conversation
 	bound   *Bounded    // the data read from Conn
 	In      *bufio.Reader
-	lost    bool // nothing more can be sent or received
+	lost    bool // the conversation can't continue, not even with a quit command
 
 	protocol string // of its numbered replies, see Greeting
 }

@@ -104,8 +104,8 @@ func (d *Dialogue) Reply(awaited string) (r Reply, err error) {
 	}
 }
 
-// Greeting reads the first reply of a protocol with numbered replies. It must be good. Greeting returns its text for
-// messages.
+// Greeting reads the first reply of a protocol with numbered replies, and returns its text for messages. A reply that
+// is not good is an error.
 func (d *Dialogue) Greeting(protocol string) (string, error) {
 	d.protocol = protocol
 	r, err := d.Reply("the greeting")
@@ -121,7 +121,7 @@ func Agreed(err error, agrees bool, refused, reply string) error {
 	return err
 }
 
-// Has reports whether a line after the first names an extension (RFC 5321, 4.1.1.1).
+// Has reports whether a line after the first is the keyword of an extension (RFC 5321, 4.1.1.1).
 func (r Reply) Has(keyword string) bool {
 	return slices.ContainsFunc(r.more, func(line string) bool {
 		return len(line) > 4 && strings.EqualFold(line[4:], keyword)

@@ -9,11 +9,12 @@ import (
 	"ldirectord/internal/resolve"
 )
 
-// resolver looks up names for all checks. Simultaneous look-ups of one name are one. Without StrictErrors, a name whose
-// look-up fails would count as one that does not exist if it does not exist in a search domain.
+// resolver looks up names for all checks. Simultaneous look-ups of one name share a query. Without StrictErrors, if a
+// name's look-up failed but the name did not exist in a search domain, the name would count as nonexistent.
 var resolver = &net.Resolver{PreferGo: true, StrictErrors: true, Dial: resolve.DialServer}
 
-// maxNames is how many names Names keeps. A server that redirects to ever new names would otherwise fill the memory.
+// maxNames is how many names Names keeps. Without a limit, a server that redirects to a new name each time would fill
+// the memory.
 const maxNames = 16
 
 // Names looks up host names for one check, and keeps their last addresses.

@@ -63,7 +63,7 @@ const (
 	MarkTLS                   // the handshake is over
 	MarkSent                  // the first request was sent
 	MarkFirstByte             // the first byte of the server's data arrived
-	MarkAnswer                // the whole answer arrived, or as much of it as decides
+	MarkAnswer                // the answer arrived: all of it, or the part that decides
 	MarkMatch                 // the answer was compared
 	Marks                     // how many there are
 )

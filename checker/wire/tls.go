@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Resuming a session costs a third of a full handshake. While a server is up, at most maxResumed checks
-// in a row resume one.
+// Resuming a session costs a third of a full handshake. While a server is up, at most maxResumed checks in a row resume
+// a session.
 const (
 	maxResumed  = 9
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects

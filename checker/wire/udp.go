@@ -29,7 +29,7 @@ type Question struct {
 	// Accept judges a datagram. After ErrNotYet the check waits for another datagram.
 	Accept func(datagram []byte) error
 
-	Patience int // how many other datagrams end the wait; 0: no limit
+	Patience int // the wait ends after this many datagrams that are not the answer; 0: no limit
 	Strays   int // received datagrams that were not the answer
 }
 

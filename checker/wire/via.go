@@ -19,15 +19,15 @@ import (
 type Via struct {
 	settings.Path // zero for a private service
 
-	To   netip.Addr // a virtual address or the server's own; of Path, only the Origin applies to others
+	To   netip.Addr // a virtual address or the server's own; for other addresses, only the Origin of Path applies
 	Mark uint32     // the mark of the service; 0: none
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address sets no limit
 
 	Ports *Ports // nil: all source ports can be used
-	// Start must call send, which begins a connection, unless it returns an error, which ends the attempt. If Start
-	// is nil, send is called directly.
+	// Start calls send, which begins a connection, or returns an error, which ends the attempt. If Start is nil,
+	// send is called directly.
 	Start func(send func() error) error
 }
 

@@ -25,7 +25,7 @@ type Watch struct {
 	kept  kept
 }
 
-// kept holds the beginning of an answer. It is only for checks that use no library, because nothing guards it.
+// kept holds the beginning of an answer. It has no lock, so it is only for checks that use no library.
 type kept struct {
 	text []byte
 	more int      // how many more bytes to keep
