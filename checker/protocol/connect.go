@@ -13,8 +13,8 @@ import (
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct{ server }
 
-// newConnect returns a connect check. For UDP, which has no connections, the check sends a ping, or an empty datagram
-// first.
+// newConnect returns a connect check. UDP has no connections, so there the check is a ping; with PingsTheSilent, it
+// sends an empty datagram before the ping.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	switch {
 	case s.PingsTheSilent:
@@ -43,8 +43,8 @@ func (c *connectCheck) Resume(context.Context, *wire.Conn) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 }
 
-// For UDP, routeCheck replaces the connect check. It tests whether there is a route to the server. As in the Perl
-// ldirectord, it is used only between two full checks.
+// routeCheck replaces the connect check between two full checks over UDP. As in the Perl ldirectord, it tests only
+// whether there is a route to the server.
 type routeCheck struct{ target netip.AddrPort }
 
 // Check implements Checker.

@@ -65,7 +65,7 @@ func lookup(name string, qtype uint16) (dns.Question, error) {
 		return q, fmt.Errorf("%s is not a domain name", wire.Show(name))
 	}
 	var err error
-	q.Name, _, err = dns.UnpackDomainName(packed[:], 0) // with the escapes of the name in the answer
+	q.Name, _, err = dns.UnpackDomainName(packed[:], 0) // so that it is escaped like the name in the answer
 	return q, err
 }
 

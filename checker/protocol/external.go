@@ -103,7 +103,7 @@ func (c *external) stuck() Result {
 // errCrowded is the error if too many programs are running already. It counts as a shortage on this machine.
 var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
-// runProgram runs the program to its end. At the timeout it kills the program and everything that the program started.
+// runProgram runs the program to its end. At the timeout it kills the program and its descendants (subprocess.Kill).
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 	output := &subprocess.Output{Max: maxOutput}
 	err := subprocess.Run(ctx, subprocess.Command{Argv: c.argv, Limit: c.timeout, Stdout: output, Stderr: output})

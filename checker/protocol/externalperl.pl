@@ -32,7 +32,7 @@ sub ldirectord::program::compile { eval "package main; use warnings 'closure'; s
 
 package ldirectord::program;
 
-# What a file could use in the Perl ldirectord without loading it. It is loaded if the file's text mentions it.
+# Modules that a file could use in the Perl ldirectord without loading them. One is loaded if the file's text mentions it.
 my @modules = (
 	[ qr/\b(?:inet_|sockaddr_|pack_sockaddr|[AP]F_INET|SOCK_|gethost|INADDR_)/, "Socket" ],
 	[ qr/\bIO::Socket\b/, "IO::Socket" ],
@@ -49,7 +49,7 @@ my @modules = (
 # A file with one of these gets a new process for each check, because of what it keeps or does at its end.
 my $once = qr/\bno\s+warnings\b|\bcommon::sense\b|^\s*(?:END\s*\{|package\b)|\bstate\s*[\$\@%(]/m;
 my $kept = 4096;  # bytes of a check's output that are kept
-my $idle = 61.7;  # seconds without a check after which a waiting process, or this one, ends; hardly an interval
+my $idle = 61.7;  # seconds without a check after which a waiting process, or this one, ends; not a usual check interval
 my $most = 40;    # processes that may wait for another check
 my $share = 4;    # of them, for one virtual service: as many as begin at once
 my $last = 1000;  # checks after which one of them ends
@@ -198,7 +198,7 @@ sub begin {
 		syswrite $run->[4], "$arguments\n" or next; # it has ended
 		$running{$run->[5]} = $run;
 		$busy{$service}++;
-		$soon .= "$number\t$run->[5]\n"; # usually its end is the next answer; both wake the daemon once
+		$soon .= "$number\t$run->[5]\n"; # its end usually follows at once: sent together, they wake the daemon once
 		return 1;
 	}
 	pipe my $from, my $to or return answer($number, 0, unpack "H*", "$!");
@@ -296,7 +296,7 @@ sub heed {
 		if ($word !~ /\D/) {
 			my $run = $running{$word} or next;
 			end($word, 0);
-			my $quick = time - $run->[6] < $run->[7] / 2; # else the daemon may kill it with another check
+			my $quick = time - $run->[6] < $run->[7] / 2; # else the daemon might kill it during its next check
 			$run->[6] = time;
 			my $others = $waiting{$run->[3]}; # undefined: it began before a module was loaded
 			my $stays = $quick && $others && @$others < $share && map(@$_, values %waiting) < $most;

@@ -27,7 +27,7 @@ const maxRedirects = 7
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
-	server   *netip.Addr    // the server if target is a virtual address; nil: it is the target
+	server   *netip.Addr    // the server's own address if target is a virtual address; otherwise nil
 	sessions *wire.Sessions // nil for http
 	names    wire.Names
 
@@ -44,8 +44,8 @@ type httpCheck struct {
 type httpRules struct {
 	settings.HTTP
 	timeout time.Duration
-	proxy   bool                  // the server is a proxy: requests contain the whole URL
-	drains  settings.HTTPStatuses // with these the server reports drain
+	proxy   bool                  // the server is a proxy; a request that goes through it contains the whole URL
+	drains  settings.HTTPStatuses // statuses with which the server reports drain
 	fields  []string              // from the configuration, for the request's header
 	login   string                // the field with the user and password; "" for none
 	rules   wire.TLSRules

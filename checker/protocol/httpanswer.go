@@ -48,9 +48,9 @@ func (a *httpAnswer) statusText() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
-// answerReader reads one HTTP answer (RFC 9112). The length of every part is limited. We do not use http.ReadResponse,
-// because it refuses answers that are good enough for a check, such as those with junk in the header. It is also slower
-// and makes 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
+// answerReader reads the HTTP answers of a check (RFC 9112), one after another. The length of every part is limited. We
+// do not use http.ReadResponse, because it refuses answers that are good enough for a check, such as those with junk in
+// the header. It is also slower and makes 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn
@@ -159,7 +159,7 @@ func (r *answerReader) headerLine() (line []byte, err error) {
 	for {
 		part, err := r.in.ReadSlice('\n')
 		r.header += len(part)
-		torn := len(line)+len(part) > 0 && err != io.EOF // a script may end there
+		torn := len(line)+len(part) > 0 && err != io.EOF // a script may end without a line break
 		switch {
 		case r.header > maxHead:
 			return nil, fmt.Errorf("header is longer than %d bytes", maxHead)
@@ -214,7 +214,7 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	switch {
 	case !ok:
 	case fieldIs(name, "content-length"):
-		for list, more := value, true; more; { // equal lengths (RFC 9110, 8.6)
+		for list, more := value, true; more; { // a list of equal lengths is valid (RFC 9110, 8.6)
 			var one []byte
 			one, list, more = bytes.Cut(list, []byte(",")) // allocates nothing, unlike SplitSeq
 			n, err := strconv.ParseUint(string(bytes.Trim(one, " \t")), 10, 62)

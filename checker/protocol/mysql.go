@@ -83,8 +83,8 @@ func mysqlLength(header []byte) (int, error) {
 
 // answerLengths returns a stricter mysqlLength for the answer to a query. The first packet holds the number of columns,
 // for which the driver allocates memory at once. A number of more than two bytes is refused, because MySQL allows at
-// most 4096 columns. If that packet is an OK instead, answerLengths notes whether rows were changed, which the driver
-// does not report of a query.
+// most 4096 columns. If that packet is an OK instead, answerLengths notes whether rows were changed, because the driver
+// does not report that for a query.
 func (l *mysqlLogin) answerLengths() func(header []byte) (int, error) {
 	first := true
 	return func(header []byte) (left int, err error) {

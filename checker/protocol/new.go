@@ -1,5 +1,5 @@
-// Package protocol implements the checks. The maps types and services list all but the agent's; each protocol has its
-// own file.
+// Package protocol implements the checks. The maps types and services list all of them except the check of an agent.
+// Each protocol has its own file.
 package protocol
 
 import (

@@ -15,7 +15,7 @@ import (
 
 // oracleCheck makes ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That
 // program speaks Oracle's protocol over sockets to this process, which relays the data between them and connections to
-// the server, and limits the server's part of it. Only a part of this was tested, because there is no free server
+// the server, and limits how much the server may send. Not all of this was tested, because there is no free server
 // (docs/checks.md).
 type oracleCheck struct {
 	external

@@ -33,7 +33,7 @@ type scramClient struct {
 // logIn begins a log-in. The name is empty, because the server uses the name from the start of the session.
 func (c *scramClient) logIn(passwd string) scramLogin {
 	if c.left--; c.left < 0 {
-		// Like libpq, use a password that SASLprep refuses as it is.
+		// Like libpq, use the password unchanged if SASLprep refuses it.
 		if prepared, err := stringprep.SASLprep.Prepare(passwd); err == nil {
 			passwd = prepared
 		}

@@ -159,7 +159,7 @@ func (h *session) find() (found bool, err error) {
 		return false, err
 	}
 	end := at[1]
-	if end > 0 { // what comes after all that was received counts as a line of its own, for protocols without lines
+	if end > 0 { // after all received data was matched, new data begins a line, for protocols without lines
 		h.inLine = end < len(h.received) && h.received[end-1] != '\n'
 	}
 	h.matched, h.received = h.received[at[0]:end:end], h.received[end:]

@@ -32,7 +32,7 @@ func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	return c, err
 }
 
-// authorities returns the certificates of a file, or the system's if there is no file.
+// authorities returns the certificates of a file, or those of the system if path is "".
 func (e *Env) authorities(path string) (*x509.CertPool, error) {
 	return e.trusted.Get(path, func() (*x509.CertPool, error) {
 		if path == "" {
