@@ -20,8 +20,8 @@ type dialer struct {
 
 var errNowhere = errors.New("the listener redirects too often, or to an invalid port")
 
-// DialContext implements configurations.DialerContext. It uses only the port of the address, because a redirect to
-// another server would check that server instead.
+// DialContext implements configurations.DialerContext. It uses only the port of the address, because otherwise a
+// redirect could make the check test another server.
 func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
 	_, text, _ := net.SplitHostPort(address)
 	port, err := strconv.ParseUint(text, 10, 16)
