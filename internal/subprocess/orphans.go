@@ -59,7 +59,7 @@ func reapForever() {
 }
 
 // reap removes the zombies among our children that are not programs from start and that were zombies at the last look.
-// It returns those that are new: package iptables may be about to wait for them.
+// It returns the new ones, because go-iptables, which starts programs itself, may be about to wait for them.
 func reap(seen map[int]bool) (found map[int]bool) {
 	programs.Lock()
 	defer programs.Unlock()

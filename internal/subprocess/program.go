@@ -24,7 +24,7 @@ type Command struct {
 	Argv   []string      // its name or path, and its arguments; no shell reads them
 	Env    []string      // KEY=VALUE, in addition to the environment of this process
 	Stdin  string        // its standard input
-	Files  []*os.File    // its descriptors, starting with 3; Run closes ours after the start, even a failed one
+	Files  []*os.File    // its descriptors, starting with 3; after the start, even a failed one, Run closes ours
 	Limit  time.Duration // how long it may run
 	Stdout *Output       // nil: discarded
 	Stderr *Output       // may be the same as Stdout
@@ -48,9 +48,9 @@ func (e *TimeoutError) Error() string {
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // FindOwn returns the path of a program that is installed with this one. It looks in this program's folder first, and
-// then calls Find.
+// then where Find looks.
 func FindOwn(name string) (string, error) {
-	self, _ := os.Executable() // "": Find looks in the search path twice
+	self, _ := os.Executable() // after an error, Find only looks in the search path twice
 	return Find(name, filepath.Dir(self))
 }
 
