@@ -49,7 +49,7 @@ type Announcer struct {
 }
 
 // Claims returns the addresses of other daemons on this machine, each with the name of its daemon. Until release is
-// called, no daemon writes its record.
+// called, no other daemon writes its record.
 type Claims func(context.Context) (foreign map[netip.Addr]string, release func())
 
 // Record lists, for each address, the devices on which this daemon or its predecessors may have put it. The next daemon
@@ -132,8 +132,8 @@ func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 	return list
 }
 
-// mayHold returns the devices on which we may have put an address. If another daemon has ended, we have no record of
-// its addresses, but its local routes stay.
+// mayHold returns the devices on which we, or a daemon that has ended, may have put an address. We have no record of
+// that daemon's addresses, but its local routes stay. Where there is such a route, any of the devices in w may have it.
 func (a *Announcer) mayHold(now state, w lvs.Wanted) []string {
 	if on, known := a.recorded[w.Addr]; known || !now.hasRoute(w.Addr) {
 		return on

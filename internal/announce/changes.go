@@ -47,7 +47,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 		}
 		runfile.Pause(ctx, 100*time.Millisecond) // further changes join this report
 		for err = a.receive(socket, 0); err == nil; {
-			err = a.receive(socket, time.Millisecond) // a waiting change
+			err = a.receive(socket, time.Millisecond) // until no more changes are waiting
 		}
 		if os.IsTimeout(err) {
 			err = nil
@@ -55,8 +55,8 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive waits for one change, for no longer than wait unless wait is 0. If the change is that a device went down, it
-// calls forget.
+// receive waits for one change: for as long as wait, or without a limit if wait is 0. If the change is that a device
+// went down, receive calls forget.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // it can't fail

@@ -108,8 +108,8 @@ func readState(k kernel) (state, error) {
 	return s, runfile.While("reading devices and addresses", err)
 }
 
-// find looks for an address on its devices. at is a device that is up and where we put the address. ours has the
-// address for each device where we put it. foreign is a device on which another program put it.
+// find looks for an address on its devices. at is a device that is up and on which we put the address. ours has the
+// address for each device on which we put it. foreign is a device on which another program put it.
 func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign string) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
@@ -140,7 +140,7 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 // isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
-// isQuiet reports whether an IPv6 address is as ours are, see addressOn.
+// isQuiet reports whether an address could be one of our IPv6 addresses, by the properties that addressOn sets.
 func isQuiet(h netlink.Addr) bool {
 	p := prefixOf(h.IPNet)
 	return p.Addr().Is6() && p.IsSingleIP() && h.PreferedLft == 0
@@ -153,9 +153,10 @@ func (s state) hasRoute(addr netip.Addr) bool { return s.routed[netip.PrefixFrom
 // 68 years.
 const forever = min(math.MaxUint32, math.MaxInt)
 
-// addressOn returns the address as it is added to its device. An IPv4 address gets no broadcast address, because FRR
-// keeps such an address even after its removal. A label has at most 15 bytes. An IPv6 address skips duplicate address
-// detection. It is preferred for 0 seconds, so that it is never the source of this machine's own packets.
+// addressOn returns the address as it is added to its device. An IPv4 address gets no broadcast address: FRR would keep
+// an address that has one, even after its removal from the device. A label has at most 15 bytes. An IPv6 address skips
+// duplicate address detection. It is preferred for 0 seconds, so that the kernel does not choose it as the source of
+// this machine's own packets.
 func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {

@@ -51,7 +51,7 @@ func (s *settling) isForeign() bool {
 }
 
 // recordIn enters in next the devices on which we may have put the address and, if comes is true, the one on which it
-// is about to be put. An address that is gone, or another daemon's, is deleted there.
+// is about to be put. An address that is gone, or another daemon's, is deleted from next.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
