@@ -50,7 +50,7 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	if c.own, err = build(spec); err != nil {
 		return nil, err
 	}
-	spec.Through, spec.OnLink = c.way, false // the table leads there
+	spec.Through, spec.OnLink = c.way, false // IPVS forwards the packets
 	there := netip.AddrPortFrom(c.way.Virtual, spec.Target.Port())
 	spec.URL = strings.Replace(spec.URL, "://"+spec.Target.String()+"/", "://"+there.String()+"/", 1)
 	spec.Target = there

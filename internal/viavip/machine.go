@@ -50,7 +50,7 @@ type Address struct {
 // Addresses returns the addresses of this machine, by device index. It asks the kernel once: net.Interface.Addrs would
 // read all addresses again for each device.
 func Addresses() map[int][]Address {
-	list, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // what could be read, as if the rest had gone
+	list, _ := netlink.AddrList(nil, netlink.FAMILY_ALL) // after an error, the addresses that could be read
 	on := map[int][]Address{}
 	for _, a := range list {
 		on[a.LinkIndex] = append(on[a.LinkIndex], addressOf(a))

@@ -39,7 +39,7 @@ const (
 	firstUser = uint16(1024)           // the first port that is not reserved
 )
 
-// Astray is the error for a path whose packets don't reach the private service.
+// Astray is how the error begins for a path whose packets don't reach the private service.
 const Astray = "packets with its mark don't reach its private service"
 
 var (
@@ -60,7 +60,7 @@ type Options struct {
 	Former []ipvsctl.PrivateService                     // what the previous daemon may have left
 	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
 	Taken  func(context.Context) func(mark uint32) bool // whether others use a mark; called by Set
-	Config string                                       // the configuration, as a word of a shell
+	Config string                                       // the configuration file, quoted for a shell
 	// Diverts names a rule that may send packets with a mark elsewhere; "" for none.
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) (rule string, sure bool)
 }
@@ -77,7 +77,7 @@ type Services struct {
 	Options
 	all     map[ipvsctl.PrivateService]*service // each service, by its PrivateService with mark 0
 	taken   func(mark uint32) bool
-	used    map[uint32]bool        // further marks that are not free
+	used    map[uint32]bool        // marks that are not free, in addition to those that taken reports
 	next    map[lvs.Forward]uint32 // the lowest mark that may be free, until the next Set
 	virtual map[netip.Addr]bool    // the addresses that clients send to
 	saved   bool                   // all services in all are recorded
@@ -218,7 +218,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.K
 	})
 }
 
-// Close removes all services. It takes at most lineTimeout and setTimeout. Checks that still run are void.
+// Close removes all services. It takes at most lineTimeout plus setTimeout. Checks that still run are void.
 func (s *Services) Close(ctx context.Context) {
 	s.on.Store(false)
 	s.Set(ctx, nil, nil)
@@ -348,7 +348,8 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		void = cmp.Or(Judge(r, seen[0].stayed, p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
 		if void == "" && !r.OK && p.restored {
-			// A connection from before may have left a route of another method: an edit ends that.
+			// The kernel may still use the route of an earlier entry with another forwarding method. An
+			// edit of the entry ends that.
 			p.restored, void = false, errLost.Error()
 			return cmp.Or(err, t.do(lvs.Op{Kind: lvs.AddDest, Key: p.Key, Dest: p.Dest}))
 		}
