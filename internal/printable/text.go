@@ -66,8 +66,8 @@ func Cut(s string, max int) (start, more string) {
 	return s[:CharStart(s, max)], "…"
 }
 
-// CharStart returns the start of the character to which the byte at i belongs. If the text is not UTF-8 there, it
-// returns i.
+// CharStart returns the start of the character to which the byte at i belongs. If none of the four bytes up to and
+// including that one can begin a character, the text is not UTF-8, and CharStart returns i.
 func CharStart(s string, i int) int {
 	for start := i; start > max(i-utf8.UTFMax, -1); start-- {
 		if utf8.RuneStart(s[start]) {
