@@ -36,7 +36,7 @@ type Spec struct {
 	Request string // with a leading slash, as the Perl ldirectord keeps it; agent: what to send first
 	URL     string // the URL of an http check
 	Receive string // Perl regular expression; "" matches everything (dns: only with DNSType or DNSRcode)
-	Same    string // the pattern of what the answers of servers should have in common; "": nothing is noted
+	Same    string // the pattern of what the answers of servers should have in common; "": they are not compared
 	Host    string // virtualhost
 	SNI     string // "" means Host
 
@@ -48,7 +48,7 @@ type Spec struct {
 	// Extensions, all opt-in.
 	TLSFiles string // from TLSSums.Of: the checksum of the files that TLS needs
 	UseTLS   bool   // grpc, mysql, pgsql, redis, simpletcp: over TLS
-	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp
+	StartTLS bool   // smtp, submission, imap, pop, ldap, ftp: TLS starts during the conversation
 	// simpletcp and connect over UDP: if a server does not answer within half of the timeout, a ping decides
 	// whether it is up
 	PingsTheSilent bool

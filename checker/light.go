@@ -32,8 +32,8 @@ type Guided interface {
 	// Way returns the path of the first check. If ok is false, the path can't be determined without waiting, and
 	// Check makes the whole check.
 	Way(now time.Time) (via *wire.Via, ok bool)
-	// Confirm reports for each of the given checks whether its answer counts. All of them have succeeded. It is
-	// called on one of them, and may take a moment.
+	// Confirm reports, for each of the given checks, whether its answer counts. All of the checks have succeeded.
+	// Confirm is called on one of them, and may take a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish returns the result of the whole check if the first check failed with r, or passed without being
 	// confirmed.

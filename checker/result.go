@@ -27,7 +27,7 @@ type Result struct {
 	// OwnAnswers means that the check failed through the virtual address, but the server answers at its own
 	// address.
 	OwnAnswers bool
-	Report     health.Report // what the server reports about itself; its text is in Detail
+	Report     health.Report // what the server reports about itself; the text of the report is in Detail
 	// one line: the reason for a failure, or what the check saw; control characters are escaped, secrets removed
 	Detail string
 	// what Spec.Same found in the answer, up to 64 bytes; cleaned like Detail
@@ -71,11 +71,11 @@ const (
 	Other       Cause = iota // none of the others
 	Answer                   // the server answers, but not as configured
 	Timeout                  // no answer in time, or not all of it
-	Refused                  // no program listens there, or a firewall rejects the connection
+	Refused                  // no program listens on the port, or a firewall rejects the connection
 	Closed                   // the server closed or reset the connection
 	Unreachable              // this machine or a router reports that it can't reach the server
 	Lookup                   // a name was not found
-	TLS                      // no handshake, or a certificate that is not trusted
+	TLS                      // the handshake failed, or the certificate is not trusted
 	Program                  // the checkcommand could not be run, or its exit status or a signal means failure
 	// Shortage is a fault on this machine, such as a lack of descriptors, memory, ports or permissions, or a name
 	// server that does not answer. It proves nothing about the server.

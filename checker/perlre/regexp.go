@@ -80,7 +80,7 @@ func compile(pattern string, isInLine bool) (*Regexp, error) {
 	}
 	text, forBack, odd := forGo.Replace(all.text), backtracking, all.odd || all.begins
 	if isInLine && strings.Contains(text, `(?m:^)`) {
-		odd = odd || strings.Contains(text, `\A`) // it does not match after a rune
+		odd = odd || strings.Contains(text, `\A`) // which does not match after midLine
 		text = fmt.Sprintf(`\A%c(?s:.*?)(%s)`, midLine, text)
 		r.before, forBack = 1, inLine
 	}
@@ -237,7 +237,7 @@ func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *tim
 	runes := runesOf(text)
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
-	bounded := *re // for a time limit of our own; what it points to is shared
+	bounded := *re // a copy with a time limit of its own; what it points to is shared
 	bounded.MatchTimeout = budget
 	for range maxAttempts {
 		begin := clock.read()

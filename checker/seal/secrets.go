@@ -78,8 +78,8 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 	return h.taped.cut(h.taped.replace(text), least)
 }
 
-// loginOfOthers matches a log-in that a server sent: in a URL, such as a redirect's, or in the request that follows a
-// redirect.
+// loginOfOthers matches a log-in that came from a server: in a URL, such as a redirect's, or in the request with which
+// the check followed the redirect.
 var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
 
 // cutLogin matches the end of a text that was cut inside the log-in of a URL, or inside the host.
@@ -120,8 +120,8 @@ func (s secrets) sorted() secrets {
 	return slices.Clip(slices.Compact(s))
 }
 
-// encoders write a password in the forms in which a server may repeat it: quoted, in JSON (as Python, PHP and Go do),
-// in a URL, in HTML, and in base64.
+// encoders write a password in the forms in which a server may repeat it: quoted, in JSON (as Python, PHP or Go writes
+// it), in a URL, in HTML, and in base64.
 var encoders = []func(string) string{
 	quote,
 	func(s string) string { return inner(strconv.QuoteToASCII(s)) },

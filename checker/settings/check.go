@@ -64,7 +64,7 @@ type Path struct {
 	OnLink bool // the server must be reached without a router
 }
 
-// HTTP holds the settings of an http or https check.
+// HTTP holds the settings of a check over HTTP.
 type HTTP struct {
 	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET, HEAD or POST
 	FollowRedirect string       `cf:"followredirect=yes,extension"` // yes, server or no
@@ -85,7 +85,7 @@ type TLS struct {
 	TLSCA string `cf:"tlsca,extension,for-tls"`
 	// the file of a client certificate, set together with TLSKey
 	TLSCert string `cf:"tlscert,extension,for-tls"`
-	TLSKey  string `cf:"tlskey,extension,for-tls"` // file of its key
+	TLSKey  string `cf:"tlskey,extension,for-tls"` // the file of its key
 	// a warning is given this many days before a certificate expires; 0: never
 	TLSExpiryWarn int `cf:"tlsexpirywarn=14,extension,for-tls"`
 }

@@ -11,7 +11,7 @@ type Service struct {
 	Name   string
 	Port   uint16 // the usual port; 0 for none
 	Traits Trait
-	Uses   string // the directives that its check uses, except those of every check, or of every check over TLS
+	Uses   string // the directives that its check uses, without those for all checks or for all checks over TLS
 }
 
 // Trait is a property of some services.
