@@ -20,8 +20,8 @@ const maxNames = 16
 // Names looks up host names for one check, and keeps their last addresses.
 type Names struct{ last map[string][]netip.Addr }
 
-// Resolve returns the addresses of a host name: those of the family that ipv6 chooses or, if there are none, of the
-// other. If the name servers fail, it returns the last addresses. A literal address needs no look-up.
+// Resolve returns the addresses of a host name: those of the family that ipv6 chooses or, if there are none, those of
+// the other family. If the name servers fail, it returns the last addresses. A literal address needs no look-up.
 func (n *Names) Resolve(ctx context.Context, host string, ipv6 bool, timeout time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil

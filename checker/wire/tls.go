@@ -115,7 +115,7 @@ func handshakeReason(err error) string {
 	}
 	reason := "TLS handshake: " + Reason(err)
 	if strings.HasSuffix(reason, "remote error: tls: handshake failure") {
-		reason += " (nothing in common, such as a cipher suite or group, or it requires a client certificate)"
+		reason += " (no common cipher suite or group, for example, or the server requires a client certificate)"
 	}
 	return reason
 }

@@ -134,7 +134,9 @@ func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
 		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
-	case v.OnLink: // a kernel may lack that option for IPv6 (socket(7), ipv6(7)): a router drops the packet
+	case v.OnLink:
+		// A kernel may lack that option for IPv6 (socket(7), ipv6(7)). With this hop limit, a router drops the
+		// packet.
 		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	case v.Mark == 0:
 		return nil
