@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxText   = 1 << 20 // only the first bytes of a longer body or file are compared
+	maxText   = 1 << 20 // bytes; of a longer body or file, only the beginning is compared
 	smallBody = 4 << 10
 )
 

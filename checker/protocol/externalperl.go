@@ -91,8 +91,8 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 // errPerl is the error if this machine is short of a resource or perl was killed.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
-// compiling is the time limit for compiling the file, as a multiple of the limit of one check. If each check ended perl
-// at the check's own limit, a file that takes longer to compile could never succeed.
+// compiling is the time limit for compiling the file, as a multiple of the limit of one check. If perl were killed at
+// the limit of the check that waits for it, a file that takes longer to compile could never run.
 const compiling = 6
 
 // runPerl makes the file's perl run the check in a process, and waits for the end of the check. It kills the process at

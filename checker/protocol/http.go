@@ -184,7 +184,7 @@ func (c *httpCheck) Opening() (Opening, bool) {
 // Resume makes the request, unless it was already sent on the connection begun, and follows redirects.
 func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
-		hop: hop{request: c.text, tls: c.tls}} // its URL is seldom needed, and parsed again then
+		hop: hop{request: c.text, tls: c.tls}} // the URL is parsed again if it is needed, which is rare
 	defer at.close()
 	at.wanted = c.field
 	if c.direct {

@@ -93,7 +93,7 @@ func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 type search struct {
 	*matcher
 	ctx      context.Context
-	on       *wire.Conn    // the wait for slots does not count against its deadline; nil: all of the answer is here
+	on       *wire.Conn    // waits for slots extend its deadline; nil: the whole answer has been read
 	spent    time.Duration // of the budget
 	thorough bool          // the larger budget applies
 }

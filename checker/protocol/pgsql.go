@@ -100,8 +100,8 @@ func (c *pgsqlCheck) ask(d *dialogue, secure bool) (rows int, first []byte, err 
 const cancelTimeout = time.Second
 
 // cancel ends the query of a check that has timed out. A query that waits for a lock does not notice that its client
-// has gone, so these sessions would use up the server's connections. As libpq's PQcancel does, cancel sends the request
-// in the clear and waits until the server has closed the connection.
+// has gone, so the sessions of such checks would use up the server's connections. As libpq's PQcancel does, cancel
+// sends the request in the clear and waits until the server has closed the connection.
 func (c *pgsqlCheck) cancel(ctx context.Context, request pgproto3.CancelRequest) {
 	conn, err := wire.Connect(ctx, c.target, cancelTimeout)
 	if err != nil {
@@ -149,10 +149,10 @@ func pgsqlLengths() func(header []byte) (int, error) {
 	}
 }
 
-// logIn starts a session. The argument hidden means that TLS protects it.
+// logIn starts a session. The argument hidden means that TLS protects the session.
 func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	settings := map[string]string{"user": c.Login, "application_name": "ldirectord"}
-	if c.Database != "" { // otherwise its name is the login
+	if c.Database != "" { // otherwise the server uses the login as the name of the database
 		settings["database"] = c.Database
 	}
 	c.key = pgproto3.BackendKeyData{}

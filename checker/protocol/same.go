@@ -14,7 +14,7 @@ const (
 	maxShown = 64       // bytes of what it finds there
 )
 
-// movesStart finds \K, which the engine ignores. So what same shows would begin too early.
+// movesStart finds \K. The engine ignores \K, so the text that same shows would begin too early.
 var movesStart = regexp.MustCompile(`(?s)^(?:[^\\]|\\[^K])*\\K`)
 
 var errMovedStart = errors.New(`\K is not supported here, write (?<=text) for what comes before`)

@@ -72,8 +72,8 @@ func (d *dialogue) sqlSeen(query string, rows int, first []byte, err error) (str
 	return sqlVerb(query) + " returned a row", err
 }
 
-// isLongRow reports whether an error means a row that is too long to read but is enough, because there is no
-// sqlreceive.
+// isLongRow reports whether an error means that a row was too long to read. Such a row is enough if there is no
+// sqlreceive; otherwise isLongRow returns false.
 func (t *terms) isLongRow(err error) bool {
 	return t.receive.pattern == "" && errors.Is(err, wire.ErrTooMuch)
 }
@@ -81,7 +81,7 @@ func (t *terms) isLongRow(err error) bool {
 // clearText records whether a server may request the password in readable form, and whether it did.
 type clearText struct {
 	refused bool
-	asked   bool // at least once: the warning lasts as long as the check
+	asked   bool // at least once; from then on, each result has the warning
 }
 
 // ask is called when the server requests the password in readable form.

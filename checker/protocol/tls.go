@@ -23,8 +23,8 @@ func (e *Env) secured(s Spec) (c secured, err error) {
 	return c, err
 }
 
-// overTLS returns the settings of a Spec whose check uses TLS, from the beginning or later. Without sessions each
-// handshake is a full one.
+// overTLS returns how a Spec uses TLS if its check does so, from the beginning or later. If kept is nil, each handshake
+// is a full one.
 func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	if c.rules, err = e.tlsRules(s); err == nil {
 		c.tls = c.rules.Config(kept, s.SNI, s.Host, addressName(s))
