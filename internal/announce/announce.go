@@ -19,7 +19,7 @@ type Place struct {
 	Device  string // the device on which we announce it; "": none, or a device that is down
 	Local   bool   // its local route exists
 	Foreign string // a device on which another program put it; "": none
-	Up      bool   // that device is up
+	Up      bool   // the device in Foreign is up
 	Owner   string // the other daemon that has it; "": none
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
@@ -43,7 +43,7 @@ type Announcer struct {
 
 	mu       sync.Mutex // guards what follows
 	recorded Record
-	mine     Record // the records of this daemon
+	mine     Record // the record as this daemon made it; nil before the first Sync
 	// where Sync put or found an address, by device index: if it is missing there later, it was removed by hand
 	placed map[netip.Addr]int
 }

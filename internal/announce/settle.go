@@ -18,7 +18,7 @@ type settling struct {
 	target   device
 	ours     map[string]netlink.Addr // by device
 	at       string                  // where it is announced
-	routed   bool                    // its local route is there
+	routed   bool                    // its local route exists
 	there    bool                    // it is on Device, put there by us
 	wanted   bool                    // it is desired, and not left over
 	owner    string                  // the other daemon that has it; "": none
