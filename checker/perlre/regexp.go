@@ -175,7 +175,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	if at == nil || err != nil { // a match found in only a part of the text may not be the first
 		return nil, err
 	}
-	at = at[2*r.before:] // with midLine: its first group, because the whole match includes midLine
+	at = at[2*r.before:] // if midLine was read, the first group, because the whole match includes midLine
 	for i := 2; i < len(at); i += 2 {
 		if at[i] >= 0 { // the match ends before the final newline that \Z captured
 			at[1] = at[i]

@@ -13,8 +13,8 @@ import (
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct{ server }
 
-// newConnect returns a connect check. UDP has no connections, so there the check is a ping; with PingsTheSilent, it
-// sends an empty datagram before the ping.
+// newConnect returns a connect check. UDP has no connections, so there the check is a ping. With PingsTheSilent, it
+// sends an empty datagram first, and pings only a silent server.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	switch {
 	case s.PingsTheSilent:

@@ -81,7 +81,8 @@ func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 // maxFrames limits how many calls of a stack are reported.
 const maxFrames = 12
 
-// PanicPlace returns, on one line, the stack of the panic that was just recovered: from its origin up to the check.
+// PanicPlace returns, on one line, the stack of the panic that was just recovered: at most maxFrames calls, from its
+// origin up to the check if a check caused it.
 func PanicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
