@@ -53,8 +53,8 @@ type Announcer struct {
 type Claims func(context.Context) (foreign map[netip.Addr]string, release func())
 
 // Record lists, for each address, the devices on which this daemon or its predecessors may have put it. The next daemon
-// reads the record. It is written before any change. The device "" represents the local route. A desired address is
-// recorded even without a device, to claim it.
+// reads the record. It is written before an address or a route is added. The device "" represents the local route. A
+// desired address is recorded even without a device, to claim it.
 type Record = map[netip.Addr][]string
 
 // New returns the announcer of a daemon. before is the record of the previous daemon, and save writes a new one.
@@ -133,7 +133,7 @@ func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 }
 
 // mayHold returns the devices on which we, or a daemon that has ended, may have put an address. We have no record of
-// that daemon's addresses, but its local routes stay. Where there is such a route, any of the devices in w may have it.
+// that daemon's addresses, but its local routes stay. If the address has such a route, it may be on any device in w.
 func (a *Announcer) mayHold(now state, w lvs.Wanted) []string {
 	if on, known := a.recorded[w.Addr]; known || !now.hasRoute(w.Addr) {
 		return on

@@ -55,8 +55,8 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// receive waits for one change: for as long as wait, or without a limit if wait is 0. If the change is that a device
-// went down, receive calls forget.
+// receive waits for one change: at most for the duration wait, or without a limit if wait is 0. If the change is that a
+// device went down, receive calls forget.
 func (a *Announcer) receive(socket *nl.NetlinkSocket, wait time.Duration) error {
 	timeout := unix.NsecToTimeval(wait.Nanoseconds())
 	_ = socket.SetReceiveTimeout(&timeout) // it can't fail

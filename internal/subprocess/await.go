@@ -30,7 +30,7 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 			return what, nil
 		case <-ctx.Done():
 			select {
-			case what = <-done: // else the caller could kill another process, which now has the number
+			case what = <-done: // or the caller might kill another process that has the number by now
 				return what, nil
 			default:
 				return what, context.Cause(ctx)

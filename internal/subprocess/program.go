@@ -50,7 +50,7 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // FindOwn returns the path of a program that is installed with this one. It looks in this program's folder first, and
 // then where Find looks.
 func FindOwn(name string) (string, error) {
-	self, _ := os.Executable() // after an error, Find only looks in the search path twice
+	self, _ := os.Executable() // after an error, Find looks in the search path twice, which does no harm
 	return Find(name, filepath.Dir(self))
 }
 

@@ -39,7 +39,7 @@ const (
 	firstUser = uint16(1024)           // the first port that is not reserved
 )
 
-// Astray is how the error begins for a path whose packets don't reach the private service.
+// Astray is the beginning of the error for a path whose packets don't reach the private service.
 const Astray = "packets with its mark don't reach its private service"
 
 var (
