@@ -15,7 +15,7 @@ import (
 )
 
 // Echo is one echo request. It can be sent as soon as To and Done are set, and again after it has ended. To must not
-// change while it waits for a reply.
+// change while the echo waits for a reply.
 type Echo struct {
 	To netip.Addr
 	settings.Path

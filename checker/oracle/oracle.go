@@ -20,7 +20,7 @@ const (
 	MaxText = 1 << 10
 )
 
-// Question is the check to make. Its fields of bytes need not be valid UTF-8.
+// Question is the check to make. Its []byte fields need not be valid UTF-8.
 type Question struct {
 	Server   netip.AddrPort // the address as sent to the listener
 	Login    []byte

@@ -37,7 +37,7 @@ type external struct {
 	children *Children
 	running  chan Result // delivers the late result of a check that was given up
 	counter  oomCounter
-	oomKills int64 // before the program started
+	oomKills int64 // the value of counter before the program started
 }
 
 // newExternal returns a check that takes the whole command as the name of a program and runs it without a shell, as in

@@ -326,8 +326,8 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 }
 
 // here returns the address at which the server being checked answers a request to one of our virtual services. The port
-// is the server's port in that service, or the check's port if that service is the one being checked. The result is
-// invalid if portOf returns no port.
+// is usually the server's port in that service. It is the check's port if that service checks the server there, and if
+// the request uses TLS exactly when the check does. The result is invalid if portOf returns no port.
 func (c *httpCheck) here(secure bool, virtual netip.AddrPort) (to netip.AddrPort) {
 	if c.portOf == nil {
 		return to

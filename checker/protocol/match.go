@@ -89,7 +89,7 @@ func (m *matcher) isHeavy(text []byte) bool { return m != nil && m.re.Heavy(text
 // String returns the pattern for messages.
 func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
-// search does those searches of one check that share a budget.
+// search makes the searches of one check that share a budget.
 type search struct {
 	*matcher
 	ctx      context.Context
@@ -148,8 +148,8 @@ func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err 
 	return run(re, text, l.budget-s.spent, &s.spent)
 }
 
-// release gives the memory that the second try took for a long text back to the system, so that the next one does not
-// add to it. The engine keeps its memory in a sync.Pool, which a first collection does not clear.
+// release gives the memory that the second try took for a long text back to the system, so that it does not add up over
+// several checks. The engine keeps its memory in a sync.Pool, which a first collection does not clear.
 func release(text []byte) {
 	if len(text) > largeBody {
 		runtime.GC()

@@ -47,7 +47,7 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	rows, first, err := query.Run(session, t.query)
 	if err != nil {
 		err = login.fault(wire.QueryStep, err)
-		// Before the first row only descriptions of columns come, which are short.
+		// Only descriptions of columns come before the first row, and they are short.
 		if length, _ := mysqlLength(login.Header); length > maxSQL/2 && d.isLongRow(err) {
 			rows = 1
 		}

@@ -56,7 +56,7 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	case greeting:
 		l.greeted, l.isOffered = true, offersTLS(body)
 	case kind == mysqlMore && len(body) > 1:
-		// The body is the server's public key. The log-ins caching_sha2_password and sha256_password encrypt
+		// The body is the server's public key. The plugins caching_sha2_password and sha256_password encrypt
 		// the password with it, so the owner of the key can read the password.
 		err = l.clear.ask()
 		if err == nil && isOtherKey(body) {
