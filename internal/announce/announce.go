@@ -34,8 +34,8 @@ func Placed(want []lvs.Wanted) []Place {
 }
 
 // Announcer keeps the addresses of one daemon on devices. It recognizes its own addresses by the label DEVICE:ldir
-// (IPv4), or by a preferred lifetime of 0 and the record (IPv6). Without a record the local route shows that an IPv6
-// address is from a daemon. It leaves addresses of other programs alone.
+// (IPv4), or by a preferred lifetime of 0 and the record (IPv6). Without a record, the local route shows that a daemon
+// put an IPv6 address there. The Announcer leaves addresses of other programs alone.
 type Announcer struct {
 	claims Claims
 	save   func(Record) error

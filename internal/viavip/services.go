@@ -32,7 +32,7 @@ const (
 
 const (
 	countedBy = 100 * time.Millisecond // the pause before the last of maxTries connections
-	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
+	maxTries  = 24                     // connections to try until one is counted: most ports may lead elsewhere
 	fewTries  = 2                      // the same while ports are scarce, because each connection takes one
 	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
 	lateLimit = overtime / 4           // after a longer wait for the table a timeout proves nothing
@@ -80,7 +80,7 @@ type Services struct {
 	used    map[uint32]bool        // marks that are not free, in addition to those that taken reports
 	next    map[lvs.Forward]uint32 // the lowest mark that may be free, until the next Set
 	virtual map[netip.Addr]bool    // the addresses that clients send to
-	saved   bool                   // all services in all are recorded
+	saved   bool                   // every service in all is recorded
 	machine
 }
 
