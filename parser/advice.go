@@ -306,8 +306,8 @@ func (a adviser) isFixed(real *Real) bool {
 }
 
 // severityOf reports whether lines of servers are wrong, and how severe that is. A mistake in a list is only a warning
-// at a start, because a refused file would keep the director down. It remains a warning at reloads while a
-// configuration with it is in force, which lenient records.
+// at a start, because a refused file would keep the director down. At a reload it is still a warning if the section in
+// force was accepted with such a mistake (see lenient).
 func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, found bool) {
 	for i := range a.s.reals {
 		l := &a.s.reals[i]

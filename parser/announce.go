@@ -13,7 +13,7 @@ import (
 
 const (
 	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
-	maxWithdrawWait Seconds = 10 // a stop may not take longer
+	maxWithdrawWait Seconds = 10 // because a stop waits that long
 )
 
 var deviceForm = regexp.MustCompile(`^[\w.-]+$`)
@@ -175,6 +175,6 @@ func (a adviser) announced() {
 		"with fewer than %d servers the address is withdrawn; when all directors have fewer, no director "+
 			"announces it; with lastresort = DEVICE they still do", low)
 	a.when(a.KeepServing.N > 0, "keepserving", suspicious,
-		"servers that are held keep the address announced here, also when this director alone can't reach "+
+		"servers that are held keep the address announced here, even if only this director can't reach "+
 			"them; with lastresort = DEVICE the clients go to other directors then")
 }

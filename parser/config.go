@@ -47,7 +47,7 @@ type Position struct {
 type Settings struct {
 	// equal to negotiatetimeout if only that is written
 	CheckTimeout     Seconds `cf:"checktimeout=5,check"`
-	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // that of checktimeout if only that is written
+	NegotiateTimeout Seconds `cf:"negotiatetimeout=30,check"` // equal to checktimeout if only that is written
 	CheckInterval    Seconds `cf:"checkinterval=10"`
 	// the interval while a server's state is in doubt; 0: checkinterval
 	FastInterval Seconds `cf:"fastinterval=0,extension"`

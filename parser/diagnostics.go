@@ -61,10 +61,10 @@ const (
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
-	slowRemoval = "slow-removal" // how long a failed server waits for paceout
-	onFail      = "onfail"       // what clients see with it
-	notWatched  = "not-watched"  // what watch leaves out, or needs of the servers
-	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
+	slowRemoval = "slow-removal" // how long paceout keeps a failed server in service
+	onFail      = "onfail"       // how it affects clients
+	notWatched  = "not-watched"  // servers that watch leaves out, or what it costs them
+	ownInterval = "own-interval" // a section's checkinterval, which the Perl ldirectord ignores without fork=yes
 )
 
 // atStart are the kinds of warnings that start and reload print, although the Perl ldirectord does not.
@@ -116,7 +116,7 @@ func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 // Warnings returns the warnings, without errors and notes.
 func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
 
-// Count returns the number of findings of a severity, with those that are dropped because there are too many.
+// Count returns the number of findings of a severity, including those that were dropped because there were too many.
 func (ds Diagnostics) Count(s Severity) (n int) {
 	for _, d := range ds.only(s) {
 		if n++; d.Kind == tooMany {
@@ -161,11 +161,11 @@ type report struct {
 	found  Diagnostics
 	count  map[group]int // including dropped findings
 
-	inForce  map[string]*Virtual   // by their ID; nil: none, or the file must come back
+	inForce  map[string]*Virtual   // by ID; nil: there is none, or Options.Returns is set
 	shared   map[int]blockID       // the block of each line in a block
-	reported map[reportedText]bool // about these lines
+	reported map[reportedText]bool // findings about these lines so far
 
-	reportedLine int    // the last line with a layout that was reported
+	reportedLine int    // the last line whose layout was reported
 	refusal      string // the kind of error with which the Perl ldirectord refuses that line
 }
 

@@ -29,8 +29,9 @@ type Directive struct {
 //	extension, repeats, secret   see Directive
 //	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
 //	                             it is written; others are null
-//	check                        a checkdef may have it, as it may have every directive with Services
-//	for-tls                      services over TLS use it, and those that name it in checker/settings/service.go
+//	check                        a checkdef may have it; it may also have every directive with Services
+//	for-tls                      used by services over TLS, and by those that name it in
+//	                             checker/settings/service.go
 //	as-…                         see forms
 //
 // A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both
@@ -88,7 +89,7 @@ type Channels struct {
 	Webhook string `cf:"webhook,extension,secret"` // the URL to which states are posted; "" for none
 }
 
-// withoutField lists directives whose values are not stored in a field as written. The words after a name also tell
+// withoutField lists directives whose values are not stored in a field as written. The words after a name also say
 // where the directive may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header", "defaults,header,extension",

@@ -18,7 +18,7 @@ type Options struct {
 	Wait    bool
 	Before  *Config                 // the configuration in force, see Virtual.Staying; nil: none
 	Refines bool                    // the file is Before, with new addresses of names
-	Returns bool                    // the file was in force, and must come back
+	Returns bool                    // the file was in force before a reload, and must be accepted again
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
 	// returns the first line of a password file or of credential:NAME, and possibly a warning; err is the reason

@@ -292,7 +292,7 @@ func (r *reader) inSection(l line, d *Directive) {
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
 		at.tolerate(l, unknownDirective, l.begin,
-			"a directive of the section is indented by less than four blanks; four or more, or a tab, "+
+			"a directive of the section is indented by fewer than four blanks; four or more, or a tab, "+
 				"are needed")
 	}
 	r.gap = 0

@@ -32,7 +32,7 @@ type ListedReal struct {
 	Method string `json:"method,omitempty"`
 	Weight string `json:"weight,omitempty"` // "": that of the line
 	Backup bool   `json:"backup,omitempty"`
-	Tags   string `json:"tags,omitempty"` // with commas in between, as in a line
+	Tags   string `json:"tags,omitempty"` // separated by commas, as in a line
 }
 
 // maxOfList is the maximum number of servers in a list.
@@ -40,9 +40,9 @@ const maxOfList = 10000
 
 // ListUse says how the sections of a configuration file use a list.
 type ListUse struct {
-	Name      resolve.Key  // that of realnames; zero for a file
+	Name      resolve.Key  // the name in a realnames line; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
-	Families  [2]bool      // theirs: IPv4, IPv6
+	Families  [2]bool      // the families of these services: IPv4, IPv6
 	NeedsPort bool         // a realfile line names it under a firewall mark: neither has a port
 }
 
@@ -170,7 +170,7 @@ func (v *value) addListed(line realLine, port string) {
 }
 
 // takeLabels replaces settings of the line with the labels of a listed server, and adds its tags to those of the line.
-// If these are too many together, takeLabels returns an error and adds none.
+// If there are too many tags in all, takeLabels returns an error and adds none.
 func (r *realLine) takeLabels(one ListedReal) error {
 	if one.Method != "" {
 		r.Forward = lvs.Forwards[one.Method]
@@ -179,7 +179,7 @@ func (r *realLine) takeLabels(one ListedReal) error {
 		r.Weight, _ = natural(one.Weight, 0, maxWeight)
 	}
 	if r.Backup = one.Backup; r.Backup {
-		r.Comeback = false // comeback is for the others
+		r.Comeback = false // a backup can't have comeback=order
 	}
 	if one.Tags == "" {
 		return nil
@@ -352,13 +352,13 @@ func (l ListedReal) Check() error {
 			maxWeight)
 	}
 	if _, err := lvs.ParseTags(l.Tags); l.Tags != "" && err != nil {
-		return fmt.Errorf("of %s: %w", l.Target, err)
+		return fmt.Errorf("tags of %s: %w", l.Target, err)
 	}
 	return nil
 }
 
-// splitTarget is like splitEndpoint, and also returns the address of the host. That is invalid if the host is a name,
-// or has a scope, which IPVS does not know.
+// splitTarget is like splitEndpoint, and also returns the address of the host. The address is invalid if the host is
+// a name, or has a scope, which IPVS does not know.
 func splitTarget(target string) (hosts []string, addr netip.Addr, port string) {
 	hosts, port = splitEndpoint(target)
 	if addr, _ = lvs.ParseAddr(hosts[0]); addr.Zone() != "" {

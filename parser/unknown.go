@@ -13,7 +13,7 @@ func (r *reader) oddDirective(l line) {
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
 		kind = removedDirective
 	} else if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
-		// The lines that follow belong to the block, not to the section before it.
+		// The lines that follow belong to the section or block that this line should open.
 		if best == "defaults" {
 			at = r.in(r.openBlock(l).section, inLines)
 		} else {

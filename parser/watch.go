@@ -9,10 +9,10 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
-// of clients. It decides which checks keep an idle connection, and which servers are observed.
+// This file reads the directives for two ways to notice a failure before a check does: idle connections to servers, and
+// the packets of clients. It decides which checks keep an idle connection, and which servers are observed.
 
-// Watch decides whether ldirectord keeps idle connections to servers, so that it notices when a server ends.
+// Watch decides whether ldirectord keeps idle connections to servers, so that it notices at once when a server dies.
 type Watch struct {
 	On       bool
 	Greeters bool // also to servers that greet clients or count connections
