@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Check refuses changes whose values ipvsadm or the kernel refuses, or the kernel would misread. Thus the kernel's
-// table and Memory refuse the same changes. Its errors wrap EINVAL or ERANGE.
+// Check refuses changes with values that ipvsadm or the kernel refuses, or that the kernel would misread. Thus the
+// kernel's table and Memory refuse the same changes. Its errors wrap EINVAL or ERANGE.
 func Check(op lvs.Op) error {
 	if op.Kind > lvs.DelDest {
 		return invalid("unknown operation")

@@ -233,8 +233,8 @@ func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error
 // exchange sends the queued requests, and calls answer with the attributes of each message in the replies. ended
 // contains the result of each request, and err is a failure of the sockets or of answer.
 //
-// The kernel handles the requests one by one, reports each failure, and acknowledges the last request. All others
-// succeeded.
+// The kernel handles the requests one by one, reports each failure, and acknowledges the last request. A request
+// without a reported failure succeeded.
 func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	if g.queued == 0 {
 		return nil, nil

@@ -48,7 +48,7 @@ func openMoby(family uint16) (moby, error) {
 	return moby{handle}, nil
 }
 
-// setFamily sets mobyFamily. Only if the number is a new one, it waits until no request of the library is running.
+// setFamily sets mobyFamily. If the number is new, it first waits until no request of the library is running.
 func setFamily(family int) {
 	asking.RLock()
 	known := mobyFamily == family
