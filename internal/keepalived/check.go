@@ -81,7 +81,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
 		k.set("dnstype", cmp.Or(own.text("type"), "SOA"))
-		k.set("dnsrcode", "NOERROR") // as in keepalived, it is enough, even without a record
+		k.set("dnsrcode", "NOERROR") // as in keepalived, this code is enough, even without a record
 	case "http", "https":
 		return c.pages(k, own)
 	}

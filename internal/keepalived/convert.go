@@ -52,7 +52,7 @@ func Convert(path, id string) (text string, missing int, err error) {
 			c.virtualServer(s)
 		}
 	}
-	c.writeNotes() // if no section has
+	c.writeNotes() // if no section has written them
 	return c.out.String(), c.missing, c.err
 }
 
@@ -138,7 +138,7 @@ func (c *converter) virtualServer(s *statement) {
 	own := newScope(s.block, nil)
 	addresses, marks := c.headers(s, own)
 	protocol := cmp.Or(strings.ToLower(own.text("protocol")), "udp")
-	for _, six := range []string{"", "6"} { // the end of words for IPv6
+	for _, six := range []string{"", "6"} { // the suffix of the directives for IPv6
 		c.services(s, own, six, of("virtual"+six+" ", addresses), protocol)
 		c.services(s, own, six, of("virtual"+six+" ", marks), "fwm")
 	}
