@@ -11,7 +11,7 @@ import (
 )
 
 // Preview returns the table that the plan and these orders lead to if every server passes its checks. With slowstart,
-// servers that join others in service have their initial weight; have, the current table, shows the others.
+// servers that join others in service have their initial weight; the current table, have, shows which others serve.
 func (p *Plan) Preview(given orders.All, have lvs.Table) lvs.Table {
 	t := lvs.Table{}
 	for _, s := range p.Services {

@@ -13,7 +13,7 @@ import (
 	"ldirectord/parser"
 )
 
-// Use is one check of an entry of a virtual service. Equal checks are made once, for all their uses.
+// Use is one check of an entry of a virtual service. Equal checks run only once, for all their uses.
 type Use struct {
 	Service *Service
 	Entry   *Entry
