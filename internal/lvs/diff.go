@@ -6,7 +6,7 @@ import (
 )
 
 // Diff lists the changes that turn the services of have into those of want. Services that are not in want belong to
-// others and stay.
+// other programs and stay.
 //
 // In each service, operations that add capacity come before those that remove it. So a service that has a serving
 // destination both before and after all changes also has one after each single change. Equal tables give the same
