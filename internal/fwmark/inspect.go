@@ -95,9 +95,9 @@ func (s Setting) String() string {
 	return fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule)
 }
 
-// Diverts describes a rule that may prevent this machine's packets with the given mark from reaching the service for
-// it. It returns "" if there is none. It prefers a rule that is known to set the mark of outgoing packets, then a rule
-// of `ip rule`; for either, sure is true. Rules with Unclear or ByMap come last.
+// Diverts describes a rule that may prevent this machine's packets with the given mark from reaching the virtual
+// service of that mark. It returns "" if there is none. It prefers a rule that is known to set the mark of outgoing
+// packets, then a rule of `ip rule`; for either, sure is true. Rules with Unclear or ByMap come last.
 func (m Machine) Diverts(mark uint32, ipv6 bool) (rule string, sure bool) {
 	for _, s := range m.Outgoing {
 		if !s.isOf(ipv6) {

@@ -66,13 +66,13 @@ func iptablesOf(ipv6 bool) string {
 }
 
 // xtables changes the table with go-iptables, which runs iptables for each rule. The library has no deadline and can't
-// be stopped. If a run takes longer than patience, xtables stops waiting for it, and starts the next run only when it
-// has ended. To list rules, xtables runs iptables itself, with a time limit.
+// be stopped. If a run takes longer than patience, xtables abandons it, and starts the next run only when it has
+// ended. To list rules, xtables runs iptables itself, with a time limit.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
 	library *iptables.IPTables // made at the first change
-	running chan error         // receives the end of a run that was left alone
+	running chan error         // receives the result of an abandoned run
 }
 
 func (x *xtables) list(ctx context.Context, idle bool) (table listing, err error) {

@@ -110,7 +110,7 @@ func (f *family) run(ctx context.Context, commands []command) (failed command, e
 	for _, c := range commands {
 		switch err := f.tables.run(ctx, c); {
 		case err != nil && ctx.Err() != nil && c.option == newChain:
-			// The run that was left alone may still make the chain.
+			// The abandoned run may still make the chain.
 			_ = f.tables.run(context.WithoutCancel(ctx), command{option: removeChain, chain: c.chain})
 			return c, err
 		case err != nil && begun != "" && c.option != removeChain:
