@@ -37,7 +37,8 @@ func (t *Table) earlier(key Key) []netip.Addr {
 }
 
 // refusal returns the reason why an address is refused for a name, or "" if it is accepted. A name that is looked up
-// again may lead to this machine, or to a link-local address, only if it did so when the file was read.
+// again may lead to this machine, or to a link-local address, only if it did so before. When the file is read, it also
+// may if it has no earlier address.
 func (t *Table) refusal(key Key, a netip.Addr) string {
 	what := NoHost(a)
 	if last := t.lastOf(key); what == "" && t.follows(key) {

@@ -29,7 +29,7 @@ type Table struct {
 	// names are looked up again while the daemon runs, so if an answer contains the last address, that address
 	// stays in use
 	Again   bool
-	read    bool                // the file was read before
+	read    bool                // the names are looked up again, after the file was read
 	refused map[netip.Addr]bool // addresses to which a name that is looked up again may not lead
 	roles   map[Key]Role
 	hosts   map[Key]*HostLookup
@@ -176,7 +176,7 @@ func (t *Table) failed(key Key, why string) HostLookup {
 	return l
 }
 
-// lastOf returns the addresses of its family that a name has had, the latest first.
+// lastOf returns the addresses that a name has had in its family, the latest first.
 func (t *Table) lastOf(key Key) []netip.Addr {
 	if t.Last == nil {
 		return nil
