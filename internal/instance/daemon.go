@@ -1,7 +1,7 @@
 // Package instance identifies daemons: which daemon runs for a file, with which table and in which network namespace,
 // and which files it keeps in the run folder. It also finds the configuration file that a command line names. others.go
 // finds the other daemons that have a record in a run folder, strangers.go those that have none, such as the Perl
-// ldirectord. Handover is how long virtual services stay reserved for the next daemon after a handover.
+// ldirectord.
 package instance
 
 import (

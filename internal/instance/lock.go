@@ -30,7 +30,7 @@ type Lock struct {
 
 	mu        sync.Mutex // guards what follows
 	now       State      // the state to record
-	unwritten bool       // now could not be written, as on a full disk; Restore tries again
+	unwritten bool       // the field now could not be written, as on a full disk; Restore tries again
 	pidless   bool       // the same for the pid file
 }
 
@@ -57,7 +57,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	now := i.look()
-	before := now.ours // the zero State if there is no record
+	before := now.ours // zero if there is no record
 	if now.alive && before.Pid != os.Getpid() {
 		if before.Phase == Running && !isKilled(before.Pid) {
 			return nil, ErrRunning

@@ -101,7 +101,7 @@ var starting = []string{"start", "standby", "restart", "try-restart"}
 func starts(word string) bool { return slices.Contains(starting, word) }
 
 // isOurs reports whether a command line belongs to a daemon of this program. The program may be called ldirectord, or
-// what it is called in this process.
+// have the name that it has in this process.
 func isOurs(argv []string) bool {
 	program := filepath.Base(argv[0])
 	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) &&
