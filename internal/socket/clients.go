@@ -153,8 +153,8 @@ type clients struct {
 }
 
 // follow notes the new state of a connection. For a new connection, the server calls follow before it accepts the next
-// one. When too many clients connect from the network, follow delays the next connection by crowdPause, so each client
-// has at least MaxClients times crowdPause to send its request before it is disconnected.
+// one. When too many clients connect from the network, follow delays the next connection by crowdPause. If all clients
+// are silent, each thus has MaxClients times crowdPause to send its request before it is disconnected.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
