@@ -85,7 +85,7 @@ func (l *loop) send(f *flight) (done bool) {
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
 		l.finish(f, checker.Failed(wire.StageFault("sending the request", err)))
 		return true
-	case err != nil: // the result of the connection
+	case err != nil: // the connection failed
 		l.unconnected(f, err)
 		return true
 	}

@@ -1,5 +1,5 @@
 // Package schedule runs the checks, each at its interval. A pool knows when each check is due. A loop over all sockets
-// makes light checks without a goroutine for each.
+// runs light checks without a goroutine for each.
 package schedule
 
 import (
@@ -50,7 +50,7 @@ const (
 	perProgram = 3
 )
 
-// Task is one check, and how often it is made. It does not keep its Spec, which is larger than all other data of a
+// Task is one check and its interval. It does not keep its Spec, which is larger than all other data of a
 // server.
 type Task struct {
 	Every   time.Duration
@@ -92,7 +92,7 @@ const (
 type Update struct {
 	Task   *Task
 	Result checker.Result
-	Began  time.Time        // the check
+	Began  time.Time        // when the check began
 	Tape   *transcript.Tape // the conversation; nil: not recorded
 	// a failure while the process or the machine was suspended: it is ignored, and the check is repeated
 	Stalled bool
@@ -104,9 +104,9 @@ type Update struct {
 	Unwatched bool
 }
 
-// Pool makes checks on time. It makes each task's check at its own interval, and never twice at the same time. A task
-// has a goroutine only while its check runs. A light check (such as connect, plain HTTP or ping) usually has none,
-// because the goroutine of Run runs it. A Pool is safe for use by several goroutines.
+// Pool runs checks on time. It runs each task's check at its own interval, and never twice at the same time. A task has
+// a goroutine only while its check runs. A light check (such as connect, plain HTTP or ping) usually has none, because
+// the goroutine of Run runs it. A Pool is safe for use by several goroutines.
 type Pool struct {
 	Watches Watches       // of the addresses of tasks
 	wake    chan struct{} // the schedule changed
@@ -225,9 +225,9 @@ func (p *Pool) drop(t, heir *Task) {
 	}
 }
 
-// Hurry makes extra checks of a task until it is called with 0. An extra check begins the given time after the end of
+// Hurry causes extra checks of a task until it is called with 0. An extra check begins the given time after the end of
 // the previous check, unless the scheduled check is due earlier. All tasks together get at most 500 extra checks a
-// second. A check that has to wait for its turn is made later, at the latest when the task is due by its schedule.
+// second. A check that has to wait for its turn begins later, at the latest when the task is due by its schedule.
 func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -291,8 +291,8 @@ func (p *Pool) grants(t *Task, now moment) bool {
 	return t.due <= now
 }
 
-// Tape makes the pool record the conversation of a task's next check in the check's Update. The check is made at its
-// usual time, but not by the loop.
+// Tape makes the pool record the conversation of a task's next check in the check's Update. The check runs at its
+// usual time, but not in the loop.
 func (p *Pool) Tape(t *Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -331,7 +331,7 @@ func (p *Pool) Overdue() time.Duration {
 	return late
 }
 
-// Run makes checks until ctx is done. It then cancels running checks and waits for them, because their programs must
+// Run runs checks until ctx is done. It then cancels running checks and waits for them, because their programs must
 // not outlive the process. It gives up on checks that do not end within endTimeout.
 func (p *Pool) Run(ctx context.Context) {
 	p.ctx = ctx
@@ -436,7 +436,7 @@ func (p *Pool) round() (light []*Task, next moment) {
 	return light, p.planned
 }
 
-// run makes a check.
+// run runs a check that needs a goroutine.
 func (p *Pool) run(u Update) {
 	made := p.ctx
 	if u.Tape != nil {

@@ -60,7 +60,7 @@ type watching struct {
 	began moment
 	pause time.Duration // the maximum pause before this connection
 	short int           // how many connections in a row ended too soon
-	sent  int           // how many bytes came
+	sent  int           // how many bytes the server has sent
 	slot                // of the next connection, in dials
 }
 
