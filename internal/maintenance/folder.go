@@ -128,7 +128,7 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 }
 
 // read reads the folder. If a file may be named after a host, resolve is called to look up the host names of the
-// servers. If ctx is done, read returns the reading before.
+// servers. If ctx is done, read returns before, the previous reading.
 func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
 	var files map[string]bool
 	var err error
@@ -162,7 +162,7 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 // end. If it may become readable again, its server is in Unread.
 func (r *Reading) addNotes(dir string) {
 	now := time.Now()
-	for _, s := range slices.SortedFunc(maps.Keys(r.Out), netip.AddrPort.Compare) { // one error is reported once
+	for _, s := range slices.SortedFunc(maps.Keys(r.Out), netip.AddrPort.Compare) { // in a fixed order, so that Err stays the same
 		n, err := readNote(filepath.Join(dir, r.Out[s]))
 		if runfile.MayPass(err) {
 			r.Unread[s] = true
