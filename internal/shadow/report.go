@@ -19,7 +19,7 @@ type Report struct {
 	Unread   int       `json:"unread"`   // readings that failed
 	// requests that would have changed the live table; always 0, because a Reader can't make any
 	Writes   int `json:"writes"`
-	Virtuals int `json:"virtuals"` // virtual services of the file that were in both tables at any reading
+	Virtuals int `json:"virtuals"` // virtual services of the file that were in both tables at some reading
 	Servers  int `json:"servers"`  // their servers in the file
 	// virtual services that are in the file but not in the live table, and so are not compared now
 	Absent      []string      `json:"absent,omitempty"`

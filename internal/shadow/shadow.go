@@ -1,4 +1,4 @@
-// Package shadow compares what this program would do with what another running daemon does. It makes the same checks,
+// Package shadow compares what this program would do with what another running daemon does. It runs the same checks,
 // and a director like that of our daemon maintains a table in memory, which is compared with the live one. Nothing is
 // written to the live table.
 package shadow
@@ -51,7 +51,7 @@ type shadow struct {
 	report   Report
 	open     map[place]*Difference
 	fallback map[place]bool
-	compared map[lvs.Key]bool // the virtual services that were in the live table at any reading
+	compared map[lvs.Key]bool // the virtual services that were in the live table at some reading
 	unmade   time.Duration    // how long the followed checks may take in the live daemon
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
