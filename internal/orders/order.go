@@ -176,7 +176,7 @@ func (all All) Waiting() All { return all.without(func(o Order) bool { return !o
 // Guarded returns a copy without the orders to obey.
 func (all All) Guarded() All { return all.without(func(o Order) bool { return o.Kind == Obey }) }
 
-// Apart returns the time since or, if a waiting order was given then, the next second at which none was. This time
+// Apart returns since or, if a waiting order was given at that time, the next second at which none was. This time
 // identifies the orders of one command, which begin together.
 func (all All) Apart(since time.Time) time.Time {
 	taken := map[time.Time]bool{}
