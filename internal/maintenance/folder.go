@@ -162,7 +162,8 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 // end. If it may become readable again, its server is in Unread.
 func (r *Reading) addNotes(dir string) {
 	now := time.Now()
-	for _, s := range slices.SortedFunc(maps.Keys(r.Out), netip.AddrPort.Compare) { // in a fixed order, so that Err stays the same
+	// in a fixed order, so that Err stays the same
+	for _, s := range slices.SortedFunc(maps.Keys(r.Out), netip.AddrPort.Compare) {
 		n, err := readNote(filepath.Join(dir, r.Out[s]))
 		if runfile.MayPass(err) {
 			r.Unread[s] = true
