@@ -238,9 +238,9 @@ func (a adviser) ports() {
 		by = "the checks ask " + Enumerate(asked)
 	}
 	a.warn(suspicious, at,
-		"%s alone, so a server whose %s does not answer stays in service; alsocheck checks one more port, "+
-			"checkport chooses the port that decides for all, checktype=external runs a check of your "+
-			"own", by,
+		"%s alone, so a server whose port %s does not answer stays in service; alsocheck checks one more "+
+			"port, checkport chooses the port that decides for all, checktype=external runs a check of "+
+			"your own", by,
 		strings.Join(unasked, " or "))
 }
 

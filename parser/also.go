@@ -146,8 +146,8 @@ func (a adviser) furtherChecks(hostName string) {
 	}
 }
 
-// needsPort refuses a check without a port under a firewall mark, or where real servers have none either. It may only
-// warn if these servers are in a list, see severityOf.
+// needsPort refuses a check without a port under a firewall mark, or where real servers have none either. If these
+// servers are in a list, it may only add a warning, see severityOf.
 func (a adviser) needsPort(c *AlsoCheck) {
 	severity, lacks := Error, a.Mark > 0
 	if !lacks {

@@ -44,7 +44,7 @@ func Enumerate(list []string) string {
 }
 
 // unused warns of directives that no check of the section uses. It does not warn if checktype is on or off, because
-// servers may be checked again later. It also does not warn if the service was refused, because another service was
+// checktype may be changed back later. It also does not warn if the service was refused, because another service was
 // meant.
 func (a adviser) unused() {
 	refused := a.has("service") && a.s.v.Service == ""

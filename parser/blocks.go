@@ -119,7 +119,7 @@ func (r *reader) takeDefaults() {
 	for _, b := range r.inOrder {
 		if b.next = r.usedBy(b.section); b.next != nil && b.next.v.Use != "" {
 			r.in(b.section, inLines).error(badValue, b.v.At["use"],
-				"the block %q itself uses a block; a block may use only one that uses none", b.v.Use)
+				"the block %q itself uses a block; a block may use only a block without use", b.v.Use)
 			b.next = nil
 		}
 	}

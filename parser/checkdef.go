@@ -19,7 +19,7 @@ var opensCheck = regexp.MustCompile(`(?m)^\x{feff}?[ \t]*checkdef[ \t]*=[ \t]*"?
 // nameChecks records the names of all checkdefs in advance, because a checkdef may be below the sections that use it.
 func (r *reader) nameChecks(text string) {
 	r.globals.checks = map[string]bool{}
-	if !strings.Contains(text, "checkdef") { // this is faster
+	if !strings.Contains(text, "checkdef") { // as in most files; this is faster
 		return
 	}
 	for _, m := range opensCheck.FindAllStringSubmatch(text, -1) {
@@ -100,7 +100,7 @@ func (r *reader) takeFurtherChecks(s *section) {
 func (a adviser) define(check *Virtual, s *section) {
 	var own Virtual
 	inherit(a.global, &own, &s.v)
-	own.Key, own.CheckPort = check.Key, check.CheckPort // the port of the alsocheck line counts first
+	own.Key, own.CheckPort = check.Key, check.CheckPort // the port of the alsocheck line takes precedence
 	adviser{a.finder, &own, s, a.global}.conflicts()
 	for _, d := range directives {
 		to, ok := d.field(check)

@@ -130,7 +130,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) {
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {
 			fix = "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
-		if !v.opts.Strict && v.lacksOnlyFolder(path) { // otherwise the path is mistyped
+		if !v.opts.Strict && v.lacksOnlyFolder(path) { // otherwise the path is probably mistyped
 			v.warn(kind, "%s; %s%s", what, instead, fix)
 			return
 		}

@@ -68,7 +68,7 @@ type Settings struct {
 	OnChange        string  `cf:"onchange,extension"`         // a command line to run at each change
 	// the device on which the address is announced; "" for none
 	Announce string `cf:"announce,extension"`
-	// the device of the address while another director should announce it; "" for none
+	// the device on which the address is announced as a last resort; "" for none
 	LastResort string `cf:"lastresort,extension"`
 	Mail
 
@@ -124,7 +124,8 @@ type Global struct {
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
 	// how long the services of a withdrawn address still serve; up to 10 s
 	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
-	// "broken": while this machine can't forward packets, addresses are announced as lastresort directs; or "no"
+	// "broken": while this machine can't forward packets, addresses move to the device of lastresort, or are
+	// withdrawn without one; or "no"
 	WithdrawOn string         `cf:"withdrawon=no,extension"`
 	Listen     netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
 	// full, or small to omit most series of each real server

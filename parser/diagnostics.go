@@ -86,7 +86,7 @@ type Diagnostic struct {
 	shape  string // the text without numbers and addresses; "" if it is not known
 
 	part      string // of a finding about a value: the wrong part; "" for the whole value
-	tolerated bool   // … only the Perl ldirectord refuses it
+	tolerated bool   // of a finding about a value: only the Perl ldirectord refuses it
 
 	unlisted int // of too-many: how many findings are dropped
 }

@@ -35,14 +35,14 @@ func (r *resolver) config() *Config {
 	r.marked, r.reals = 0, 0
 	c.Parts, c.Secrets = r.parts, r.globals.secrets
 	seen := make(map[string]Position, len(r.sections)) // their headers
-	all := make([]Virtual, len(r.sections))            // at once: one by one they would take more memory
+	all := make([]Virtual, len(r.sections))            // allocated together, which takes less memory
 	for i, s := range r.sections {
 		v := &all[i]
 		r.virtual(v, s, &c.Global)
 		c.Virtuals[i] = v
 		switch first, again := seen[v.ID]; {
 		case !v.hasHeader():
-		case again: // at the line where the Perl ldirectord notices
+		case again: // reported at the line where the Perl ldirectord notices it
 			r.in(s, wholeSection).add(Diagnostic{
 				Severity: Error, Kind: duplicateVirtual,
 				Pos: Position{s.line.file, int32(s.end), 1}, cause: s.v.At["virtual"],

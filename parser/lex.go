@@ -16,7 +16,7 @@ type line struct {
 	value  int      // offset of the value
 }
 
-// sectionIndent is the minimum indentation of lines in a section, as in the Perl ldirectord.
+// sectionIndent is the indentation that the Perl ldirectord requires of lines in a section.
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {

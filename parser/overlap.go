@@ -20,7 +20,7 @@ func (r *resolver) overlaps(c *Config) {
 			lines = append(lines, markedLine{s, &c.Virtuals[i].Marking[j]})
 		}
 	}
-	// a network before the networks in it
+	// so that a network comes before the networks that it contains
 	slices.SortStableFunc(lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() })
 	m := markedPackets{byPackets: map[packets][]markedPorts{}}
 	for _, line := range lines {

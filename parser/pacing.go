@@ -112,7 +112,7 @@ func (a adviser) steps(bySlowStart bool) {
 	if i >= 0 && len(moved) > 1 {
 		a.warn(suspicious, moved[i].At,
 			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
-				"one for each percent, and multiply the other weights of the section by 100 as well")
+				"a step for each percent, and multiply the other weights of the section by 100 as well")
 	}
 }
 

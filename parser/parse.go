@@ -80,7 +80,7 @@ type reader struct {
 	resolver
 	from    string   // the file or part of the current line
 	inPart  bool     // that is a part
-	current *section // the last section; unlike in Perl, no blank line or global directive ends it
+	current *section // the last section; unlike in the Perl ldirectord, no blank line or global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
 	// the blank or global line at which the Perl ldirectord ended the section; 0 if there is none, or if the
 	// section continued after it
@@ -119,7 +119,7 @@ func (r *reader) readAll(text string) {
 		if at := strings.IndexByte(strings.TrimRight(line, "\r"), '\r'); isOnly && at >= 0 {
 			r.on(order).error(unknownDirective, l.at(at),
 				"the lines end in CR alone; they must end in LF alone")
-			continue // as one line, most of the file would be lost
+			continue // most of the file would be read as one line
 		}
 		r.line(l)
 	}

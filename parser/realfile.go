@@ -43,7 +43,7 @@ type ListUse struct {
 	Name      resolve.Key  // the name in a realnames line; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
 	Families  [2]bool      // the families of these services: IPv4, IPv6
-	NeedsPort bool         // a realfile line names it under a firewall mark: neither has a port
+	NeedsPort bool         // a realfile line names it under a firewall mark, so neither gives a port
 }
 
 // RealLists returns the lists that the realfile and realnames lines of a file use, by path or name. emptyOK reports
@@ -332,7 +332,7 @@ func (l ListedReal) Check() error {
 	if len(hosts) != 1 || !isEndpointHost(hosts[0]) {
 		return fmt.Errorf("%q is not a server; it must be ADDRESS, NAME, ADDRESS:PORT or NAME:PORT", l.Target)
 	}
-	if looksLikeIPv6(hosts[0]) { // its end may be a port
+	if looksLikeIPv6(hosts[0]) { // the last group may be meant as a port
 		return fmt.Errorf("%s cannot be a server: %s", l.Target, bracketsMissing)
 	}
 	if _, ok := natural(port, 1, maxPort); port != "" && !ok {

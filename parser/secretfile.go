@@ -23,7 +23,7 @@ func readSecretFile(v *value) string {
 	if v.problem != nil {
 		return path
 	}
-	secret := hidden // it is not known here
+	secret := hidden // used if the file is not read
 	if v.opts.ReadSecret != nil {
 		known, warning, err := v.opts.ReadSecret(path)
 		if err != nil {
