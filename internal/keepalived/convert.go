@@ -100,7 +100,7 @@ func (c *converter) comment(text string) {
 }
 
 // unknown adds comments about a block and its inner blocks: for each word that is not converted, and for each line of
-// which only the first value is.
+// which only the first value is converted.
 func (c *converter) unknown(block []*statement) {
 	for _, s := range block {
 		if !slices.Contains(converted, s.name()) {
@@ -279,8 +279,8 @@ func (r server) inhibits() bool {
 }
 
 // whole returns the lines that apply to all servers together: quiescent and minservers. keepalived's quorum counts
-// weights, minservers counts servers, so a quorum is converted only if every weight is 1. With a sorry_server it is not
-// converted, because a fallback serves only when no server is up.
+// weights, but minservers counts servers, so a quorum is converted only if every weight is 1. With a sorry_server it is
+// not converted, because a fallback serves only when no server is up.
 func (c *converter) whole(own *scope, servers []server) (all lines) {
 	quiescent := servers[0].inhibits()
 	if quiescent {
