@@ -240,7 +240,7 @@ func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
 }
 
 // line returns the check that the section's line with this number configures for an entry. Number 0 is the section's
-// own check. It adds the check to the entry, unless the entry already has an equal one.
+// own check. line adds the check to the entry, unless the entry already has an equal one.
 func (b *builder) line(s *Service, e *Entry, number int) (l *Line, err error) {
 	l = &e.First
 	if number > 0 {
