@@ -15,7 +15,7 @@ type Policy struct {
 	Quiescent bool     `cf:"quiescent=no"`
 	OnFail    OnFail   `cf:"onfail,extension"`          // what happens to a server that checks take out
 	Repair    bool     `cf:"repair=no,extension"`       // changes made by hand are undone at once
-	Comeback  Comeback `cf:"comeback=checks,extension"` // who lets back in a server that checks took out
+	Comeback  Comeback `cf:"comeback=checks,extension"` // who brings back a server that checks took out
 	// how long the weight of a returning server rises; 0 if it does not
 	SlowStart time.Duration `cf:"slowstart=0,extension"`
 	Pace      Pace          `cf:"pace,extension"`     // how fast servers return; zero: at once
