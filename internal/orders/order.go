@@ -48,7 +48,7 @@ type Order struct {
 	From   time.Time `json:"from,omitzero"`  // it waits until this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
-	// The time since boot when a limited order ends, see End. While the order waits, it only marks the order as
+	// The time since boot when a limited order ends, see End. While the order waits, Ends only marks it as
 	// limited. Boot identifies that boot, in case the file outlives it.
 	Ends time.Duration `json:"boot_end,omitempty"`
 	Boot string        `json:"boot,omitempty"`
@@ -117,7 +117,7 @@ func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 const clockSet = 2 * time.Second
 
 // End returns the time, by the wall clock as it is set now, at which the order ends; zero if it never does. An order in
-// force that was limited by a duration still lasts that long after the clock is set. All other orders end at Until.
+// force that was limited by a duration lasts that long even if the clock is set. All other orders end at Until.
 func (o Order) End() time.Time {
 	left := o.Ends - runfile.SinceBoot() // read first, so that a pause here ends no order early
 	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && !o.Waits() && by.Abs() > clockSet {

@@ -28,7 +28,7 @@ type Request struct {
 	Order
 }
 
-const maxWhy = 200 // bytes of a reason to keep
+const maxWhy = 200 // bytes of a reason that are kept
 
 // kinds are the orders that take no number.
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
