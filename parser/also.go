@@ -117,7 +117,7 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 		request = unquote(text)
 	}
 	if receive != "" && !settings.ServiceOf(c.Type).Takes("receive") {
-		v.wrong("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
+		v.wrong("%s does not compare an answer; \"RECEIVE\" is only for %s", c.Type,
 			servicesThatTake("receive")).part = `"` + receive + `"`
 	}
 	c.Request, c.Receive = withSlash(request), receive

@@ -120,7 +120,7 @@ func (r *reader) heading(text string, last int) bool {
 func (r *reader) notInPart(l line, d *Directive) {
 	text := l.name + " is in a part, which has only sections; it belongs in " + r.file
 	if d.Section() {
-		text += ", or is indented below a virtual"
+		text += ", or indented below a virtual"
 	}
 	r.on(l.order).error(unknownDirective, l.begin, "%s", text)
 }

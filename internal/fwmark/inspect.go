@@ -88,7 +88,7 @@ func (s Setting) String() string {
 	case s.Restores:
 		does = "restores the marks of connections"
 	case s.Mark&s.Mask == 0 && !s.Unclear:
-		does = "takes marks off"
+		does = "clears marks"
 	case s.Mask != wholeMark:
 		does = "sets some bits of marks"
 	}

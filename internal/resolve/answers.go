@@ -70,7 +70,8 @@ func (t *Table) near(a netip.Addr) string {
 	return ""
 }
 
-// NoHost describes an address that the kernel's table refuses as a server's. It returns "" for other addresses.
+// NoHost describes an address that the kernel's table refuses as the address of a server. It returns "" for other
+// addresses.
 func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():

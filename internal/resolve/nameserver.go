@@ -26,7 +26,7 @@ func DialServer(ctx context.Context, network, address string) (net.Conn, error) 
 	defer cancel()
 	end, _ := ctx.Deadline()
 	conn, err := dial(ctx, network, address)
-	if err == nil { // not now: package net would replace it by a later deadline
+	if err == nil { // not now: package net would replace it with a later deadline
 		time.AfterFunc(time.Until(end), func() { _ = conn.SetDeadline(end) })
 	}
 	return conn, err
