@@ -23,7 +23,7 @@ type List struct {
 	Servers []ListedReal
 	Trouble string // why the list can't be used, and what is in force instead; "" if it is used
 	Shrunk  bool   // the trouble: it has fewer than half as many servers as before, or none of a family any more
-	Missing bool   // the trouble: there has never been a good list, not even an empty one
+	Missing bool   // the trouble: no good list is known, not even an empty one
 }
 
 // ListedReal is a server in a list.
