@@ -31,7 +31,7 @@ type Config struct {
 	Secrets map[string][sha256.Size]byte
 	Unsound []*Virtual // sections with an error, as far as they were read, for further diagnostics
 
-	hidesSecrets bool            // in its JSON
+	hidesSecrets bool            // its JSON leaves secrets out
 	blocks       map[int]blockID // the block of each line that is in one, by line number
 }
 
@@ -148,7 +148,7 @@ type GlobalFallback struct {
 type Virtual struct {
 	Settings
 	lvs.Key
-	ID   string // of the Key
+	ID   string // the ID of the Key
 	Part string // the path of the part that it is in; "" for the file itself
 	// the block of defaults whose lines it uses; "" for none
 	Use string `cf:"use,extension"`

@@ -58,7 +58,7 @@ const (
 	repeated    = "repeated"     // a directive or server given twice
 	noEffect    = "no-effect"    // accepted, but without effect
 	suspicious  = "suspicious"   // accepted, but probably a mistake
-	missingDir  = "missing-dir"  // maintenancedir
+	missingDir  = "missing-dir"  // maintenancedir does not exist
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
 	slowRemoval = "slow-removal" // how long paceout keeps a failed server in service

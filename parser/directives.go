@@ -260,7 +260,7 @@ func index() (list []*Directive, byName map[string]*Directive, names []string) {
 // removed maps directives of old releases to their replacements.
 var removed = map[string]struct {
 	instead string
-	section bool // refused as removed in a section too; otherwise unknown there
+	section bool // in a section, too, it is refused as removed; otherwise as unknown
 }{
 	"timeout":        {instead: "checktimeout and negotiatetimeout"},
 	"connecttimeout": {instead: "negotiatetimeout", section: true},

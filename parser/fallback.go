@@ -79,7 +79,7 @@ func (r *resolver) fallbacks(a adviser) {
 		a.refuse("alsofallback", incomplete, "alsofallback is given without fallback; give both or neither")
 		return
 	}
-	lines := []*realLine{firstLine} // of AllFallbacks
+	lines := []*realLine{firstLine} // the lines of AllFallbacks
 	u := r.namesOf(a.s, a.s.line, fallbackNames)
 	for _, line := range a.s.moreFallbacks {
 		f := r.fallbackOf(a.s, line, a.Virtual) // it also notes the name
