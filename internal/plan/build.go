@@ -204,7 +204,7 @@ func (b *builder) examine(s *Service, e *Entry) {
 
 // question is what a check sends to a server.
 type question struct {
-	number           uint8 // the check's
+	number           uint8 // the number of the check
 	request, receive string
 	steps            checker.List[settings.Step]
 }

@@ -17,7 +17,7 @@ type Plan struct {
 	Ways     []checker.Through      // the paths of the checks through virtual addresses
 	Services []*Service             // in the order of the file
 	Tasks    []*schedule.Task       // every check once, in the order of Services
-	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
+	jobs     map[job]*schedule.Task // Tasks by job; nil once the plan is in force
 }
 
 // Keys returns the keys of the virtual services of the plan.

@@ -32,7 +32,7 @@ type Entry struct {
 // Line is a check of an entry, as one of the section's lines configures it.
 type Line struct {
 	Task   *schedule.Task // nil with checktype=off
-	Next   *Line          // of the entry
+	Next   *Line          // the next check of the entry
 	Number uint8          // the index of its configuration in parser.Virtual.Checks
 }
 

@@ -10,8 +10,8 @@ import (
 // Virtuals finds the port at which a virtual service of a plan reaches a server. It stores no servers, because the plan
 // has them.
 type Virtuals struct {
-	byAddr map[netip.AddrPort]*Service // of TCP
-	marked []*Service                  // those with lines of mark
+	byAddr map[netip.AddrPort]*Service // the TCP services by address
+	marked []*Service                  // the services with mark lines
 }
 
 // Virtuals returns the virtual services that TCP connections can go to.
