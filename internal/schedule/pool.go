@@ -128,10 +128,10 @@ type Pool struct {
 	heirs    map[*Task]*Task       // of tasks that were replaced while their check ran, see Set
 	every    map[time.Duration]int // the number of tasks with each interval
 	pending  []Update
-	taken    []Update      // used again
+	taken    []Update      // the last result of Take, whose memory is used again
 	reported moment        // when results was last signalled
 	quiet    time.Duration // how late a success after a success may be reported
-	spread   float64       // the place of the next new task in its interval
+	spread   float64       // the place of the last new task in its interval
 	company  map[companyKey]company
 	free     moment        // when the next extra check may begin
 	planned  moment        // when the pool will wake, as the last round planned it; zero before the first
