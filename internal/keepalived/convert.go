@@ -63,8 +63,8 @@ type converter struct {
 	missing int
 	notes   []string                // the comments about the current section
 	groups  map[string][]*statement // of virtual servers
-	idle    lvs.Timeouts            // of connections
-	blocks  int                     // how many were written
+	idle    lvs.Timeouts            // the timeouts of idle connections
+	blocks  int                     // how many checkdef blocks were written
 	effort  int                     // how much the parser has read
 	written map[string]bool         // headers of sections, and comments
 }

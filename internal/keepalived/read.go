@@ -173,11 +173,11 @@ func (r *reader) include(pattern word) error {
 
 // add adds the words of a line to the open block.
 func (r *reader) add(words []word) error {
-	var current *statement // that of this line
+	var current *statement // the statement of this line
 	for _, w := range words {
 		block := r.blocks[len(r.blocks)-1]
 		if w.brace && current == nil && len(block.block) > 0 {
-			current = block.block[len(block.block)-1] // that of the line before
+			current = block.block[len(block.block)-1] // the statement of the line before
 		}
 		switch {
 		case !w.brace && current == nil:
