@@ -157,7 +157,7 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	_ = f.SetReadDeadline(time.Now().Add(ReadTimeout)) // for a file without end, such as /proc/kmsg
+	_ = f.SetReadDeadline(time.Now().Add(ReadTimeout)) // a file such as /proc/kmsg never ends
 	return f, nil
 }
 
