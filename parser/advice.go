@@ -189,7 +189,7 @@ func (r *resolver) idle(c *Config) {
 			}
 		}
 		if isOwn && last == d.name+onlyWithAnnounce {
-			last = d.name + " has an effect only where a section with announce has none of its own"
+			last = d.name + " has an effect only in a section with announce that does not set it itself"
 		}
 		if last != "" {
 			r.useless(d.name, last)

@@ -39,7 +39,7 @@ func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	case host.Reason != "":
 		p = refuse(kind, "the address %q cannot be used: %s", text, host.Reason)
 	case what != "" && kind != badVirtualAddress:
-		p = refuse(kind, "the address %q cannot be a server's: it is %s", text, what)
+		p = refuse(kind, "the address %q cannot be that of a server: it is %s", text, what)
 	case host.Failure != "":
 		u.warnOf(l, text, "can't be looked up; its last address "+host.Value.String()+" stays in use",
 			host.Failure)
