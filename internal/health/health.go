@@ -34,7 +34,7 @@ type Rule struct {
 type Health struct {
 	State  State
 	of     uint8  // how many results are in window
-	Streak int32  // results against State: those in a row, or with a window all in it
+	Streak int32  // results against State: in a row or, with a window, anywhere in it
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
 

@@ -27,7 +27,7 @@ const (
 func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready"}[a] }
 
 // Words holds what a server has reported in all its answers. Each word lasts until the server reports another of the
-// same kind; the percentage also ends after Silences checks without an answer.
+// same kind; the percentage also ends after Silences checks in a row without an answer.
 type Words struct {
 	Admin Admin // not Ready
 	Less  uint8 // the percentage of its weight that the server can't bear
