@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// The address of virtual services with announce is on a device while they can be served here; a routing daemon then
+// An address with announce is on a device while its virtual services can be served here; a routing daemon then
 // announces it. This file decides on which device the address belongs, and how long its packets are still served after
 // it is withdrawn.
 
@@ -44,7 +44,7 @@ type Host struct {
 	Refused string // why the table does not have it
 	Servers int    // how many the file has
 	Marked  bool   // packets get its mark, if it needs one
-	Known   bool   // whether they get it is known
+	Known   bool   // it is known whether they do
 }
 
 // Addressing holds the conditions that affect the decisions about all addresses.
@@ -62,7 +62,7 @@ type Addressing struct {
 // describes the order that withdraws it, if any. Place returns the next time at which the decision may change by
 // itself; zero if there is none. A withdrawn address first moves to the device of lastresort, if it has one, and is
 // then taken off every device. This machine accepts packets to the address as long as one of the virtual services has a
-// server in service and, until the address is withdrawn, as long as checks go through it.
+// server in service or, until the address is withdrawn, checks go through it.
 func (a *Address) Place(hosts []Host, order string, all Addressing, now time.Time) (again time.Time) {
 	device, why, serves := a.belongs(hosts, all.Broken)
 	want := lvs.Wanted{Addr: a.Want.Addr, Device: device, Local: serves, Undecided: !a.Decided || !a.Known,
@@ -211,7 +211,7 @@ func (a *Address) Lingers(busy bool, all Addressing, now time.Time) bool {
 
 // Found notes where an address is, and reports whether it has moved. The first place where it is found does not count
 // as a move. If it is first found on no device and without a local route, no packets arrive for it, so it need not be
-// served after a withdrawal. The time for which a withdrawn address is served begins when it leaves the device of
+// served after a withdrawal. The time for which a withdrawn address is served begins again when it leaves the device of
 // announce.
 func (a *Address) Found(at string, local bool, now time.Time) (moved bool) {
 	was, known := a.At, a.Known

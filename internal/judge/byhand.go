@@ -53,8 +53,8 @@ func byHand(p *proposal) {
 }
 
 // AsInFile returns a destination with the settings that the file has for its address, and with its own weight. If a
-// real server and a fallback server have that address, the settings are those of the one that serves. A server whose
-// change to gate has to wait for the end of its connections is returned unchanged.
+// real server and a fallback server have that address, the settings are those of the one that serves. The destination
+// of a server that has yet to change to gate is returned unchanged.
 func (c *Case) AsInFile(d lvs.Dest) lvs.Dest {
 	weight, s, fallback := d.Weight, c.At(d.Addr), c.FallbackAt(d.Addr)
 	switch {

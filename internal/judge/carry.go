@@ -8,9 +8,9 @@ import (
 // Carry copies the state that survives a reload. If only lists or the addresses of names have changed, CarryTable and
 // CarryOrders copy more. Otherwise changes by hand end, and the contents of the table are read again. Orders and
 // maintenance files are not copied, because they are applied again after the reload. placed means that the table had
-// the virtual service before, so a destination that is not among the found ones belongs to no server without an
-// address. The function old returns a server, given by its index, as it was before the reload; nil for a new server.
-// The function check does the same for a check. The indexes of fallback servers follow those of all other servers.
+// the virtual service before the reload, so no destinations are added to the found ones. The function old returns a
+// server, given by its index, as it was before the reload; nil for a new server. The function check does the same for a
+// check. The indexes of fallback servers follow those of all other servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func(i, k int) *Check) {
 	c.Lasting, c.Last, c.Backed = was.Lasting, was.LastKnown(), was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
@@ -27,7 +27,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func
 				s.Kept = s.Entered && was.Serves(before)
 			}
 		}
-		decides := false // a check that before only weighed now decides
+		decides := false // a check that only changed the weight before now decides about the server
 		for k, now := range s.Checks() {
 			if before := check(i, k); before != nil {
 				decides = decides || before.Part > 0 && now.Part == 0

@@ -107,7 +107,7 @@ func (c *Case) Available() (up, known bool) {
 			if !s.Backup || c.Backed {
 				return true, true
 			}
-			up = true // once it is known that it is needed
+			up = true // a backup server that rests counts while no server is unknown
 		case health.Unknown:
 			known = false
 		}

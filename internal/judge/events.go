@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// The events of a case. Each method notes a fact. If one takes a server out of service, only a decision puts the server
-// back.
+// The events of a case. Each method notes a fact. An event may take a server out of service, but only a decision puts
+// it back.
 
 // Result notes a check's result for a server, and reports whether this changed the server's Health.
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {

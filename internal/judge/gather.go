@@ -3,13 +3,14 @@ package judge
 import "time"
 
 // With announce, after too few servers were up, those that are back enter the table together: once each server that
-// counts has passed, or has failed for good. Until then the address is withdrawn, or is on the last resort. With only
-// some of the servers, mh would send connections begun through other directors to the wrong ones. All servers are
-// checked at once, so the wait is about stillAway or, with servers that don't answer, up to two timeouts of a check
+// counts has passed, or has failed for good. Until then the address is withdrawn, or is on the device of lastresort.
+// With only some of the servers, mh would send connections begun through other directors to the wrong ones. All servers
+// are checked at once, so the wait is about stillAway or, with servers that don't answer, up to two timeouts of a check
 // longer.
 
-// stillAway is how long after the first server's return a check of another one must begin, at least, for its failure to
-// be final. When a link comes up again, the kernel may need a second or two to resolve the server's address.
+// stillAway delays final failures: another server's failed check is final only if it began at least this long after the
+// first server came back. When a link comes up again, the kernel may need a second or two to resolve a server's
+// address.
 const stillAway = 2 * time.Second
 
 // Gathers reports whether servers that are back wait for the others.
@@ -69,8 +70,8 @@ func (c *Check) Took(p Passage, back time.Time) {
 		return
 	}
 	if p != c.Passage { // a reload brings the last result again
-		// a pass at the server's own address, as after the loss of a private service, shows nothing: the next
-		// result may
+		// a pass at the server's own address, as after the loss of a private service, shows nothing about the
+		// path; if the result before it did, the next one may
 		c.Tells = p.tells() || p.OK && c.tells()
 	}
 	c.Passage = p

@@ -83,7 +83,7 @@ func leave(p *proposal) {
 // From an operator: an order to obey the checks ends when every server is up.
 var obeyRule = Rule{"obeyed", false, obeyed}
 
-// obeyed ends the order to obey the checks when there is no server left for a guard to hold.
+// obeyed ends the order to obey the checks when all servers have recovered.
 func obeyed(p *proposal) {
 	p.Obeys = p.Obeys && !p.Recovered()
 }

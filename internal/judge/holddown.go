@@ -77,7 +77,7 @@ func (p *proposal) count(s *Server) {
 	returned := s.Turn
 	if s.Noted, s.Turn = true, p.now; !p.now.Before(returned.Add(p.HoldDown.Most)) {
 		s.Falls, s.FellFirst = 1, p.now
-		if !s.Suspect { // its checks pass, so it would be back at once
+		if !s.Suspect { // a suspect waits even the first time: its checks pass, so it would be back at once
 			return
 		}
 	}

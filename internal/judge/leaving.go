@@ -32,16 +32,17 @@ func (c *Case) SendOff(l Departure, now time.Time) {
 	if !l.Until.IsZero() {
 		left = min(left, l.Until.Sub(now)) // draintime may have been longer, or the clock was set
 	}
-	if l.Until = now.Add(left); c.DrainTime == 0 { // setting the clock no longer changes it
+	// now has a monotonic reading, so setting the clock no longer changes l.Until
+	if l.Until = now.Add(left); c.DrainTime == 0 {
 		l.Until = time.Time{}
 	}
 	delete(c.ByHand, l.Addr)
 	c.Departing = slices.Insert(c.Departing, at, l)
 }
 
-// Looked notes whether a departing server has no connections left, and reports whether it has to be removed now. When
-// draintime is over, it has to be, whatever its weight. Before that, it must have weight 0 and no connections at two
-// looks in a row.
+// Looked notes whether a departing server has no connections left, and reports whether it has to be removed now. It has
+// to be once draintime is over, unless it still serves (see replaced), or once it has had weight 0 and no connections
+// at two looks in a row.
 func (s *State) Looked(l *Departure, idle bool, now time.Time) (goes bool) {
 	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle

@@ -12,7 +12,7 @@ import (
 
 // Marks is the state of a director's mark rules.
 type Marks struct {
-	Kept   bool           // something keeps mark rules; otherwise none are needed
+	Kept   bool           // the director sets mark rules; otherwise none are needed
 	Want   []lvs.MarkRule // of all virtual services that may be in the table
 	Busy   bool           // an order is due or in progress
 	Fails  bool           // the last order failed

@@ -80,12 +80,12 @@ func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }
 
-// From checks: a server without a result, or back and waiting for others, stays in or out of service.
+// From checks: a server that has no result, or is back and waits for others, stays in or out of service as it was.
 var unknownRule = Rule{"unknown", true, unknown}
 
 // unknown leaves a server without a result in or out of service, as the table has it. A new server gets no traffic
-// before its first success, and a current server stays until its first failure. It gets the weight that it should have
-// now. Servers that are back and wait for others are treated in the same way.
+// before its first success, and a current server stays until its first failure. A server that stays in service gets the
+// weight that it should have now. Servers that are back and wait for others are treated in the same way.
 func unknown(p *proposal) {
 	for s := range p.all() {
 		state := s.State()

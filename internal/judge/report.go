@@ -52,7 +52,8 @@ func (c *Case) Report(s *Server, check *Check, reported health.Report) (changed 
 	return check.Telling.Words != before
 }
 
-// From the server: a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it.
+// From the server: unless the guard holds it, a server that reports drain has weight 0, and one that reports maint is
+// out.
 var reportRule = Rule{"told", true, leftOut}
 
 // leftOut takes out servers that ask to be left out and are not held. A server that reports drain keeps its

@@ -28,7 +28,7 @@ func rerouted(p *proposal) {
 		delete(p.Places, now.Addr)
 		// otherwise a held server would return without a success
 		leaves := !left && wanted.Weight > 0 && !s.Held && p.serving(false)
-		// the one that leaves may have begun before
+		// one may have lost its weight earlier, and have no result since
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
 			wanted.Weight, s.Climbs = 0, time.Time{}

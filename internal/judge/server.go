@@ -27,7 +27,7 @@ func (s *Server) StateName() Name {
 		return Off
 	case s.Suspended():
 		return Maintenance
-	case s.IsDraining() && s.Health() != health.Down: // otherwise it is down, although it drains if it is held
+	case s.IsDraining() && s.Health() != health.Down: // a held server that fails is called down, even if it drains
 		return Draining
 	default:
 		return [...]Name{health.Unknown: Unknown, health.Up: Up, health.Down: Down}[s.Health()]
@@ -52,8 +52,8 @@ func (s *Server) Weight() uint32 {
 	return s.Dest.Weight
 }
 
-// works reports whether the server is checked, and has not failed or is held. Maintenance makes no difference: the
-// server serves again when it ends.
+// works reports whether the server is checked, and has not failed or is held. Maintenance makes no difference, because
+// the server serves again afterwards.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
 // isPending reports whether a check that decides about the server has never ended.

@@ -23,7 +23,7 @@ func (c *Section) Ramp(s *Server, now time.Time) Part {
 	return Part{uint64(max(age.Microseconds(), 1)), uint64(c.SlowStart.Microseconds())}
 }
 
-// From the file: the weight of a server that comes back climbs while others serve.
+// From the file: the weight of a server that enters service climbs while others serve.
 var slowstartRule = Rule{"slowstart", true, climb}
 
 var slowstartKind = Kind{Name: "slowstart", Share: func(v View) Part { return v.Ramp(v.One, v.Now) },
@@ -76,7 +76,7 @@ func climb(p *proposal) {
 			continue
 		}
 		s.Why = p.by
-		// the last whole second at which the weight is not more
+		// the last whole second at which the weight is still the same
 		over, each := p.SlowStart.Microseconds(), stride.Microseconds()
 		seconds, _ := Part{uint64(over), uint64(each) * uint64(s.Weight())}.of(weight)
 		p.askAgain(s.Climbs.Add(stride * time.Duration(seconds+1)))
@@ -94,7 +94,7 @@ func (p *proposal) isOut(s *Server) bool {
 	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
 }
 
-// isCold reports whether too few servers serve: those that are up with their full weight have less than half of the
+// isCold reports whether too few servers serve: those that serve with their full weight have less than half of the
 // section's weight. Once cold, a section stays so at least until every server has had a result. isCold also ends the
 // ramps of servers that are out, held or changed by hand. A new ramp starts at beat. This is the last whole second of
 // another ramp, so that both take their steps together, or now if there is no other ramp.
@@ -110,7 +110,7 @@ func (p *proposal) isCold() (cold bool, beat time.Time) {
 			s.Climbs = time.Time{}
 		}
 		if s.Backup {
-			continue // it enters with its full weight, for servers that are out
+			continue // it enters with its full weight, in place of servers that are out
 		}
 		awaited = awaited || s.isAwaited()
 		if s.MovedTo < 0 {

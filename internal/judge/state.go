@@ -156,7 +156,7 @@ type Strength struct {
 	Up     int // servers that count
 	Needed int // how many of them are enough: LOW, or HIGH once there were fewer than LOW
 	Enough bool
-	Known  bool // every server had its first result
+	Known  bool // every server has had its first result
 	Serves bool // a real server, a fallback server or a found destination is in service
 	Holds  bool // a held server is in service
 }

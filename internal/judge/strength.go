@@ -94,7 +94,7 @@ func (s *State) Own() (up, unknown int) {
 		switch {
 		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
 			s.isOutByHand(one.Dest.Addr):
-		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
+		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two count as one
 		case isOpen(one):
 			unknown++
 		case one.Health() == health.Up && !one.Held && one.Climbs.IsZero():

@@ -1,6 +1,6 @@
 package judge
 
-// From announce: with quiescent, the first servers are added once all have results, as their order counts.
+// From announce: with quiescent, the first servers are added once all have results, because their order matters.
 var togetherRule = Rule{"together", true, together}
 
 // together adds the first servers of an announced section with quiescent in one step. mh depends on the order of the

@@ -130,8 +130,8 @@ func (w *Writes) Answered(i int, o Outcome) (of int) {
 	return of
 }
 
-// spares reports whether an operation takes out no destination that a refused server should have replaced. If serves is
-// set, another server is up in the table and stays there.
+// spares reports whether an operation may follow after the table refused a server: it may unless it takes out a
+// destination that this server should have replaced. If serves is set, another server is up in the table and stays.
 func (w *Write) spares(op *lvs.Op, serves bool) bool {
 	addr := op.Dest.Addr
 	s := w.of.At(addr)
