@@ -76,7 +76,7 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 // see holds.
 func (a *announcer) withdrawFormer(planned map[netip.Addr]*announcement, now time.Time) {
 	for _, addr := range slices.SortedFunc(maps.Keys(a.before), netip.Addr.Compare) {
-		if devices := a.before[addr]; planned[addr] == nil && len(devices) > 0 { // more than a claim
+		if devices := a.before[addr]; planned[addr] == nil && len(devices) > 0 { // it was not only claimed
 			one := &announcement{since: now, Address: judge.Address{Device: slices.Max(devices), Left: now,
 				Want: lvs.Wanted{Addr: addr, Local: true}}}
 			a.list, a.leavers = append(a.list, one), append(a.leavers, one)

@@ -23,7 +23,7 @@ func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.D
 }
 
 // record ends the checks of servers that moved away and are no longer needed. It then passes on what the next daemon
-// has to know: the leaving servers, and those whose weights are changing. It is called before the table changes.
+// has to know of the leaving servers, and of those that movers records. It is called before the table changes.
 func (w *writer) record() {
 	if w.examiner.endMoved() || w.left {
 		w.left = false
@@ -56,9 +56,9 @@ func (w *writer) carryOut(changes []*change) {
 	}
 }
 
-// weightAt returns the weight of a destination in the table, and whether it is there, as last known: also as read
-// before the first write, and as noted before a write failed. judge.State.WeightAt answers only while the last write
-// has confirmed the contents (Known). A failed change may still have been carried out in part.
+// weightAt returns the weight of a destination, and whether the table has it, as last known. Unlike
+// judge.State.WeightAt, it also uses what was read before the first write, and what was known before a write failed. A
+// failed change may still have been carried out in part.
 func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	have := v.Have
 	if have == nil {

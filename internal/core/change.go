@@ -15,7 +15,7 @@ type Change struct {
 	Before, After State
 	Cause
 	Global *parser.Global // the configuration in force
-	Down   *bool          // whether mail reminds of the server; nil: it is not about that
+	Down   *bool          // whether mail reminds of the server from now on; nil: as before
 
 	user // the virtual service and the server that changed, if any
 	// Await is called by a receiver whose work has to end before the virtual service leaves the table. It returns a

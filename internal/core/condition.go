@@ -125,7 +125,7 @@ var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subj
 	if a.state != judge.Unknown {
 		return ""
 	}
-	return cmp.Or(a.reason(), view.NoResult) // a reason is one of this machine, see shortage
+	return cmp.Or(a.reason(), view.NoResult) // a reason can only be a shortage on this machine
 }}
 
 var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {

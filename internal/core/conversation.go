@@ -18,7 +18,7 @@ const (
 	conversationLasts = time.Minute // after this time a newer conversation is recorded
 )
 
-// conversations holds the last recorded conversation of each check that is down. Other checks cost nothing.
+// conversations holds the last recorded conversations of checks that are down. Other checks cost nothing.
 type conversations struct {
 	tape func(*schedule.Task) // has the next check recorded
 	kept map[*schedule.Task]view.Conversation

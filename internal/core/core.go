@@ -54,7 +54,7 @@ type Performers struct {
 	Checks  Checks
 	Watches Watches
 	Claims  Claims // nil: there are no other daemons
-	Marks   bool   // something keeps mark rules
+	Marks   bool   // mark rules are set; otherwise none are needed
 	// Await is called for each receiver that has to finish before the table is emptied. It returns a function that
 	// ends the wait.
 	Await func() (done func())

@@ -132,8 +132,8 @@ func (w *writer) noteCounters(table lvs.Table) {
 }
 
 // notice reports each external change once. judge.Case.Changed decides whether a server's addition, removal or new
-// weight is kept, and for how long. Other settings of a server are restored, unless it drains, or is to change to gate
-// and has a weight by hand. Those of a destination that is not in the file are kept until a reload.
+// weight is kept, and for how long. Other settings of a server are restored, unless it is leaving, or is to change to
+// gate and has a weight by hand. Those of a destination that is not in the file are kept until a reload.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")

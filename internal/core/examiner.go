@@ -55,7 +55,7 @@ type check struct {
 	reported bool           // it had a result, even one that does not count but ends the wait
 	awaited  bool           // the start waits for its result
 	agent    bool           // it asks an agent
-	ended    bool           // it was asked for, see schedule.Update, and its results contradict the state so far
+	ended    bool           // it was asked for, see schedule.Update, and its results so far contradict the state
 	observed bool           // it was asked for because a server is suspected
 	// why its address can't be watched until the next reload; "" if it can
 	unwatched string
@@ -235,7 +235,7 @@ func (e *examiner) judgeKnown(v *virtual) {
 			v.Learned(s.Server)
 			e.tell.turned(user{v, s, s.worst()}, was, history.Outcome{})
 		}
-		s.Hold(s.Kept) // because of what its agent reported to others
+		s.Hold(s.Kept) // a report copied by share may ask to leave it out
 	}
 }
 

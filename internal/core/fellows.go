@@ -60,8 +60,8 @@ func (a *answers) add(took time.Duration) {
 
 // usual is the value that more than half of the servers show.
 type usual[T comparable] struct {
-	value   T // the zero value: no majority
-	has, of int
+	value   T   // the zero value: no majority
+	has, of int // how many servers show value, and how many show any
 }
 
 // usualOf finds the value that more than half of the servers show. It ignores servers that show none.

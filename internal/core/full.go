@@ -57,7 +57,7 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	}
 	if full := v.isFull(have); full != v.full {
 		v.full = full
-		v.touch() // told when all is decided, as a held server may be up by now
+		v.touch() // reported after the decision: until then, v.held may name servers that are up by now
 	}
 }
 

@@ -68,8 +68,8 @@ func (r *records) keep(now []judge.Record) {
 	r.last = now
 }
 
-// mayServe reports whether a server that moved away may still serve. It may if it was in service or in maintenance when
-// the previous daemon ended. The table and the records of that daemon show this.
+// mayServe reports whether a server that moved away may still serve. When the previous daemon ended, it must have been
+// in maintenance, or in the table and not leaving. The table and the records of that daemon show this.
 func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {

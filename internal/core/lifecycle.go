@@ -150,7 +150,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		if o == nil {
 			continue
 		}
-		if s.Held && o.Order.Kind == judge.Drain { // its end removes the server, even under another name
+		if s.Held && o.Order.Kind == judge.Drain { // the end of the drain removes it, even under another name
 			s.order, s.Order = o.order, o.Order
 		}
 		if o.entry.Name() != s.entry.Name() {
@@ -321,7 +321,8 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 	c.observer.arm()
 }
 
-// End records, for the next daemon, the servers whose weights are changing. No check result is handled after End.
+// End records, for the next daemon, the servers whose weights are changing or that have to wait. No check result is
+// handled after End.
 func (c *Core) End(now time.Time) {
 	c.tell.tick(now)
 	c.movers.record(true)

@@ -14,7 +14,7 @@ import (
 // maintainer puts servers into maintenance according to the files in maintenancedir.
 type maintainer struct {
 	*services
-	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading
+	out     map[netip.AddrPort]string // the file that puts each server into maintenance; nil: not read yet
 	trouble string                    // why the folder or a file can't be read
 }
 

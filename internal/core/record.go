@@ -20,7 +20,7 @@ const (
 	maxRecordInterval = time.Second
 )
 
-// movers records the servers whose weights are changing, for all virtual services.
+// movers records, for all virtual services, the servers whose weights are changing or that have to wait.
 type movers struct {
 	*services
 	records
@@ -28,7 +28,7 @@ type movers struct {
 	at  time.Time // of the last record
 }
 
-// note records what the next daemon needs to continue changing weights in a virtual service.
+// note stores what the next daemon needs to know of the servers of a virtual service, until record passes it on.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members() {
 		reported := s.Spoken()
@@ -47,8 +47,8 @@ func (all *movers) note(v *virtual) {
 	}
 }
 
-// record passes on the servers whose weights are changing, if a record is due or the daemon ends. It is called before
-// the table changes.
+// record passes on the servers that movers records, if a record is due or the daemon ends. It is called before the
+// table changes.
 func (all *movers) record(ends bool) {
 	now := all.tell.now()
 	if !ends && !isDue(all.due, now) {
@@ -66,8 +66,9 @@ func (all *movers) record(ends bool) {
 	all.keep(changing)
 }
 
-// resume continues to change weights where the previous daemon stopped. If a weight in the table does not match its
-// record, it was changed by hand in between. A record whose server is not in the plan is ignored.
+// resume restores what the previous daemon recorded, so weights continue to change where it stopped. If a weight in the
+// table does not match its record, it was changed by hand in between. A record whose server is not in the plan is
+// ignored.
 func (all *movers) resume(have lvs.Table) {
 	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {

@@ -8,7 +8,7 @@ import (
 // This file tells mail which servers are down, for its reminders. Changes to the table do not show this: there may be
 // none for a server that is down at the start, nor for one that is no longer down but keeps weight 0.
 
-// Reminders passes on which servers are down, and which no longer are, of virtual services with emailalertfreq.
+// Reminders passes on which servers of virtual services with emailalertfreq are down, and which no longer are.
 func Reminders(take func(e notify.Event, down bool)) Receiver {
 	return func(c *Change) {
 		if c.Down != nil {
@@ -18,8 +18,8 @@ func Reminders(take func(e notify.Event, down bool)) Receiver {
 	}
 }
 
-// remind tells which servers of a virtual service have gone down, and which no longer are. After a reload it tells the
-// states of all servers, because an address may have another server now.
+// remind tells mail which servers of a virtual service have gone down, and which are no longer down. After a reload it
+// tells the states of all servers, because an address may have another server now.
 func (t *teller) remind(v *virtual) {
 	if v.Config.Mail.Freq == 0 {
 		return
@@ -27,7 +27,7 @@ func (t *teller) remind(v *virtual) {
 	for _, s := range v.servers {
 		at := v.serverAt(s.Dest.Addr)
 		if at == nil || v.IsOurs() && at.State() == health.Unknown {
-			continue // until its first result it stays as it was told
+			continue // until its first result, what mail was told still applies
 		}
 		down := v.IsOurs() && at.MovedTo < 0 && at.State() == health.Down
 		if !s.told || s.toldDown != down {

@@ -10,8 +10,8 @@ import (
 // This file removes virtual services that are no longer configured. They continue to serve until their replacement is
 // ready.
 
-// disown queues for removal the owned virtual services that the plan does not keep in the table, and takes those that
-// it keeps out of the queue. owned lists those that this director or the previous daemon added.
+// disown queues for removal the owned virtual services that the plan does not keep in the table. It takes out of the
+// queue those that the plan keeps. owned lists those that this director or the previous daemon added.
 func (w *writer) disown(owned []*virtual) {
 	kept := byKey(those(w.virtuals, (*virtual).Keeps))
 	w.purges = slices.DeleteFunc(w.purges, func(p *virtual) bool {

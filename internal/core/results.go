@@ -215,7 +215,7 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 	if x.s.Health() != health.Up {
 		return
 	}
-	for y := range x.v.checks(x.s) { // those that passed before
+	for y := range x.v.checks(x.s) { // including those that passed earlier
 		e.attend(y.j.check)
 	}
 	if !x.s.Fallback {
@@ -224,7 +224,7 @@ func (e *examiner) turned(x user, was health.State, by history.Outcome) {
 }
 
 // weighed makes a virtual service due after the weight of a server has changed. It becomes due at the next whole
-// second, or at once if the state of the server has changed or the guard holds it.
+// second, or at once if the state of the server has changed or the server is held.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()

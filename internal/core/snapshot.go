@@ -129,7 +129,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 	a.about(v, s)
 	now.State, now.Since, now.Streak = a.state.String(), s.Since, int(a.worst.Health.Streak)
 	if o := s.ordered(); s.Name > judge.Down && o.TakesOut() && !o.Since.IsZero() && o.Since.Before(now.Since) {
-		now.Since = o.Since // by an earlier daemon
+		now.Since = o.Since // for example, an earlier daemon took it out
 	}
 	now.Drained, now.Order, now.Rule, now.Fallen = s.Drained(), s.order, s.Why.String(), s.Fallen
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained

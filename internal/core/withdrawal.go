@@ -38,8 +38,8 @@ func (a *announcer) isWithdrawn(now time.Time) bool {
 }
 
 // holds reports whether a virtual service that left the file must still serve, because its addresses may still be
-// announced. If it has none, it may be one of the previous daemon, and waits for all addresses of that daemon that the
-// first plan lacks.
+// announced. A virtual service without addresses may come from the previous daemon. It waits for all addresses of that
+// daemon that the first plan lacks.
 func (a *announcer) holds(addresses []*announcement) bool {
 	if len(addresses) == 0 {
 		// there may be thousands, and as many virtual services that wait, so those that are done are dropped
