@@ -27,7 +27,7 @@ type Deps struct {
 	// Maintenance sends the servers that the files in dir put into maintenance, first as soon as they are known and
 	// then at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
-	// Marks keeps the mark rules. It is nil if plans have no mark rules, or if nothing keeps them.
+	// Marks sets the mark rules. It is nil if plans have no mark rules, or if nothing sets them.
 	Marks Marks
 	// Announcer puts addresses on devices. If it is nil, the director only notes where they should be.
 	Announcer Announcer
@@ -151,7 +151,7 @@ func (d *Director) loop(ctx context.Context, e core.Effects) {
 			next.Reset(time.Until(e.Next))
 		}
 		due := next.C
-		if len(d.pool.Results()) > 0 { // first: what is due may take long, and be due again at its end
+		if len(d.pool.Results()) > 0 { // results first: what is due may take long, and be due again at its end
 			due = nil
 		}
 		select {
