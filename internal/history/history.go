@@ -57,13 +57,13 @@ const (
 
 	Up   // it is up now, for the reason in Text
 	Down // it is down now, for the reason in Text
-	// In these three, Text is why the table refused the change; "" if it was made.
+	// In the next three, Text is why the table refused the change; "" if it was made.
 	Add    // it was added to the table, with Weight
 	Edit   // its weight in the table was set to Weight
 	Remove // it was removed from the table
 
 	Held    // Text: why it is kept in service, and by which directive
-	LetGo   // it is no longer held; Text: drain or maint, if it reports that
+	LetGo   // it is no longer held; Text: what it reports, if that is drain or maint
 	Order   // Text: its new order, or the order that ended or was undone
 	Changed // Text describes another change
 )
@@ -222,7 +222,7 @@ func (h *History) Size() int {
 	return n
 }
 
-// drop removes the oldest record that is not the last one of its check, or the oldest one if there is none.
+// drop removes the oldest record that is not the last one of its check, or simply the oldest one if each is the last.
 func (h *History) drop() {
 	oldest := max(0, slices.IndexFunc(h.records, func(r Record) bool { return *h.last(r.Check) != r }))
 	h.records = slices.Delete(h.records, oldest, oldest+1)
