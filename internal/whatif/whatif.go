@@ -47,7 +47,7 @@ type target struct {
 	fallback bool
 }
 
-// New simulates the start of these services of a plan, with the given orders in force: every check passes. calm is the
+// New simulates the start of these services of a plan, with the given orders in force. Every check passes. calm is the
 // time that passes after the start, after failures, and after orders.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
@@ -77,7 +77,8 @@ func tasksOf(services []*plan.Service) (tasks []*schedule.Task) {
 	return tasks
 }
 
-// Asked returns those of the servers that a check asks something. The checks of others always pass.
+// Asked returns those of the servers that have a check that can fail. With checktype = on or service = none, a check
+// always passes.
 func (w *World) Asked(servers []lvs.Backend) []lvs.Backend {
 	asked := map[lvs.Backend]bool{}
 	for _, s := range w.plan.Services {
@@ -267,7 +268,7 @@ func (w *World) pass(d time.Duration) {
 
 func (w *World) step() { w.perform(w.core.Step(w.now)) }
 
-// perform tells the core that the mark rules and addresses that a step wants are in place, until it wants no more.
+// perform reports to the core that the mark rules and addresses that it wants are in place, until it wants no others.
 func (w *World) perform(e core.Effects) {
 	for e.SetRules || e.Place {
 		if e.SetRules {
