@@ -2,8 +2,8 @@ package always
 
 import "ldirectord/internal/health"
 
-// backupTurns: backup servers come into service only when too few others could serve. They leave only when enough do,
-// and keep their connections.
+// backupTurns: backup servers come into service only when too few others could serve. They leave service only when
+// enough others do, and then keep their connections.
 func backupTurns(s *Step) string {
 	b, m := s.Before, s.After
 	if !b.Follows && s.Cause != Started || !m.Follows || s.Cause == Outside || m.Gathers {

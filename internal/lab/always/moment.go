@@ -1,4 +1,4 @@
-// Package always has predicates that hold for every virtual service at every moment, over plain facts;
+// Package always contains predicates over plain facts that must hold for every virtual service at every moment.
 // docs/measured/walk.md lists them. Only tests import it: the walk of judge checks them in every state, the chaos tests
 // of core and lab on a table in memory and in the kernel.
 package always
@@ -27,7 +27,7 @@ type Moment struct {
 	Dead     bool      // no daemon runs
 	Taken    bool      // another director has the virtual service
 	Failed   bool      // the last change of the table failed
-	Follows  bool      // the daemon has the virtual service, and knows the table as it is
+	Follows  bool      // the daemon has the virtual service, and knows what is in the table
 	Obeys    bool      // an order lets checks take out all servers
 	Gathers  bool      // servers that are back wait for others
 	Together bool      // the first servers wait for each other
@@ -65,12 +65,12 @@ type Server struct {
 	Out       bool         // for maintenance
 	Connected bool
 	Held      bool         // in service by the guard
-	Kept      bool         // in service since before it was unknown
-	Climbs    bool         // its weight grows since it came in
+	Kept      bool         // it was in service before a reload, and nothing has taken it out since
+	Climbs    bool         // its weight has been growing since it came into service
 	Asks      health.Admin // what it reports, if that counts: drain or maint
 	Less      uint32       // how much less than Weight it can bear, by its own report
 	Backup    bool         // in service only while too few others are
-	Open      bool         // its checks have had no result since the daemon knows it
+	Open      bool         // its checks lack results, and none shows that it is down
 	Unasked   bool         // none served at the start, and its first checks have not ended; it had not failed
 	Lingers   bool         // it fails, and may not go before its turn
 	Ends      bool         // if it fails, onfail has removed it by now
@@ -85,7 +85,7 @@ type Step struct {
 	Cause
 }
 
-// Cause is what made a step.
+// Cause is what caused a step.
 type Cause uint8
 
 // The causes that predicates tell apart.
@@ -104,8 +104,8 @@ func (m *Moment) MayServe(s *Server) bool {
 // Rests reports whether a server is a backup server that is not needed.
 func (m *Moment) Rests(s *Server) bool { return s.Backup && !m.Backed }
 
-// own counts servers that are not backup servers: up are those that serve, open those whose checks have had no result
-// yet, and unsure those whose current state the daemon may not know.
+// own counts servers that are not backup servers: up are those that serve, open those whose checks lack results, and
+// unsure those whose current state the daemon may not know.
 func (m *Moment) own() (up, open, unsure int) {
 	for addr := range m.Found {
 		up += int(min(m.WeightIn(addr), 1))
@@ -113,7 +113,7 @@ func (m *Moment) own() (up, open, unsure int) {
 	for i := range m.Servers {
 		switch s := &m.Servers[i]; {
 		case s.Backup, s.Weight == 0:
-		case s.Unsure: // also whether it may serve
+		case s.Unsure: // whether it may serve is not sure either
 			unsure++
 		case !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
 		case s.Former && m.Servers[s.To].Open:
@@ -135,7 +135,7 @@ func (m *Moment) SomeIsGood() bool {
 	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) })
 }
 
-// WeightIn is the weight of a destination in the table; 0 also if it is not there.
+// WeightIn returns the weight of a destination in the table; 0 if the table does not have it.
 func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
 	d, _ := m.Table.At(addr)
 	return d.Weight
@@ -144,7 +144,7 @@ func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
 // ServesIn reports whether the table has a server with a weight.
 func (m *Moment) ServesIn(s *Server) bool { return m.WeightIn(s.Dest.Addr) > 0 }
 
-// Bears is the weight that a server can bear by its own report.
+// Bears returns the weight that a server can bear by its own report.
 func (s *Server) Bears() uint32 { return s.Weight - s.Less }
 
 func (m *Moment) isAsConfigured(s *Server) bool {
@@ -154,7 +154,7 @@ func (m *Moment) isAsConfigured(s *Server) bool {
 	return in && got == want
 }
 
-// climbs reports whether a server that passes may have only a part of its weight, because it came in not long ago.
+// climbs reports whether a server that passes may have only a part of its weight, because it came in recently.
 func (m *Moment) climbs(s *Server) bool {
 	got, _ := m.Table.At(s.Dest.Addr)
 	return s.Climbs && !s.Held && s.Health == health.Up && got.Forward == s.Dest.Forward &&
@@ -177,7 +177,7 @@ func (m *Moment) IsUnknown() bool {
 	return m.Gathers
 }
 
-// Weighted is how many servers have a weight by the file or an order, without backup servers.
+// Weighted returns how many servers, except backup servers, have a weight by the file or an order.
 func (m *Moment) Weighted() int {
 	n := 0
 	for _, weight := range m.Waiting {
@@ -191,7 +191,7 @@ func (m *Moment) Weighted() int {
 	return n
 }
 
-// IsSure reports whether a server that may serve has this verdict, and the daemon knows it.
+// IsSure reports whether a server may serve and has this health, and the daemon knows it.
 func (m *Moment) IsSure(s *Server, health health.State) bool {
 	return !s.Unsure && m.MayServe(s) && s.Health == health
 }

@@ -8,8 +8,9 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do, and One
-// each server at such a moment. They return what is wrong, or nothing; One without the server's name.
+// Predicate is a statement that always holds. Step examines a step, Rest a moment in which the director has nothing
+// left to do, and One each server at such a moment. Each returns what is wrong, or "" if nothing is. One leaves out the
+// server's name.
 type Predicate struct {
 	Number int // of docs/measured/walk.md
 	Step   func(*Step) string
@@ -17,7 +18,7 @@ type Predicate struct {
 	One    func(*Moment, *Server) string
 }
 
-// Says has the predicates in words, by their numbers.
+// Says lists the predicates in words, by their numbers.
 var Says = [...]string{
 	1:  "a server that comes into service has passed",
 	2:  "a server that passes serves, with its weight",
@@ -44,8 +45,8 @@ var Says = [...]string{
 	23: "a suspected server is left out alone, while enough others serve",
 }
 
-// Predicates are those that need only facts. The walk has others, which need what it alone knows: its events, the
-// decision, and its own operations.
+// Predicates lists the predicates that need only facts. The walk has others, which need what only the walk knows: its
+// events, the decision, and its own operations.
 var Predicates = []Predicate{
 	{1, passed, nil, nil},
 	{2, staysIn, nil, passing},
@@ -94,7 +95,7 @@ func tell(report func(number int, what string), number int, what string) {
 	}
 }
 
-// first is the name of the first server with which something is wrong, and what that is.
+// first returns the name of the first server with which something is wrong, and what that is.
 func (m *Moment) first(wrong func(*Server) string) string {
 	for i := range m.Servers {
 		if what := wrong(&m.Servers[i]); what != "" {
@@ -104,7 +105,8 @@ func (m *Moment) first(wrong func(*Server) string) string {
 	return ""
 }
 
-// excuses are the rules to which a predicate gives way, each with the facts for which it does.
+// excuses lists exceptions. The predicate does not apply to a server for which holds returns true, because there the
+// rule decides.
 var excuses = []struct {
 	predicate int
 	rule      string
@@ -150,9 +152,9 @@ func passed(s *Step) string {
 		}
 	}
 	return m.first(func(o *Server) string {
-		was, _ := s.Before.Have.At(o.Dest.Addr) // a server that repair puts back served
+		was, _ := s.Before.Have.At(o.Dest.Addr) // a server that repair puts back was serving
 		comes := s.Before.WeightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.ServesIn(o)
-		// The guard may have to wait: while another daemon has the section, or changes are refused.
+		// The guard may have had to wait while another daemon had the section, or while changes were refused.
 		held := o.Held && (s.Before.Taken || s.Before.Failed)
 		switch {
 		case !comes || o.Unsure || m.excused(1, o):
@@ -173,7 +175,7 @@ func staysIn(s *Step) string {
 	}
 	return m.first(func(o *Server) string {
 		goes := s.Before.WeightIn(o.Dest.Addr) > 0 && !m.ServesIn(o)
-		had, _ := s.Before.Have.At(o.Dest.Addr) // a server that waits was added by hand
+		had, _ := s.Before.Have.At(o.Dest.Addr) // weight 0: a server that waits was added by hand
 		excused := m.excused(2, o) && (!o.Waits || had.Weight == 0 || o.LeftOut)
 		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && !excused {
 			return " passes, and is taken out"
@@ -189,7 +191,7 @@ func passing(m *Moment, s *Server) string {
 	return ""
 }
 
-// serving is how many servers with a weight serve, except backup servers.
+// serving returns how many servers with a weight serve, except backup servers.
 func (m *Moment) serving() (n int) {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; !s.Backup && s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
@@ -222,7 +224,7 @@ func failing(m *Moment, s *Server) string {
 	return ""
 }
 
-// isAgainstOnFail reports whether a server that fails may not be in the table, or may not be out.
+// isAgainstOnFail reports whether a failing server is in the table, or is not, although onfail requires the opposite.
 func (m *Moment) isAgainstOnFail(s *Server, in bool) bool {
 	switch {
 	case m.OnFail == lvs.ByQuiescent:
@@ -364,7 +366,7 @@ func leavesNone(s *Step) string {
 	return ""
 }
 
-// handIsUndone: with repair no change by hand is left once it was seen.
+// handIsUndone: with repair, no change by hand remains once the daemon has seen it.
 func handIsUndone(m *Moment) string {
 	for addr := range m.ByHand {
 		if m.Repair && !m.Found[addr] { // what was found at the start stays as it is
@@ -420,7 +422,7 @@ func drainsOn(s *Step) string {
 	return ""
 }
 
-// drains reports whether a server left the file, or rests.
+// drains reports whether a departing server has to drain: it left the file, or is a healthy backup server that rests.
 func (m *Moment) drains(l *Departure) bool {
 	s := m.serverAt(l.Addr)
 	return s == nil && !l.Endless || s != nil && m.Rests(s) && s.Health == health.Up && !s.Out
@@ -505,8 +507,8 @@ func wordsHold(m *Moment, s *Server) string {
 	return ""
 }
 
-// waitsBeside: a server waits to come back only while as many serve as the guard requires, and half of those with a
-// weight.
+// waitsBeside: a server waits to come back only while enough serve: as many as the guard requires, and at least half of
+// those with a weight.
 func waitsBeside(m *Moment, s *Server) string {
 	serving := 0
 	for i := range m.Servers {
