@@ -55,7 +55,7 @@ func (a *subject) flaps() string {
 		text += ", or more"
 	}
 	if a.v.HoldDown.First == 0 && !a.s.Waits() {
-		text += "; holddown keeps such a server out, longer each time"
+		text += "; holddown would keep such a server out, longer each time"
 	}
 	return text
 }

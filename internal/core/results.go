@@ -171,7 +171,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if !r.OK {
 		j.reason = r.Detail
 	}
-	if !s.Fallback { // of a fallback server, turned reports it
+	if !s.Fallback { // turned reports fallback servers
 		e.tell.judged(x, before, ok)
 	}
 	if weighs || changed && j.Part > 0 {
