@@ -84,8 +84,8 @@ func (c *Case) Weighted() (n int) {
 	return n
 }
 
-// Own counts the servers that serve, and those for which that is unknown. Backup servers, held servers and servers
-// whose weight climbs do not count, but found destinations with a weight do.
+// Own counts the servers that serve, and those for which that is unknown, without backup servers. Held servers and
+// servers whose weight climbs do not count as serving, but found destinations with a weight do.
 func (s *State) Own() (up, unknown int) {
 	for addr := range s.Found {
 		up += int(min(s.Have.Weight(addr), 1))
