@@ -111,7 +111,7 @@ func (w *World) Let(d time.Duration) {
 		next, every := end, time.Duration(0)
 		for _, t := range w.plan.Tasks {
 			at := w.due[t.Every]
-			if at.Before(w.now) { // the interval is new, or its time is of an earlier plan
+			if at.Before(w.now) { // the interval is new, or its time dates from an earlier plan
 				at = w.now.Add(t.Every)
 				w.due[t.Every] = at
 			}
