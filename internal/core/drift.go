@@ -189,7 +189,7 @@ func (v *virtual) undoes(now lvs.Dest) string {
 	s, byHand, restores := v.At(now.Addr), v.ByHand[now.Addr], v.AsInFile(now) != now
 	reroutes := s != nil && s.Reroutes(now)
 	switch {
-	case v.Departure(now.Addr) != nil && !(byHand && restores): // it drains as the table has it
+	case v.Departure(now.Addr) != nil && !(byHand && restores): // it drains with these settings
 		return "; kept"
 	case restores, reroutes && !byHand:
 		return "; restoring it"
@@ -203,7 +203,7 @@ func (v *virtual) undoes(now lvs.Dest) string {
 // judge.Case.Changed.
 func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
 	switch kept := v.Changed(addr, in, empties); {
-	case kept && in && v.IsNobodys(addr) && !v.Found[addr]: // it has no state
+	case kept && in && v.IsNobodys(addr) && !v.Found[addr]: // no server has a state there
 		what += "; kept until a reload"
 	case kept:
 		what += "; kept until its next change of state or a reload"

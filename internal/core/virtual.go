@@ -29,7 +29,7 @@ type virtual struct {
 	few     bool // too few servers pass their checks to compare them
 
 	addresses    []*announcement                 // the addresses that are announced for it
-	moving       []judge.Record                  // by member, what was recorded of it; nil: none moved yet
+	moving       []judge.Record                  // by member, what was recorded of it; nil: nothing yet
 	rules        map[netip.AddrPort]judge.RuleID // the rules that placed other destinations
 	window       *window                         // nil: the table had no counters yet
 	waitingSince time.Time                       // since when servers have no address; zero when all have one
