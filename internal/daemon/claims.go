@@ -99,8 +99,8 @@ func (c *claims) record(has, waits keySet, yields bool) {
 	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
 }
 
-// tell reports the virtual services that this daemon shares with others, packets of others that its marks catch, and
-// directors whose virtual services are unknown. It leaves out what it had already found at its last call.
+// tell reports the virtual services that this daemon shares with others, those of others whose packets its marks catch,
+// and directors whose virtual services are unknown. It leaves out what it had already found at its last call.
 func (c *claims) tell() {
 	reported := map[string]bool{}
 	say := func(before string, ids []string, after string) {

@@ -61,8 +61,8 @@ type Options struct {
 	Loaded     *Loaded // the first configuration
 	Manager    *ServiceManager
 	Via        Via            // the files whose daemons passed this start on
-	Hangups    chan os.Signal // holds a HUP that came before Run, room for one; nil: Run makes it
-	Args       []string       // options of its commands to other daemons of this machine
+	Hangups    chan os.Signal // may hold a HUP that came before Run; has room for one; nil: Run makes it
+	Args       []string       // the options with which it calls this program for other daemons of this machine
 
 	Name    string // the daemon's name in log lines
 	Version string // of the program
@@ -125,7 +125,7 @@ func Run(ctx context.Context, o Options) error {
 	// inherit an ignored signal.
 	d.signals = make(chan os.Signal, 8)
 	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
-	// These signals, too, end a daemon in the background properly. In the foreground they are a failure, so that a
+	// These signals, too, end a daemon properly, except with --foreground. There they are a failure, so that the
 	// supervisor starts the daemon again. With a watchdog, systemd sends ABRT to get the state of each goroutine.
 	if foreground := o.PidFile && o.Supervisor != ""; !foreground && o.Manager.every == 0 {
 		// such a signal from a fault of this process is a crash anyway

@@ -18,7 +18,7 @@ import (
 
 // Environment holds the resources that all checks of this process share.
 type Environment struct {
-	User string // the user of a command that changes nothing; "" for root, and if a daemon starts
+	User string // the user of a command such as check, whose missing rights are not mistakes in the file; else ""
 
 	pinger   *icmp.Pinger
 	children *protocol.Children

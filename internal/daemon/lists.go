@@ -27,10 +27,10 @@ const (
 type lists map[string]parser.List
 
 // readLists reads the files that realfile lines name, and looks up the names in realnames lines. A list that can't be
-// used is replaced by the list in force. If none is in force, it is replaced by the last good list from before the
-// start. A guarded list can't be used if it has fewer than half as many servers as the previous list (see shrunk) or,
-// without emptyok, if it has lost all servers of an address family. If due is not nil, only the lists in it are read,
-// and those for which it is true are guarded.
+// used is replaced by the list in force. If none is in force, it is replaced by the last good list that was saved. A
+// guarded list can't be used if it has fewer than half as many servers as the previous list (see shrunk) or, without
+// emptyok, if it has lost all servers of an address family. If due is not nil, only the lists in it are read, and those
+// for which it is true are guarded.
 func (s Source) readLists(ctx context.Context, text []byte, inForce lists, guarded bool, due map[string]bool) lists {
 	uses, emptyOK := parser.RealLists(text)
 	if due != nil {
@@ -132,8 +132,8 @@ func distinct(list []parser.ListedReal) int {
 	return len(targets)
 }
 
-// savedList returns the last good list that was saved before this daemon started. It leaves out servers that only
-// another version accepted, because with them the file would be refused.
+// savedList returns the last good list that was saved. It leaves out servers that only another version accepted,
+// because with them the file would be refused.
 func savedList(id string) (list []parser.ListedReal, known bool, err error) {
 	text, err := runfile.Read(statePath("list", id))
 	if err == nil && text != nil {
@@ -157,7 +157,7 @@ type listWatch struct {
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as last read, with their trouble
 	saved    lists                // for the next start, since the last reload
-	reading  chan lists           // gets the lists being read; nil: none are
+	reading  chan lists           // gets the lists that are being read; nil: none are being read
 	refused  bool                 // the lists last read were refused, perhaps because of another file
 	asked    time.Time            // when lists with unchanged files were last due again
 	retry    time.Duration        // the wait until they are due again; 0: all can be used

@@ -26,7 +26,7 @@ import (
 // logSink writes events to the log: a file, a syslog facility, or a standard stream. It is a Notifier.
 type logSink struct {
 	target atomic.Pointer[logTarget]
-	fixed  io.Writer // the standard stream in the foreground; nil: target decides
+	fixed  io.Writer // the standard stream with -d or supervised = yes; nil: target decides
 	json   bool
 	bare   bool   // lines have no header
 	writer string // who writes, for the header
@@ -50,8 +50,8 @@ type logTarget struct {
 // maxWrite is how long writing a line may take before status shows it as a failure.
 const maxWrite = 2 * time.Second
 
-// newLogSink returns the log that the command line and the configuration ask for. In the foreground it is a standard
-// stream, and otherwise the path or the syslog facility in logfile.
+// newLogSink returns the log that the command line and the configuration ask for. With -d or supervised = yes it is a
+// standard stream, and otherwise the path or the syslog facility in logfile.
 func newLogSink(o Options, global parser.Global) *logSink {
 	writer := fmt.Sprintf("|%s|%d", printable.Line(o.Name), os.Getpid())
 	l := &logSink{json: o.JSONLog, bare: o.JSONLog || o.Debug, writer: writer}

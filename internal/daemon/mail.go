@@ -11,8 +11,8 @@ import (
 // mailPort is the default port of a mail server.
 const mailPort = 25
 
-// mailRules returns the mail settings of each virtual service, from the configuration. The commands in mails begin with
-// again.
+// mailRules returns the mail settings of each virtual service, from the configuration. The argument again is the
+// beginning of each command in a mail.
 func mailRules(p *plan.Plan, again string) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
 	for _, s := range p.Services {

@@ -104,8 +104,8 @@ func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error)
 
 func (o *standingOrders) orderFile() orders.File { return orders.File(o.d.lock.Drain) }
 
-// recorded returns the orders in the file, including those of commands that got no answer. If the file is lost while
-// the daemon runs, it returns the orders that the daemon has.
+// recorded returns the orders in the file, including those of commands that got no answer. If the file was lost while
+// the daemon runs, or another user has replaced it, recorded returns the orders that the daemon has.
 func (o *standingOrders) recorded() (orders.All, error) {
 	all, err := o.orderFile().Read()
 	if !runfile.Exists(o.d.lock.Drain) || errors.Is(err, runfile.ErrForeign) {

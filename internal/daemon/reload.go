@@ -50,7 +50,7 @@ type configFile struct {
 	parts      versions
 	partsRead  versions      // the versions of the parts when their texts were last read
 	missing    bool          // the file is missing, which was reported
-	retry      time.Duration // the wait until the next look at a file that can't be read; 0: it can
+	retry      time.Duration // the wait until the next look at a file that can't be read; 0: it can be read
 	tls        tlsWatch
 	lists      listWatch
 	machine    *doctor.Machine
@@ -59,14 +59,14 @@ type configFile struct {
 // request asks for the file to be read again. It comes from a command or from HUP, unless auto or back is set.
 type request struct {
 	via    Via
-	auto   bool         // the file has changed, or a certificate was renewed
+	auto   bool         // the file, a list or a certificate has changed
 	empty  bool         // a file without a virtual service is intended
 	lists  lists        // the lists to take; nil: read them
 	listed bool         // only lists have changed, which was reported
 	again  bool         // the configuration was refused before, which was reported
 	back   bool         // a trial has failed: the former configuration comes back
 	answer chan<- error // buffered for one answer
-	trial  *trial       // the trial to begin; nil: none, or in trials the command confirm
+	trial  *trial       // the trial to begin; nil: none or, in the channel trials, the command confirm
 }
 
 // refines reports whether only the lists are new, while the text stays the same.
@@ -358,7 +358,7 @@ func (f *configFile) waits() error {
 // FileRefused begins the answer to a reload that refuses the file itself, and not the order.
 const FileRefused = "the file is refused: "
 
-// reload reads the file because a command requested it. The error for a refused file is a socket.Refused.
+// reload reads the file because a command or HUP requested it. The error for a refused file is a socket.Refused.
 func (f *configFile) reload(ctx context.Context, r request) error {
 	if err := f.waits(); err != nil {
 		return err

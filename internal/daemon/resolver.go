@@ -128,8 +128,8 @@ func brief(err error) error {
 }
 
 // Port returns the port of a service name. If protocol is "", it returns the port of the first entry with that name. It
-// reads the services database each time, because package net reads it only once, ignores case, and has some built-in
-// names.
+// reads the services database each time, because package net reads it only once. It leaves other names to package net,
+// which ignores case and has some built-in names.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
 	database, err := os.ReadFile("/etc/services")
 	if port, ok := portIn(string(database), service, protocol); err == nil && ok {

@@ -209,7 +209,7 @@ func (o *standingOrders) followRole(ctx context.Context) bool {
 		return true // a lost file is not an order
 	}
 	last.Given = cmp.Or(last.Given, runfile.SinceBoot())           // 0: the file does not have it
-	if last.Role == instance.NoRole || last.Given < o.role.Given { // nor is one that was emptied
+	if last.Role == instance.NoRole || last.Given < o.role.Given { // an emptied file is not an order either
 		o.unsaved = o.role.Role != last.Role
 		return true
 	}

@@ -75,7 +75,7 @@ func (v Via) Siblings(names []string, dirs instance.ConfigDirs, here bool) (all 
 
 func siblingOf(name string, dirs instance.ConfigDirs, here bool) Sibling {
 	word := name
-	if strings.HasPrefix(name, "-") { // it is no option
+	if strings.HasPrefix(name, "-") { // otherwise it would be taken for an option
 		word = "./" + name
 	}
 	near, _ := dirs.Find(word) // what a command line finds

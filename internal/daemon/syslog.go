@@ -22,7 +22,7 @@ var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journa
 // daemon. It waits for at most a second to connect to a socket, or to send a line.
 type syslogConn struct{ conn net.Conn }
 
-// send sends a line to a facility. If syslog does not know that facility, it sends the line to the facility user.
+// send sends a line to a facility. If syslog(3) has no facility of that name, it sends the line to the facility user.
 func (c *syslogConn) send(facility, line string) error {
 	number, ok := parser.SyslogFacility(facility)
 	if !ok {
