@@ -63,7 +63,7 @@ const (
 	KeepFailed     Kind = "keep-failed"     // what the next start needs can't be kept or read
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
-	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
+	Ordered        Kind = "ordered"         // an order was given or undone; for a plain drain, see drained
 	OrderWaits     Kind = "order-waits"     // orders whose time has come wait for enough servers, or to be recorded
 	OrderLost      Kind = "order-lost"      // an order is kept for what the file no longer has
 	OrderEnded     Kind = "order-ended"     // the time of an order is over

@@ -29,8 +29,8 @@ const (
 type Hook struct {
 	Lane    string // hooks in one lane run one after the other
 	Key     string // a hook replaces the one that waits in its lane with the same key; "": all that wait
-	Virtual string // for a virtual service, which events name; "": for something else
-	Command string // as configured; its next success in the lane ends a failure; "": Set ignores it
+	Virtual string // the virtual service that the events of the hook name; "": none
+	Command string // as configured; its next success in the lane ends its failure; "": Set ignores the hook
 	Argv    []string
 	Env     []string // in addition to the daemon's
 	Stdin   []byte
@@ -165,7 +165,7 @@ func (h *Hooks) try(hook *Hook) (short bool) {
 	err := subprocess.Run(h.tries.Context, subprocess.Command{Argv: hook.Argv, Env: hook.Env,
 		Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
 	end()
-	short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN) // of processes
+	short = runfile.IsShort(err) || errors.Is(err, syscall.EAGAIN) // EAGAIN: too many processes
 	if short && hook.isShort {
 		return true
 	}
@@ -183,8 +183,8 @@ func (h *Hooks) try(hook *Hook) (short bool) {
 	return short
 }
 
-// retries reports, after a pause, whether a hook is still to be run: it is used, nothing newer with its key waits, and
-// the daemon does not end. A hook that is new in the lane ends the pause, which then does not count.
+// retries reports, after a pause, whether a hook is still to be run: it is used, no newer hook replaces it (see
+// Hook.Key), and the daemon does not end. A hook that is new in the lane ends the pause, which then does not count.
 func (h *Hooks) retries(l *lane, hook *Hook) bool {
 	begun, pause := time.Now(), Backoff(hook.paused+1, firstRetry, lastRetry)
 	goesOn := h.tries.Pause(pause, l.wake)
@@ -197,7 +197,7 @@ func (h *Hooks) retries(l *lane, hook *Hook) bool {
 	if goesOn && !isReplaced && !hook.isUnused {
 		return true
 	}
-	l.runs = &Hook{} // it never ran, so that a hook like it is no repetition
+	l.runs = &Hook{} // the hook never ran, so an equal one is not a repetition
 	return false
 }
 

@@ -165,7 +165,7 @@ func addresses(list string) []string {
 		}
 	}
 	return slices.DeleteFunc(found, func(a string) bool {
-		return a == "" || strings.ContainsAny(a, " <>\"") // these would end it in an SMTP command
+		return a == "" || strings.ContainsAny(a, " <>\"") // these would end the address in an SMTP command
 	})
 }
 

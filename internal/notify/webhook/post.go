@@ -62,8 +62,8 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	}
 }
 
-// status is the status code of an answer that does not report success. A refusal is a status that may refer only to the
-// posted text.
+// status is the status code of an answer that does not report success. A refusal is a status that may concern only
+// the posted text.
 type (
 	status  int
 	refusal struct{ status }
