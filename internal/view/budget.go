@@ -33,7 +33,7 @@ func (s Short) String() string {
 // Short finds the virtual services that would have too few servers if these servers went out of service, in addition to
 // those that orders take out. Servers that already get no new clients make no difference. A server whose state is
 // unknown, as in a snapshot of a plan, is needed if no other server could serve. later is for orders that begin by
-// themselves: they leave a held server, which stays because too few others pass, until someone has looked at it.
+// themselves: while too few other servers pass, they don't take out a held server, because nobody has looked at it yet.
 func (now *Snapshot) Short(backends []lvs.Backend, given orders.All, later bool) (list []Short) {
 	goes := setOf(backends)
 	for i := range now.Virtuals {

@@ -115,8 +115,8 @@ type Virtual struct {
 }
 
 // Departure is the state, at one moment, of a real server that was removed from the file or moved to another address.
-// It gets no new connections, and is removed from the table once all its connections have ended, or draintime is over.
-// Note and Left are filled in later.
+// It gets no new connections while another server serves, and is removed from the table once all its connections have
+// ended, or draintime is over. Note and Left are filled in later.
 type Departure struct {
 	Real  string `json:"real"`
 	State string `json:"state"`
@@ -126,9 +126,10 @@ type Departure struct {
 	Effective   uint32       `json:"table_weight"`
 	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Connections lvs.Counters `json:"connections"`               // up to a second old
-	Serves      bool         `json:"serves,omitempty"`          // all were replaced; draintime has not begun
-	Until       time.Time    `json:"-"`
-	Left        float64      `json:"seconds_left"` // 0 if it serves
+	// all servers were replaced, and draintime has not begun
+	Serves bool      `json:"serves,omitempty"`
+	Until  time.Time `json:"-"`
+	Left   float64   `json:"seconds_left"` // 0 if it serves
 }
 
 // Guard is the state of keepserving and paceout in a virtual service at one moment.
@@ -201,8 +202,8 @@ type Server struct {
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since,omitzero"`   // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
-	// Up: its checks pass, and no order, maintenance, report or wait keeps it out of service. Serves: it gets new
-	// clients or, if the table is unknown, would get them according to its checks.
+	// Up: it counts as up without being held, and no order, maintenance, report or wait keeps it out of service.
+	// Serves: it gets new clients or, if the table is unknown, would get them according to its checks.
 	Up, Serves bool `json:"-"`
 	// why it is out of service: the last failure if it is down, the shortage that makes it unknown, what puts it
 	// into maintenance (a file, an order, its own report), or the name that has no address

@@ -39,7 +39,7 @@ func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	}
 }
 
-// Bounds are the upper bounds of the histogram's buckets. A check that took longer than all of them is only in Count.
+// Bounds are the upper bounds of the histogram's buckets. A check that took longer than all of them is in no bucket.
 var Bounds = [...]time.Duration{
 	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
