@@ -220,7 +220,7 @@ func (x one) unset() {
 		{ends && len(x.Virtual.Reals) > 0, lost, expireNoDest},
 		{x.Observe != lvs.NotObserved, "blind-observe", estimation},
 		{tcp && x.CheckVIP.IsValid(), "port-reuse checkvip", connReuse},
-		// with conntrack, kernels before 5.9 lose a second for each such port
+		// with conntrack, kernels before 5.9 lose a second for each reused port
 		{tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", "port-reuse", connReuse},
 		{steady && (announced || !x.early), takeOver, sloppyTCP},
 	} {

@@ -73,7 +73,7 @@ func (f *facts) connectionTable() (rows, used int) {
 	return rows, used
 }
 
-// eachInTable calls do for each line of the kernel's table, in which every server has one. Without IPVS there is none.
+// eachInTable calls do for each line of the kernel's table. Each server has a line. Without IPVS there are no lines.
 func (f *facts) eachInTable(do func(line string)) {
 	file, err := os.Open(f.root + "/proc/net/ip_vs")
 	if err != nil {

@@ -25,8 +25,8 @@ type Machine struct {
 	at       time.Time
 }
 
-// watched maps each kind of finding that a look reports to a degree of trouble. Kinds that stop all traffic are
-// judge.Broken.
+// watched maps each kind of finding that a look reports to a degree of trouble. The kinds that let withdrawon withdraw
+// the addresses are judge.Broken.
 var watched = map[string]judge.Trouble{
 	"forwarding": judge.Broken, "server-card": judge.Broken,
 	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
@@ -131,7 +131,7 @@ func (n networks) of(addr netip.Addr) netip.Prefix {
 // doctor reports all of them.
 func (m *Machine) Look(now time.Time) []view.Condition { return conditions(m.read(now)) }
 
-// IsBroken reports whether one of the conditions stops all traffic.
+// IsBroken reports whether one of the conditions is judge.Broken, see watched.
 func IsBroken(found []view.Condition) bool {
 	return slices.ContainsFunc(found, func(c view.Condition) bool { return c.Trouble == judge.Broken })
 }

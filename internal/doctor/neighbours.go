@@ -38,8 +38,8 @@ type finder interface {
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
 }
 
-// askNeighbours sends the requests for one device and address family, and collects answers until ctx ends. It never
-// stops earlier, because each further answer may come from a server that should not answer.
+// askNeighbours sends the requests for one device and address family, and collects answers until ctx ends. It does not
+// stop at the first answer, because a later one may come from a server that should not answer.
 func askNeighbours(ctx context.Context, q inquiry, found func(netip.Addr, string)) error {
 	open := openARP
 	if q.source.Is6() {

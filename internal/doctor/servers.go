@@ -1,6 +1,6 @@
 package doctor
 
-// This file finds problems between the director and its servers, and of servers on the director.
+// This file finds problems between the director and its servers, and problems of servers that run on the director.
 
 import (
 	"cmp"
@@ -27,8 +27,8 @@ func (x one) forwarding() {
 	}
 }
 
-// before returns what must be set before forwarding is: a kernel that forwards IPv6 ignores router advertisements and
-// deletes the default route that it learned from them, except where accept_ra is 2.
+// before returns a setting that must come before the given setting for forwarding, or "". A kernel that forwards IPv6
+// ignores router advertisements and deletes the default route that it learned from them, except where accept_ra is 2.
 func (x one) before(setting string) string {
 	out := x.route(client6())
 	if accepts := acceptRA(out.device); setting == forward6 && out.learned && x.settings[accepts] == "1" {

@@ -20,7 +20,7 @@ import (
 // trust warns if other users may change the configuration, from which the daemon runs commands, or the programs that it
 // names.
 func (f *findings) trust(cfg *parser.Config) {
-	known := map[string]bool{} // paths, because thousands of checks may run one program, and reasons
+	known := map[string]bool{} // judged paths (thousands of checks may run one program), and reasons
 	judge := func(at parser.Position, path, what string) {
 		if known[path] {
 			return
