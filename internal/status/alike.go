@@ -23,8 +23,8 @@ func (r *Row) Reason() string {
 	return strings.TrimSuffix(s.State+": "+worst(s).Text, ": ")
 }
 
-// runs matches the parts of a reason that change without an event: times, and numbers of connections. Any text that
-// runs matches contains one of words, which are faster to find.
+// runs matches the parts of a reason that change without an event: times, and numbers of connections and clients. A
+// reason with such a part contains one of words, which are faster to find.
 var (
 	runs = regexp.MustCompile(`((?:another|(?:times|removed|answers|others) in) )[0-9][0-9.hmnsµ]*|` +
 		`[0-9][0-9hms]*( left| connection| persistent)`)

@@ -55,8 +55,9 @@ type Reloads struct {
 	// refused
 	Changed time.Time `json:"file_changed,omitzero"`
 	Refusal string    `json:"would_be_refused,omitempty"`
-	Back    string    `json:"taken_back,omitempty"`   // why it is no longer in force
-	Until   time.Time `json:"confirm_until,omitzero"` // unless confirmed, the former one returns then
+	Back    string    `json:"taken_back,omitempty"` // why the file was taken back
+	// when the former configuration comes back, unless the one in force is confirmed
+	Until time.Time `json:"confirm_until,omitzero"`
 	// the time of the last good configuration, if the daemon started with that instead of the file
 	LastGood time.Time `json:"last_good,omitzero"`
 	Lists    []List    `json:"lists_not_in_force,omitempty"` // sorted by their paths and names
