@@ -1,6 +1,7 @@
 "use strict";
 (() => {
-	// Milliseconds: between two readings, and in the background; the limit of one; how long a change is marked.
+	// In milliseconds: the time between two readings, the same in the background, the time limit of a reading, and how
+	// long a change stays marked.
 	const every = 3000, rarely = 30000, limit = 10000, marked = 15000;
 	const changed = new Map(); // when, by the names of rows
 	const said = document.getElementById("said"), pause = document.getElementById("pause"), form = document.forms[0];
@@ -25,7 +26,7 @@
 		said.textContent = answered + " " + changes.slice(0, 2).join("; ") + more;
 	};
 
-	// Says once why the page is not the latest, and dims it; "" and "" if it is.
+	// Says once why the page is not up to date, and dims it. With "" and "" it undoes that.
 	const lags = (kind, why) => {
 		if (said.className === kind) return;
 		said.className = kind;
