@@ -21,7 +21,7 @@ type connectionPrinter struct {
 	total   string // the columns of a server
 	servers []serverLine
 	choice  string     // the columns of next
-	next    []nextLine // of a client; nil: a person sees the servers instead
+	next    []nextLine // of a client; nil: the text shows the servers instead
 }
 
 const (

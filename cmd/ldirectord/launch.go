@@ -102,8 +102,8 @@ func spawn(c *call) (ended, err error) {
 	return statusOf(cmd.Wait()), nil
 }
 
-// closeOnExec keeps files that this process inherited from the daemon that it starts: a lock of the script that called
-// this command ends with the script. Any kernel can do it this way; close_range(2) can since Linux 5.11.
+// closeOnExec keeps the daemon from inheriting files that this process has inherited. So a lock of the script that
+// called this command ends with the script. This works on any kernel; close_range(2) can do it since Linux 5.11.
 func closeOnExec() {
 	open, _ := os.ReadDir("/proc/self/fd") // the instance could not be found without /proc
 	for _, f := range open {

@@ -28,7 +28,7 @@ const (
 	// the time limit for the start of the next daemon: a slow file, look-ups, and the pause of a supervisor
 	nextTimeout = runfile.ReadTimeout + resolve.LookupDeadline + 5*time.Second
 
-	// tells that process to read the recorded order, because a later order may have replaced this one
+	// the value of workerEnv for which that process reads the recorded order, which may be later than this one
 	lastOrder instance.Role = "last"
 )
 
@@ -40,8 +40,8 @@ var vrrpStates = map[string]bool{
 }
 
 // notifyState makes the director serve, or stop serving, according to the VRRP state. It promotes or demotes a daemon
-// that standby started; otherwise it starts or stops the daemon. The last order wins. An order is carried out even if
-// this process is killed, because keepalived kills its scripts when it exits.
+// that standby started; otherwise it starts or stops the daemon. The last order wins. Because keepalived kills its
+// scripts when it exits, an order is carried out even if this process is killed.
 func notifyState(c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
@@ -72,9 +72,9 @@ func notifyState(c *call) error {
 }
 
 // giveRole gives an order to the running daemon, or else records it. It returns the role that the caller still has to
-// carry out. It is NoRole if the running daemon carries out the order, now or as soon as it can, has refused it, or
-// could not be told. The role is valid even with an error; unless it is NoRole, the error means that no file records
-// the order.
+// carry out, or NoRole if the running daemon carries out the order, now or as soon as it can, has refused it, or could
+// not be told. The role is valid even with an error; unless it is NoRole, the error means that no file records the
+// order.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err error) {
 	var answer daemon.RoleAnswer
 	given := daemon.OrderTime()

@@ -58,7 +58,7 @@ func (c *call) tableChanges(given orders.All, have lvs.Table, had []lvs.Key) []l
 	return slices.Concat(lvs.Diff(have, c.Plan.Preview(given, have)), removals(have, leaves))
 }
 
-// removals returns the removals of the table's virtual services that leave.
+// removals returns the operations that remove those virtual services of the table for which leaves is true.
 func removals(have lvs.Table, leaves func(lvs.Key) bool) (ops []lvs.Op) {
 	for _, key := range have.Keys() {
 		if leaves(key) {

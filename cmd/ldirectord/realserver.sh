@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up a real server of Linux Virtual Server. Made by ldirectord @CONFIG@ realserver-script.
 #
-#   sh SCRIPT start    takes the virtual addresses so that they answer no ARP here; again does no harm
+#   sh SCRIPT start    adds the virtual addresses so that they answer no ARP here; doing it again does no harm
 #   sh SCRIPT stop     undoes what start did, and nothing else
 #   sh SCRIPT status   0: all of it is set up, 3: not all of it
 #
@@ -18,7 +18,7 @@ virtual_addresses() {
 
 # What follows is the same in every such script.
 
-# What start changed is noted here, for stop. A reboot clears both.
+# What start changed is noted here, for stop. A reboot clears the notes and the changes.
 state=${RUNDIR:-/run}/ldirectord-realserver
 
 newline='

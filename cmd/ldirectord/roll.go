@@ -351,8 +351,8 @@ func (l late) Error() string { return string(l) }
 // lateBy is the longest delay between a result and its recorded time.
 const lateBy = time.Second
 
-// unpassed lists the checks of a server whose last run did not pass or began before the given moment, each with its
-// result.
+// unpassed lists those checks of a server that did not pass when they last ran, or began before the given moment. It
+// adds the result of each.
 func unpassed(s status.Case, moment time.Time) (list []string) {
 	checks := s.Checks
 	if len(checks) == 0 {

@@ -60,7 +60,7 @@ func standby(c *call) error {
 }
 
 // begin starts the daemon in its recorded role, unless one is already running. It waits for a daemon that is stopping.
-// Then it calls prepare with whether a daemon is running; an error of prepare prevents the start.
+// Then it calls prepare, whose argument is true if a daemon is running. An error of prepare prevents the start.
 func (c *call) begin(prepare func(runs bool) error) error {
 	c.catchHangups()
 	if err := c.loadOrLastGood(); err != nil {
@@ -140,9 +140,9 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 
 var errWaitsForUs = errors.New("the daemon is ending, and may be waiting for this command")
 
-// runs reports whether a daemon is running and not about to stop. If this process itself should become the daemon, a
-// running one is an error (if only because of supervised = yes, only one that has a supervisor). If the daemon is about
-// to stop, runs waits until it has exited, unless it waits for us.
+// runs reports whether a daemon is running and not about to stop. If -d or --foreground makes this process the daemon,
+// a running one is an error. If only supervised = yes does, a running one is an error only if it has a supervisor. If
+// the daemon is about to stop, runs waits until it has exited, unless it waits for us.
 func runs(c *call) (bool, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()

@@ -182,7 +182,7 @@ func showSiblings(c *call, names []string) {
 	c.runTogether(asked)
 	for i, cmd := range asked {
 		if why := cutOff(ctx, cmd.ProcessState); why != "" {
-			c.warn("%s: its status %s", siblings[i].Name, why)
+			c.warn("%s: the command status %s", siblings[i].Name, why)
 		}
 	}
 }

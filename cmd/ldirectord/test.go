@@ -33,7 +33,7 @@ func testFile(c *call) error {
 		s := &script{call: c, file: name, lines: strings.Split(string(text), "\n"), orders: orders.All{},
 			world: whatif.New(c.Plan, c.Plan.Services, nil, 0)}
 		if err := s.play(); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") { // that of table has several lines
+			for line := range strings.SplitSeq(err.Error(), "\n") { // that of the word table has several
 				c.say("%s", line)
 			}
 			failed++

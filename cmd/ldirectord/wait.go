@@ -45,7 +45,8 @@ func waitFor(c *call) error {
 }
 
 // isAs reports whether a server is in the state that word names, up or out. A server is up if it is in the table with a
-// weight above 0. It is out if it is not in the table, or has weight 0 and no active connections.
+// weight above 0. It is out if it is not in the table, or has weight 0 and no active connections. A table in memory has
+// no connections.
 func (o *options) isAs(s status.Case, word string) bool {
 	if s.TableWeight == nil || *s.TableWeight > 0 {
 		return (s.TableWeight == nil) == (word == "out")

@@ -149,7 +149,7 @@ func present(c *call, given orders.All) (*situation, error) {
 			s := &v.Servers[i]
 			at, kind := lvs.At(v.ID, s.Real), outBy(s)
 			switch {
-			case s.State == "down", s.State == "unknown", s.Held: // the simulation also holds a held one
+			case s.State == "down", s.State == "unknown", s.Held: // the simulation holds a held server, too
 				is.failed = append(is.failed, at)
 			case s.WaitsFor != "":
 				is.waiting = append(is.waiting, at)
