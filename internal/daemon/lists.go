@@ -156,10 +156,10 @@ type listWatch struct {
 	read     versions             // the files when they were read
 	since    map[string]time.Time // since when a list has lost too many servers
 	reported lists                // as last read, with their trouble
-	saved    lists                // for the next start, since the last reload
+	saved    lists                // the lists saved for the next start since the last reload
 	reading  chan lists           // gets the lists that are being read; nil: none are being read
 	refused  bool                 // the lists last read were refused, perhaps because of another file
-	asked    time.Time            // when lists with unchanged files were last due again
+	asked    time.Time            // when lists were last due although their files had not changed
 	retry    time.Duration        // the wait until they are due again; 0: all can be used
 }
 

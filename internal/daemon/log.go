@@ -171,8 +171,8 @@ func isNotOpened(err error) bool {
 }
 
 // logFile is an open log file. It stays open, so that lines can be written even when descriptors run out. If its path
-// leads to another file, as after a rotation, or to no file, it is opened again. Nobody would find lines in the old
-// file.
+// leads to another file, as after a rotation, or to no file, it is opened again, because nobody would find lines in the
+// old file.
 type logFile struct {
 	path   string
 	file   *os.File
@@ -181,8 +181,8 @@ type logFile struct {
 	hung   bool      // it did not take the last line
 }
 
-// write appends a line to the file at a path. If a pipe does not take the line, write waits until isOver returns true.
-// Further lines for that pipe then fail at once.
+// write appends a line to the file at a path. If a pipe does not take the line, write keeps trying until isOver returns
+// true. Further lines for that pipe then fail at once.
 func (f *logFile) write(path, line string, isOver func() bool) error {
 	if f.hung && f.path == path && isOver() {
 		return os.ErrDeadlineExceeded

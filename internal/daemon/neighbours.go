@@ -48,7 +48,7 @@ type perl struct {
 	instance.Stranger
 	path  string
 	read  fileStamp // the version of the file that was read, with its names
-	again time.Time // when to look up names again that took too long
+	again time.Time // when to look up again the names that took too long
 	has   []lvs.Key
 }
 

@@ -40,7 +40,7 @@ type standingOrders struct {
 	unsaved bool        // the role is not in its file
 	unread  bool        // its file can't be read for a while, which was reported
 	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
-	// waiting orders whose time has come, by the time they were given; true: they wait for enough servers
+	// the waiting orders that could not begin on time, by the time they were given; true: too few servers were left
 	late map[time.Time]bool
 
 	known atomic.Pointer[orders.All] // see given; only the order that is being carried out replaces them

@@ -28,9 +28,9 @@ import (
 // steps.
 const settleInterval = 200 * time.Millisecond
 
-// configFile keeps the configuration in force up to date with the file on disk. A single goroutine, run, does all the
-// work. It watches the file, its parts, lists, certificates and names, and reads the file after a change or when a
-// command requests it.
+// configFile keeps the configuration in force up to date with the file on disk. A single goroutine, run, owns it. It
+// watches the file, its parts, lists, certificates and names, and reads the file after a change or when a command
+// requests it.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // the configuration in force

@@ -15,15 +15,15 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// sibling is the start of a shell command that calls this program with our options and the sibling's configuration.
+// sibling is the beginning of a shell command that calls this program with our options and the sibling's configuration.
 const sibling = `"$0" "$@" `
 
 // viaEnv is the environment variable that passes Via to a command that a daemon runs, and to the daemon that this
 // command starts. It has one file per line.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// givenEnv is the environment variable that passes to a command the time at which the role of the daemon that runs it
-// was ordered.
+// givenEnv is the environment variable with the time at which the role of a daemon was ordered. The daemon sets it for
+// the commands that it runs for its siblings.
 const givenEnv = "LDIRECTORD_GIVEN"
 
 // OrderTime returns when the order of this command was given, as a time since boot. An order that a daemon passes on

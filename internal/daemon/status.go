@@ -29,7 +29,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	}
 	now.Orders = d.orders.withWaiting(now.Orders)
 	now.Await(d.orders.waiting())
-	_ = d.count(ctx, now) // those that can be read in time
+	_ = d.count(ctx, now) // the counters that can be read in time
 	return status.NewReport(now, d.process()), nil
 }
 
