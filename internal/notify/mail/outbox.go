@@ -234,7 +234,7 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 }
 
 // settle removes a letter from its box, unless the letter must be tried again for all its recipients. done is false if
-// work must pause before that.
+// work must pause before the next try.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

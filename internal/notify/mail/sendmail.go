@@ -23,7 +23,7 @@ var mailPrograms = [...][]string{
 
 // Limits of one run of a mail program.
 const (
-	sendmailTime   = smtpSessionTime // it may wait for a server, as msmtp(1) does, and have sent the mail
+	sendmailTime   = smtpSessionTime // no shorter: msmtp(1) waits for a server, which may take the mail late
 	sendmailOutput = 4096            // bytes of the end of its output that are kept
 )
 

@@ -42,7 +42,7 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can do that, here and below
+	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // sockets have deadlines, here and below
 	host, _, _ := net.SplitHostPort(smtpAddress(l.smtp))
 	bounded := &boundedConn{conn, maxSMTPReplies, smtpStepTime}
 	server, err := smtp.NewClient(bounded, host)

@@ -16,8 +16,9 @@ import (
 // inMaintenance is the text for a server in maintenance, whether a file, an order or its own report put it there.
 const inMaintenance = "Server in maintenance"
 
-// Line returns what the monitorfile of a check says about a result: whether the server is up, and a text. If it says
-// nothing, as about an inconclusive result, is is false. A suspended server is reported as being in maintenance.
+// Line returns what the monitorfile of a check says about a result: whether the server is up, and a text. The third
+// result is false if it says nothing, as about an inconclusive result. A suspended server is reported as being in
+// maintenance.
 func Line(check *parser.Virtual, r *checker.Result, suspended bool) (up bool, text string, is bool) {
 	if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
 		return false, "", false
