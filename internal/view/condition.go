@@ -14,7 +14,7 @@ import (
 type Condition struct {
 	Kind    string        `json:"kind"`
 	Trouble judge.Trouble `json:"trouble"`
-	Text    string        `json:"text"` // a sentence; text from servers and other programs in it is not escaped
+	Text    string        `json:"text"` // in words; text from servers and other programs in it is not escaped
 }
 
 // ByHand is the condition of a destination that another program or an operator has changed in the table.

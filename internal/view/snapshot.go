@@ -94,7 +94,7 @@ type Virtual struct {
 	AlsoFallbacks []*Fallback  `json:"also_fallbacks,omitempty"`
 	Rule          health.Rule  `json:"-"` // the thresholds for its servers
 	Guard         Guard        `json:"guard,omitzero"`
-	Order         orders.Order `json:"order,omitzero"`           // the order to obey
+	Order         orders.Order `json:"order,omitzero"`           // the order that the checks be obeyed
 	Enough        *MinServers  `json:"minservers,omitempty"`     // nil without minservers
 	Written       bool         `json:"written"`                  // the table has it as the director wants it
 	Error         string       `json:"error,omitempty"`          // why the table refused the last change
@@ -234,7 +234,7 @@ type Server struct {
 // ServerNames are other names of a server, and what follows from its name and its line.
 type ServerNames struct {
 	Address string `json:"address,omitempty"` // of the host in Real, without a port; otherwise ""
-	Host    string `json:"name,omitempty"`    // if Real is its address
+	Host    string `json:"name,omitempty"`    // the host name, if Real is an address
 	Alias   string `json:"-"`                 // another name that orders may use; "" for none
 	Backup  string `json:"backup,omitempty"`  // of a backup server: needed, drains or waits
 	Waits   bool   `json:"-"`                 // it is a single server without an address yet
