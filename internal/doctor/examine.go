@@ -20,7 +20,7 @@ type examination struct {
 	facts
 	findings
 	path  string // of the configuration
-	early bool   // for check: the machine may not serve yet
+	early bool   // for check and plan: the machine may not serve yet
 }
 
 // one examines one virtual service.

@@ -8,8 +8,8 @@ import (
 	"ldirectord/parser"
 )
 
-// judgePaths warns of relative paths. Whoever writes one means a path from the folder of the file, or from the current
-// one, but the daemon usually runs in /. It leaves out execute, which names configurations.
+// judgePaths warns of relative paths. They are meant to start at the folder of the file, or at the current folder, but
+// the daemon usually runs in /. judgePaths leaves out execute, which names configurations.
 func judgePaths(cfg *parser.Config) parser.Diagnostics {
 	var f findings
 	judge := func(at parser.Position, path string) {
