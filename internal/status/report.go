@@ -1,7 +1,7 @@
 // Package status shows what a running director knows: as JSON, as a table for people, and as metrics for Prometheus. It
-// asks the director for nothing but snapshots. Their sentences about conditions come from judge and core or, if about
-// the machine, from doctor. Those about fallback servers, servers that left the file, checks and the daemon are written
-// here.
+// asks the director for nothing but snapshots. Their sentences about conditions come from judge, core and view or, if
+// about the machine, from doctor. Those about fallback servers, servers that left the file, checks and the daemon are
+// written here.
 package status
 
 import (
@@ -22,7 +22,7 @@ import (
 // Process contains the facts that only the daemon around the director knows.
 type Process struct {
 	Report                   // without what the director knows
-	Events map[string]uint64 // how many of each kind the journal had
+	Events map[string]uint64 // how many events of each kind the journal recorded
 }
 
 // Failure is a failure that concerns neither the servers nor the table, but the log, mail, the webhook, the control
