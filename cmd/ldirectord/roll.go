@@ -351,8 +351,7 @@ func (l late) Error() string { return string(l) }
 // lateBy is the longest delay between a result and its recorded time.
 const lateBy = time.Second
 
-// unpassed lists those checks of a server that did not pass when they last ran, or began before the given moment. It
-// adds the result of each.
+// unpassed lists a server's checks whose last run failed or began before the given moment, each with its result.
 func unpassed(s status.Case, moment time.Time) (list []string) {
 	checks := s.Checks
 	if len(checks) == 0 {

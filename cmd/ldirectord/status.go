@@ -188,7 +188,7 @@ func showSiblings(c *call, names []string) {
 }
 
 // cutOff says what happened to the status command of a sibling that has no exit status. It returns "" if the command
-// has one or was never started, or if the user has ended ours.
+// has one or was never started, or if the user has ended this command.
 func cutOff(ctx context.Context, end *os.ProcessState) string {
 	switch err := ctx.Err(); {
 	case end == nil || end.Exited():
