@@ -152,9 +152,9 @@ func vrrpServes(args []string) (serve bool, err error) {
 }
 
 // detach carries out the order in a process with its own session, and waits for that process. If the order is recorded,
-// the process reads it again. If the role keeps a daemon running, and a record says that one runs with a supervisor, that
-// daemon has crashed: the supervisor starts the next one in this role, and detach starts nothing. If the next one is to
-// serve, detach waits for it.
+// the process reads it again. If the role keeps a daemon running, and a record says that one runs with a supervisor,
+// that daemon has crashed: the supervisor starts the next one in this role, and detach starts nothing. If the next one
+// is to serve, detach waits for it.
 func detach(c *call, now instance.Role, recorded bool) error {
 	if s := c.instance().State(); now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		if now == instance.Standby {
