@@ -232,7 +232,7 @@ func confirm(c *call) error {
 	return c.socket().Order(c.ctx, daemon.OrderTimeout, "/confirm", nil, new(struct{}))
 }
 
-// warnOfOrders names the orders whose servers are no longer in the file.
+// warnOfOrders names the servers, virtual services and addresses that have an order and are no longer in the file.
 func (c *call) warnOfOrders(all []orders.Entry) {
 	var lost []string
 	for _, o := range all {

@@ -27,7 +27,7 @@ type Why struct {
 type Case struct {
 	Virtual    string     `json:"virtual"`
 	Title      string     `json:"servicename,omitempty"`
-	Fallback   bool       `json:"fallback,omitempty"` // it is the fallback server
+	Fallback   bool       `json:"fallback,omitempty"` // it is a fallback server
 	Server                // the same fields as in a Report
 	TableError string     `json:"table_error,omitempty"` // why the table refuses the virtual service
 	Guard      view.Guard `json:"guard,omitzero"`

@@ -3,7 +3,7 @@ package status
 import "time"
 
 // Zone is the director's time zone as an offset from UTC, "+01:00"; "" if unknown. The director's own texts give times
-// in this zone, so commands print all times in it.
+// in this zone, so status and why print all times in it.
 type Zone string
 
 const offset = "-07:00" // the form of a Zone
