@@ -21,7 +21,8 @@ import (
 
 const (
 	claimTimeout = time.Second // the time limit for locking the run folders and looking at other daemons
-	// the time between two looks at other daemons while this one waits for one of their virtual services
+	// the time between two looks at other daemons while this one waits for one of their virtual services, or they
+	// change one of its own
 	waitInterval = 300 * time.Millisecond
 )
 
