@@ -45,7 +45,7 @@ func TestChaos(t *testing.T) {
 			c.t = t
 			c.play()
 			if t.Failed() {
-				t.Logf("again: CHAOS_SEED=%d go test -run TestChaos ./core", seed)
+				t.Logf("again: CHAOS_SEED=%d go test -run TestChaos ./internal/core", seed)
 			}
 		})
 	}
