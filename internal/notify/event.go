@@ -21,7 +21,7 @@ const (
 	ConfigReread   Kind = "config-reread"   // the changed file is in force
 	ConfigIgnored  Kind = "config-ignored"  // the file is not in force; the line says why
 	ConfigError    Kind = "config-error"    // the file was refused
-	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
+	ConfigWarning  Kind = "config-warning"  // the file was accepted, but has a likely mistake
 	NameFound      Kind = "name-found"      // a host name has its first address, or can be looked up again
 	NameMoved      Kind = "name-moved"      // a host name has another address
 	NameLost       Kind = "name-lost"       // a host name can't be looked up; its last address stays in use
@@ -33,12 +33,12 @@ const (
 	Climbs         Kind = "climbs"          // the weight of a server that came back starts to rise, see slowstart
 	Climbed        Kind = "climbed"         // the weight of a server that climbed has reached its full value
 	Promoted       Kind = "promoted"        // the director was on standby, and serves now
-	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
+	StandingBy     Kind = "standing-by"     // the director checks servers, but leaves the table alone
 	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
-	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
+	Shared         Kind = "shared"          // another daemon also has virtual services of the file
 	Drained        Kind = "drained"         // a server drains, for example by order: it has weight 0
 	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
-	Deleted        Kind = "deleted"         // a server out of service or a fallback server was removed
+	Deleted        Kind = "deleted"         // a server that is out of service, or a fallback server, was removed
 	Purged         Kind = "purged"          // a server was removed because it is not configured, or at a stop
 	SoftFailure    Kind = "soft-failure"    // a check failed, not yet often enough for the server to be down
 	SoftReset      Kind = "soft-reset"      // a check passes again; its earlier failures no longer count
@@ -48,24 +48,24 @@ const (
 	CheckWarning   Kind = "check-warning"   // a check has a warning, or its answer can't be judged
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
-	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
+	ChangedByHand  Kind = "changed-by-hand" // another program changed the daemon's part of the table
 	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks were changed
 	Timeouts       Kind = "timeouts"        // the timeouts of idle connections were set, or set again
 	TableError     Kind = "table-error"     // reading or changing the table or mark rules failed; it is tried again
 	TableRecovered Kind = "table-recovered" // the table or mark rules can be read or changed again
-	HookOutput     Kind = "hook-said"       // a command of the operator wrote something
-	HookFailed     Kind = "hook-failed"     // a command of the operator failed
+	HookOutput     Kind = "hook-said"       // an operator's command printed something
+	HookFailed     Kind = "hook-failed"     // an operator's command failed
 	Mailing        Kind = "mailing"         // an email was queued
 	MailFailed     Kind = "mail-failed"     // a mail can't be sent
 	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	StateFailed    Kind = "state-failed"    // the file by which commands find the daemon can't be written
-	KeepFailed     Kind = "keep-failed"     // what the next start needs can't be kept or read
+	KeepFailed     Kind = "keep-failed"     // state for the next start can't be saved or read
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; for a plain drain, see drained
 	OrderWaits     Kind = "order-waits"     // orders whose time has come wait for enough servers, or to be recorded
-	OrderLost      Kind = "order-lost"      // an order is kept for what the file no longer has
+	OrderLost      Kind = "order-lost"      // an order is kept, but its server or virtual service left the file
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
 	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers
 	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers
@@ -99,7 +99,7 @@ const (
 	ListenFailed   Kind = "listen-failed"   // the control socket or the address of listen can't be used
 	Lost           Kind = "events-lost"     // a receiver was too slow and missed events
 
-	MachineTrouble   Kind = "machine-trouble"   // this machine can't forward as it should, or is about to fail
+	MachineTrouble   Kind = "machine-trouble"   // this machine can't forward as it should, or may soon fail to
 	MachineRecovered Kind = "machine-recovered" // this machine's trouble is over
 
 	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
