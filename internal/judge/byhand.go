@@ -35,7 +35,7 @@ func released(p *proposal) {
 	}
 }
 
-// From another program: a weight by hand stays, and so does an addition or removal by hand.
+// From another program: a weight that was set by hand stays, and so does an addition or removal by hand.
 var byHandRule = Rule{"hand", true, byHand}
 
 // byHand keeps changes made by hand. Of a changed destination, only the weight is kept.

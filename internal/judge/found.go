@@ -1,6 +1,6 @@
 package judge
 
-// From a host name: destinations of no known server stay while a server has no address.
+// From a host name: destinations that belong to no known server stay while a server has no address.
 var foundRule = Rule{"found", true, found}
 
 // found leaves destinations that belong to no known server as they are.
