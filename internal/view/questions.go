@@ -40,14 +40,14 @@ func Label(id, servicename string) string {
 }
 
 // Called replaces a servicename with the id of its virtual service. Ids, addresses and marks take precedence over
-// names.
+// names. Blanks around a name don't count: a comment or a stray blank leaves them in the file's name.
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
 	for _, v := range now.Virtuals {
 		if lvs.IsNamed(v.ID, *word) {
 			return nil
 		}
-		if v.Title == *word {
+		if strings.TrimSpace(v.Title) == strings.TrimSpace(*word) {
 			ids = append(ids, v.ID)
 		}
 	}
