@@ -161,10 +161,17 @@ func (r *realLine) readOptions(v *value, text string) {
 		v.trailer(text[open:])
 		return
 	}
+	if quotedWord.MatchString(receive) {
+		v.warn(suspicious, "%q is the RECEIVE of this server; tags and comeback are written without quotes",
+			receive)
+	}
 	r.Own = &Exchange{withSlash(request), receive}
 	v.section.asking = append(v.section.asking, r.At)
 	r.readNumbers(v, text[:open], text[end+1:])
 }
+
+// quotedWord matches an extension's word in quotes after the strings. Its last quote ends RECEIVE, as in Perl.
+var quotedWord = regexp.MustCompile(`"\s+(tags|comeback)=`)
 
 // readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the text
 // before them.
