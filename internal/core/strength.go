@@ -55,7 +55,7 @@ var shortKind = kind{name: "short", trouble: judge.Doubt, says: func(a *subject)
 		switch serves := a.v.InService(s.Server); {
 		case serves && !s.Held:
 			serve++
-		case !serves && (s.Suspended() || s.Drained()):
+		case !serves && (s.Suspended() || s.IsDraining()): // not one that fails
 			out = append(out, s.entry.Name())
 		}
 	}
