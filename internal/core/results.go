@@ -168,8 +168,11 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
-	if !r.OK {
+	switch {
+	case !r.OK:
 		j.reason = r.Detail
+	case !ok: // its last answer says nothing of it
+		j.reason = "it reported down, and stays down until it reports up"
 	}
 	if !s.Fallback { // turned reports fallback servers
 		e.tell.judged(x, before, ok)

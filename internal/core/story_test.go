@@ -99,16 +99,15 @@ func (w *world) config(words string) string {
 	return text
 }
 
-var refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-
 // found are what checks find.
 var found = map[string]checker.Result{
-	"passes": {OK: true}, "fails": {}, "refuses": refused,
+	"passes": {OK: true}, "fails": {}, "refuses": {Detail: "connect: refused", Cause: checker.Refused},
 	"short":   {Cause: checker.Shortage},
 	"lacks":   {Cause: checker.Shortage, Detail: "it is not installed"},
 	"puzzles": {Cause: checker.Unjudged, Detail: "it took too long"},
-	"drains":  {OK: true, Report: health.Report{State: health.Up, Admin: health.Drain}},
-	"maints":  {OK: true, Report: health.Report{State: health.Up, Admin: health.Maint}},
+	"drains":  {OK: true, Report: health.Report{Admin: health.Drain}},
+	"maints":  {OK: true, Report: health.Report{Admin: health.Maint}},
+	"stops":   {Report: health.Report{State: health.Down}},
 	"through": {OK: true, Way: checker.WayThrough}, "astray": {OwnAnswers: true, Way: checker.WayThrough},
 }
 
