@@ -132,7 +132,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 		now.Since = o.Since // for example, an earlier daemon took it out
 	}
 	now.Drained, now.Order, now.Rule, now.Fallen = s.Drained(), s.order, s.Why.String(), s.Fallen
-	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
+	now.Up, now.Held = s.IsUp() && s.Health() == health.Up, s.Held && !now.Drained
 	now.Tally, now.Carries, now.Counted, now.Limit = s.tally, s.carries, s.counted, s.Dest.Upper
 	now.Forward = s.Dest.Forward
 	for x := range v.checks(s) {
