@@ -14,7 +14,7 @@ var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
 	if v.One.MovedTo < 0 {
 		return ""
 	}
-	return "its name has a new address; this server serves until it fails, or " +
+	return "its name has a new address; this server stays until it fails, or " +
 		"until the one at the new address is up"
 }}
 
