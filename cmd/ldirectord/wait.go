@@ -31,9 +31,12 @@ func waitFor(c *call) error {
 		if !runfile.Pause(ending, idleInterval) {
 			s := awaited[0]
 			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
+			if err != nil { // no daemon answered the last question
+				late = fmt.Errorf("%w: %v", late, err)
+			}
 			return exit{exitLate, late}
 		}
-		now, err := c.askWhy(server)
+		now, err = c.askWhy(server)
 		switch {
 		case now == nil: // another daemon may follow one that stops
 		case err != nil && word == "up": // the server has left the file
