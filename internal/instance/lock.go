@@ -109,12 +109,17 @@ func taken(name, path string, pid int) error {
 			"another --rundir", path, name, pid)
 }
 
-// MayStart returns an error if no daemon may start for this file, because of the run folder's owner or because its name
-// is taken.
+// MayStart returns an error if no daemon may start for this file, because of the run folder's owner, because the folder
+// can't be locked, or because its name is taken.
 func (i Instance) MayStart() error {
 	if err := i.checkOwner(); err != nil {
 		return err
 	}
+	folder, err := i.LockFolder(context.Background())
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
 	return i.NameTaken()
 }
 
