@@ -108,7 +108,7 @@ func restart(c *call) error {
 			return restartSupervised(c, by, found.Pid)
 		}
 		keepSpelling(c, found.State)
-		if err := c.instance().MayStart(); err != nil { // asked while the old daemon still serves
+		if err := c.instance().MayStart(c.ctx); err != nil { // asked while the old daemon still serves
 			return err
 		}
 		c.catchHangups() // a lost terminal must not leave the table without a daemon

@@ -191,7 +191,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 		if now.Sub(last.at) > unjudgedQuiet {
 			t.report(x.v, x.s, kind, "Answer can't be judged",
 				fmt.Sprintf(" stays %s: %s", x.j.Health.State, detail), detail)
-			if last.at = now; kind == notify.Unjudged {
+			last.at = now
+			if kind == notify.Unjudged {
 				x.v.reported.unjudgedAt = now
 			}
 		}

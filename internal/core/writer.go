@@ -112,7 +112,7 @@ func (w *writer) countRerouted(v *virtual) {
 	read, ok := w.counters(v.Key())[v.Key()]
 	for _, s := range v.servers {
 		if !ok {
-			s.Connected = true // for all that is known
+			s.Connected = true // otherwise it would change to gate at once
 			continue
 		}
 		s.carries, s.counted = read.Counters[s.Dest.Addr]

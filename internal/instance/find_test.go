@@ -210,10 +210,8 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	want := fmt.Sprintf("the daemon of /a/x.cf already has the name x.cf (pid %d): rename one of the files, or "+
 		"give one of them another --rundir", s.Pid)
 	testkit.Fails(t, testkit.Error(second.Acquire(soon(t), "")), want, "the second one")
-	if second.MayStart() == nil {
-		t.Error("before the start the second one may start")
-	}
-	testkit.OK(t, first.MayStart(), "the first one")
+	testkit.Fails(t, second.MayStart(soon(t)), want, "the second one, before the start")
+	testkit.OK(t, first.MayStart(soon(t)), "the first one")
 }
 
 // With another table, or in another network namespace, a daemon may use the same name, and its files have other

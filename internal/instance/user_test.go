@@ -65,11 +65,8 @@ func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 // start.
 func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
-	if h, err := i.Acquire(soon(t), ""); err == nil {
-		t.Errorf("it may: %+v is found", i.Find())
-		giveBack(h)
-	}
-	testkit.FailsWith(t, i.MayStart(), "belongs to the user 65534", "before a restart ends the daemon")
+	testkit.FailsWith(t, testkit.Error(i.Acquire(soon(t), "")), "belongs to the user 65534", "the start")
+	testkit.FailsWith(t, i.MayStart(soon(t)), "belongs to the user 65534", "before a restart ends the daemon")
 }
 
 // A daemon that changes to the unit's folder and a user of its own keeps its mark rules.
