@@ -23,7 +23,7 @@ const (
 	// largeBodies is how many bodies longer than largeBody may be in memory at once. A server that hangs in the
 	// middle of its page holds one until the timeout. If too few were allowed, further such servers would stay in
 	// service, because a check without a slot proves nothing.
-	largeBodies = 64
+	largeBodies = 48
 )
 
 // Matching limits the processors and memory that all checks together use to search answers. A check may wait for a free
