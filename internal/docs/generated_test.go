@@ -80,14 +80,13 @@ func TestTheListOfEvents(t *testing.T) {
 
 // The rules in judgement.md are those of package judge, in their order.
 func TestTheListOfRules(t *testing.T) {
-	list := "| Rule | From | What |\n|---|---|---|\n"
-	says := commentsOfRules(t)
-	for _, rule := range judge.Rules {
-		who, what, has := strings.Cut(strings.TrimPrefix(says[rule.Name], "From "), ": ")
+	list, says := "", commentsOfRules(t)
+	for i, rule := range judge.Rules {
+		_, what, has := strings.Cut(says[rule.Name], ": ")
 		if !has {
 			t.Errorf("the comment of the rule %s is %q", rule.Name, says[rule.Name])
 		}
-		list += fmt.Sprintf("| `%s` | %s | %s |\n", rule.Name, who, strings.TrimSuffix(what, "."))
+		list += fmt.Sprintf("%d. `%s`: %s\n", i+1, rule.Name, strings.TrimSuffix(what, "."))
 	}
 	testkit.Part(t, "../../docs/judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
 }

@@ -47,7 +47,7 @@ type waiter struct {
 	needed bool // it comes back at once
 }
 
-// From checks: servers that checks took out wait in the order in which they passed, or come back at once while too few
+// From checks: servers that checks took out come back in the order in which they passed, or at once while too few
 // serve.
 var queueRule = Rule{"queue", false, queue}
 
