@@ -27,7 +27,7 @@ func (r nightRow) isIn(out string) bool {
 func nightRows(t *testing.T) (rows []nightRow) {
 	t.Helper()
 	text := testkit.Read(t, "../../docs/night.md")
-	row := regexp.MustCompile("(?m)^\\| ([^|]+) \\| `ldirectord CONFIG ([^`]+)` \\| ([^|]+) \\| [^|]+ \\|$")
+	row := regexp.MustCompile("(?m)^\\| ([^|]+) \\| `([^`]+)` \\| ([^|]+) \\| [^|]+ \\|$")
 	for _, m := range row.FindAllStringSubmatch(text, -1) {
 		r := nightRow{trouble: m[1], command: strings.Fields(m[2])}
 		for _, words := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(m[3], -1) {
