@@ -40,11 +40,11 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 	}
 	docs := read(t, "../../docs/status.md")
 	for _, family := range ours {
-		if !bytes.Contains(docs, []byte("| `"+family+"`")) {
-			t.Errorf("docs/status.md has no row for %s", family)
+		if !bytes.Contains(docs, []byte("`"+family+"`")) {
+			t.Errorf("docs/status.md does not name %s", family)
 		}
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(ldirectord_[a-z_]+)`").FindAllSubmatch(docs, -1) {
+	for _, row := range regexp.MustCompile("`(ldirectord_[a-z_]+)`").FindAllSubmatch(docs, -1) {
 		if !slices.Contains(ours, string(row[1])) {
 			t.Errorf("docs/status.md has %s, which there is not", row[1])
 		}
