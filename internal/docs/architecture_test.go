@@ -1,8 +1,6 @@
 package docs
 
 import (
-	"cmp"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -71,36 +69,4 @@ func packages(t *testing.T) string {
 	_, table, _ := strings.Cut(testkit.Read(t, "../../docs/architecture.md"), "\n## Packages\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	return table
-}
-
-// The column "Imports from here" of that table lists what the packages import.
-func TestTheImportsOfArchitecture(t *testing.T) {
-	var out []byte
-	for _, module := range []string{"../..", "../../tools"} {
-		list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
-		list.Dir = module
-		found := testkit.Must(list.Output())(t, "go list")
-		out = append(out, found...)
-	}
-	imports := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		words := strings.Fields(line)
-		var ours []string
-		for _, i := range words[1:] {
-			if name, is := strings.CutPrefix(i, "ldirectord/"); is {
-				ours = append(ours, "`"+name+"`")
-			}
-		}
-		imports[strings.TrimPrefix(words[0], "ldirectord/")] = cmp.Or(strings.Join(ours, ", "), "none")
-	}
-	rows := regexp.MustCompile("(?m)^\\| `[^`]+` \\|.*\\|$")
-	want := rows.ReplaceAllStringFunc(packages(t), func(row string) string {
-		cells := strings.Split(row, " | ")
-		name := strings.Trim(cells[0], "|` ")
-		if found := imports[name]; found != "" {
-			cells[2] = found + " |"
-		}
-		return strings.Join(cells, " | ")
-	})
-	testkit.Part(t, "../../docs/architecture.md", "\n## Packages\n", want, "\n## ")
 }
