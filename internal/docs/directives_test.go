@@ -66,7 +66,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 			checkExample(t, block[2])
 		}
 	}
-	if examples < 20 {
+	if examples < 15 {
 		t.Errorf("%d examples", examples)
 	}
 }
