@@ -345,22 +345,14 @@ func manTopic(t *testing.T, topic, mark string) (page string) {
 
 func markdownCommands() string {
 	var b strings.Builder
-	b.WriteString("| Command | What it does | Options |\n|---|---|---|\n")
+	b.WriteString("| Command | What it does |\n|---|---|\n")
 	for _, e := range commandRows {
 		what := e.head["line"]
 		if page := e.head["docs"]; page != "" {
 			name, _, _ := strings.Cut(page, ".")
 			what += "; see [" + name + "](" + page + ")"
 		}
-		var options []string
-		for _, option := range commands[e.name].Options {
-			options = append(options, "`--"+option+"`")
-		}
-		cells := []string{"`" + e.title + "`", what, strings.Join(options, " ")}
-		for i, cell := range cells {
-			cells[i] = strings.ReplaceAll(cell, "|", `\|`)
-		}
-		b.WriteString("| " + strings.ReplaceAll(strings.Join(cells, " | ")+" |", "|  |", "| |") + "\n")
+		b.WriteString("| `" + strings.ReplaceAll(e.title, "|", `\|`) + "` | " + what + " |\n")
 	}
 	return b.String()
 }
