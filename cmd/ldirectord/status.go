@@ -65,9 +65,7 @@ func showStatus(c *call) error {
 		tell = c.say // the answer is only JSON
 	}
 	tell("ldirectord is stopped for %s", c.path)
-	if there := c.others(); there != nil {
-		c.warn("%v", there)
-	}
+	c.complain(c.others())
 	return cmp.Or(refused, error(exit{status: ended}))
 }
 
@@ -96,9 +94,7 @@ func (o *options) elsewhere() error {
 // showReport prints the daemon's report with --verbose or --json, and otherwise only what is worth a warning.
 func showReport(c *call, pid int) error {
 	if !c.Verbose && !c.JSON {
-		if err := c.perlRuns(); err != nil {
-			c.warn("%v", err)
-		}
+		c.complain(c.perlRuns())
 		showLacking(c)
 		return nil
 	}

@@ -52,9 +52,7 @@ func noneRuns(c *call, found instance.Found) error {
 	if found.Unseen != nil {
 		return found.Unseen
 	}
-	if there := c.others(); there != nil {
-		c.warn("%v", there)
-	}
+	c.complain(c.others())
 	return c.load()
 }
 

@@ -111,22 +111,19 @@ func (s *script) order(kind orders.Kind, words []string) error {
 	if err != nil {
 		return err
 	}
-	if kind == orders.Ready {
-		ready := orders.All{}
-		for _, at := range servers {
-			delete(s.orders, at)
-			ready[at] = orders.Order{Kind: kind}
-		}
-		s.world.Order(s.orders, ready)
-		return nil
-	}
-	if short := s.world.Snapshot().Short(servers, s.orders, false); len(short) > 0 {
+	ready, one := orders.All{}, orders.Order{Kind: kind}
+	if short := s.world.Snapshot().Short(servers, s.orders, false); kind != orders.Ready && len(short) > 0 {
 		return errors.New(short[0].String())
 	}
 	for _, at := range servers {
-		s.orders[at] = orders.Order{Kind: kind}
+		if kind == orders.Ready {
+			delete(s.orders, at)
+			ready[at] = one
+		} else {
+			s.orders[at] = one
+		}
 	}
-	s.world.Order(s.orders, nil)
+	s.world.Order(s.orders, ready)
 	return nil
 }
 
