@@ -30,7 +30,7 @@ const (
 // services that it has recorded, unless it is on standby. Records are written while the run folders are locked.
 type claims struct {
 	d       *daemon
-	changed chan struct{}
+	changed notify.Wake
 
 	mu         sync.Mutex // guards what follows
 	neighbours neighbours
@@ -45,7 +45,7 @@ type claims struct {
 }
 
 func newClaims(d *daemon) *claims {
-	c := &claims{d: d, changed: make(chan struct{}, 1), neighbours: newNeighbours(d.Instance, d.Config)}
+	c := &claims{d: d, changed: notify.NewWake(), neighbours: newNeighbours(d.Instance, d.Config)}
 	c.renew(d.Loaded.Config)
 	if d.lock.Before.IsHandedOver() {
 		c.mine = newKeySet(d.lock.Before.Virtuals)
@@ -171,10 +171,7 @@ func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	defer c.mu.Unlock()
 	now := c.neighbours.look(ctx)
 	if c.contested || !reflect.DeepEqual(now, c.last) {
-		select {
-		case c.changed <- struct{}{}:
-		default:
-		}
+		c.changed.Up()
 	}
 	if c.last = now; c.contested || len(c.waits) > 0 {
 		return waitInterval

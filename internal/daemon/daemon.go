@@ -160,7 +160,7 @@ func (d *daemon) assemble() {
 			Moving: d.lock.Before.Moving, Move: recording(d, (*instance.State).SetMoving),
 		},
 		Table: d.Table, Maintenance: maintenance.New(watch).Watch, Claims: d.claims,
-		Alive: d.Manager.alive, Pulse: d.Manager.every,
+		Alive: d.Manager.beats.Up, Pulse: d.Manager.every,
 	}
 	if d.Table.Machine { // a table in memory has no mark rules and no addresses
 		deps.Marks = fwmark.Open(d.Instance.Chains())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"ldirectord/internal/notify"
 	"ldirectord/internal/runfile"
 )
 
@@ -40,7 +41,7 @@ func followFile(ctx context.Context, path string, read func() bool) {
 // configuration management replace files. If a folder can't be watched, no change is signalled. All callers therefore
 // poll as well.
 func watch(ctx context.Context, dir string) <-chan struct{} {
-	changed := make(chan struct{}, 1)
+	changed := notify.NewWake()
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return changed
@@ -58,10 +59,7 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 			case _, open = <-w.Events:
 			case _, open = <-w.Errors: // an overflow: something changed
 			}
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
+			changed.Up()
 		}
 	}()
 	return changed

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/internal/notify"
 )
 
 const (
@@ -21,7 +23,7 @@ const (
 type ServiceManager struct {
 	socket string        // where it listens: a path, or @name in the abstract namespace
 	every  time.Duration // the longest time between two signs of life; 0: it needs none
-	beats  chan struct{} // signs of life of the director
+	beats  notify.Wake   // signs of life of the director
 	fed    time.Time     // when a sign of life was last passed on
 }
 
@@ -31,7 +33,7 @@ func (m *ServiceManager) Listens() bool { return m.socket != "" }
 // NewServiceManager reads the service manager's address from the environment and removes the variables, so that
 // children of this process don't send messages in its name.
 func NewServiceManager() *ServiceManager {
-	m := &ServiceManager{socket: os.Getenv("NOTIFY_SOCKET"), beats: make(chan struct{}, 1)}
+	m := &ServiceManager{socket: os.Getenv("NOTIFY_SOCKET"), beats: notify.NewWake()}
 	pid, usec := os.Getenv("WATCHDOG_PID"), os.Getenv("WATCHDOG_USEC")
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"} {
 		os.Unsetenv(name)
@@ -41,14 +43,6 @@ func NewServiceManager() *ServiceManager {
 		m.every = max(time.Duration(limit)*time.Microsecond, minWatchdog) / 4
 	}
 	return m
-}
-
-// alive passes on a sign of life from the director's goroutine. It never blocks.
-func (m *ServiceManager) alive() {
-	select {
-	case m.beats <- struct{}{}:
-	default:
-	}
 }
 
 // feed keeps the watchdog from killing this process. The daemon's main goroutine calls it after a sign of life from the

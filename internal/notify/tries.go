@@ -26,13 +26,14 @@ func NewTries() *Tries {
 	return &Tries{Context: ctx, cancel: kill, ending: make(chan struct{})}
 }
 
-// Wake ends the current pause or, if there is none, the next one.
+// Wake is a signal that is not lost if nobody waits for it yet. It ends the current pause or, if there is none, the
+// next one.
 type Wake chan struct{}
 
 // NewWake returns a Wake whose Up has not been called yet.
 func NewWake() Wake { return make(Wake, 1) }
 
-// Up ends the current or the next pause. It never blocks.
+// Up gives the signal. It never blocks.
 func (w Wake) Up() {
 	select {
 	case w <- struct{}{}:
