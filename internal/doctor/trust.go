@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/internal/instance"
 	"ldirectord/internal/printable"
+	"ldirectord/internal/runfile"
 	"ldirectord/parser"
 )
 
@@ -96,11 +97,8 @@ func changeable(path string) (why, command string) {
 // openTo returns the reason why users other than root and the daemon's user can write to a file or folder, and the
 // command that prevents this. It returns "" if they can't.
 func openTo(path string) (why, command string) {
-	info, err := os.Lstat(path)
-	if err != nil || isReadOnly(path) {
-		return "", ""
-	}
-	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != 0 && uid != os.Geteuid() {
+	owner, err := runfile.Owner(path)
+	if uid := int(owner); err == nil && uid != 0 && uid != os.Geteuid() && !isReadOnly(path) {
 		why = fmt.Sprintf("%s belongs to %s", path, instance.UserName(uid))
 		return why, "chown root " + printable.ShellWord(path)
 	}
