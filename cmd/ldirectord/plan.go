@@ -140,8 +140,9 @@ func (c *call) planned(ops []lvs.Op, had []lvs.Key) []change {
 		case op.Kind == lvs.AddDest, returns(services[op.Key], op):
 			one.When = "after its first successful check"
 		case op.Kind == lvs.DelDest && slices.Contains(had, op.Key) && drains(services[op.Key], op.Dest):
-			if op.Dest.Weight > 0 {
-				changes = append(changes, change{Command: toZero(op).String()})
+			if first := op; op.Dest.Weight > 0 {
+				first.Kind, first.Dest.Weight = lvs.EditDest, 0
+				changes = append(changes, change{Command: first.String()})
 			}
 			one.When = fmt.Sprintf("when its connections have ended, after %gs at the latest",
 				services[op.Key].Section.DrainTime.Seconds())
@@ -161,12 +162,6 @@ func returns(s *plan.Service, op lvs.Op) bool {
 func drains(s *plan.Service, server lvs.Dest) bool {
 	isSame := func(e *plan.Entry) bool { return e.Dest.Addr == server.Addr }
 	return s.Section.DrainTime > 0 && !slices.ContainsFunc(s.Entries, isSame)
-}
-
-// toZero returns the change to weight 0 that comes before a removal.
-func toZero(op lvs.Op) lvs.Op {
-	op.Kind, op.Dest.Weight = lvs.EditDest, 0
-	return op
 }
 
 // machine reads the table that the configuration would change, and returns it with the commands for timeouts and mark

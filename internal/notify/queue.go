@@ -21,7 +21,12 @@ type queue[T any] struct {
 // It ends after end is called and the rest is handed over.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: NewWake(), ended: make(chan struct{})}
-	go q.run(handOver)
+	go func() {
+		defer close(q.ended)
+		for range q.ready {
+			handOver(q.take())
+		}
+	}()
 	return q
 }
 
@@ -54,13 +59,6 @@ func (q *queue[T]) end(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-func (q *queue[T]) run(handOver func(items []T, lost int)) {
-	defer close(q.ended)
-	for range q.ready {
-		handOver(q.take())
 	}
 }
 

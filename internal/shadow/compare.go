@@ -22,12 +22,6 @@ type place struct {
 // serves reports whether the destination is in service in a table.
 func (p place) serves(t lvs.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
-// isIn reports whether the destination is in a table, with whatever weight.
-func (p place) isIn(t lvs.Table) bool {
-	_, in := t[p.key].Dests.At(p.addr)
-	return in
-}
-
 // value returns a table's entry at this place, in the notation of ipvsadm.
 func (p place) value(t lvs.Table) string {
 	service := t[p.key]

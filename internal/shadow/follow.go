@@ -20,7 +20,8 @@ type follower struct {
 // Check derives the result from the live table as it was last read.
 func (f follower) Check(context.Context) checker.Result {
 	t := *f.table.Load()
-	if f.at.serves(t) || f.weight == 0 && f.at.isIn(t) {
+	_, isThere := t[f.at.key].Dests.At(f.at.addr)
+	if f.at.serves(t) || f.weight == 0 && isThere {
 		return checker.Result{OK: true, Stage: wire.AtMatch,
 			Detail: "in service in the live table, which is followed"}
 	}

@@ -47,7 +47,9 @@ func Compare(reports []*Report) (all []Difference) {
 		}
 		for usual, n := range having {
 			if 2*n > known {
-				d.Odd = minority(d.Values, usual)
+				for _, value := range d.Values {
+					d.Odd = append(d.Odd, value != usual && value != "")
+				}
 			}
 		}
 		if len(having) > 1 {
@@ -55,14 +57,6 @@ func Compare(reports []*Report) (all []Difference) {
 		}
 	}
 	return all
-}
-
-// minority reports which values differ from that of the majority.
-func minority(values []string, usual string) (odd []bool) {
-	for _, value := range values {
-		odd = append(odd, value != usual && value != "")
-	}
-	return odd
 }
 
 // knows reports whether a director can have a value of its own for a fact. A director on standby leaves the table and

@@ -166,17 +166,12 @@ func (w *World) Wait(servers []lvs.Backend) {
 	}
 	w.Fail(servers)
 	w.Break(servers, false)
-	w.checkWhile(func() bool { return w.anyDown(servers) })
-}
-
-// anyDown reports whether any of these servers is down.
-func (w *World) anyDown(servers []lvs.Backend) bool {
-	for _, s := range w.Snapshot().Among(servers) {
-		if s.State == "down" {
-			return true
+	w.checkWhile(func() (anyDown bool) {
+		for _, s := range w.Snapshot().Among(servers) {
+			anyDown = anyDown || s.State == "down"
 		}
-	}
-	return false
+		return anyDown
+	})
 }
 
 // anyUp reports whether any failing server is still up.
