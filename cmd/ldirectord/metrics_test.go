@@ -26,9 +26,8 @@ type runningDaemon struct {
 // launched starts a daemon, by start or standby, for a configuration. Its log goes to the folder.
 func launched(t *testing.T, verb, config string) *runningDaemon {
 	t.Helper()
-	d := &runningDaemon{t: t, dir: t.TempDir()}
-	d.args = []string{"--rundir", d.dir, "--ipvs", "memory", d.path("ld.cf")}
-	d.write(config)
+	d := unstarted(t, config)
+	d.args[3] = "memory"
 	d.tell(verb)
 	t.Cleanup(func() { d.tell("stop") })
 	return d

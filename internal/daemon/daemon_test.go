@@ -54,6 +54,13 @@ func TestAHandoverWaitsShortlyForCommands(t *testing.T) {
 	testkit.Equal(t, commandsEnd("TERM"), hooksTimeout, "at a stop")
 }
 
+// locked makes this process the daemon of an instance.
+func locked(t *testing.T) (instance.Instance, *instance.Lock) {
+	t.Helper()
+	i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()}, "a.cf")
+	return i, testkit.Must(i.Acquire(t.Context(), ""))(t)
+}
+
 // What a stop could not remove is recorded for the next daemon, which removes it; what it could is free for others.
 func TestAStopRecordsWhatIsLeft(t *testing.T) {
 	env := NewEnvironment(icmp.NewPinger())
@@ -61,9 +68,7 @@ func TestAStopRecordsWhatIsLeft(t *testing.T) {
 	text := []byte("virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n" +
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	for stays, want := range map[string]string{"": "ending", "10.1.0.2:80": "handed over 10.1.0.2:80"} {
-		i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()},
-			"a.cf")
-		lock := testkit.Must(i.Acquire(t.Context(), ""))(t)
+		i, lock := locked(t)
 		l := Source{Checks: env}.prepare(t.Context(), text, parser.Options{})
 		synctest.Test(t, func(t *testing.T) {
 			d := &daemon{Options: Options{Manager: &ServiceManager{}, Loaded: l}, lock: lock,
@@ -103,8 +108,7 @@ func (k keepsTable) Do(ctx context.Context, ops ...lvs.Op) []error {
 
 // When the director hangs at the end, the daemon ends without it, and the record of what is in the table is kept.
 func TestADirectorThatHangsIsLeft(t *testing.T) {
-	i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()}, "a.cf")
-	lock := testkit.Must(i.Acquire(t.Context(), ""))(t)
+	i, lock := locked(t)
 	synctest.Test(t, func(t *testing.T) {
 		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
 		testkit.OK(t, lock.Update(func(s *instance.State) { s.Phase = instance.Ending }))

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -58,33 +59,30 @@ func TestWhatBothFamiliesAreAskedOnIsNamedOnce(t *testing.T) {
 	testkit.Same(t, f.looked, []string{"who answers on eth0", "sockets"})
 }
 
+// arpAnswer is an ARP reply of 192.0.2.10.
+var arpAnswer = []byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1}
+
 func TestAnswersOfNeighboursAreRead(t *testing.T) {
-	reply := []byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1}
-	if addr, hardware, ok := (arp{}).read(reply); !ok || addr != addrOf("192.0.2.10") ||
-		hardware != "02:00:00:00:00:21" {
-		t.Error(addr, hardware, ok)
-	}
 	target := addrOf("2001:db8::10").AsSlice()
 	advertisement := slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, target, []byte{14, 1, 0, 0, 0, 0, 0, 0},
 		[]byte{2, 1, 2, 0, 0, 0, 0, 0x21})
-	if addr, hardware, ok := (discovery{}).read(advertisement); !ok || addr != addrOf("2001:db8::10") ||
-		hardware != "02:00:00:00:00:21" {
-		t.Error(addr, hardware, ok)
-	}
-	for n := range reply {
-		if _, _, ok := (arp{}).read(reply[:n]); ok {
-			t.Errorf("an ARP packet of %d bytes is read", n)
+	for _, one := range []struct {
+		from   string
+		packet []byte
+		read   func([]byte) (netip.Addr, string, bool)
+	}{{"192.0.2.10", arpAnswer, arp{}.read}, {"2001:db8::10", advertisement, discovery{}.read}} {
+		addr, hardware, ok := one.read(one.packet)
+		testkit.Equal(t, fmt.Sprint(addr, " ", hardware, " ", ok), one.from+" 02:00:00:00:00:21 true")
+		for n := range one.packet {
+			if _, _, ok := one.read(one.packet[:n]); ok {
+				t.Errorf("%d bytes of the answer of %s are read", n, one.from)
+			}
 		}
 	}
 	request := inquiry{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}},
 		source: addrOf("192.0.2.1")}.request(addrOf("192.0.2.10"))
 	if _, _, ok := (arp{}).read(request); ok || len(request) != arpLength {
 		t.Error("a request is taken for a reply")
-	}
-	for n := range advertisement {
-		if _, _, ok := (discovery{}).read(advertisement[:n]); ok {
-			t.Errorf("an advertisement of %d bytes is read", n)
-		}
 	}
 	advertisement[25] = 0 // an option of length 0
 	if _, _, ok := (discovery{}).read(advertisement); ok {
@@ -93,7 +91,7 @@ func TestAnswersOfNeighboursAreRead(t *testing.T) {
 }
 
 func FuzzAnswersOfNeighbours(f *testing.F) {
-	f.Add([]byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1})
+	f.Add(arpAnswer)
 	f.Add(slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, make([]byte, 16), []byte{2, 1, 2, 0, 0, 0, 0, 0x21}))
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		for _, parse := range []func([]byte) (netip.Addr, string, bool){arp{}.read, discovery{}.read} {

@@ -45,17 +45,24 @@ func TestRootShutsNoUserOut(t *testing.T) {
 	}
 }
 
+// sleeps starts a process that does nothing until the test ends.
+func sleeps(t *testing.T, as syscall.SysProcAttr) (pid int) {
+	t.Helper()
+	other := exec.Command("sleep", "60")
+	as.Pdeathsig = syscall.SIGKILL
+	other.SysProcAttr = &as
+	testkit.OK(t, other.Start())
+	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+	return other.Process.Pid
+}
+
 // A user can't make root end a process of another user by naming it as the daemon in a folder.
 func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 	for uid, want := range map[uint32]bool{0: false, nobody: true} {
 		dir := folderOfNobody(t)
 		i := daemonOf(dir, "/etc/ha.d/ldirectord.cf")
-		other := exec.Command("sleep", "60")
-		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid},
-			Pdeathsig: syscall.SIGKILL}
-		testkit.OK(t, other.Start())
-		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
-		p := testkit.Must(processOf(other.Process.Pid))(t)
+		other := sleeps(t, syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}})
+		p := testkit.Must(processOf(other))(t)
 		forge(t, i, "ldirectord.cf", State{Format: format, Daemon: i.Daemon, Process: p, Phase: Running})
 		testkit.Equal(t, i.Find().Pid == p.Pid, want, "a process of user", uid)
 	}
@@ -85,10 +92,7 @@ func TestTheNetworkNamespaceIsSeenWithoutTheRightToTrace(t *testing.T) {
 	}
 	own := NetNS()
 	for flags, want := range map[uintptr]uint64{0: own, syscall.CLONE_NEWNET: elsewhere} {
-		other := exec.Command("sleep", "60")
-		other.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
-		testkit.OK(t, other.Start())
-		t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+		other := sleeps(t, syscall.SysProcAttr{Cloneflags: flags})
 		seen := make(chan uint64)
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -97,7 +101,7 @@ func TestTheNetworkNamespaceIsSeenWithoutTheRightToTrace(t *testing.T) {
 			if err := unix.Capset(&header, &none[0]); err != nil { // for this thread only
 				t.Error(err)
 			}
-			seen <- netNSOf(strconv.Itoa(other.Process.Pid))
+			seen <- netNSOf(strconv.Itoa(other))
 		}()
 		testkit.Equal(t, <-seen, want, "flags", flags)
 	}
