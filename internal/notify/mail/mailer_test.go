@@ -118,21 +118,6 @@ func (p *postbox) subjects() []string {
 	return s
 }
 
-// reported are the kinds of the events since the last call, except Mailing.
-func (p *postbox) reported() []notify.Kind {
-	synctest.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var kinds []notify.Kind
-	for _, e := range p.events {
-		if e.Kind != notify.Mailing {
-			kinds = append(kinds, e.Kind)
-		}
-	}
-	p.events = nil
-	return kinds
-}
-
 const (
 	testVirtual = "tcp:10.1.0.1:7000"
 	testOther   = "fwm:3"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,31 +15,6 @@ import (
 )
 
 var errAway = errors.New("connection refused")
-
-func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, p := newTestMailer(t)
-		setRule(m, testRule())
-		start := time.Now()
-		var at []time.Duration
-		m.deliver = func(_ context.Context, l *letter) ([]string, error) {
-			at = append(at, time.Since(start))
-			return l.to, errAway
-		}
-		m.Notify(wentDown(testReal))
-		time.Sleep(mailLifetime + time.Hour)
-		synctest.Wait()
-		first := []time.Duration{0, 5 * time.Second, 15 * time.Second, 35 * time.Second, 75 * time.Second}
-		if len(at) < 100 || len(at) > 200 || !slices.Equal(at[:5], first) {
-			t.Errorf("%d tries, the first at %v", len(at), at[:min(len(at), 5)])
-		}
-		if end := at[len(at)-1]; end < mailLifetime || end > mailLifetime+lastMailRetry {
-			t.Errorf("given up after %v", end)
-		}
-		want := []notify.Kind{notify.MailFailed, notify.MailFailed} // and that it is lost
-		testkit.Same(t, p.reported(), want, "reported")
-	})
-}
 
 func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 	for _, server := range []string{testRule().SMTP, "10.0.0.9"} {
