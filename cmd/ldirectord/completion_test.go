@@ -25,29 +25,8 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"\treal6 = [2001:db8::21]:80 gate\n" +
 		"virtual = 3\n\treal = 192.0.2.21:80 gate\n"
 	testkit.Write(t, filepath.Join(dir, "a.cf"), config)
-	for words, want := range map[string]string{ // the words as bash splits them: at blanks, colons and =
-		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
-		"a.cf set 192.0.2.22:80 m":     "maint",
-		"a.cf wait 192.0.2.22:80 u":    "up",
-		"a.cf undo 192.0.2.22":         "192.0.2.22:80",
-		"a.cf why 192.0.2.22":          "192.0.2.22:80",
-		"a.cf undrain 192.0.2.2":       "192.0.2.21:80 192.0.2.22:80",
-		"a.cf drain 192.0.2.21 : 8":    "80",
-		"a.cf drain [2001 : db8 :: 21": "21]:80",
-		"a.cf connections ":            "192.0.2.10:80 3 [2001:db8::10]:80",
-		"a.cf withdraw ":               "192.0.2.10 2001:db8::10",
-		"a.cf announce 192":            "192.0.2.10",
-		"a.cf withdraw 2001 : db":      "db8::10",
-		"a.cf stop ":                   "",
-		"--rundir /x a.cf withdraw ":   "192.0.2.10 2001:db8::10",
-		"--rundir = /x a.cf withdraw ": "192.0.2.10 2001:db8::10",
-		"--ipvs = m":                   "memory",
-		"--help w":                     "why wait withdraw",
-		"a.cf stop --":                 "--debug --help --version --ipvs --log-format --rundir --keep",
-		"--help st":                    "start stop status standby",
-		"a.cf dr":                      "drain",
-		"none.cf drain ":               "",
-	} {
+	for _, row := range testkit.Table(t, "../../testdata/completion.txt", 2) {
+		words := strings.TrimSuffix(row[0], "_")
 		list := strings.Split(words, " ")
 		line := strings.NewReplacer(" : ", ":", " :: ", "::", " = ", "=").Replace(words)
 		var quoted []string
@@ -62,6 +41,6 @@ echo "${COMPREPLY[*]}"`,
 			printable.ShellWord(script), strings.Join(quoted, " "), len(list),
 			printable.ShellWord("ldirectord "+line)))
 		cmd.Dir = dir
-		testkit.Equal(t, strings.TrimSpace(testkit.Run(t, cmd)), want, words)
+		testkit.Equal(t, strings.TrimSpace(testkit.Run(t, cmd)), row[1], words)
 	}
 }
