@@ -9,19 +9,12 @@ import (
 
 // Without --rundir a daemon's files are in /run, or in /run/ldirectord where systemd made that for it.
 func TestTheRunFolder(t *testing.T) {
-	for name, c := range map[string]struct{ given, made, want string }{
-		"by default":                 {"", "", "/run"},
-		"of the drop-in user.conf":   {"", "/run/ldirectord", "/run/ldirectord"},
-		"of a unit that runs us":     {"", "/run/keepalived", "/run"},
-		"of a unit that has several": {"", "/run/ldirectord:/run/other", "/run"},
-		"given":                      {"/tmp/x", "/run/ldirectord", "/tmp/x"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv("RUNTIME_DIRECTORY", c.made)
-			o := options{RunDir: c.given, IPVS: defaultIPVS, config: "none.cf", path: "/nowhere/none.cf"}
-			if o.chooseRunDir(); o.RunDir != c.want {
-				t.Errorf("%s, want %s", o.RunDir, c.want)
-			}
+	for _, row := range testkit.Table(t, "../../testdata/options/rundir.txt", 4) {
+		t.Run(row[0], func(t *testing.T) {
+			t.Setenv("RUNTIME_DIRECTORY", row[2])
+			o := options{RunDir: row[1], IPVS: defaultIPVS, config: "none.cf", path: "/nowhere/none.cf"}
+			o.chooseRunDir()
+			testkit.Equal(t, o.RunDir, row[3])
 		})
 	}
 }
