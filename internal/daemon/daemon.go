@@ -215,7 +215,6 @@ func (d *daemon) attend() error {
 			switch s {
 			case unix.SIGPIPE:
 			case SignalHandOver:
-				d.Manager.stopping()
 				saving, cancel := context.WithTimeout(context.Background(), saveTimeout)
 				d.orders.keep(saving)
 				cancel()
@@ -234,7 +233,6 @@ func (d *daemon) attend() error {
 
 // leave stops the director, and the daemons that execute= lines name, except those that passed the stop on.
 func (d *daemon) leave(by endedBy, via Via) error {
-	d.Manager.stopping()
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
 	d.siblings.stop(via)
 	d.end(by)
@@ -254,6 +252,7 @@ func (d *daemon) leave(by endedBy, via Via) error {
 func (d *daemon) awaitEnd(by endedBy) error {
 	d.ending = time.Now()
 	late := time.After(directorTimeout)
+	d.Manager.stopping() // only now: a service manager that reads late delays neither the record nor the director
 	for {
 		select {
 		case <-d.Manager.beats:
