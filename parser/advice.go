@@ -237,6 +237,9 @@ func (a adviser) ports() {
 	if len(a.AlsoChecks) > 0 {
 		by = "the checks ask " + Enumerate(asked)
 	}
+	if more := len(unasked) - maxListed; more > 1 {
+		unasked = append(unasked[:maxListed], fmt.Sprintf("%d others", more))
+	}
 	a.warn(suspicious, at,
 		"%s alone, so a server whose port %s does not answer stays in service; alsocheck checks one more "+
 			"port, checkport chooses the port that decides for all, checktype=external runs a check of "+

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -95,12 +96,23 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 		at.warn(repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
 		at.warn(repeated, a.At, "some of these packets already get the mark, by %s: %s",
-			piece(b.At.seenFrom(a.At)), b.Marking)
+			piece(b.At.seenFrom(a.At)), b.brief())
 	default:
 		at.warn(suspicious, a.At,
 			"some of these packets also get mark %d, by %s: %s; %d applies, because the later line counts",
-			b.Mark, piece(b.At.seenFrom(a.At)), b.Marking, a.Mark)
+			b.Mark, piece(b.At.seenFrom(a.At)), b.brief(), a.Mark)
 	}
+}
+
+// brief returns the line's packets, without most of a long list of ports.
+func (m *Marking) brief() string {
+	more := len(m.Ports) - maxListed
+	if more < 1 {
+		return m.String()
+	}
+	few := m.Packets
+	few.Ports = few.Ports[:maxListed]
+	return fmt.Sprintf("%s and %d more", few, more)
 }
 
 // warnOfAddress warns of a virtual service whose packets get a mark, because the kernel looks up the mark first
