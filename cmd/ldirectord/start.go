@@ -241,11 +241,7 @@ func (c *call) warnOfOrders(all []orders.Entry) {
 		}
 	}
 	if len(lost) > 0 {
-		have := "have"
-		if len(lost) == 1 {
-			have = "has"
-		}
-		c.warn("%s %s no server any more: %s", view.Plural(len(lost), "order"), have,
+		c.warn("%s kept for what is no longer in the file: %s", view.Plural(len(lost), "order"),
 			strings.Join(lost, ", "))
 	}
 }
