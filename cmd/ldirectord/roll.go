@@ -94,8 +94,11 @@ func namesOf(servers []lvs.Backend) (names []string) {
 // keepsOrders returns an error if one of the servers with these names has an order that roll would replace and then
 // end. A drain in force is not an error: roll ends it as undrain would.
 func (c *call) keepsOrders(servers []lvs.Backend, names ...string) error {
-	all, err := c.orders()
-	for _, o := range all {
+	known, err := c.orders()
+	if err != nil {
+		return err
+	}
+	for _, o := range known.Orders {
 		real := cmp.Or(o.Server, o.Real)
 		isRolled := slices.Contains(servers, lvs.At(o.Virtual, real)) && slices.Contains(names, real)
 		if isRolled && (o.Kind != orders.Drain || o.Waits()) {
@@ -103,7 +106,7 @@ func (c *call) keepsOrders(servers []lvs.Backend, names ...string) error {
 				o.Backend, o.Order)
 		}
 	}
-	return err
+	return nil
 }
 
 // warnOfOut warns of servers that are already out of service in the same virtual services.

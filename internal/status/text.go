@@ -27,7 +27,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, r.UpFor())
 	t.printf("configuration read %s ago; %s, %d refused\n", shortSeconds(r.Reloads.Ago),
 		view.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
-	t.zone(r.Zone, r.Time)
+	notice, _ := r.Zone.Notice(r.Time)
+	t.printf("%s", notice)
 	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
 	t.printf("\n%s\n", r.Summary())

@@ -200,7 +200,8 @@ func (w *Why) WriteText(out io.Writer, all bool) error {
 	if !all {
 		w.DropConversations()
 	}
-	t.zone(w.Zone, w.Time)
+	notice, _ := w.Zone.Notice(w.Time)
+	t.printf("%s", notice)
 	for i := range w.Servers {
 		if i > 0 {
 			t.printf("\n")

@@ -1,9 +1,12 @@
 package status
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Zone is the director's time zone as an offset from UTC, "+01:00"; "" if unknown. The director's own texts give times
-// in this zone, so status and why print all times in it.
+// in this zone, so status, why and orders print all times in it.
 type Zone string
 
 const offset = "-07:00" // the form of a Zone
@@ -36,9 +39,10 @@ func (z Zone) clock(at, now time.Time) string {
 
 func (r *Report) clock(at time.Time) string { return r.Zone.clock(at, r.Time) }
 
-// zone writes which zone the times are in, if that is not the reader's.
-func (t page) zone(z Zone, now time.Time) {
-	if there := z.at(now); there != time.Local {
-		t.printf("times are in the director's time zone, %s\n", there)
+// Notice returns a line that names the zone, and the zone as it is now. The line is "" if this process is in the zone.
+func (z Zone) Notice(now time.Time) (line string, zone *time.Location) {
+	if zone = z.at(now); zone == time.Local {
+		return "", zone
 	}
+	return fmt.Sprintf("times are in the director's time zone, %s\n", zone), zone
 }
