@@ -2,6 +2,8 @@ package instance
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,14 +52,17 @@ func (d ConfigDirs) first(name string, looked []string) (string, error) {
 	missing := Missing{name: cmp.Or(name, "ldirectord.cf")}
 	for i, path := range looked {
 		info, err := runfile.Stat(path)
-		if err != nil {
-			continue
-		}
-		if info.Mode().IsRegular() && !strings.HasSuffix(name, "/") { // a name that ends in / means a folder
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			missing.odd = cmp.Or(missing.odd, err.Error())
+			looked[i] += " (permission denied)"
+		case err != nil:
+		case info.Mode().IsRegular() && !strings.HasSuffix(name, "/"): // a name that ends in / means a folder
 			return path, nil
+		default:
+			missing.odd = cmp.Or(missing.odd, path+" is not a regular file")
+			looked[i] += " (not a regular file)"
 		}
-		missing.odd = cmp.Or(missing.odd, path)
-		looked[i] += " (not a regular file)"
 	}
 	if filepath.IsAbs(name) {
 		looked = looked[len(d):]
@@ -69,13 +74,13 @@ func (d ConfigDirs) first(name string, looked []string) (string, error) {
 // Missing is the error for a configuration that is not found.
 type Missing struct {
 	name, looked string
-	odd          string // the first path that exists but is not a regular file; "" for none
+	odd          string // the first path that is not a regular file or can't be looked at; "" for none
 }
 
 func (m Missing) Error() string {
 	text := "Config file " + m.name + " not found" // the Perl ldirectord's text
 	if m.odd != "" {
-		text += ": " + m.odd + " is not a regular file"
+		text += ": " + m.odd
 	}
 	return text
 }
