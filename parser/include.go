@@ -64,7 +64,7 @@ func Includes(text []byte) (patterns []string) {
 		return nil
 	}
 	r := &reader{}
-	for one := range strings.Lines(strings.TrimPrefix(string(text), byteOrderMark)) {
+	for one := range strings.Lines(strings.TrimPrefix(string(text), ByteOrderMark)) {
 		if strings.HasPrefix(one, partMark) {
 			break
 		}

@@ -94,8 +94,8 @@ type reader struct {
 	value value // of the current line
 }
 
-// byteOrderMark may precede the first line of a file or a part.
-const byteOrderMark = "\ufeff"
+// ByteOrderMark may precede the first line of a file, a part, a list or a script. Editors on Windows put it there.
+const ByteOrderMark = "\ufeff"
 
 func (r *reader) readAll(text string) {
 	number, order := 0, 0
@@ -108,7 +108,7 @@ func (r *reader) readAll(text string) {
 		}
 		number++
 		order++
-		if rest, marked := strings.CutPrefix(line, byteOrderMark); marked && number == 1 {
+		if rest, marked := strings.CutPrefix(line, ByteOrderMark); marked && number == 1 {
 			line = rest
 			r.on(order).layout(unknownDirective, Position{r.from, 1, 1},
 				"the file begins with a byte-order mark, which the Perl ldirectord refuses")

@@ -55,7 +55,7 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	r, current := &reader{}, header{}
 	lists = map[string]ListUse{}
 	for one := range strings.Lines(string(text)) {
-		switch l := readLine("", 0, strings.TrimPrefix(strings.TrimSuffix(one, "\n"), byteOrderMark)); {
+		switch l := readLine("", 0, strings.TrimPrefix(strings.TrimSuffix(one, "\n"), ByteOrderMark)); {
 		case !l.equals:
 		case l.name == "emptyok":
 			r.read(l, byName["emptyok"], nil)
@@ -243,6 +243,7 @@ func (r *reader) endpoint(s *section, l *realLine) string {
 // ReadList reads a list. A list is JSON in the format of Prometheus's file_sd, or has one server per line. A list of
 // lines is refused if its last line has no line feed, because it may be incomplete.
 func ReadList(text []byte) ([]ListedReal, error) {
+	text = bytes.TrimPrefix(text, []byte(ByteOrderMark))
 	read := listLines
 	if isJSON.Match(text) {
 		read = listJSON

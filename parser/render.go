@@ -14,7 +14,7 @@ import (
 func (d Diagnostic) Render(src []byte) string {
 	text := d.String() + "\n"
 	at := d.At()
-	src = bytes.TrimPrefix(partText(src, at.File), []byte(byteOrderMark))
+	src = bytes.TrimPrefix(partText(src, at.File), []byte(ByteOrderMark))
 	for range at.Line - 1 {
 		_, src, _ = bytes.Cut(src, []byte("\n"))
 	}

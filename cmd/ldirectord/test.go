@@ -30,7 +30,8 @@ func testFile(c *call) error {
 		if err != nil {
 			return exit{exitUsage, runfile.While("reading the script", err)}
 		}
-		s := &script{call: c, file: name, lines: strings.Split(string(text), "\n"), orders: orders.All{},
+		lines := strings.Split(strings.TrimPrefix(string(text), parser.ByteOrderMark), "\n")
+		s := &script{call: c, file: name, lines: lines, orders: orders.All{},
 			world: whatif.New(c.Plan, c.Plan.Services, nil, 0)}
 		if err := s.play(); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") { // that of the word table has several
