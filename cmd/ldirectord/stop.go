@@ -113,6 +113,7 @@ func restart(c *call) error {
 		if err := handOver(c, found.Process); err != nil {
 			return err
 		}
+		c.LastGood = true // if the file breaks now, the table still gets a daemon
 	}
 	return c.launch()
 }
