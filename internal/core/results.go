@@ -254,8 +254,12 @@ func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
 		e.tell.about(x, notify.CheckWarning,
 			"Check warning: no answer, the reported percentage no longer applies", "", r.Detail)
 	case now.Admin != before.Admin, (now.Less > 0) != (before.Less > 0):
-		e.tell.note(history.Changed, x.named("reports "+now.String()), x.s)
-		e.tell.about(x, notify.Tells, fmt.Sprintf("Real server reports %v", now.Words), "", r.Detail)
+		says := "reports " + now.String()
+		if now.Less == 0 && now.Admin == health.NoAdmin && !r.Report.Weighs {
+			says = "no longer reports " + before.String() // nor did it report 100%
+		}
+		e.tell.note(history.Changed, x.named(says), x.s)
+		e.tell.about(x, notify.Tells, "Real server "+says, "", r.Detail)
 	case weighs:
 		x.s.steps = true
 	}
