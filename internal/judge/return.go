@@ -44,6 +44,7 @@ func (c *Case) needed() int {
 // rule.
 type waiter struct {
 	*Server
+	serves bool // it has a weight in the table and may keep it
 	needed bool // it comes back at once
 }
 
@@ -73,12 +74,13 @@ func queue(p *proposal) {
 			missing--
 		}
 	}
-	serves := func(w waiter) bool {
-		return !p.weighsNothing(w.Server) && (!w.Suspect || !p.servesBeside(w.Server))
+	for i := range p.queue {
+		w := &p.queue[i]
+		w.serves = !p.weighsNothing(w.Server) && (!w.Suspect || !p.servesBeside(w.Server))
 	}
 	rank := func(w waiter) int {
 		switch {
-		case serves(w):
+		case w.serves:
 			return 0
 		case w.Why == 0:
 			return 1
@@ -90,7 +92,7 @@ func queue(p *proposal) {
 	})
 	for i := range p.queue {
 		w := &p.queue[i]
-		if w.needed = missing > 0 || p.Gathers() || serves(*w); w.needed {
+		if w.needed = missing > 0 || p.Gathers() || w.serves; w.needed {
 			missing--
 		}
 	}
