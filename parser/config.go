@@ -310,6 +310,7 @@ type Waiting struct {
 	Why     string // why it has none
 	Weight  int
 	Backup  bool
+	Tags    lvs.Tags
 }
 
 // Mail says where and when mail about changes is sent.

@@ -267,7 +267,7 @@ func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 		return w, false
 	}
 	w = Waiting{Name: fmt.Sprint(line.hosts[0], ":", port.Value), IsRange: line.isRange(),
-		Weight: line.Weight, Backup: line.Backup}
+		Weight: line.Weight, Backup: line.Backup, Tags: line.Tags}
 	if w.IsRange {
 		w.Name = strings.TrimSuffix(strings.Join(line.hosts, "->")+":"+line.port, ":")
 	}

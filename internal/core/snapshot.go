@@ -107,7 +107,7 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 func describeWaiting(w parser.Waiting, since time.Time) view.Server {
 	s := view.Server{
 		Real: w.Name, ServerNames: view.ServerNames{Waits: !w.IsRange},
-		State: health.Unknown.String(), Since: since, Weight: w.Weight,
+		State: health.Unknown.String(), Since: since, Weight: w.Weight, Tags: w.Tags,
 		Conditions: []view.Condition{{Kind: "no address", Trouble: judge.Doubt, Text: plan.NoAddress(w)}},
 	}
 	s.FillOld()

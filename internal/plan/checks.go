@@ -35,7 +35,7 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 		}
 		for _, w := range s.Config.Waiting {
 			at := Check{Virtual: s.Config.ID, Real: w.Name, Name: "-", Waits: NoAddress(w)}
-			if real == "" || lvs.IsServer(w.Name, real) {
+			if real == "" || lvs.IsServer(w.Name, real) || w.Tags.IsMeant(real) {
 				list = append(list, at)
 			}
 		}
