@@ -60,7 +60,8 @@ func Parse(words url.Values) (r Request, err error) {
 	case err != nil:
 		return r, err
 	case !weighs && !slices.Contains(kinds, r.Kind):
-		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
+		return r, fmt.Errorf("%q is not an order: drain, maint, ready, obey, withdraw, announce and weight N "+
+			"are allowed", what)
 	case r.Real == "" && (weighs || r.Kind == Drain || r.Kind == Maint):
 		return r, fmt.Errorf("%s needs a server", what)
 	case r.TakesBack() && (r.Why != "" || from != "" || until != "" || last != ""):
