@@ -34,7 +34,7 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	case one.CheckType == Negotiate && one.Service == "none":
 		why = "service=none checks nothing"
 	case v.FallbackCheck == Connect && v.Protocol == lvs.UDP:
-		why = "connect needs TCP, but the service uses UDP; fallbackcheck=section runs the section's own check"
+		why = "connect needs TCP, but the service uses UDP; fallbackcheck=section makes the section's own check"
 	case !one.Pings() && !one.runsCommand() && slices.ContainsFunc(one.Reals, one.hasNoPort):
 		why = "a fallback has no port"
 	default:
