@@ -139,6 +139,8 @@ func (c *call) run() error {
 
 // act finds the configuration and runs the command.
 func (c *call) act() error {
+	// so that this process's user can open the files that it creates
+	unix.Umask(unix.Umask(0o077) &^ 0o700)
 	if err := c.find(); err != nil && len(c.Of) == 0 { // --of needs no file
 		c.say("%v", err)
 		if missing, is := errors.AsType[instance.Missing](err); is {
