@@ -259,7 +259,18 @@ func (r rolling) takeOut() error {
 	}
 	short := strings.TrimSuffix(err.Error(), ", after "+firstLook.String())
 	r.warn("%s; waiting for up to %v", short, r.WaitBudget)
-	return r.give(r.server, orders.Drain)
+	again, end := *r.call, time.Now().Add(r.WaitBudget)
+	for {
+		err := again.give(r.server, orders.Drain)
+		if !errors.Is(err, socket.ErrEnding) {
+			return err
+		}
+		answers := func(status.Case) (bool, string) { return true, "" }
+		if err := r.await("is not drained yet", answers); err != nil {
+			return err
+		}
+		again.WaitBudget = max(time.Until(end), firstLook)
+	}
 }
 
 // give gives an order. If the daemon has ended, the order is only recorded, and give returns an error.
@@ -311,7 +322,8 @@ func (c *call) runFor(real string, argv []string) error {
 }
 
 // await waits until the server meets a condition in each of its virtual services, but no longer than --timeout, and
-// shows what it is waiting for. Where the server does not meet the condition, met also returns the reason.
+// shows what it is waiting for. Where the server does not meet the condition, met also returns the reason. If the
+// daemon stops meanwhile, await waits for the next one.
 func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.Timeout)
 	defer cancel()
@@ -319,30 +331,31 @@ func (r rolling) await(not string, met func(status.Case) (bool, string)) error {
 	defer line.end()
 	for {
 		found, err := r.askWhy(r.server)
-		if err != nil {
-			return err
-		}
 		why := ""
-		i := slices.IndexFunc(found.Servers, func(s status.Case) bool {
-			is, text := met(s)
-			why = view.After(": ", text)
-			return !is
-		})
-		if i < 0 {
-			return nil
+		switch {
+		case found == nil:
+			why = view.After(": ", err.Error())
+		case err != nil: // the server has left the file
+			return err
+		default:
+			i := slices.IndexFunc(found.Servers, func(s status.Case) bool {
+				is, text := met(s)
+				why = view.After(": ", text)
+				return !is
+			})
+			if i < 0 {
+				return nil
+			}
+			s := found.Servers[i]
+			err = late(fmt.Sprintf("%s of %s %s after %v%s", s.Real, s.Virtual, not, r.Timeout, why))
 		}
-		s := found.Servers[i]
 		line.show(r.place + ": " + not + why)
-		if err := r.unread(); err != nil {
-			return err
+		if unread := r.unread(); unread != nil {
+			return unread
 		}
-		if runfile.Pause(ctx, idleInterval) {
-			continue
+		if !runfile.Pause(ctx, idleInterval) {
+			return cmp.Or(r.ctx.Err(), err)
 		}
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
-		return late(fmt.Sprintf("%s of %s %s after %v%s", s.Real, s.Virtual, not, r.Timeout, why))
 	}
 }
 
