@@ -95,6 +95,9 @@ func (t *teller) destOp(c *Change, fallback *server, op lvs.Op) {
 			e.Say(notify.Quiescent, "Quiescent real server: %s (%s) (Weight set to 0)", listed, v.Name())
 		}
 	case lvs.DelDest:
+		if s != nil && s.StateName() == judge.Up {
+			e.Reason = "" // an earlier failure is not why it leaves
+		}
 		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, listed, v.Name())
 		if s == nil && !e.Fallback {
 			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.reported.purge(), table, v.Name())
