@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -46,7 +47,7 @@ func imap(d *dialogue) (string, error) {
 func logInIMAP(d *dialogue) (string, error) {
 	command := "a LOGIN"
 	for _, text := range []string{d.Login, d.Passwd} {
-		if isQuotable(text) {
+		if quotable.MatchString(text) {
 			command += " " + quoteIMAP(text)
 			continue
 		}
@@ -89,10 +90,8 @@ func imapStatus(line, tag string) string {
 	return ""
 }
 
-// isQuotable reports whether a text can be sent as a quoted string.
-func isQuotable(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\r' || r == '\n' || r >= 0x80 })
-}
+// quotable matches a text that can be sent as a quoted string.
+var quotable = regexp.MustCompile(`^[^\x00\r\n\x80-\x{10ffff}]*$`)
 
 func quoteIMAP(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,14 +129,18 @@ func (r Reply) Has(keyword string) bool {
 	})
 }
 
-// parseReply returns the number in a line of a reply, or 0 if there is none, and whether more lines follow. As in the
-// Perl ldirectord, anything but a digit may follow the number, as in 220mx.
+// numbered matches the beginning of a numbered line. As in the Perl ldirectord, anything but a digit may follow the
+// number, as in 220mx.
+var numbered = regexp.MustCompile(`^([1-5][0-9]{2})(-?)(?:[^0-9]|$)`)
+
+// parseReply returns the number in a line of a reply, or 0 if there is none, and whether more lines follow.
 func parseReply(line string) (code int, more bool) {
-	if len(line) < 3 || line[0] < '1' || line[0] > '5' || len(line) > 3 && line[3] >= '0' && line[3] <= '9' {
+	m := numbered.FindStringSubmatch(line)
+	if m == nil {
 		return 0, false
 	}
-	code, _ = strconv.Atoi(line[:3])
-	return code, strings.HasPrefix(line[3:], "-")
+	code, _ = strconv.Atoi(m[1])
+	return code, m[2] != ""
 }
 
 // popCode returns the number for a reply of POP (RFC 1939, 3). Lower case is accepted, as in the Perl ldirectord.

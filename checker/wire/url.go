@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
+	"regexp"
 	"strings"
 )
 
@@ -38,7 +38,7 @@ func Forgive(text string) string {
 	for i := range len(text) {
 		c := text[i]
 		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 ||
-			c == '%' && !isEscape(text[i:]) {
+			c == '%' && !escape.MatchString(text[i:]) {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
@@ -47,10 +47,5 @@ func Forgive(text string) string {
 	return b.String()
 }
 
-func isEscape(s string) bool {
-	if len(s) < 3 {
-		return false
-	}
-	_, err := strconv.ParseUint(s[1:3], 16, 8)
-	return err == nil
-}
+// escape matches an escaped byte at the beginning of a text.
+var escape = regexp.MustCompile(`^%[0-9A-Fa-f]{2}`)
