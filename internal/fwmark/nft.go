@@ -93,9 +93,14 @@ func nativeSettings(chains []string, rules map[string][]nftObject, maps map[stri
 			}
 			known[chains[i]] = true
 			for _, r := range rules[chains[i]] {
-				list = append(list, r.settings(byMap)...)
-				chains = append(chains, r.jumps()...)
-				mapped = append(mapped, r.mapped(maps)...)
+				for _, e := range r.Expr {
+					if s, ok := r.setting(e); ok {
+						s.ByMap = byMap
+						list = append(list, s)
+					}
+					chains = append(chains, r.targets(e.nftVerdict)...)
+					mapped = append(mapped, r.targets(r.verdicts(e, maps)...)...)
+				}
 			}
 		}
 		chains = mapped
@@ -103,39 +108,17 @@ func nativeSettings(chains []string, rules map[string][]nftObject, maps map[stri
 	return list
 }
 
-// settings returns what the rule does to the mark. byMap is the field ByMap of its settings.
-func (r nftObject) settings(byMap bool) (list []Setting) {
-	for _, e := range r.Expr {
-		if s, ok := r.setting(e); ok {
-			s.ByMap = byMap
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// jumps returns the chains to which the rule itself jumps.
-func (r nftObject) jumps() (chains []string) {
-	for _, e := range r.Expr {
-		chains = append(chains, r.targets(e.nftVerdict)...)
-	}
-	return chains
-}
-
-// mapped returns the chains to which verdict maps of the rule may jump.
-func (r nftObject) mapped(maps map[string]json.RawMessage) (chains []string) {
-	for _, e := range r.Expr {
-		var (
-			name   string // @NAME
-			inRule struct{ Set json.RawMessage }
-			pairs  [][]nftVerdict
-		)
-		_ = json.Unmarshal(e.VMap.Data, &name)
-		_ = json.Unmarshal(e.VMap.Data, &inRule)                              // one of them fits
-		_ = json.Unmarshal(append(inRule.Set, maps[r.path(name)]...), &pairs) // it skips the keys
-		chains = append(chains, r.targets(slices.Concat(pairs...)...)...)
-	}
-	return chains
+// verdicts returns the verdicts of the map that an expression of the rule names or contains.
+func (r nftObject) verdicts(e nftExpression, maps map[string]json.RawMessage) []nftVerdict {
+	var (
+		name   string // @NAME
+		inRule struct{ Set json.RawMessage }
+		pairs  [][]nftVerdict
+	)
+	_ = json.Unmarshal(e.VMap.Data, &name)
+	_ = json.Unmarshal(e.VMap.Data, &inRule)                              // one of them fits
+	_ = json.Unmarshal(append(inRule.Set, maps[r.path(name)]...), &pairs) // it skips the keys
+	return slices.Concat(pairs...)
 }
 
 // targets returns the chains to which verdicts of a rule jump.
