@@ -25,6 +25,14 @@ func (e *OpError) Error() string {
 
 func (e *OpError) Unwrap() error { return e.Err }
 
+// failed wraps err in an OpError. It returns nil if err is nil.
+func failed(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &OpError{Op: op, Err: err}
+}
+
 // refused wraps err, the result of op, in an OpError. It returns nil if err is nil.
 func refused(op lvs.Op, err error) error {
 	if err == nil {

@@ -35,10 +35,7 @@ func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Time
 		was, err = c.moby.timeouts(order)
 		return err
 	})
-	if err != nil {
-		return was, &OpError{Op: "--set " + order.String(), Err: err}
-	}
-	return was, nil
+	return was, failed("--set "+order.String(), err)
 }
 
 // Services returns the destinations of the given services, see Client.
@@ -60,10 +57,7 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, erro
 		}
 		return nil
 	})
-	if err != nil {
-		return all, &OpError{Op: "connections of " + key.String(), Err: err}
-	}
-	return all, nil
+	return all, failed("connections of "+key.String(), err)
 }
 
 // inOrder returns the destinations of a service, see Access.
@@ -75,10 +69,7 @@ func (k *kernel) inOrder(ctx context.Context, key lvs.Key) (all []lvs.Dest, err 
 			return err
 		}, keyAttr(key))
 	})
-	if err != nil {
-		return nil, &OpError{Op: "destinations of " + key.String(), Err: err}
-	}
-	return all, nil
+	return all, failed("destinations of "+key.String(), err)
 }
 
 // read requests the services, and then the destinations of one service after the other. The kernel accepts a request
