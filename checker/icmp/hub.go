@@ -93,7 +93,7 @@ func (h *hub) prepare(fd int) error {
 	for _, option := range bufferOptions {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, bufferSize)
 	}
-	filter, err := bpf.Assemble([]bpf.Instruction{
+	filter, _ := bpf.Assemble([]bpf.Instruction{
 		h.header,
 		bpf.LoadIndirect{Off: 0, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(h.reply), SkipTrue: 3},
@@ -102,9 +102,7 @@ func (h *hub) prepare(fd int) error {
 		bpf.RetConstant{Val: 1 << 16},
 		bpf.RetConstant{Val: 0},
 	})
-	if err == nil {
-		h.batches.SetBPF(filter)
-	}
+	h.batches.SetBPF(filter)
 	if err := raw.SetOrigin(fd, h.ipv6, h.Origin); err != nil {
 		return err
 	}

@@ -79,10 +79,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 		MsgHdr:   dns.MsgHdr{Id: dns.Id(), RecursionDesired: true},
 		Question: []dns.Question{c.asked},
 	}
-	packed, err := m.Pack()
-	if err != nil {
-		return failed(err)
-	}
+	packed, _ := m.Pack() // lookup has packed the name before
 	answer, err := ask(ctx, m, packed)
 	if err == nil && answer.Truncated && !c.tcp {
 		answer, err = c.overTCP(ctx, m, packed)
