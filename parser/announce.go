@@ -51,14 +51,6 @@ func readAnnounceAddress(v *value) []netip.Addr {
 	})
 }
 
-// limits examines minservers, and backupbelow if there are backups.
-func (a adviser) limits() {
-	a.limit("minservers", a.MinServers)
-	if a.hasBackups() {
-		a.limit("backupbelow", a.BackupBelow)
-	}
-}
-
 // limit refuses a limit that needs more servers than the section has, or whose LOW amounts to more servers than its
 // HIGH. If the section has lists or a range of host names, limit only warns, because these may grow. It ignores a
 // section with such a range while its size is unknown.

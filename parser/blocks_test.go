@@ -12,23 +12,25 @@ import (
 // A section that uses a block means what it means with the lines of the block written out.
 func TestDefaultsMeanTheirLines(t *testing.T) { meanTheirLines(t, "blocks.txt", withoutOrigin) }
 
-// meanTheirLines plays rows of files with blocks, and of the same files without them.
-func meanTheirLines(t *testing.T, file string, meaning func(t *testing.T, src string) string) {
+// meanTheirLines plays rows of files with blocks, and of the same files without them. No file may have a finding.
+func meanTheirLines(t *testing.T, file string, meaning func(t *testing.T, cfg *Config) string) {
+	of := func(src string) string {
+		cfg, found := parseText(t, src)
+		if len(found) > 0 {
+			t.Fatalf("%v in\n%s", found, src)
+		}
+		return meaning(t, cfg)
+	}
 	for _, row := range testkit.Table(t, "../testdata/parser/"+file, 4) {
-		uses, blocks, want := rowOf(row[1]), rowOf(row[2]), meaning(t, rowOf(row[3]))
+		uses, blocks, want := rowOf(row[1]), rowOf(row[2]), of(rowOf(row[3]))
 		for _, src := range []string{uses + blocks, blocks + uses} {
-			testkit.Equal(t, meaning(t, src), want, row[0], src)
+			testkit.Equal(t, of(src), want, row[0], src)
 		}
 	}
 }
 
-// withoutOrigin is what a file means, without the names and places of blocks. It must have no finding.
-func withoutOrigin(t *testing.T, src string) string {
-	t.Helper()
-	cfg, found := parseText(t, src)
-	if len(found) > 0 {
-		t.Fatalf("%v in\n%s", found, src)
-	}
+// withoutOrigin is what a file means, without the names and places of blocks.
+func withoutOrigin(t *testing.T, cfg *Config) string {
 	var all struct{ Virtuals []map[string]any }
 	testkit.OK(t, json.Unmarshal(marshal(t, cfg), &all))
 	for _, v := range all.Virtuals {

@@ -11,10 +11,8 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
 
-func isLetter(c byte) bool { return isLower(c | 0x20) }
-
 // isWordByte reports whether a byte matches \w in Perl.
-func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
+func isWordByte(c byte) bool { return isLower(c|0x20) || isDigit(c) || c == '_' }
 
 // isNameByte reports whether a byte may be in a directive, a service name or a check type.
 func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }

@@ -17,12 +17,7 @@ import (
 func TestCheckdefsMeanTheirLines(t *testing.T) { meanTheirLines(t, "named.txt", withoutNames) }
 
 // withoutNames is what a file means: its sections without the names of blocks, and each check.
-func withoutNames(t *testing.T, src string) string {
-	t.Helper()
-	cfg, found := parseText(t, src)
-	if len(found) > 0 {
-		t.Fatalf("%v in\n%s", found, src)
-	}
+func withoutNames(t *testing.T, cfg *Config) string {
 	var all []map[string]any
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {

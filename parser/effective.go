@@ -104,7 +104,10 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	a.moves()
 	a.furtherChecks(r.opts.HostName)
 	if v.hasHeader() {
-		a.limits()
+		a.limit("minservers", a.MinServers)
+		if a.hasBackups() {
+			a.limit("backupbelow", a.BackupBelow)
+		}
 		a.announceable()
 		a.advise()
 	}

@@ -237,7 +237,9 @@ func (r *reader) directive(l line) {
 			"%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
 				"indent it or move it above the first virtual", l.name, r.current.line.number)
 	case isGlobal || !d.Section():
-		r.global(l, d)
+		at := r.at(l)
+		r.place(at, l)
+		r.assign(at, l, d, nil)
 	case r.current == nil:
 		r.on(l.order).error(unknownDirective, l.begin,
 			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab",
@@ -256,12 +258,6 @@ func (r *reader) at(l line) finder {
 		return r.in(r.current, inLines).of(l)
 	}
 	return r.on(l.order)
-}
-
-func (r *reader) global(l line, d *Directive) {
-	at := r.at(l)
-	r.place(at, l)
-	r.assign(at, l, d, nil)
 }
 
 // place checks where a global directive begins. In the first column, the directive ends the section for the Perl

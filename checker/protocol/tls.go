@@ -27,7 +27,8 @@ func (e *Env) secured(s Spec) (c secured, err error) {
 // is a full one.
 func (e *Env) overTLS(s Spec, kept *wire.Sessions) (c secured, err error) {
 	if c.rules, err = e.tlsRules(s); err == nil {
-		c.tls = c.rules.Config(kept, s.SNI, s.Host, addressName(s))
+		// without a name in the configuration, a certificate must match the address to which the check connects
+		c.tls = c.rules.Config(kept, s.SNI, s.Host, s.Target.Addr().Unmap().WithZone("").String())
 	}
 	return c, err
 }
@@ -83,10 +84,6 @@ func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	}
 	return r, err
 }
-
-// addressName returns the address to which the check connects. A certificate must match it if the configuration has no
-// name.
-func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
 
 // handshakeOnly requires TLS, with a certificate that the rules accept.
 func handshakeOnly(d *dialogue) (string, error) {
