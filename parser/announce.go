@@ -62,6 +62,7 @@ func (a adviser) limit(name string, limit lvs.LowHigh) {
 	}
 	namesRange := func(l realLine) bool { return l.isRange() && !l.isFixed() }
 	mayGrow := a.has("realfile") || a.has("realnames") || slices.ContainsFunc(a.s.reals, namesRange)
+	top := limit.High.Of(servers)
 	switch low, high := limit.Of(servers); {
 	case high > servers && mayGrow:
 		a.remark(name, suspicious, "%s = %s needs %d servers, and %s has only %d now", name,
@@ -69,13 +70,13 @@ func (a adviser) limit(name string, limit lvs.LowHigh) {
 	case high > servers:
 		a.refuse(name, badValue, "%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
 			"or a percentage", name, limit, high, a.ID, servers)
-	case limit.High.Of(servers) < low && mayGrow:
+	case top < low && mayGrow:
 		a.remark(name, suspicious,
 			"%s = %s is %d/%d of the %d servers that %s has now; HIGH counts as %d",
-			name, limit, low, limit.High.Of(servers), servers, a.ID, high)
-	case limit.High.Of(servers) < low:
+			name, limit, low, top, servers, a.ID, high)
+	case top < low:
 		a.refuse(name, badValue, "%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,
-			limit, low, limit.High.Of(servers), servers, a.ID)
+			limit, low, top, servers, a.ID)
 	}
 }
 
