@@ -2,6 +2,7 @@ package checker
 
 import (
 	"iter"
+	"slices"
 	"unique"
 )
 
@@ -15,8 +16,8 @@ type element[T comparable] struct {
 
 // ListOf returns a list of the given values.
 func ListOf[T comparable](values ...T) (l List[T]) {
-	for i := len(values) - 1; i >= 0; i-- {
-		l = List[T]{unique.Make(element[T]{values[i], l})}
+	for _, value := range slices.Backward(values) {
+		l = List[T]{unique.Make(element[T]{value, l})}
 	}
 	return l
 }

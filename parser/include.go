@@ -64,11 +64,11 @@ func Includes(text []byte) (patterns []string) {
 		return nil
 	}
 	r := &reader{}
-	for one := range strings.Lines(strings.TrimPrefix(string(text), ByteOrderMark)) {
+	for one := range strings.SplitSeq(strings.TrimPrefix(string(text), ByteOrderMark), "\n") {
 		if strings.HasPrefix(one, partMark) {
 			break
 		}
-		if l := readLine("", 0, strings.TrimSuffix(one, "\n")); l.name == "include" && l.equals {
+		if l := readLine("", 0, one); l.name == "include" && l.equals {
 			r.read(l, byName["include"], nil)
 		}
 	}

@@ -118,8 +118,8 @@ func (r *realLine) readSettings(v *value) {
 	if v.problem != nil {
 		return
 	}
-	start := strings.Index(text, method)
-	skipped, rest := trim(text[:start]), text[start+len(method):]
+	skipped, rest, _ := strings.Cut(text, method)
+	skipped = trim(skipped)
 	if skipped != "" {
 		v.warn(loose, "%q before the forwarding method is ignored", skipped)
 	}

@@ -54,8 +54,8 @@ func RealLists(text []byte) (lists map[string]ListUse, emptyOK bool) {
 	}
 	r, current := &reader{}, header{}
 	lists = map[string]ListUse{}
-	for one := range strings.Lines(string(text)) {
-		switch l := readLine("", 0, strings.TrimPrefix(strings.TrimSuffix(one, "\n"), ByteOrderMark)); {
+	for one := range strings.SplitSeq(string(text), "\n") {
+		switch l := readLine("", 0, strings.TrimPrefix(one, ByteOrderMark)); {
 		case !l.equals:
 		case l.name == "emptyok":
 			r.read(l, byName["emptyok"], nil)

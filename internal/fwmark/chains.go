@@ -26,8 +26,7 @@ type listing map[string][]string
 
 func parseListing(output string) listing {
 	chains := listing{}
-	for text := range strings.Lines(output) {
-		text = strings.TrimSuffix(text, "\n")
+	for text := range strings.SplitSeq(output, "\n") {
 		option, rest, _ := strings.Cut(text, " ")
 		chain, rule, _ := strings.Cut(rest, " ")
 		switch option {
