@@ -2,8 +2,7 @@ package icmp
 
 import (
 	"context"
-	"encoding/binary"
-	"math/rand/v2"
+	"crypto/rand"
 	"net"
 	"net/netip"
 	"os"
@@ -42,8 +41,7 @@ type waiting struct {
 func (w *waiting) enter(e *Echo, stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	binary.NativeEndian.PutUint64(e.nonce[:], rand.Uint64())
-	binary.NativeEndian.PutUint64(e.nonce[8:], rand.Uint64())
+	rand.Read(e.nonce[:])
 	e.stop, e.left, w.echoes[e.nonce] = stop, time.Now(), e
 }
 

@@ -40,11 +40,6 @@ func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	c.mu.Lock()
 	c.longest = max(c.longest, latest)
 	c.mu.Unlock()
-	select {
-	case c.slots <- struct{}{}:
-		return nil
-	default:
-	}
 	stuck := make(chan struct{})
 	defer c.watch(stuck).Stop()
 	select {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -27,14 +28,12 @@ func redis(d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	role := ""
-	for line := range strings.Lines(info) {
-		if role == "" && strings.HasPrefix(line, "role:") {
-			role = strings.TrimRight(line, "\r\n")
-		}
-	}
+	role := strings.TrimRight(redisRole.FindString(info), "\r")
 	return wire.Show(role), d.want("the role", []byte(role))
 }
+
+// redisRole matches the line with the role.
+var redisRole = regexp.MustCompile(`(?m)^role:.*$`)
 
 func logInRedis(d *dialogue) (err error) {
 	switch {
