@@ -113,8 +113,8 @@ func opened(v string, quotes int, form Form) bool {
 
 // escaped reports whether the byte at i follows a backslash that is not escaped itself.
 func escaped(v string, i int) bool {
-	backslashes := strings.TrimPrefix(v[:i], strings.TrimRight(v[:i], `\`))
-	return len(backslashes)%2 == 1
+	backslashes := i - len(strings.TrimRight(v[:i], `\`))
+	return backslashes%2 == 1
 }
 
 func expandTabs(s string) string { return strings.ReplaceAll(s, "\t", "    ") }
