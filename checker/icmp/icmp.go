@@ -4,8 +4,8 @@ package icmp
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"ldirectord/checker/settings"
@@ -86,7 +86,7 @@ func (p *Pinger) open(w way) (pinger, error) {
 	}
 	h, err := openHub(&p.asked, w)
 	switch {
-	case isDenied(err) && w.Origin.IsUsual():
+	case errors.Is(err, os.ErrPermission) && w.Origin.IsUsual():
 		p.opened[w] = single{&p.asked}
 	case err != nil:
 		return nil, err
@@ -98,8 +98,6 @@ func (p *Pinger) open(w way) (pinger, error) {
 
 // ErrDenied is the error of an echo for which the program is not permitted to open a socket.
 var ErrDenied = errors.New("forbidden on this machine; it needs CAP_NET_RAW, or a group in net.ipv4.ping_group_range")
-
-func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) }
 
 // Close closes the sockets. Echoes without a reply end with net.ErrClosed.
 func (p *Pinger) Close() {

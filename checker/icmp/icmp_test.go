@@ -32,7 +32,7 @@ var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAd
 // mayPing skips the test where this machine lacks the address family, or where pings are forbidden.
 func mayPing(t *testing.T, to netip.Addr, err error) {
 	t.Helper()
-	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) ||
+	if errors.Is(err, ErrDenied) || errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EAFNOSUPPORT) ||
 		errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Skipf("can't ping %v here: %v", to, err)
 	}

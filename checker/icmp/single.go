@@ -35,7 +35,7 @@ func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	stats := p.Statistics()
 	var call *os.SyscallError
 	switch {
-	case isDenied(err) && errors.As(err, &call) && call.Syscall == "socket":
+	case errors.Is(err, os.ErrPermission) && errors.As(err, &call) && call.Syscall == "socket":
 		// the process has no right to send, see wire.IsShortage
 		err = ErrDenied
 	case err == nil && stats.PacketsRecv == 0:
