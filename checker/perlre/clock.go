@@ -18,9 +18,10 @@ func startClock() clock {
 
 func (c clock) read() time.Duration { return threadTime() - c.begin }
 
-func (c clock) stop() time.Duration {
-	defer runtime.UnlockOSThread()
-	return c.read()
+// stop adds the measured time to spent.
+func (c clock) stop(spent *time.Duration) {
+	*spent += c.read()
+	runtime.UnlockOSThread()
 }
 
 func threadTime() time.Duration {

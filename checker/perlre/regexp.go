@@ -187,7 +187,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 // inTime makes Go's engine search a text, and ends the search with ErrBudget when the budget is spent.
 func (r *Regexp) inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
-	defer func() { *spent += clock.stop() }()
+	defer clock.stop(spent)
 	reader := byteReader{before: r.before, rest: text, over: func() bool { return clock.read() > budget }}
 	search(&reader)
 	if reader.cut {
@@ -236,7 +236,7 @@ func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *tim
 	}
 	runes := runesOf(text)
 	clock := startClock()
-	defer func() { *spent += clock.stop() }()
+	defer clock.stop(spent)
 	bounded := *re // a copy with a time limit of its own; what it points to is shared
 	bounded.MatchTimeout = budget
 	for range maxAttempts {
