@@ -263,16 +263,6 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	return ports
 }
 
-// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0. The schedulers sh and
-// mh choose a server by the client's address, and avoid a server of weight 0 only with their fallback flag.
-func (v *Virtual) RefusesClientsOfTheDown() bool {
-	if v.Scheduler != "mh" && v.Scheduler != "sh" {
-		return false
-	}
-	flags := strings.Split(v.SchedFlags, ",")
-	return !slices.Contains(flags, v.Scheduler+"-fallback") && !slices.Contains(flags, "flag-1")
-}
-
 func (a adviser) kernel() {
 	persists := a.Persistent > 0
 	a.when(a.OnePacket && a.Protocol != lvs.UDP, "ops", noEffect, "ops applies only to udp")
@@ -287,8 +277,10 @@ func (a adviser) kernel() {
 	case a.OnFail.Stays():
 		setsZero = "onfail=" + a.OnFail.String()
 	}
-	a.when((a.Quiescent || a.OnFail.Stays() || a.DrainStatus != "") && a.RefusesClientsOfTheDown(), "scheduler",
-		suspicious, "with %s, scheduler %s refuses the clients of a server that is out; "+
+	flags, _ := lvs.ParseSchedFlags(a.Scheduler, a.SchedFlags) // the plan refuses the others
+	refuses := lvs.Settings{Scheduler: a.Scheduler, Flags: flags}.RefusesClientsOfTheDown()
+	a.when((a.Quiescent || a.OnFail.Stays() || a.DrainStatus != "") && refuses, "scheduler", suspicious,
+		"with %s, scheduler %s refuses the clients of a server that is out; "+
 			"schedflags=%[2]s-fallback sends them to others", setsZero, a.Scheduler)
 	if i := slices.IndexFunc(a.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		a.PEName != "" && persists {

@@ -85,7 +85,7 @@ func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Vir
 		list[i] = view.Virtual{
 			Serving: serving, Nothing: v.servesNothing(),
 			ID: v.Config.ID, Title: v.Config.ServiceName, Key: v.Key(),
-			Scheduler: v.Settings.Scheduler, Refuses: v.Config.RefusesClientsOfTheDown(),
+			Scheduler: v.Settings.Scheduler, Refuses: v.Settings.RefusesClientsOfTheDown(),
 			Written: v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeDepartures(v),

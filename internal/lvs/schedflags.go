@@ -46,6 +46,12 @@ func ParseSchedFlags(scheduler, list string) (flags Flags, err error) {
 
 func (f schedFlag) isFor(scheduler string) bool { return f.scheduler == "" || f.scheduler == scheduler }
 
+// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0. The schedulers sh and
+// mh choose a server by the client's address, and avoid a server of weight 0 only with their fallback flag.
+func (s Settings) RefusesClientsOfTheDown() bool {
+	return (s.Scheduler == "sh" || s.Scheduler == "mh") && s.Flags&Sched1 == 0
+}
+
 // allowedFlags lists the names of the flags that the scheduler accepts.
 func allowedFlags(scheduler string) []string {
 	var names []string
