@@ -57,6 +57,11 @@ func (r *realLine) readEndpoint(v *value) {
 	if rest == "" {
 		v.refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
 	}
+	// the Perl ldirectord skips this quote, and refuses the one that closes it
+	if len(word) > 1 && strings.LastIndexByte(word, '"') == 0 {
+		word = word[1:]
+		v.warn(loose, "the double quote before the address is ignored")
+	}
 	hosts, port := splitEndpoint(word)
 	// two colons, as in an example of the Perl package
 	if host, doubled := strings.CutSuffix(hosts[0], ":"); doubled && port != "" {
