@@ -333,7 +333,7 @@ func (a adviser) servers() {
 			"as real")
 	a.when(own > 0 && weighted == 0 && !a.hasBackups() && a.CheckType != Off, "virtual", suspicious,
 		"every real server has weight 0: while one passes its checks, clients get nothing, not even from the "+
-			"fallback; drain takes a server out of service")
+			"fallback; to take a server out of service, use drain")
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
 	for i := range a.Reals {
 		real := &a.Reals[i]
@@ -383,13 +383,13 @@ func (a adviser) server(real *Real) {
 	addr, onTrial := real.Addr.Addr(), a.Addr.Addr().IsLoopback()
 	if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
 		a.warn(suspicious, real.At, MasqLoopback+" %s: "+
-			"the kernel stops their packets; gate leads to this machine", addr)
+			"the kernel drops their packets; use gate for a server on this machine", addr)
 	}
 	a.keptPort(noEffect, "server", real)
 }
 
 // MasqLoopback begins a warning of the parser and one of ldirectord doctor.
-const MasqLoopback = "with masq, clients on other machines do not reach"
+const MasqLoopback = "with masq, clients on other machines can't reach"
 
 // own counts the servers of a section that are not backups, and those of them that have a weight above 0.
 func (v *Virtual) own() (servers, weighted int) {

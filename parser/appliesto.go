@@ -89,7 +89,7 @@ func (a adviser) unusedDirective(d *Directive) {
 	other := ""
 	if instead := map[string]string{"login": "httpuser", "passwd": "httppasswd"}[d.Name]; instead != "" &&
 		byName[instead].isUsedBy(checks[0]) {
-		other = "; for a log-in by HTTP write " + instead
+		other = "; for HTTP authentication, use " + instead
 	}
 	a.remark(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services,
 		Enumerate(spoken), other)

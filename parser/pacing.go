@@ -111,8 +111,9 @@ func (a adviser) steps(bySlowStart bool) {
 	i := slices.IndexFunc(moved, func(r Real) bool { return r.Weight == 1 })
 	if i >= 0 && len(moved) > 1 {
 		a.warn(suspicious, moved[i].At,
-			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
-				"a step for each percent, and multiply the other weights of the section by 100 as well")
+			"a weight of 1 can't change in steps, because every fraction of it is rounded up to 1; write "+
+				"100, which allows a step for each percent, and multiply the other weights of the "+
+				"section by 100 as well")
 	}
 }
 

@@ -36,7 +36,7 @@ func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	var call *os.SyscallError
 	switch {
 	case errors.Is(err, os.ErrPermission) && errors.As(err, &call) && call.Syscall == "socket":
-		// the process has no right to send, see wire.IsShortage
+		// the process is not permitted to open a socket, see wire.IsShortage
 		err = ErrDenied
 	case err == nil && stats.PacketsRecv == 0:
 		err = os.ErrDeadlineExceeded

@@ -19,7 +19,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// maxRedirects is how many redirects are followed at most, as in the Perl ldirectord (LWP's max_redirect).
+// maxRedirects is the maximum number of redirects that a check follows, as in the Perl ldirectord (LWP's
+// max_redirect).
 const maxRedirects = 7
 
 // httpCheck sends a request over http or https, or to a proxy, and judges the answer. The status must be accepted, and

@@ -78,7 +78,7 @@ func handOver(c *call, p instance.Process) error {
 		if _, unsent := errors.AsType[syscall.Errno](err); unsent || c.ctx.Err() != nil {
 			return err
 		}
-		c.warn("the daemon with pid %d has not ended after %v and is killed", p.Pid, daemon.EndTimeout)
+		c.warn("the daemon with pid %d did not exit within %v; killing it", p.Pid, daemon.EndTimeout)
 		if err := end(c, p, unix.SIGKILL); err != nil {
 			return err
 		}

@@ -57,8 +57,8 @@ func message(kind string, r checker.Result) (text string, line bool) {
 	return "", true
 }
 
-// httpMessage returns the status line or, if the status is good, the wrong content. If there was no answer, it returns
-// status 500 like the Perl ldirectord, but with another text.
+// httpMessage returns the status line or, if the status is good but the content does not match, the beginning of the
+// content. If there was no answer, it returns status 500 like the Perl ldirectord, but with another text.
 func httpMessage(r checker.Result) string {
 	switch {
 	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
