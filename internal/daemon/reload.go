@@ -219,13 +219,16 @@ func (f *configFile) look(ctx context.Context) {
 	}
 }
 
-// sayIgnored reports that autoreload is off. If refusal is not "", it is the reason why the command reload would refuse
-// the file.
+// sayIgnored reports what a changed file means while autoreload is off. If refusal is not "", it is the reason why the
+// command reload would refuse the file.
 func (f *configFile) sayIgnored(refusal string) {
 	f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-	if refusal != "" {
+	switch {
+	case refusal != "":
 		f.d.say(notify.ConfigIgnored, "autoreload is off, and the command reload would refuse it: %s", refusal)
-	} else {
+	case f.sum == f.inForce:
+		f.d.say(notify.ConfigIgnored, "the file has the text of the configuration in force again")
+	default:
 		f.d.say(notify.ConfigIgnored, "autoreload is off: the command reload takes the new configuration")
 	}
 }
