@@ -286,10 +286,10 @@ func (f *configFile) adoptLists() {
 	f.reportLists(f.current.Lists)
 }
 
-// keepLists saves the good lists in force for the next start, except those that it has saved. It does nothing during a
-// trial, because lists on trial may be in force only for a short time.
+// keepLists saves the good lists in force for the next start, except those that it has saved. Like keepGood, it does
+// nothing in a daemon that saves no configuration, or during a trial.
 func (f *configFile) keepLists() {
-	if f.trial != nil {
+	if f.trial != nil || !f.keeps() {
 		return
 	}
 	var failed error
