@@ -26,7 +26,7 @@ func (c *Core) Order(now time.Time, all, ready orders.All) {
 	c.tell.tick(now)
 	c.ordered.forgive(ready)
 	begun, undone := c.hold.Given(all)
-	c.ordered.say(begun, notify.Ordered, "Order")
+	c.ordered.say(begun, notify.Ordered, given)
 	c.ordered.say(undone, notify.Ordered, "Order undone")
 	c.ordered.apply()
 	c.writer.sync(nil)
@@ -57,7 +57,7 @@ func (b *orderBook) forgive(ready orders.All) {
 			}
 		}
 	}
-	b.say(waited, notify.Ordered, "Order")
+	b.say(waited, notify.Ordered, given)
 }
 
 // end drops and reports orders whose time is over, and notes when the next one ends.
@@ -77,19 +77,29 @@ func (b *orderBook) end(now time.Time) {
 	b.say(over, notify.OrderEnded, "Order ended")
 }
 
-// say reports what happened to orders. It skips a plain drain, because the line about the weight is enough, and an
-// order to obey, because the guard has its own line. Lost orders are never skipped.
+const given = "Order" // begins the report of a new order
+
+// say reports what happened to orders. It skips a plain drain if the line about the weight is enough: a server that is
+// out already, or whose table this director leaves alone, gets none. It skips an order to obey, because the guard has
+// its own line. Lost orders are never skipped.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	if len(all) == 0 {
 		return
 	}
-	labels := map[string]string{}
+	labels, silent := map[string]string{}, map[lvs.Backend]bool{}
 	for _, v := range b.virtuals {
 		labels[v.Config.ID] = v.label()
+		for _, s := range v.servers {
+			weight, _ := v.weightAt(s.Dest.Addr)
+			name, other := s.entry.Names()
+			is := !v.IsOurs() || what == given && weight == 0 && !s.IsDraining()
+			silent[lvs.At(v.Config.ID, name)], silent[lvs.At(v.Config.ID, other)] = is, is
+		}
 	}
 	for _, at := range all.Sorted() {
 		o := all[at]
-		if kind != notify.OrderLost && (o.Kind == orders.Obey || o.IsPlain()) {
+		isTold := o.IsPlain() && !(o.Kind == orders.Drain && silent[at])
+		if kind != notify.OrderLost && (o.Kind == orders.Obey || isTold) {
 			continue
 		}
 		name := cmp.Or(labels[at.Virtual], at.Virtual)

@@ -63,7 +63,7 @@ const (
 	KeepFailed     Kind = "keep-failed"     // state for the next start can't be saved or read
 	MaintenanceOn  Kind = "maintenance-on"  // a server's maintenance begins
 	MaintenanceOff Kind = "maintenance-off" // a server's maintenance ends
-	Ordered        Kind = "ordered"         // an order was given or undone; for a plain drain, see drained
+	Ordered        Kind = "ordered"         // an order was given or undone; for most drains, see drained
 	OrderWaits     Kind = "order-waits"     // due orders wait for enough servers, or to be recorded
 	OrderLost      Kind = "order-lost"      // an order's server or virtual service left the file
 	OrderEnded     Kind = "order-ended"     // an order's time is over
