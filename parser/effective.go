@@ -101,6 +101,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 			}
 		}
 	}
+	a.dropBeside()
 	a.moves()
 	a.furtherChecks(r.opts.HostName)
 	if v.hasHeader() {

@@ -191,6 +191,8 @@ func (r *realLine) takeLabels(one ListedReal) error {
 	return err
 }
 
+const alsoInLine = "%s in %s is also in line %d, which takes precedence"
+
 // dropListed drops listed servers that are also in a line of the section. Of equal listed servers it keeps only the
 // first. It can't compare a port whose service name has not been looked up.
 func (r *reader) dropListed() {
@@ -218,10 +220,33 @@ func (r *reader) dropListedOf(s *section) {
 		case !again:
 			first[at] = l
 		case was.list == "":
-			r.in(s, inLines).warn(repeated, l.At, "%s in %s is also in line %d, which takes precedence",
-				l.hosts[0], l.list, was.line.number)
+			r.in(s, inLines).warn(repeated, l.At, alsoInLine, l.hosts[0], l.list, was.line.number)
 		}
 		return again
+	})
+}
+
+// dropBeside drops listed servers whose address a line of the section has by a host name or in a range.
+func (a adviser) dropBeside() {
+	if !a.has("realfile") && !a.has("realnames") {
+		return
+	}
+	lists, lines := map[Position]string{}, map[netip.AddrPort]int32{}
+	for i := range a.s.reals {
+		lists[a.s.reals[i].At] = a.s.reals[i].list
+	}
+	for i := range a.Reals {
+		if one := &a.Reals[i]; lists[one.At] == "" {
+			lines[one.Addr] = one.At.Line
+		}
+	}
+	a.Reals = slices.DeleteFunc(a.Reals, func(one Real) bool {
+		line, list := lines[one.Addr], lists[one.At]
+		if line == 0 || list == "" {
+			return false
+		}
+		a.warn(repeated, one.At, alsoInLine, lvs.FormatAddr(one.Addr.Addr()), list, line)
+		return true
 	})
 }
 
