@@ -242,8 +242,9 @@ func (e *examiner) weighed(x user) {
 // when a reduction or a state such as drain begins or ends, or when an agent no longer answers, but not for each new
 // percentage.
 func (e *examiner) reported(x user, r *checker.Result) (weighs bool) {
-	if !r.OK && r.Report == (health.Report{}) {
-		return false // it failed before it could report anything
+	isConnect := r.Stage == wire.AtConnect && r.Report.Wordless // of checktype = N: it asked for no report
+	if isConnect || !r.OK && r.Report == (health.Report{}) {
+		return false // it ended before it could report anything
 	}
 	before := x.j.Telling
 	weighs = x.v.Report(x.s.Server, x.j.Check, r.Report)

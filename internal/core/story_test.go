@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/internal/announce"
 	"ldirectord/internal/health"
 	"ldirectord/internal/judge"
@@ -108,6 +109,7 @@ var found = map[string]checker.Result{
 	"drains":  {OK: true, Report: health.Report{Admin: health.Drain}},
 	"maints":  {OK: true, Report: health.Report{Admin: health.Maint}},
 	"stops":   {Report: health.Report{State: health.Down}},
+	"opens":   {OK: true, Stage: wire.AtConnect, Report: health.Report{Wordless: true}}, // checktype = N
 	"through": {OK: true, Way: checker.WayThrough}, "astray": {OwnAnswers: true, Way: checker.WayThrough},
 }
 
@@ -129,11 +131,8 @@ func filesOf(servers []string) maintenance.Reading {
 func (w *world) does(verb, of string) {
 	first, more, _ := strings.Cut(of, " ")
 	switch r, is := found[verb]; {
-	case is && of != "":
-		w.result(r, realAt(of))
-		return
 	case is:
-		w.result(r, "")
+		w.result(r, strings.TrimPrefix(realAt(of), realAt("")))
 		return
 	case w.shows(verb, of) || w.tableDoes(verb, of):
 		return

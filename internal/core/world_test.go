@@ -284,7 +284,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) results(ok bool, server string) { w.result(checker.Result{OK: ok}, server) }
 
 func (w *world) result(r checker.Result, server string) {
-	w.give(r, func(e *plan.Entry) bool { return server == "" || e.Real.Addr == netip.MustParseAddrPort(server) })
+	w.give(r, func(e *plan.Entry) bool { return strings.HasSuffix(e.Real.Addr.String(), server) })
 }
 
 // give gives the checks of these servers a result.
