@@ -35,6 +35,9 @@ func (t sip) run(d *dialogue) (string, error) {
 	}
 	for {
 		status, err := d.Line("the answer")
+		for err == nil && status == "" { // line breaks before an answer mean nothing (RFC 3261, 7.5)
+			status, err = d.Line("the answer")
+		}
 		for line := status; err == nil && line != ""; {
 			line, err = d.Line("the answer")
 		}
