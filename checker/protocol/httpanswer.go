@@ -25,14 +25,15 @@ const (
 
 // httpAnswer is the response of an HTTP server. Its body is in the reader's buffer.
 type httpAnswer struct {
-	status   int
-	reason   string
-	location string
-	length   int    // the length of the body; -1 if the header does not say
-	chunked  bool   // the body is chunked
-	field    []byte // the value of the field that was asked for; nil: there is none
-	body     []byte
-	cut      bool // the body has more than maxText bytes
+	status    int
+	reason    string
+	location  string
+	length    int    // the length of the body; -1 if the header does not say
+	badLength error  // the header gives no valid length
+	chunked   bool   // the body is chunked
+	field     []byte // the value of the field that was asked for; nil: there is none
+	body      []byte
+	cut       bool // the body has more than maxText bytes
 }
 
 // statusLine returns the status in the form of the Perl ldirectord: 200 OK.
@@ -130,7 +131,7 @@ func (r *answerReader) head() (httpAnswer, error) {
 			field = append(append(field, ' '), bytes.TrimLeft(line, " \t")...)
 			continue
 		}
-		err = a.parseField(field, r.wanted)
+		a.parseField(field, r.wanted)
 		if len(line) == 0 {
 			break
 		}
@@ -200,7 +201,7 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 }
 
 // parseField reads a header field. A line that is not a header field is ignored.
-func (a *httpAnswer) parseField(field []byte, wanted string) error {
+func (a *httpAnswer) parseField(field []byte, wanted string) {
 	name, value, ok := bytes.Cut(field, []byte(":"))
 	name, value = bytes.TrimRight(name, " \t"), bytes.Trim(value, " \t")
 	if ok && wanted != "" && fieldIs(name, wanted) {
@@ -219,7 +220,8 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 			one, list, more = bytes.Cut(list, []byte(",")) // allocates nothing, unlike SplitSeq
 			n, err := strconv.ParseUint(string(bytes.Trim(one, " \t")), 10, 62)
 			if err != nil || a.length >= 0 && a.length != int(n) {
-				return fmt.Errorf("bad Content-Length %s", wire.Excerpt(value))
+				a.badLength = fmt.Errorf("bad Content-Length %s", wire.Excerpt(value))
+				return
 			}
 			a.length = int(n)
 		}
@@ -229,7 +231,6 @@ func (a *httpAnswer) parseField(field []byte, wanted string) error {
 	case fieldIs(name, "location") && a.location == "":
 		a.location = string(value)
 	}
-	return nil
 }
 
 // fieldIs reports whether a field has the wanted name, regardless of case.
@@ -243,6 +244,8 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 	case a.status < 200 || a.status == 204 || a.status == 304:
 	case a.chunked:
 		a.cut, err = r.chunks()
+	case a.badLength != nil: // only a body that ends by it needs it (RFC 9112, 6.3)
+		return a.badLength
 	case a.length >= 0:
 		a.cut = a.length > maxText
 		if err = r.read(r.in, min(a.length, maxText), r.src); err != nil {
