@@ -126,6 +126,15 @@ func (s *socket) connect() error {
 	return answer
 }
 
+// Read implements net.Conn. It returns the bare timeout error, which is a net.Error: after that, TLS can be read again.
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.File.Read(p)
+	if IsTimeout(err) {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
 func (s *socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.to) }
 
 func (s *socket) LocalAddr() (local net.Addr) {
