@@ -21,7 +21,7 @@ func TestDatagrams(t *testing.T) {
 				apply(t, &s, row[1])
 				cases = append(cases, datagramCase{row[0], s, d.datagrams(row[2]), row[3]})
 			}
-			checkDatagrams(t, cases)
+			checkEach(t, cases, serveDatagrams)
 		})
 	}
 }

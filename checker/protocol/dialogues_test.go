@@ -3,12 +3,14 @@ package protocol
 import (
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
@@ -216,6 +218,11 @@ func plainSteps(t *testing.T) map[string]step {
 		"null packets":   endless("0\x82\x7f\xfc" + strings.Repeat("\x05\x00", 0x3ffe)),
 		"await question": func(c *client) bool { readDNS(c); return true },
 		"await connect":  func(c *client) bool { return tnsHear(c) != "" },
-		"long":           raw(strings.Repeat("x", 5000)),
+		"quiet": func(c *client) bool { // the client sends nothing
+			c.SetReadDeadline(time.Now().Add(slowly))
+			_, err := c.read.Peek(1)
+			return os.IsTimeout(err)
+		},
+		"long": raw(strings.Repeat("x", 5000)),
 	}
 }

@@ -70,6 +70,15 @@ func awaitAll(want string) step {
 	}
 }
 
+// awaitBytes reads exactly these bytes.
+func awaitBytes(want string) step {
+	return func(c *client) bool {
+		got := make([]byte, len(want))
+		n, err := io.ReadFull(c.read, got)
+		return c.compare(string(got[:n]), want, err)
+	}
+}
+
 // silent sends nothing until the client closes the connection.
 func silent(c *client) bool {
 	io.Copy(io.Discard, c.read)
@@ -328,9 +337,3 @@ func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort 
 
 // datagramCase is one check of a fake server that answers by UDP.
 type datagramCase = caseOf[datagrams]
-
-// checkDatagrams makes all checks as checkFakes does.
-func checkDatagrams(t *testing.T, cases []datagramCase) {
-	t.Helper()
-	checkEach(t, cases, serveDatagrams)
-}

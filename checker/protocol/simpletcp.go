@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"syscall"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/settings"
@@ -65,9 +66,14 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 	if err := tcp.Send("the request", c.request); err != nil {
 		return err
 	}
-	closeWrite(tcp) // an error is ignored: a server may answer and close first
 	a.search.on = tcp
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
+	if tcp.TLS != nil {
+		if err := awaitAnswer(tcp, lines); err != nil {
+			return err
+		}
+	}
+	closeWrite(tcp) // an error is ignored: a server may answer and close first
 	for {
 		line, err := lines.ReadBytes('\n')
 		begun := a.received > 0 || len(line) > 0
@@ -84,6 +90,21 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 			return a.mismatch()
 		}
 	}
+}
+
+// answersSoon is how long our side of TLS stays open for the beginning of an answer.
+const answersSoon = time.Second
+
+// awaitAnswer waits until an answer begins, for a while. The end of our side of TLS can cost the answer: a server may
+// drop it (RFC 5246, 7.2.1), or close the connection without reading our alert, so that its kernel resets it. An error
+// other than ErrStopped is ignored, because the next read returns it again.
+func awaitAnswer(c *wire.Conn, answer *bufio.Reader) error {
+	wait := min(answersSoon, time.Until(c.Deadline)/2)
+	if err := c.Until(time.Now().Add(wait)); err != nil {
+		return err
+	}
+	answer.Peek(1)
+	return c.Until(c.Deadline)
 }
 
 // closeWrite closes our side of a connection, because some servers answer only after that.

@@ -45,5 +45,5 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 			datagramCase{c.spec.Service + " many", c.spec, first(wire.MaxStrays, c.stray, c.answer),
 				fmt.Sprintf("down: no answer, but %d other datagrams", wire.MaxStrays)})
 	}
-	checkDatagrams(t, cases)
+	checkEach(t, cases, serveDatagrams)
 }
