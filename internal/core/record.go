@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,12 +105,12 @@ func (a *subject) whyWeight() string {
 	}
 	parts := view.Lessens()
 	for x := range v.checks(s) {
-		j := x.j
+		j, name := x.j, cmp.Or(x.use().Check().CheckName, x.use().Spec().Kind())
 		switch asks := j.Telling.Asks(); {
 		case asks > health.NoAdmin:
-			parts = append(parts, fmt.Sprintf("%s %v", x.use().Spec().Kind(), asks))
+			parts = append(parts, fmt.Sprintf("%s %v", name, asks))
 		case j.Telling.Less > 0:
-			parts = append(parts, fmt.Sprintf("%s %d %%", x.use().Spec().Kind(), j.Telling.Percent()))
+			parts = append(parts, fmt.Sprintf("%s %d %%", name, j.Telling.Percent()))
 		}
 		if j.Part > 0 && j.Health.State == health.Down {
 			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.use().Name(), j.Part))
