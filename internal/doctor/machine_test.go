@@ -91,18 +91,18 @@ func TestALookReadsProc(t *testing.T) {
 		return all
 	}
 	const full = "conntrack has 95 connections of at most 100; " +
-		"when it is full, it drops the packets of new ones; " +
+		"when it is full, packets of new connections are dropped; " +
 		"to fix it: sysctl -w net.netfilter.nf_conntrack_max=200\n" +
-		"the kernel has 928 neighbours of at most 1024; " +
-		"when their table is full, it reaches no new server or router; " +
+		"the kernel's neighbour table has 928 entries of at most 1024; " +
+		"when it is full, the kernel can't reach new servers or routers; " +
 		"to fix it: sysctl -w net.ipv4.neigh.default.gc_thresh3=2048\n" +
-		"IPVS has 30 connections, and its table is fast up to 32: packets wait for each search; " +
-		"the option conn_tab_bits=20 of the module ip_vs makes it larger\n"
+		"IPVS has 30 connections, but its table is fast only up to 32, and each lookup delays a packet; " +
+		"for a larger table, load the module ip_vs with the option conn_tab_bits=20\n"
 	testkit.Equal(t, texts(m.Look(now)), full, "first")
 	files["net/softnet_stat"] = "000000ff 00000002 00000000\n000000ff 00000013 00000000\n"
 	m.root = proc(t, files)
-	const dropped = "the queue of a processor was full, so 16 packets were dropped within 10s; more queues of " +
-		"the network card help, or a larger net.core.netdev_max_backlog\n"
+	const dropped = "16 packets were dropped within 10s because a processor's queue was full; " +
+		"use more queues of the network card, or raise net.core.netdev_max_backlog\n"
 	testkit.Equal(t, texts(m.Look(now.Add(10*time.Second))), full+dropped, "after drops")
 	testkit.Equal(t, texts(m.Look(now.Add(20*time.Second))), full, "without new drops")
 	m.root = t.TempDir() // no conntrack, no IPVS, nothing

@@ -130,10 +130,10 @@ func observed(t *testing.T) (now *view.Snapshot) {
 		})
 		ctx, stop := running(t, d, source)
 		testkit.OK(t, d.Looked(ctx, []view.Condition{
-			{Kind: "server-card", Trouble: Broken, Text: "the network interface eth1, " +
-				"which leads to servers, is not up; to fix it: ip link set eth1 up"},
+			{Kind: "server-card", Trouble: Broken, Text: "the network interface eth1 is not up, " +
+				"so servers can't be reached through it; to fix it: ip link set eth1 up"},
 			{Kind: "conntrack-full", Trouble: Doubt, Text: "conntrack has 250000 connections " +
-				"of at most 262144; when it is full, it drops the packets of new ones; " +
+				"of at most 262144; when it is full, packets of new connections are dropped; " +
 				"to fix it: sysctl -w net.netfilter.nf_conntrack_max=524288"},
 		}))
 		time.Sleep(10 * time.Minute)
