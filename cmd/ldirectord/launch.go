@@ -55,7 +55,7 @@ func (c *call) launch() error {
 func (c *call) avoid(why string) {
 	err := c.takeLastGood()
 	if err == nil {
-		c.warn("%s was taken back and needs the command reload: %s", c.path, why)
+		c.warn("%s was taken back, and only the command reload uses it again: %s", c.path, why)
 		return
 	}
 	c.Anyway = fmt.Sprintf("%s; %v", why, err)

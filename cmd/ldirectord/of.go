@@ -52,7 +52,7 @@ func compareDirectors(c *call) error {
 	case len(differences) > 0:
 		showDifferences(c, names, differences)
 	case reached < 2:
-		c.tell("nothing to compare: directors with a report: %d", reached)
+		c.tell("nothing to compare: directors that sent a report: %d", reached)
 	default:
 		c.tell("no difference between %d directors", reached)
 	}
@@ -93,7 +93,7 @@ func withPorts(names []string) ([]string, error) {
 			host, port, err = net.SplitHostPort(name + ":" + last)
 		}
 		if err != nil || host == "" || port == "" {
-			return nil, fmt.Errorf("--of %s: HOST:PORT is allowed, and HOST after a HOST:PORT", name)
+			return nil, fmt.Errorf("--of %s: use HOST:PORT, or HOST after a HOST:PORT", name)
 		}
 		names[i], last = net.JoinHostPort(host, port), port
 	}
@@ -120,7 +120,8 @@ func reportOf(ctx context.Context, director string) (*status.Report, error) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d for its report, which needs statuspage = yes", answer.StatusCode)
+		return nil, fmt.Errorf("HTTP status %d instead of its report, which needs statuspage = yes",
+			answer.StatusCode)
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxReport+1))
 	if err != nil {

@@ -151,7 +151,7 @@ func (o *options) refuseEmpty(f *pflag.FlagSet) (err error) {
 		words = words[:o.dash] // the command of roll may have empty words
 	}
 	if slices.Contains(words, "") {
-		return fmt.Errorf("%s: a word after it is empty", o.verb)
+		return fmt.Errorf("%s: an argument is empty", o.verb)
 	}
 	f.Visit(func(flag *pflag.Flag) {
 		list, isList := flag.Value.(pflag.SliceValue)
@@ -244,7 +244,8 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	}
 	isLong := func(word string) bool { return strings.HasPrefix(word, "--") }
 	if i := slices.IndexFunc(rest, isAddress); i >= 0 && o.command.Takes == "" {
-		return fmt.Errorf("%s %s: %[1]s is for the whole daemon; set gives orders for servers", o.verb, rest[i])
+		return fmt.Errorf("%s %s: %[1]s applies to the whole daemon; to give a server an order, use set",
+			o.verb, rest[i])
 	}
 	if o.command.Takes == "" && !slices.ContainsFunc(rest, isLong) {
 		return nil
@@ -368,13 +369,14 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		return errors.New("--running needs --down, --drain, --without-director or --each")
 	case o.Each && (len(o.Down)+len(o.Drain) > 0 || o.WithoutDirector):
 		return errors.New(
-			"--each is about every server, and does not work with --down, --drain or --without-director")
+			"--each simulates the loss of each server, so it does not work with --down, --drain or " +
+				"--without-director")
 	case o.verb == "connections" && f.Changed("lines") && !o.Top:
 		return errors.New("--lines needs --top")
 	case len(o.Of) > 0 && (o.Verbose || f.Changed("watch")):
-		return errors.New("--of is about other directors, --verbose and --watch about this one")
+		return errors.New("--of does not work with --verbose or --watch, which show this director")
 	case o.Top && o.Client != "":
-		return errors.New("--top is about every client, --client about one")
+		return errors.New("--top shows all clients and --client shows one; use one of them")
 	case o.WithSecrets && !o.JSON:
 		return errors.New("--with-secrets needs --json")
 	case f.Changed("watch") && (o.Watch < minWatch || o.Watch > maxWatch || o.JSON):

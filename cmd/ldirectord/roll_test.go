@@ -86,8 +86,8 @@ func TestARollWithoutAState(t *testing.T) {
 func TestAFileThatIsNoStateOfThisRoll(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	for text, want := range map[string]string{
-		"virtual = 10.1.0.1:80\n": "is not one that roll wrote", "{}": "is not one that roll wrote",
-		"null": "is not one that roll wrote",
+		"virtual = 10.1.0.1:80\n": "was not written by roll", "{}": "was not written by roll",
+		"null": "was not written by roll",
 		`{"words": ["ld.cf", "a", "--", "deploy", "v1"]}`: `belongs to another roll, "ld.cf a -- deploy v1"`,
 	} {
 		testkit.Write(t, path, text)

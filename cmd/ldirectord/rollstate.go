@@ -48,7 +48,7 @@ func (s *rollState) read(words []string) error {
 	s.Words = nil
 	switch err := json.Unmarshal(text, s); {
 	case err != nil || len(s.Words) == 0:
-		return fmt.Errorf("--state %s: the file is not one that roll wrote; it is left as it is", s.path)
+		return fmt.Errorf("--state %s: the file was not written by roll; it is left as it is", s.path)
 	case !slices.Equal(s.Words, words):
 		return fmt.Errorf("--state %s: the file belongs to another roll, %q: continue that one, or remove "+
 			"the file", s.path, strings.Join(s.Words, " "))

@@ -37,7 +37,7 @@ func runShadow(c *call) error {
 	if c.For != "" {
 		d, unit, ok := parser.ParseSeconds(c.For)
 		if !ok || unit == "" || d < 1 {
-			return misused("--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.For)
+			return misused("--for %s: use a number with a unit, such as 90s, 30m, 2h or 1d", c.For)
 		}
 		c.ctx, cancel = context.WithTimeout(c.ctx, d.Duration())
 		defer cancel()
@@ -91,7 +91,7 @@ func (f *followedFile) changed() *plan.Plan {
 	}
 	f.inForce = text
 	if err := f.c.load(); err != nil {
-		f.c.sayNow(cmp.Or(err.Error(), "The file has changed; it is refused"))
+		f.c.sayNow(cmp.Or(err.Error(), "The file has changed, but the new one is refused"))
 		return nil
 	}
 	f.c.env.SetVirtuals(f.c.Plan)

@@ -159,7 +159,7 @@ func runs(c *call) (bool, error) {
 	if c.instance().Stays(found.Process) {
 		if c.Foreground || c.Debug || c.Config.Global.Supervised && found.State.Supervisor != "" {
 			return true, fmt.Errorf(
-				"it is already running with pid %d; stop --keep ends it and leaves the table in place",
+				"it is already running with pid %d; to end it and keep the table, use stop --keep",
 				found.Pid)
 		}
 		return true, nil

@@ -82,8 +82,8 @@ func (o *options) elsewhere() error {
 		if s.NetNS != instance.NetNS() {
 			how = fmt.Sprintf("nsenter --net=/proc/%d/ns/net ", s.Pid) + how
 		}
-		all = append(all, fmt.Sprintf("a daemon with pid %d runs this file elsewhere; ask it with %s",
-			s.Pid, how))
+		all = append(all, fmt.Sprintf("a daemon with pid %d runs this file with another table or "+
+			"network namespace; to reach it, use %s", s.Pid, how))
 	}
 	if len(all) == 0 {
 		return nil

@@ -69,7 +69,7 @@ func (s *script) play() error {
 		acts := s.acts()
 		act := acts[words[0]]
 		if act == nil {
-			return fmt.Errorf("%s:%d: %q is not a word of a script%s", s.file, number, words[0],
+			return fmt.Errorf("%s:%d: %q is not a script command%s", s.file, number, words[0],
 				parser.DidYouMean(words[0], slices.Sorted(maps.Keys(acts))))
 		}
 		if err := act(words[1:]); err != nil {

@@ -381,5 +381,5 @@ func (c *Core) RulesSet(now time.Time, rules []lvs.MarkRule, restored []string, 
 
 // RulesStay reports that mark rules stay at a stop, because an order for them has not ended.
 func (c *Core) RulesStay() {
-	c.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
+	c.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them is still running")
 }

@@ -120,7 +120,7 @@ func (c *claims) tell() {
 			": that daemon takes over when this one gives up control")
 		changed := c.called(n.has, c.mine.has)
 		c.contested = c.contested || len(changed) > 0
-		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")
+		say("Changed by "+n.name+", too: ", changed, "; changes by that daemon count as made by hand")
 		for _, v := range c.marking {
 			caught := c.called(n.has, func(k lvs.Key) bool { return plan.Catches(v, k) })
 			marked := view.Label(v.ID, v.ServiceName)

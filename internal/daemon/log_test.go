@@ -37,7 +37,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	testkit.OK(t, os.Rename(first, first+".1"))
 	said("after its rotation")
 	l.setTarget("local0")
-	said("no syslog daemon takes it")
+	said("no syslog daemon accepts it")
 	l.setTarget(second)
 	said("two")
 	said("three")
@@ -46,7 +46,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	l.Notify(queued)
 	for file, want := range map[string][]string{
 		first + ".1": {"one"}, first: {"after its rotation"}, second: {
-			"1 line lost: the log local0 can't be written: no syslog daemon takes it", "two", "three",
+			"1 line lost: the log local0 can't be written: no syslog daemon accepts it", "two", "three",
 			"queued"},
 	} {
 		var got []string

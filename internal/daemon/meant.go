@@ -87,7 +87,7 @@ func announced(r orders.Request, now *view.Snapshot, all orders.All, path string
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
 	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
 	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
-		return nil, "every address is withdrawn by order; announce without an address ends that order"
+		return nil, "every address is withdrawn by order; to end that order, use announce without an address"
 	}
 	for at, o := range all {
 		if back && o.Kind == orders.Withdraw && isMeant(at.Virtual) {

@@ -193,8 +193,8 @@ func (f *configFile) look(ctx context.Context) {
 	if back := TakenBack(path, text); err == nil && back != "" {
 		f.sum, f.include = sum, parser.Includes(text)
 		f.d.tally.setChanged(true, "", back)
-		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back and needs the command reload: %s", path,
-			back)
+		f.d.say(notify.ConfigIgnored, "The text of '%s' was taken back, and only the command reload "+
+			"uses it again: %s", path, back)
 		return
 	}
 	refusal := ""
@@ -229,7 +229,8 @@ func (f *configFile) sayIgnored(refusal string) {
 	case f.sum == f.inForce:
 		f.d.say(notify.ConfigIgnored, "the file has the text of the configuration in force again")
 	default:
-		f.d.say(notify.ConfigIgnored, "autoreload is off: the command reload takes the new configuration")
+		f.d.say(notify.ConfigIgnored, "autoreload is off: to put the new configuration in force, "+
+			"use the command reload")
 	}
 }
 

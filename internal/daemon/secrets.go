@@ -23,7 +23,7 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	if name, is := strings.CutPrefix(path, "credential:"); is {
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
 		if dir == "" && !s.Runs {
-			return "", "systemd passes it to the daemon alone; here it is not known", nil
+			return "", "systemd passes it only to the daemon, so it is not known here", nil
 		} else if dir == "" {
 			return "", "", errors.New("systemd has passed no credentials; the unit needs LoadCredential=")
 		}
@@ -34,7 +34,7 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 		return "", "", err
 	}
 	if info, err := runfile.Stat(path); err == nil && info.Mode()&0o004 != 0 {
-		warning = "other users may read it; to fix it: chmod o-r " + printable.ShellWord(path)
+		warning = "other users can read it; to fix it: chmod o-r " + printable.ShellWord(path)
 	}
 	secret, more, _ := strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n")
 	secret = strings.TrimSuffix(secret, "\r")

@@ -48,7 +48,7 @@ func (c *syslogConn) send(facility, line string) error {
 		c.conn.Close()
 		c.conn = nil
 	}
-	return errors.New("no syslog daemon takes it")
+	return errors.New("no syslog daemon accepts it")
 }
 
 func dialSyslog() net.Conn {

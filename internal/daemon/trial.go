@@ -130,14 +130,14 @@ func sumOf(text []byte) []byte {
 // good returns the saved text of the configuration in force.
 func (f *configFile) good() ([]byte, error) {
 	if !f.keeps() {
-		return nil, errors.New("this daemon does not save the configuration in force, which might come back; " +
-			"set $STATE_DIRECTORY to a folder for it, and start the daemon again")
+		return nil, errors.New("this daemon does not save the configuration in force, so it could not be " +
+			"restored; set $STATE_DIRECTORY to a folder for it, and start the daemon again")
 	}
 	text, err := runfile.Read(statePath("config", f.d.Config.Path))
 	if err == nil && sha256.Sum256(text) != f.inForce {
 		err = errors.New("it is not in the state folder")
 	}
-	return text, runfile.While("reading the configuration in force, which might come back", err)
+	return text, runfile.While("reading the configuration in force, to be able to restore it", err)
 }
 
 // answerTry answers an order to reload a configuration that must be confirmed.
@@ -247,7 +247,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 	case refuse == "" || ctx.Err() != nil:
 	default:
 		if refuse != t.refuse {
-			f.d.refused("the former configuration can't come back, and is tried again unless the command " +
+			f.d.refused("the former configuration can't be restored; trying again unless the command " +
 				"confirm comes: " + refuse)
 		}
 		t.refuse, t.pause = refuse, longer(t.pause)

@@ -51,8 +51,8 @@ func (p Process) Lives() bool {
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
 		if !runfile.Pause(ctx, pollInterval) {
-			const remedy = "\"kill -9 %[1]d\" ends it and leaves the table as it is"
-			return fmt.Errorf("the daemon with pid %[1]d does not end: "+remedy, p.Pid)
+			const remedy = "to end it and leave the table as it is, use \"kill -9 %[1]d\""
+			return fmt.Errorf("the daemon with pid %[1]d does not exit; "+remedy, p.Pid)
 		}
 	}
 	return nil

@@ -59,7 +59,7 @@ func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
 	testkit.Equal(t, p.Lives(), true)
 	testkit.Equal(t, Process{Pid: p.Pid, Start: p.Start + 1}.Lives(), false, "one with the same number")
 	ctx := testkit.Within(t, 30*time.Millisecond)
-	testkit.FailsWith(t, p.Await(ctx), "does not end")
+	testkit.FailsWith(t, p.Await(ctx), "does not exit")
 	s.in.Close()
 	testkit.OK(t, p.Await(soon(t))) // no process has waited for it, so its pid is still in use
 }

@@ -66,8 +66,8 @@ func Parse(words url.Values) (r Request, err error) {
 		return r, fmt.Errorf("%s needs a server", what)
 	case r.TakesBack() && (r.Why != "" || from != "" || until != "" || last != ""):
 		return r, errors.New(
-			"the end of an order takes no why, from, until or for: " +
-				"they must be given with the order itself")
+			"why, from, until and for do not work with the end of an order; " +
+				"give them with the order itself")
 	}
 	if from != "" {
 		if r.From, err = beginOf(r, from, now); err != nil {
@@ -180,7 +180,7 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 		d, unit, ok := parser.ParseSeconds(last)
 		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
 			return now, fmt.Errorf(
-				"%q is not a time that an order can last; give a number with a unit, such as 90s, "+
+				"%q is not a duration for an order; use a number with a unit, such as 90s, "+
 					"30m, 2h or 1d, up to 3650d", last)
 		}
 		return second(now.Add(d.Duration())), nil
