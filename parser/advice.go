@@ -82,18 +82,18 @@ func (a adviser) check() {
 		"an answer to HEAD has no body, so it never matches receive")
 	a.when((a.Service == "http" || a.Service == "https") && strings.Contains(a.Request, "://"), "request",
 		suspicious,
-		"each server is asked for the URL as a path; only http_proxy and the strings of a real server take "+
-			"a whole URL")
+		"each server is asked for this URL as a path; a whole URL is allowed only with http_proxy, or in the "+
+			"strings of a real server")
 	a.when(negotiates && a.Protocol == lvs.UDP && !service.Is(settings.ByUDP) && a.CheckPort == 0,
 		"service", suspicious,
 		"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
-			"check another service of the machine, give its checkport", a.Service)
+			"check another service on the server, set checkport", a.Service)
 	a.when(a.asksPort() && slices.ContainsFunc(a.Reals, a.hasNoPort), "checktype", suspicious,
 		"real servers have no port to check; it must come from checkport, the real server or the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
 	a.when(negotiates && a.Passwd != "" && !a.has("cleartext") && service.Takes("cleartext"), "passwd", suspicious,
 		"the password goes to %s in clear text if the server asks for that; "+
-			"cleartext=no forbids it, cleartext=yes accepts it", a.Service)
+			"to prevent this, use cleartext=no; to accept it, cleartext=yes", a.Service)
 }
 
 // commands warns of mistakes that concern all checks of the section.
@@ -127,8 +127,8 @@ func (a adviser) connectErrors() {
 		connects := c.CheckType == Connect || c.NumConnects >= maxConnectErrors
 		if connects && c.PortOf(&a.Reals[0]) == port {
 			a.warn(suspicious, cmp.Or(c.At["checktype"], a.At["virtual"]), "MySQL counts each connect "+
-				"check as an error until a log-in succeeds; at max_connect_errors, by default %d, it "+
-				"refuses this director", maxConnectErrors)
+				"check as an error until a log-in succeeds; after max_connect_errors, %d by default, "+
+				"it refuses this director", maxConnectErrors)
 		}
 	}
 }
@@ -233,17 +233,16 @@ func (a adviser) ports() {
 	if len(unasked) == 0 || len(asked) == 0 {
 		return
 	}
-	by := "the check asks port " + asked[0]
+	by := "the check asks only port " + asked[0]
 	if len(a.AlsoChecks) > 0 {
-		by = "the checks ask " + Enumerate(asked)
+		by = "the checks ask only " + Enumerate(asked)
 	}
 	if more := len(unasked) - maxListed; more > 1 {
 		unasked = append(unasked[:maxListed], fmt.Sprintf("%d others", more))
 	}
 	a.warn(suspicious, at,
-		"%s alone, so a server whose port %s does not answer stays in service; alsocheck checks one more "+
-			"port, checkport chooses the port that decides for all, checktype=external runs a check of "+
-			"your own", by,
+		"%s, so a server whose port %s does not answer stays in service; alsocheck checks another port, "+
+			"checkport selects the port that decides for all, checktype=external runs your own check", by,
 		strings.Join(unasked, " or "))
 }
 
@@ -280,12 +279,12 @@ func (a adviser) kernel() {
 	flags, _ := lvs.ParseSchedFlags(a.Scheduler, a.SchedFlags) // the plan refuses the others
 	refuses := lvs.Settings{Scheduler: a.Scheduler, Flags: flags}.RefusesClientsOfTheDown()
 	a.when((a.Quiescent || a.OnFail.Stays() || a.DrainStatus != "") && refuses, "scheduler", suspicious,
-		"with %s, scheduler %s refuses the clients of a server that is out; "+
-			"schedflags=%[2]s-fallback sends them to others", setsZero, a.Scheduler)
+		"with %s, scheduler %s refuses clients whose server is out of service; "+
+			"schedflags=%[2]s-fallback sends them to other servers", setsZero, a.Scheduler)
 	if i := slices.IndexFunc(a.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		a.PEName != "" && persists {
 		a.remark("pename", suspicious,
-			"pename=sip reads only udp; the kernel drops the other packets of line %d",
+			"pename=sip works only with udp; the kernel drops the other packets that line %d marks",
 			a.Marking[i].At.Line)
 	}
 }
@@ -322,7 +321,7 @@ func (a adviser) severityOf(isWrong func(*realLine) bool) (severity Severity, fo
 
 func (a adviser) servers() {
 	a.when(a.has("realnames") && a.global.Resolve == 0, "realnames", suspicious,
-		"without resolve = TIME the names of realnames are looked up only when the file is read")
+		"without resolve = TIME, the names in realnames are looked up only when the file is read")
 	if len(a.s.reals) == 0 {
 		a.remark("virtual", suspicious, "the virtual has no real server")
 		return
@@ -363,8 +362,8 @@ func (a adviser) oneEntry(real, other *Real) {
 			real.Addr, other.At.Line)
 	default:
 		a.warn(repeated, real.At,
-			"with %s the kernel has one entry for this server and that of line %d, %s; only masq "+
-				"changes the port", real.Forward, other.At.Line, entry)
+			"with %s, the kernel has one entry, %s, for this server and the one in line %d; only masq "+
+				"changes the port", real.Forward, entry, other.At.Line)
 	}
 }
 
@@ -374,7 +373,8 @@ func (a adviser) server(real *Real) {
 	case real.Lower <= real.Upper:
 	case real.Upper == 0:
 		a.warn(suspicious, real.At,
-			"the lower threshold %d has no upper one; the kernel refuses such a server", real.Lower)
+			"the lower threshold %d is given without an upper one; the kernel refuses such a server",
+			real.Lower)
 	default:
 		a.warn(suspicious, real.At,
 			"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",
@@ -432,7 +432,8 @@ func (a adviser) checkVIP() {
 	}
 	isOwn := slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) })
 	a.when(len(addresses) > 0 && !isOwn, "checkvip", suspicious,
-		"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get",
+		"checkvip = %s is not an address of %s: a server without this address is down, even if it serves "+
+			"clients",
 		vip, a.ID)
 }
 
@@ -452,7 +453,7 @@ func (a adviser) fallback() {
 	}
 	if len(a.AllFallbacks) > 1 && a.FallbackCheck == "no" {
 		a.remark("alsofallback", noEffect,
-			"alsofallback has no effect without fallbackcheck: the first fallback serves")
+			"alsofallback has no effect without fallbackcheck: only the first fallback serves")
 	}
 	f := &a.AllFallbacks[0]
 	if a.CheckType == On {
@@ -460,8 +461,8 @@ func (a adviser) fallback() {
 	}
 	a.keptPort(suspicious, "fallback", f)
 	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
-		a.warn(suspicious, f.At, "the fallback is also the real server of line %d; it is down when "+
-			"that server is",
+		a.warn(suspicious, f.At, "the fallback is also the real server of line %d; if that server "+
+			"is down, so is the fallback",
 			a.Reals[i].At.Line)
 	}
 }

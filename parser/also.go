@@ -154,8 +154,8 @@ func (a adviser) needsPort(c *AlsoCheck) {
 		severity, lacks = a.severityOf(func(l *realLine) bool { return strings.Trim(l.port, "0") == "" })
 	}
 	if lacks {
-		a.tell(severity, incomplete, c.At, "%s has no port, which it needs under a firewall mark and where "+
-			"real servers have none; the form is %s", c.Type, alsoCheckForm)
+		a.tell(severity, incomplete, c.At, "%s has no port; it needs one under a firewall mark, or if real "+
+			"servers have none; the form is %s", c.Type, alsoCheckForm)
 	}
 }
 

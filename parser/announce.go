@@ -39,8 +39,8 @@ func parseMinServers(text string) (lvs.LowHigh, bool) {
 // readAnnounceAddress reads addresses of the section's family.
 func readAnnounceAddress(v *value) []netip.Addr {
 	if v.section.host != "" {
-		v.refuse(conflict, "announceaddress is under an address, which is announced anyway; it belongs below "+
-			"virtual=MARK or virtual6=MARK")
+		v.refuse(conflict, "announceaddress is allowed only under virtual=MARK or virtual6=MARK; the address "+
+			"of this section is announced without it")
 	}
 	return readList(v, v.text, func(item, _ string) netip.Addr {
 		dest := v.destination(item)
@@ -72,7 +72,7 @@ func (a adviser) limit(name string, limit lvs.LowHigh) {
 			"or a percentage", name, limit, high, a.ID, servers)
 	case top < low && mayGrow:
 		a.remark(name, suspicious,
-			"%s = %s is %d/%d of the %d servers that %s has now; HIGH counts as %d",
+			"%s = %s is %d/%d of the %d servers that %s has now; HIGH is taken as %d",
 			name, limit, low, top, servers, a.ID, high)
 	case top < low:
 		a.refuse(name, badValue, "%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,
@@ -123,8 +123,8 @@ func (r *resolver) oneDevice(c *Config) {
 				first[a] = v
 			case other.Announce != v.Announce || other.LastResort != v.LastResort:
 				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
-					"%s has other devices in %s; an address can have only one announce and "+
-						"one lastresort", a, other.At["virtual"].seenFrom(v.At["virtual"]))
+					"%s has a different announce or lastresort in %s; an address can have only "+
+						"one of each", a, other.At["virtual"].seenFrom(v.At["virtual"]))
 			}
 		}
 	}
@@ -152,22 +152,21 @@ func (a adviser) announced() {
 	case servers == 1 || a.Protocol == lvs.UDP || a.Scheduler == "mh":
 	case a.Scheduler == "sh":
 		a.remark("scheduler", suspicious,
-			"scheduler sh depends on the order in the table, so a connection that moves to another "+
-				"director breaks; mh sends it to the same server")
+			"scheduler sh depends on the order of the servers in the table, so a connection that moves "+
+				"to another director breaks; mh sends it to the same server")
 	default:
 		a.remark("scheduler", suspicious,
-			"with scheduler %s, without the sync daemon of IPVS, a connection that moves to another "+
-				"director goes to another server and breaks; mh sends it to the same "+
-				"server", a.Scheduler)
+			"with scheduler %s and no IPVS sync daemon, a connection that moves to another director is "+
+				"sent to another server and breaks; mh sends it to the same server", a.Scheduler)
 	}
 	if a.LastResort != "" {
 		return
 	}
 	low, _ := a.MinServers.Of(servers)
 	a.when(low > 1, "minservers", suspicious,
-		"with fewer than %d servers the address is withdrawn; when all directors have fewer, no director "+
-			"announces it; with lastresort = DEVICE they still do", low)
+		"with fewer than %d servers, the address is withdrawn; if all directors have fewer, none of them "+
+			"announces it; with lastresort = DEVICE, they still do", low)
 	a.when(a.KeepServing.N > 0, "keepserving", suspicious,
-		"servers that are held keep the address announced here, even if only this director can't reach "+
-			"them; with lastresort = DEVICE the clients go to other directors then")
+		"keepserving keeps the address announced even if only this director can't reach its servers; with "+
+			"lastresort = DEVICE, clients are then sent to another director")
 }

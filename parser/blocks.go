@@ -69,12 +69,13 @@ func (r *reader) blockLine(l line) {
 		return
 	}
 	if first := r.blocks[b.blockID]; first != nil {
-		at.error(badValue, l.position(), "the block %q is already in line %d; each needs a name of its own",
+		at.error(badValue, l.position(), "the block %q is already defined in line %d; each block needs "+
+			"its own name",
 			b.name, first.line.number)
 		return
 	}
 	if l.name == "checkdef" && slices.Contains(alsoTypes, b.name) {
-		at.warn(suspicious, l.position(), "the checkdef replaces the check %q of ldirectord", b.name)
+		at.warn(suspicious, l.position(), "the checkdef replaces the built-in check %q", b.name)
 	}
 	r.blocks[b.blockID] = b
 	r.inOrder = append(r.inOrder, b)

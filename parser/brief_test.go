@@ -54,7 +54,7 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 	for what, times := range map[string]int{
 		"a.cf:4:10: error: unknown service \"pingpong_slave\"; known are dns, ftp, ":                         1,
 		"submission, tls; a block checkdef = NAME defines another check; and 399 more: lines 9, 14, 19, …\n": 1,
-		"; known are": 1, `error: unknown service "htp2x9"`: 1, "with gate the kernel has one entry": 1,
+		"; known are": 1, `error: unknown service "htp2x9"`: 1, "with gate, the kernel has one entry": 1,
 		"checkcount is deprecated": 1,
 		"with gate clients reach the server at port 1, not 80; only masq changes the port; and 798 more: " +
 			"lines 3, 7, 8, …\n": 1,

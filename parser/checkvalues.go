@@ -140,7 +140,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) {
 		v.problem = p
 		return
 	}
-	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
+	v.warn(kind, "as %s, %s; root has access", v.opts.User(err), what)
 }
 
 // lacksOnlyFolder reports whether only the last folder of a path is missing.

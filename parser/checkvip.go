@@ -41,7 +41,7 @@ func (a adviser) fillCheckVIP() {
 	}
 	if a.CheckVIP.IsLoopback() {
 		a.refuse("checkvip", badValue,
-			"checkvip leads to %s, which never leaves this machine; "+
+			"checkvip uses %s, which is reachable only on this machine; "+
 				"it must be an address that clients can reach", a.CheckVIP)
 	}
 	if why := a.WhyNotVIP(); why != "" {

@@ -98,8 +98,8 @@ func (f finder) oneRule(s *Settings) {
 // oneDialogue refuses a dialogue together with a single request and answer, which may be the section's or a real
 // server's.
 func (a adviser) oneDialogue() {
-	const both = "%s and %s (line %d) exclude each other; a check with send and expect has no request and no " +
-		"receive"
+	const both = "%s and %s (line %d) can't be used together; a check with send and expect has neither " +
+		"request nor receive"
 	step := "send"
 	if !a.has(step) {
 		step = "expect"

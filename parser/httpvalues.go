@@ -81,8 +81,8 @@ func readReceiveHeader(v *value) string {
 // lower case.
 var ownHeaders = map[string]string{
 	"host":              "use virtualhost",
-	"content-length":    "the check writes it, for httpbody",
-	"transfer-encoding": "the check writes the length of httpbody",
+	"content-length":    "the check sets it to the length of httpbody",
+	"transfer-encoding": "the check sends httpbody with a Content-Length",
 	"connection": "each check uses its own connection and closes it; the only value allowed is Upgrade, which " +
 		"httpstatus = 101 needs",
 }

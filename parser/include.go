@@ -118,7 +118,7 @@ func (r *reader) heading(text string, last int) bool {
 
 // notInPart refuses a line of a part that belongs in the main file.
 func (r *reader) notInPart(l line, d *Directive) {
-	text := l.name + " is in a part, which has only sections; it belongs in " + r.file
+	text := l.name + " is in an included file, which may have only sections; it belongs in " + r.file
 	if d.Section() {
 		text += ", or indented below a virtual"
 	}

@@ -79,7 +79,7 @@ func (v *value) destination(text string) (none netip.Prefix) {
 		v.wrong("%s is not a network, because %s has bits set after the first %d; the network is %s, the "+
 			"address alone %s", network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
-		v.wrong("%s is not the address of a machine; for every address write %s/0", addr, addr)
+		v.wrong("%s is not the address of a machine; to mark packets to every address, use %s/0", addr, addr)
 	}
 	return network
 }
@@ -93,8 +93,8 @@ func (v *value) portList(protocol, text string) []markPorts {
 		v.wrong("the ports are missing after %s; %s", protocol, portListForm)
 	case text == allPorts:
 	case protocol == allPorts:
-		v.wrong("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or " +
-			"sctp").part = text
+		v.wrong("with protocol all, the ports must be all; only tcp, udp and sctp take a list of " +
+			"ports").part = text
 	default:
 		return readList(v, text, v.readPorts)
 	}
@@ -108,7 +108,7 @@ func (v *value) readPorts(item, from string) markPorts {
 		v.wrong("%q is not a port; a range is written %s:%s", item, a, b)
 	}
 	if first == allPorts || last == allPorts {
-		v.wrong("all is in a list; it must be alone")
+		v.wrong("all can't be combined with other ports")
 	}
 	if !all(first, isNameByte) || isRange && !all(last, isNameByte) {
 		v.wrong("%q is not a port; %s", item, portListForm)

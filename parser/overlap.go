@@ -95,11 +95,12 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 	case a.Marking == b.Marking:
 		at.warn(repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
-		at.warn(repeated, a.At, "some of these packets already get the mark, by %s: %s",
+		at.warn(repeated, a.At, "some of these packets already get the mark from %s: %s",
 			piece(b.At.seenFrom(a.At)), b.brief())
 	default:
 		at.warn(suspicious, a.At,
-			"some of these packets also get mark %d, by %s: %s; %d applies, because the later line counts",
+			"some of these packets also get mark %d from %s: %s; mark %d applies, because its line "+
+				"comes later",
 			b.Mark, piece(b.At.seenFrom(a.At)), b.brief(), a.Mark)
 	}
 }

@@ -139,7 +139,7 @@ func (a adviser) pacesOut() {
 	if wait > maxPacedOut {
 		d.Severity = Warning
 	}
-	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together stays in service for %v; "+
+	d.Text = fmt.Sprintf("with paceout = %v, the last of %d servers that fail together stays in service for %v; "+
 		"a server that accepts no connection is taken out at once", a.PaceOut, removed, wait)
 	a.add(d)
 }
@@ -155,7 +155,7 @@ func (r *resolver) ends(c *Config) {
 			}
 			one := Diagnostic{Severity: s, Kind: onFail,
 				Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
-				Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, text)}
+				Text: fmt.Sprintf("with onfail = %v, %s", v.OnFail, text)}
 			if !reported[one] {
 				reported[one] = true
 				r.on(int(one.Pos.Line)).add(one)
@@ -164,11 +164,11 @@ func (r *resolver) ends(c *Config) {
 		tell(v.OnFail == lvs.Cut && v.FailureCount == 1 && v.Window.Of == 0, Warning,
 			"one failed check ends the connections of a server; set failurecount to 2 or more, or window")
 		tell(v.OnFail.Ends(), Note,
-			"the connections of a server that fails end when it is removed: the kernel drops their "+
-				"packets; with net.ipv4.vs.expire_nodest_conn = 1 it forgets them, and clients get a "+
+			"the connections of a failed server break when it is removed: the kernel drops their "+
+				"packets; with net.ipv4.vs.expire_nodest_conn = 1, it forgets them, and clients get a "+
 				"reset if the virtual address is on the director; doctor shows the setting")
 		tell(v.OnFail.Stays() && v.Persistent > 0, Note,
-			"clients that persistent sends back stay with a server of weight 0, unless "+
+			"persistence keeps sending known clients to a server with weight 0, unless "+
 				"net.ipv4.vs.expire_quiescent_template = 1")
 	}
 }

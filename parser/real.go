@@ -205,8 +205,8 @@ func (r *realLine) readExtensions(v *value, text string) string {
 // trailer refuses a part of the line after the forwarding method.
 func (v *value) trailer(text string) {
 	text = trim(text)
-	v.refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
-		`a weight, "REQUEST", "RECEIVE", l:N, u:N, tags=NAME,… and, of a real server, comeback=order`,
+	v.refuse(badRealTrailer, "%q is not allowed here; the forwarding method may be followed, in this order, by "+
+		`a weight, "REQUEST", "RECEIVE", l:N, u:N, tags=NAME,… and, for a real server, comeback=order`,
 		text).part = text
 }
 

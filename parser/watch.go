@@ -82,14 +82,14 @@ func (a adviser) watches() {
 		case name == "mysql" && own && !slices.ContainsFunc(a.Checks(), logsInToMySQL):
 			severity, _ := a.severityOf(a.isMySQL)
 			a.tell(severity, incomplete, a.At["watch"],
-				"watch needs a check of mysql that logs in: a server counts idle connections as "+
-					"errors, then refuses this machine, and only a log-in resets that count")
+				"watch needs a mysql check that logs in: the server counts idle connections as errors "+
+					"and finally refuses this machine; only a log-in resets the count")
 		case s.Is(settings.Greets) && !own:
 			a.tell(Note, notWatched, a.place("watch"), "watch leaves out %s, whose servers greet first or "+
-				"count connections; watch in the section includes them", name)
+				"count connections; to include them, set watch in the section", name)
 		case s.Is(settings.Forks):
 			a.tell(Note, notWatched, a.place("watch"),
-				"a watched %s server has one more connection, and a process for it", name)
+				"watch holds one more connection to each %s server, which runs a process for it", name)
 		}
 	}
 }
@@ -121,8 +121,8 @@ func (a adviser) observes() {
 	}
 	none := observed < 2 && len(a.Waiting) == 0 && len(a.Reals) > 0
 	a.when(a.Observe != lvs.NotObserved && none, "observe", noEffect,
-		"observe has no effect: it compares servers of one section that answer TCP clients through this "+
-			"machine, and needs two of them with masq")
+		"observe has no effect: it compares how the section's masq servers answer TCP clients, and needs at "+
+			"least two of them")
 	_, own := a.own()
 	a.when(a.Observe == lvs.LeftOut && !none && own > 0 && a.KeepServing.Of(own) >= own, "observe", noEffect,
 		"observe=out leaves no server out: keepserving keeps all of them in service")
