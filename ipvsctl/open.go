@@ -41,7 +41,7 @@ func Open(name string) (Access, error) {
 		}, nil
 	}
 	if kind, _, _ := strings.Cut(name, ":"); kind != "memory" {
-		return Access{}, fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", name)
+		return Access{}, fmt.Errorf("--ipvs %s is not allowed; it must be kernel, memory or memory:FILE", name)
 	}
 	return Access{Client: NewMemory(nil)}, nil
 }

@@ -39,7 +39,7 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 	}
 	for _, name := range []string{"", "Kernel", "kernel:", "memory2", "file:/run/table"} {
 		testkit.Fails(t, testkit.Error(Open(name)),
-			"--ipvs "+name+": kernel, memory and memory:FILE are allowed", name)
+			"--ipvs "+name+" is not allowed; it must be kernel, memory or memory:FILE", name)
 	}
 }
 

@@ -132,7 +132,7 @@ func (x *xtables) run(ctx context.Context, c command) error {
 		select {
 		case <-x.running:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: the previous run of iptables has not ended", what)
+			return fmt.Errorf("%s: the previous iptables process is still running", what)
 		}
 	}
 	running := make(chan error, 1)
@@ -194,7 +194,7 @@ func hint(err error, table, command string) error {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "use 'nft' tool"):
-		return fmt.Errorf("%w (nft put rules of its own into the table %s)", err, table)
+		return fmt.Errorf("%w (the table %s has rules that nft added)", err, table)
 	case strings.Contains(text, "can't initialize"), strings.Contains(text, "TABLE_ADD failed"):
 		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)",
 			err, table)

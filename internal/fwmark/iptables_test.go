@@ -70,7 +70,7 @@ func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
 func TestErrorsSayWhatIsMissing(t *testing.T) {
 	for complaint, want := range map[string]string{
 		"iptables: No chain/target/match by that name.":    "(needs the kernel modules xt_mark, xt_multiport)",
-		"iptables: table is incompatible, use 'nft' tool.": "(nft put rules of its own into the table mangle)",
+		"iptables: table is incompatible, use 'nft' tool.": "(the table mangle has rules that nft added)",
 		"can't initialize iptables table `mangle'": "(the kernel lacks the table: module " +
 			"iptable_mangle, ip6table_mangle or nf_tables)",
 	} {
@@ -96,7 +96,7 @@ func TestHungProgramIsLeftAlone(t *testing.T) {
 		return ctx
 	}
 	testkit.Is(t, x.run(soon(), command{option: newChain, chain: "C"}), context.DeadlineExceeded, "the first")
-	testkit.FailsWith(t, x.run(soon(), command{option: newChain, chain: "C"}), "has not ended", "the second")
+	testkit.FailsWith(t, x.run(soon(), command{option: newChain, chain: "C"}), "is still running", "the second")
 	testkit.Is(t, testkit.Error(x.list(soon(), false)), context.DeadlineExceeded, "the listing")
 	release := testkit.Must(os.OpenFile(fifo, os.O_RDWR, 0))(t)
 	defer release.Close()

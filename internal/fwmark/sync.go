@@ -96,7 +96,7 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 			continue
 		}
 		if from := table.leading(failed.chain); from != "" {
-			err = fmt.Errorf("%w (a rule of chain %s leads to it)", err, from)
+			err = fmt.Errorf("%w (a rule in chain %s jumps to it)", err, from)
 		}
 		return found, err
 	}

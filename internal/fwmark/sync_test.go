@@ -187,7 +187,7 @@ func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 	table.chains["OUTPUT"] = []string{"-j " + chainPrefix(daemon) + "1"}
 	want := rules(t, "8 192.0.2.10 tcp 443")
 	_, err := f.Sync(t.Context(), want)
-	testkit.FailsWith(t, err, "a rule of chain OUTPUT leads to it")
+	testkit.FailsWith(t, err, "a rule in chain OUTPUT jumps to it")
 	testkit.Equal(t, table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 443}), 8, "by the wanted rules")
 	table.chains["OUTPUT"] = nil
 	mustSync(t, f, want)

@@ -76,7 +76,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 		}
 	case "ping":
 		if s.name() == "UDP_CHECK" {
-			k.differs = "the servers are pinged in its place"
+			k.differs = "the servers are pinged instead"
 		}
 	case "dns":
 		k.quote("request", cmp.Or(own.text("name"), "."))
@@ -181,7 +181,7 @@ func (c *converter) pattern(s *statement) string {
 	text := unquote(s.arg(1))
 	for _, m := range escape.FindAllStringSubmatch(text, -1) {
 		if m[3] != "" {
-			c.differs(s, "keepalived takes the backslash out of "+m[3]+"; here it stays")
+			c.differs(s, "keepalived removes the backslash from "+m[3]+"; ldirectord keeps it")
 			break
 		}
 	}

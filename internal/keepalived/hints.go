@@ -31,7 +31,7 @@ var hints = map[string]string{
 	"BFD_CHECK":            "; no check is made in its place",
 	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
 	"digest":               "; receive takes a pattern that the page must match",
-	"ha_suspend":           "; a director that stands by makes all checks",
+	"ha_suspend":           "; a standby director also makes all checks",
 	"notify_down":          notify,
 	"notify_up":            notify,
 	"quorum_down":          notify,
@@ -39,7 +39,7 @@ var hints = map[string]string{
 	"regex_options":        "; options such as (?i) begin the pattern of receive",
 	"smtp_alert":           "; emailalert takes addresses for mail about servers",
 	"sorry_server_inhibit": "; the fallback server is in the table only while it serves",
-	"user":                 "; checkcommand runs as the user of the daemon",
+	"user":                 "; checkcommand runs as the daemon's user",
 	"connect_ip":           "; the address of the real server is checked",
 }
 

@@ -146,7 +146,7 @@ func (r *reader) line(line string, at position, nested int) error {
 	}
 	switch first := words[0].text; {
 	case strings.HasPrefix(first, "~"):
-		return at.wrong("~SEQ and ~LST are not read here; write out the lines that they mean")
+		return at.wrong("~SEQ and ~LST are not supported; write out the lines that they mean")
 	case strings.TrimRight(first, "rmwba") == "include" && len(words) > 1:
 		return r.include(words[1])
 	}
