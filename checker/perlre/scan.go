@@ -125,9 +125,10 @@ var refused = []struct {
 	{regexp.MustCompile(`^\\\z`), `trailing %s`},
 	{regexp.MustCompile(`^\\[bB]\{[^}]*\}?`), "%s is not supported"},
 	{regexp.MustCompile(`^\\[xo]\{[^}]*\z`), "unmatched { in %s"},
-	{regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,][^}]*\}?`), `%s: named characters are not supported, write \x41`},
+	{regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,][^}]*\}?`),
+		`%s: named characters are not supported; use a code such as \x41`},
 	{regexp.MustCompile(`^\\[pP](?:\{[^}]*\}|.?)`),
-		`%s: properties are not supported, write a class as [[:upper:]]`},
+		`%s: properties are not supported; use a class such as [[:upper:]]`},
 	{regexp.MustCompile(`^\\[a-fh-jl-np-wyzAC-MO-Z]\{(?:[0-9, \t]*(?:\z|[^0-9, \t}])|[ \t]*,?[ \t]*\})`),
 		`unescaped left brace in %s, write \{`}, // as Perl does
 }
@@ -242,7 +243,7 @@ func (s *scanner) quantified(atom part) part {
 		return atom
 	}
 	if leadingZero.MatchString(text) {
-		return s.fail(begin, "invalid quantifier %s: its numbers begin with 0", text)
+		return s.fail(begin, "invalid quantifier %s: its numbers must not begin with 0", text)
 	}
 	s.skip()
 	lazy := s.accept("?")

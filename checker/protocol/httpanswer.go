@@ -93,7 +93,7 @@ func (r *answerReader) broken(part string, err error) error {
 		return err
 	case r.waited > longTurn && !wire.IsTimeout(err): // a server need not wait that long
 		return wire.NewFault(wire.ErrUnjudged,
-			"cannot be judged: %s in %s, after the check had waited %v for its turn to match the answer",
+			"cannot be judged: %s in %s, after the check waited %v for its turn to match the answer",
 			wire.Reason(err), part, r.waited.Round(time.Millisecond))
 	}
 	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)

@@ -33,7 +33,7 @@ func imap(d *dialogue) (string, error) {
 		reply, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
 		err = d.StartTLS(reply, imapStatus(reply, "s") == "OK", err)
 	case d.Login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
-		err = wire.AtLogin.Of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
+		err = wire.AtLogin.Of(errors.New("login not possible: the server requires TLS first (LOGINDISABLED)"))
 	}
 	if err != nil || d.Login == "" {
 		return wire.Show(greeting), err

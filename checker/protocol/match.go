@@ -49,7 +49,7 @@ func NewMatching() *Matching {
 }
 
 var errNoTurn = wire.NewFault(wire.ErrUnjudged,
-	"cannot be judged: no turn to match the answer within %v: too many are long, or slow to match", maxSlotWait)
+	"cannot be judged: other answers, long or slow to match, kept this one waiting for %v", maxSlotWait)
 
 // acquireSlot waits for a free slot, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {

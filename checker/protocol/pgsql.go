@@ -185,7 +185,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	demand pgproto3.AuthenticationResponseMessage, hidden bool) error {
 	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.Passwd == "" {
-		return errors.New("the server wants a password")
+		return errors.New("the server asks for a password, but none is set")
 	}
 	switch m := demand.(type) {
 	case *pgproto3.AuthenticationOk:
@@ -200,7 +200,7 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.Login, c.Passwd, m.Salt)})
 	case *pgproto3.AuthenticationSASL:
 		if !slices.Contains(m.AuthMechanisms, scramSHA256) {
-			return fmt.Errorf("the server offers no log-in by SCRAM-SHA-256, only by %s",
+			return fmt.Errorf("the server does not offer log-in by SCRAM-SHA-256, only by %s",
 				wire.Show(strings.Join(m.AuthMechanisms, ", ")))
 		}
 		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: []byte(scram.first)})
@@ -210,7 +210,7 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 		return err
 	case *pgproto3.AuthenticationSASLFinal:
 		if _, err := scram.answer(m.Data); err != nil {
-			return errors.New("the server does not know the password")
+			return errors.New("the server did not prove that it knows the password")
 		}
 	default:
 		return errors.New("the server requires a log-in method that is not supported")
@@ -255,7 +255,7 @@ func (c *pgsqlCheck) countRows(f *pgproto3.Frontend) (rows int, first []byte, er
 		case *pgproto3.EmptyQueryResponse:
 			rows = 0
 		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
-			return 0, nil, errors.New("the query waits for data instead of returning some")
+			return 0, nil, errors.New("the query expects data instead of returning any")
 		case *pgproto3.ErrorResponse:
 			failure = &wire.Refusal{Text: m.Message, Code: m.Code}
 			if m.SeverityUnlocalized == "FATAL" {

@@ -48,7 +48,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	err = q.Ask(ctx, func(*wire.Conn) []byte { return request })
 	switch {
 	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server ignores unknown clients
-		err = wire.NewFault(err, "%v (an unknown client or a wrong secret also gets no answer)", err)
+		err = wire.NewFault(err, "%v (the server also ignores an unknown client or a wrong secret)", err)
 	case err == nil && answer.Code != radius.CodeAccessAccept:
 		err = c.rejected(answer)
 	}

@@ -17,7 +17,7 @@ const (
 // movesStart finds \K. The engine ignores \K, so the text that same shows would begin too early.
 var movesStart = regexp.MustCompile(`(?s)^(?:[^\\]|\\[^K])*\\K`)
 
-var errMovedStart = errors.New(`\K is not supported here, write (?<=text) for what comes before`)
+var errMovedStart = errors.New(`\K is not supported here; put what comes before it in (?<=text)`)
 
 // same is a check that also notes what a pattern finds in the answer, for a comparison with other servers.
 type same struct {

@@ -43,7 +43,7 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 			datagramCase{c.spec.Service + " some", c.spec, first(wire.MaxStrays-1, c.stray, c.answer),
 				c.want},
 			datagramCase{c.spec.Service + " many", c.spec, first(wire.MaxStrays, c.stray, c.answer),
-				fmt.Sprintf("down: no answer, but %d other datagrams", wire.MaxStrays)})
+				fmt.Sprintf("down: no answer, only %d other datagrams", wire.MaxStrays)})
 	}
 	checkEach(t, cases, serveDatagrams)
 }

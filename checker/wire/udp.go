@@ -76,7 +76,7 @@ func (q *Question) Ask(ctx context.Context, request func(from *Conn) []byte) err
 			return err
 		case until != deadline:
 		case q.Strays > 0:
-			return NewFault(err, "no answer in %v, but other datagrams", q.Timeout)
+			return NewFault(err, "no answer in %v, only other datagrams", q.Timeout)
 		default:
 			return NewFault(err, "no answer in %v", q.Timeout)
 		}
@@ -100,7 +100,7 @@ func (q *Question) await(c *Conn, until time.Time) error {
 			return err
 		}
 		if q.Strays++; q.Strays == q.Patience {
-			return fmt.Errorf("no answer, but %d other datagrams", q.Strays)
+			return fmt.Errorf("no answer, only %d other datagrams", q.Strays)
 		}
 	}
 }
