@@ -118,8 +118,8 @@ func As[T any](c Checker) (found T, ok bool) {
 	return found, ok
 }
 
-// Idle returns an error if a setting is missing or can't be used, so that the check always fails without sending a
-// request. Otherwise it returns nil.
+// Idle returns an error if the check always fails without sending a request, because a setting is missing or can't be
+// used. Otherwise it returns nil.
 func Idle(c Checker) *SpecError {
 	if r, ok := As[Always](c); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}

@@ -127,8 +127,8 @@ func (a adviser) connectErrors() {
 		connects := c.CheckType == Connect || c.NumConnects >= maxConnectErrors
 		if connects && c.PortOf(&a.Reals[0]) == port {
 			a.warn(suspicious, cmp.Or(c.At["checktype"], a.At["virtual"]), "MySQL counts each connect "+
-				"check as an error until a log-in succeeds; after max_connect_errors, %d by default, "+
-				"it refuses this director", maxConnectErrors)
+				"check as an error; only a log-in resets the count, and after max_connect_errors, "+
+				"%d by default, it refuses this director", maxConnectErrors)
 		}
 	}
 }

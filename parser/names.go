@@ -34,7 +34,8 @@ func (u lookup) host(kind string, l line, text string) (netip.Addr, bool) {
 	case host.Reason != "" && host.Failure != "":
 		p = refuse(kind, "the name %q has no address: %s", text, host.Reason)
 		if p.lookup = true; kind == realHost && !u.opts.Wait {
-			p.Text += "; start and reload accept the file, and its servers wait for an address"
+			p.Text += "; start and reload accept the file, and the servers with this name wait for an " +
+				"address"
 		}
 	case host.Reason != "":
 		p = refuse(kind, "the address %q cannot be used: %s", text, host.Reason)

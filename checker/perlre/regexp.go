@@ -111,7 +111,7 @@ func (r *Regexp) Deep() *Regexp {
 
 func (r *Regexp) compileLinear(text string) (ok bool) {
 	parsed, err := syntax.Parse(text, syntax.Perl)
-	if err != nil { // it repeats more often than the engine allows
+	if err != nil { // a repeat in the pattern exceeds the engine's limit
 		return false
 	}
 	program, err := syntax.Compile(parsed.Simplify())

@@ -24,7 +24,7 @@ type Kind byte
 
 // The kinds of a turn.
 const (
-	Note     Kind = ' ' // a remark of the check itself
+	Note     Kind = ' ' // a remark by the check itself
 	Sent     Kind = '>'
 	Received Kind = '<'
 )
@@ -39,7 +39,7 @@ type Tape struct {
 	closed bool
 }
 
-// turn is a remark of the check, or consecutive data from one side of a connection.
+// turn is a remark by the check, or consecutive data from one side of a connection.
 type turn struct {
 	after time.Duration // since the check began
 	kind  Kind

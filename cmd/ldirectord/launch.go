@@ -50,8 +50,8 @@ func (c *call) launch() error {
 	return cmp.Or(runfile.While("starting the daemon", err), ended)
 }
 
-// avoid starts with the last good configuration instead of a file that was taken back. If that one can't be used, the
-// daemon starts with the file.
+// avoid starts with the last good configuration instead of a file that was taken back. If that configuration can't
+// be used either, the daemon starts with the file after all.
 func (c *call) avoid(why string) {
 	err := c.takeLastGood()
 	if err == nil {

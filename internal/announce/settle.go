@@ -50,8 +50,8 @@ func (s *settling) isForeign() bool {
 	return s.Addr.Is6() && s.foreign != "" && len(s.ours) == 0 && (s.Device == "" || s.Device == s.foreign)
 }
 
-// recordIn adds to next the devices that the address may be on because of us and, if comes is true, the one that it is
-// about to be put on. An address that is gone, or another daemon's, is deleted from next.
+// recordIn updates the entry of the address in next: the devices on which we may have put it and, if comes is true, the
+// device on which it is about to be put. The entry of an address that is gone, or another daemon's, is deleted.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:

@@ -49,7 +49,7 @@ type Marks interface {
 	Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error)
 }
 
-// setRules starts an order for mark rules. The core gets the result by took.
+// setRules starts an order for mark rules. took passes the result to the core.
 func (d *Director) setRules(ctx context.Context, all []lvs.MarkRule,
 	took func(time.Time, []lvs.MarkRule, []string, error)) {
 	d.rules.start(ctx, func(ctx context.Context) (report func()) {

@@ -80,7 +80,7 @@ func examples(services []*plan.Service, devices []device, narrow networks) (list
 	return list
 }
 
-// ownersOf returns the first device that has each of this machine's addresses.
+// ownersOf maps each of this machine's addresses to the first device that has it.
 func ownersOf(devices []device) map[netip.Addr]string {
 	owners := map[netip.Addr]string{}
 	for _, d := range devices {

@@ -17,8 +17,8 @@ var converted = strings.Fields(`
 // several are the converted words that may have more than one value.
 var several = strings.Fields("real_server sorry_server status_code misc_path regex_stack")
 
-// escaped are the converted words whose values keep their quotes, because keepalived interprets backslashes in these
-// values.
+// escaped are the converted words whose values are kept as written, with their quotes. keepalived interprets
+// backslashes in them, so their converters remove the quotes.
 var escaped = []string{"regex", "misc_path"}
 
 const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback"

@@ -113,7 +113,8 @@ func (o Order) Waits() bool { return !o.From.IsZero() }
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
-// If two readings of the clocks differ by more than clockSet, a clock was set.
+// clockSet is how far the end of an order by the time since boot and its end by the wall clock may differ. If they
+// differ by more, the wall clock was set.
 const clockSet = 2 * time.Second
 
 // End returns the time, by the wall clock as it is set now, at which the order ends; zero if it never does. An order in

@@ -29,8 +29,8 @@ func (p *Plan) Virtuals() *Virtuals {
 }
 
 // PortOf returns the port at which a connection to a virtual service reaches a server; 0 if it does not. isChecked
-// reports whether the service has only one port, and checks the server at the port of the argument server. A service by
-// gate or ipip with one port is assumed to reach every server.
+// reports whether the service has only one port, and one of its checks goes to exactly the address and port in server.
+// A service by gate or ipip with one port is assumed to reach every server.
 func (v *Virtuals) PortOf(to, server netip.AddrPort) (port uint16, isChecked bool) {
 	s := v.at(to)
 	if s == nil {

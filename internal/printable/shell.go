@@ -5,8 +5,8 @@ import "strings"
 // bare are the characters that mean themselves to every shell.
 const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
 
-// ShellWord quotes a text unless every shell reads it as one word that means itself (POSIX, Shell Command Language,
-// 2.2.2).
+// ShellWord puts a text in single quotes (POSIX, Shell Command Language, 2.2.2), unless every shell reads it literally,
+// as one word, without them.
 func ShellWord(text string) string {
 	if text != "" && strings.Trim(text, bare) == "" {
 		return text

@@ -30,7 +30,7 @@ type Table struct {
 	// stays in use
 	Again   bool
 	read    bool                // the names are looked up again, after the file was read
-	refused map[netip.Addr]bool // addresses to which a name that is looked up again may not lead
+	refused map[netip.Addr]bool // addresses that a name that is looked up again must not resolve to
 	roles   map[Key]Role
 	hosts   map[Key]*HostLookup
 	ports   map[portName]*PortLookup

@@ -73,9 +73,9 @@ func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, err
 	return t.live.Services(ctx, keys...)
 }
 
-// Run compares the tables until ctx is done, and returns a report. It begins like a daemon that starts with the live
-// table. It returns an error if it could not begin, if the director failed, or if the last report could not be
-// published.
+// Run compares the tables until ctx is done, and returns a report. Like a daemon that has just started, it begins with
+// the services of the plan as they are in the live table. It returns an error if it could not begin, if the director
+// failed, or if the last report could not be published.
 func Run(ctx context.Context, o Options) (Report, error) {
 	s := &shadow{Options: o, open: map[place]*Difference{}, compared: map[lvs.Key]bool{},
 		report: Report{Begun: time.Now()}}

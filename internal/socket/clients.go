@@ -148,7 +148,7 @@ func (c *client) hasGone() bool {
 
 // clients holds the connections of a server.
 type clients struct {
-	mu  sync.Mutex // guards the fields below, and asked of each client
+	mu  sync.Mutex // guards the fields below, and the field asked of each client
 	all []*client  // the clients, oldest first
 }
 

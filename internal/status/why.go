@@ -122,8 +122,8 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 			history.Unjudged: "not judged: " + e.Detail,
 			history.Withheld: "not believed, or not yet, because it failed only through the " +
 				"virtual address: " + e.Detail,
-			history.Stalled: "not believed because this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
-				"; checked again at once",
+			history.Stalled: "failed (" + cmp.Or(e.Detail, e.Cause) + "), but not believed, because this " +
+				"machine or the daemon was suspended; checked again at once",
 		}[r.Kind]
 	}
 	switch {

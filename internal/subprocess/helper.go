@@ -56,7 +56,7 @@ func StartHelper(c Command) (*Helper, error) {
 
 // run passes on the helper's answers until its output ends or has a line that is too long, and then kills it.
 func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
-	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
+	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line of 64 KiB ends the loop
 		h.handOver(lines.Text())
 	}
 	h.kill() // harmless if it has exited: its pid is not used again before Wait

@@ -193,7 +193,7 @@ func (w *World) anyUp() bool {
 	return false
 }
 
-// Order replaces the orders in force with these. ready lists the servers that no longer wait to come back.
+// Order replaces the orders in force with these. The servers in ready come back without waiting any longer.
 func (w *World) Order(all, ready orders.All) {
 	w.core.Order(w.now, all, ready)
 	w.step()
