@@ -91,9 +91,11 @@ func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 		labels[v.Config.ID] = v.label()
 		for _, s := range v.servers {
 			weight, _ := v.weightAt(s.Dest.Addr)
+			if v.IsOurs() && (what != given || weight > 0 || s.IsDraining()) {
+				continue
+			}
 			name, other := s.entry.Names()
-			is := !v.IsOurs() || what == given && weight == 0 && !s.IsDraining()
-			silent[lvs.At(v.Config.ID, name)], silent[lvs.At(v.Config.ID, other)] = is, is
+			silent[lvs.At(v.Config.ID, name)], silent[lvs.At(v.Config.ID, other)] = true, true
 		}
 	}
 	for _, at := range all.Sorted() {
