@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,12 +104,12 @@ func (a *subject) whyWeight() string {
 	}
 	parts := view.Lessens()
 	for x := range v.checks(s) {
-		j, name := x.j, cmp.Or(x.use().Check().CheckName, x.use().Spec().Kind())
+		j := x.j
 		switch asks := j.Telling.Asks(); {
 		case asks > health.NoAdmin:
-			parts = append(parts, fmt.Sprintf("%s %v", name, asks))
+			parts = append(parts, fmt.Sprintf("%s %v", x.use().Kind(), asks))
 		case j.Telling.Less > 0:
-			parts = append(parts, fmt.Sprintf("%s %d %%", name, j.Telling.Percent()))
+			parts = append(parts, fmt.Sprintf("%s %d %%", x.use().Kind(), j.Telling.Percent()))
 		}
 		if j.Part > 0 && j.Health.State == health.Down {
 			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.use().Name(), j.Part))

@@ -56,6 +56,14 @@ func (x Use) Name() string {
 	return name
 }
 
+// Kind returns the name of the checkdef of the check, or without one the kind of the check, such as external.
+func (x Use) Kind() string {
+	if name := x.Check().CheckName; name != "" {
+		return name
+	}
+	return x.Spec().Kind()
+}
+
 // plainName returns the name of the check without #2. Other checks of the entry may have the same name.
 func (x Use) plainName() string {
 	if name := x.Check().CheckName; name != "" {
