@@ -27,7 +27,7 @@ const lastWords = 100 * time.Millisecond
 type Server struct {
 	path   string
 	server *http.Server
-	made   bool         // the socket was made at least once
+	last   net.Listener // of the last socket; nil before the first
 	group  atomic.Value // the group that may also use the socket, a string
 }
 
@@ -63,14 +63,17 @@ func (c *Server) bind(ctx context.Context) error {
 		return errors.Join(err, l.Close(), removeSocket(fresh))
 	}
 	go Serve(c.server, l)
-	c.made = true
+	if c.last != nil {
+		c.last.Close() // its socket was lost: nobody can reach it
+	}
+	c.last = l
 	return nil
 }
 
 // Restore creates the socket if it was lost, or could not be made before. It reports whether there is a new one. If
 // there is a new socket, an error means that the group can't use it.
 func (c *Server) Restore(ctx context.Context) (isNew bool, err error) {
-	if c.made && runfile.Exists(c.path) {
+	if c.last != nil && runfile.Exists(c.path) {
 		return false, nil
 	}
 	if err := c.bind(ctx); err != nil {
