@@ -204,7 +204,9 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 		result.Warning += "; "
 	}
 	result.Warning += at.ending
-	c.sessions.Ended(result.OK && result.Warning == "")
+	if begun.InLoop() == nil { // there a check never gets as far as TLS, and is repeated
+		c.sessions.Ended(result.OK && result.Warning == "")
+	}
 	return result
 }
 
