@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,7 +72,8 @@ func (n *names) of(a netip.Addr) name {
 	return n.known[a]
 }
 
-// due returns the addresses whose names have expired or have not been looked up yet.
+// due returns the addresses whose names have expired or have not been looked up yet, each once, because a server may be
+// in many sections.
 func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	for _, s := range servers {
 		addr := s.Addr.Addr()
@@ -79,7 +81,8 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 			addrs = append(addrs, addr)
 		}
 	}
-	return addrs
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs)
 }
 
 // forget drops the names that expired more than namesKept ago, except those of the given addresses.
