@@ -98,14 +98,16 @@ func (n *names) forget(except []netip.Addr, at time.Time) {
 }
 
 // resolve looks up the host names of addresses, up to maxLookups at the same time, and stores them. If there is no
-// answer for an address, its last name is kept.
+// answer for an address, its last name is kept. Addresses for which no time is left stay due.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var all sync.WaitGroup
 	slots := make(chan struct{}, maxLookups)
 	for _, addr := range addrs {
-		slots <- struct{}{}
+		if slots <- struct{}{}; ctx.Err() != nil {
+			break
+		}
 		all.Go(func() {
 			defer func() { <-slots }()
 			host := ""
