@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"ldirectord/checker"
 	"ldirectord/checker/perlre"
@@ -150,6 +151,8 @@ type Env struct {
 	Perls *Perls
 	// Matching limits the matching of answers; nil: this Env has limits of its own.
 	Matching *Matching
+	// Leftovers counts what checks still do after their results, within a second; nil: nobody waits for that.
+	Leftovers *sync.WaitGroup
 	// HostName is the name of this machine, for greetings and default log-ins.
 	HostName string
 

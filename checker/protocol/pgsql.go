@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -29,10 +30,12 @@ type pgsqlCheck struct {
 	scram   scramClient
 	onlyTLS bool
 	key     pgproto3.BackendKeyData // of the session, to cancel its query
+
+	leftovers *sync.WaitGroup // counts the cancels under way
 }
 
 func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
-	c := &pgsqlCheck{onlyTLS: s.UseTLS}
+	c := &pgsqlCheck{onlyTLS: s.UseTLS, leftovers: cmp.Or(e.Leftovers, new(sync.WaitGroup))}
 	var err error
 	if c.sqlTalk, err = newSQL(s, e, query, c.run); err == nil && !c.onlyTLS {
 		c.sessions = wire.NewSessions()
@@ -87,7 +90,8 @@ func (c *pgsqlCheck) ask(d *dialogue, secure bool) (rows int, first []byte, err 
 			rows = 1
 		}
 		if wire.IsTimeout(err) && c.key.SecretKey != nil {
-			go c.cancel(context.WithoutCancel(d.ctx), pgproto3.CancelRequest(c.key))
+			request := pgproto3.CancelRequest(c.key) // the next check has another key
+			c.leftovers.Go(func() { c.cancel(context.WithoutCancel(d.ctx), request) })
 		}
 		return rows, first, err
 	}

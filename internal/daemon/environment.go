@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -24,6 +25,7 @@ type Environment struct {
 	children *protocol.Children
 	matching *protocol.Matching
 	perls    protocol.Perls
+	leftover sync.WaitGroup // see protocol.Env
 	virtuals atomic.Pointer[plan.Virtuals]
 	through  *viavip.Services
 }
@@ -38,8 +40,9 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	}
 }
 
-// Close frees the shared resources.
+// Close frees the shared resources. It waits until checks have cancelled their queries.
 func (e *Environment) Close() {
+	e.leftover.Wait()
 	e.perls.Renew()
 	e.pinger.Close()
 }
@@ -58,11 +61,12 @@ func (e *Environment) lacksRights(err error) string {
 func (e *Environment) Builder() plan.Build {
 	e.perls.Renew()
 	env := &protocol.Env{
-		Pinger:   e.pinger,
-		Children: e.children,
-		Matching: e.matching,
-		Perls:    &e.perls,
-		HostName: hostName(),
+		Pinger:    e.pinger,
+		Children:  e.children,
+		Matching:  e.matching,
+		Perls:     &e.perls,
+		Leftovers: &e.leftover,
+		HostName:  hostName(),
 		PortOf: func(virtual, server netip.AddrPort) (port uint16, isChecked bool) {
 			if virtuals := e.virtuals.Load(); virtuals != nil {
 				return virtuals.PortOf(virtual, server)
