@@ -284,8 +284,8 @@ func (a adviser) kernel() {
 	if i := slices.IndexFunc(a.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		a.PEName != "" && persists {
 		a.remark("pename", suspicious,
-			"pename=sip works only with udp; the kernel drops the other packets that line %d marks",
-			a.Marking[i].At.Line)
+			"pename=sip works only with udp; the kernel drops the other packets that %s marks",
+			a.Marking[i].At.SeenFrom(a.At["pename"]))
 	}
 }
 
@@ -347,6 +347,7 @@ func (a adviser) servers() {
 
 // oneEntry reports a server that shares its entry in the kernel's table with an earlier server.
 func (a adviser) oneEntry(real, other *Real) {
+	at := other.At.SeenFrom(real.At)
 	switch entry := a.EntryOf(real); {
 	case real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
 		severity := Warning
@@ -354,16 +355,16 @@ func (a adviser) oneEntry(real, other *Real) {
 			severity = Error
 		}
 		a.tell(severity, conflict, real.At,
-			"the backup %s is also the real server of line %d; a backup must be another server",
-			real.Addr, other.At.Line)
+			"the backup %s is also the real server of %s; a backup must be another server",
+			real.Addr, at)
 	case entry == real.Addr:
 		a.warn(repeated, real.At,
-			"the real server %s is already in this virtual, in line %d; the kernel has it only once",
-			real.Addr, other.At.Line)
+			"the real server %s is already in this virtual, in %s; the kernel has it only once",
+			real.Addr, at)
 	default:
 		a.warn(repeated, real.At,
-			"with %s, the kernel has one entry, %s, for this server and the one in line %d; only masq "+
-				"changes the port", real.Forward, entry, other.At.Line)
+			"with %s, the kernel has one entry, %s, for this server and the one in %s; only masq "+
+				"changes the port", real.Forward, entry, at)
 	}
 }
 
@@ -461,8 +462,8 @@ func (a adviser) fallback() {
 	}
 	a.keptPort(suspicious, "fallback", f)
 	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
-		a.warn(suspicious, f.At, "the fallback is also the real server of line %d; if that server "+
+		a.warn(suspicious, f.At, "the fallback is also the real server of %s; if that server "+
 			"is down, so is the fallback",
-			a.Reals[i].At.Line)
+			a.Reals[i].At.SeenFrom(f.At))
 	}
 }

@@ -124,7 +124,7 @@ func (r *resolver) oneDevice(c *Config) {
 			case other.Announce != v.Announce || other.LastResort != v.LastResort:
 				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
 					"%s has a different announce or lastresort in %s; an address can have only "+
-						"one of each", a, other.At["virtual"].seenFrom(v.At["virtual"]))
+						"one of each", a, other.At["virtual"].SeenFrom(v.At["virtual"]))
 			}
 		}
 	}

@@ -66,8 +66,8 @@ func (r *reader) takeOwnCheck(s *section, used *block) {
 	}
 	if at, given := b.v.At["checktype"]; given && s.v.has("checktype") {
 		r.in(s, inLines).error(conflict, s.v.At["checktype"],
-			"checktype is given here and in the checkdef %s (line %d); use only one of them", s.v.CheckName,
-			at.Line)
+			"checktype is given here and in the checkdef %s (%s); use only one of them", s.v.CheckName,
+			at.SeenFrom(s.v.At["checktype"]))
 	}
 	named := s.v.At["service"]
 	delete(s.v.At, "service")

@@ -98,7 +98,7 @@ func (f finder) oneRule(s *Settings) {
 // oneDialogue refuses a dialogue together with a single request and answer, which may be the section's or a real
 // server's.
 func (a adviser) oneDialogue() {
-	const both = "%s and %s (line %d) can't be used together; a check with send and expect has neither " +
+	const both = "%s and %s (%s) can't be used together; a check with send and expect has neither " +
 		"request nor receive"
 	step := "send"
 	if !a.has(step) {
@@ -109,10 +109,10 @@ func (a adviser) oneDialogue() {
 	}
 	for _, other := range instead[step] {
 		if pos, ok := a.At[other]; ok {
-			a.error(conflict, pos, both, other, step, a.At[step].Line)
+			a.error(conflict, pos, both, other, step, a.At[step].SeenFrom(pos))
 		}
 	}
 	for _, at := range a.s.asking {
-		a.error(conflict, at, both, "the strings of this real server", step, a.At[step].Line)
+		a.error(conflict, at, both, "the strings of this real server", step, a.At[step].SeenFrom(at))
 	}
 }

@@ -47,7 +47,7 @@ func (r *resolver) config() *Config {
 				Severity: Error, Kind: duplicateVirtual,
 				Pos: Position{s.line.file, int32(s.end), 1}, cause: s.v.At["virtual"],
 				Text: fmt.Sprintf("%s of line %d is already in %s", v.ID, s.line.number,
-					first.seenFrom(s.line.begin)),
+					first.SeenFrom(s.line.begin)),
 			})
 		default:
 			seen[v.ID] = s.line.begin

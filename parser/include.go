@@ -125,9 +125,9 @@ func (r *reader) notInPart(l line, d *Directive) {
 	r.on(l.order).error(unknownDirective, l.begin, "%s", text)
 }
 
-// seenFrom describes the line at p for a finding about another line: "line 5", with the file if the other line is in
+// SeenFrom describes the line at p for a finding about another line: "line 5", with the file if the other line is in
 // another file.
-func (p Position) seenFrom(other Position) string {
+func (p Position) SeenFrom(other Position) string {
 	text := fmt.Sprintf("line %d", p.Line)
 	if p.File != other.File {
 		text += " of " + p.File

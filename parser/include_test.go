@@ -11,7 +11,19 @@ import (
 
 // Parts mean what their lines mean in one file, and findings have their places.
 func TestParts(t *testing.T) {
-	const main = "include=a*\nvirtual=192.0.2.1:80\n\treal=192.0.2.9:80 masq\n"
+	const main = `include=a*
+virtual=192.0.2.1:80
+	real=192.0.2.9:80 masq
+	use=b
+defaults=b
+	backup=192.0.2.8:80 masq
+	service=c
+checkdef=c
+	service=simpletcp
+	checktype=negotiate
+	send="x"
+	expect="y"
+`
 	for _, row := range testkit.Table(t, "../testdata/parser/parts.txt", 2) {
 		var parts []Part
 		for written := range strings.SplitSeq(row[0], " & ") {

@@ -96,12 +96,12 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 		at.warn(repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
 		at.warn(repeated, a.At, "some of these packets already get the mark from %s: %s",
-			piece(b.At.seenFrom(a.At)), b.brief())
+			piece(b.At.SeenFrom(a.At)), b.brief())
 	default:
 		at.warn(suspicious, a.At,
 			"some of these packets also get mark %d from %s: %s; mark %d applies, because its line "+
 				"comes later",
-			b.Mark, piece(b.At.seenFrom(a.At)), b.brief(), a.Mark)
+			b.Mark, piece(b.At.SeenFrom(a.At)), b.brief(), a.Mark)
 	}
 }
 
@@ -128,7 +128,7 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 		r.in(line.section, advice).warn(suspicious, line.At,
 			"packets to the virtual service %s of %s get the mark, and the kernel looks up the mark "+
 				"first: that service never gets them",
-			v.ID, v.At["virtual"].seenFrom(line.At))
+			v.ID, v.At["virtual"].SeenFrom(line.At))
 	}
 }
 

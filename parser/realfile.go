@@ -191,7 +191,7 @@ func (r *realLine) takeLabels(one ListedReal) error {
 	return err
 }
 
-const alsoInLine = "%s in %s is also in line %d, which takes precedence"
+const alsoInLine = "%s in %s is also in %s, which takes precedence"
 
 // dropListed drops listed servers that are also in a line of the section. Of equal listed servers it keeps only the
 // first. It can't compare a port whose service name has not been looked up.
@@ -220,7 +220,7 @@ func (r *reader) dropListedOf(s *section) {
 		case !again:
 			first[at] = l
 		case was.list == "":
-			r.in(s, inLines).warn(repeated, l.At, alsoInLine, l.hosts[0], l.list, was.line.number)
+			r.in(s, inLines).warn(repeated, l.At, alsoInLine, l.hosts[0], l.list, was.At.SeenFrom(l.At))
 		}
 		return again
 	})
@@ -231,21 +231,21 @@ func (a adviser) dropBeside() {
 	if !a.has("realfile") && !a.has("realnames") {
 		return
 	}
-	lists, lines := map[Position]string{}, map[netip.AddrPort]int32{}
+	lists, lines := map[Position]string{}, map[netip.AddrPort]Position{}
 	for i := range a.s.reals {
 		lists[a.s.reals[i].At] = a.s.reals[i].list
 	}
 	for i := range a.Reals {
 		if one := &a.Reals[i]; lists[one.At] == "" {
-			lines[one.Addr] = one.At.Line
+			lines[one.Addr] = one.At
 		}
 	}
 	a.Reals = slices.DeleteFunc(a.Reals, func(one Real) bool {
 		line, list := lines[one.Addr], lists[one.At]
-		if line == 0 || list == "" {
+		if line.Line == 0 || list == "" {
 			return false
 		}
-		a.warn(repeated, one.At, alsoInLine, lvs.FormatAddr(one.Addr.Addr()), list, line)
+		a.warn(repeated, one.At, alsoInLine, lvs.FormatAddr(one.Addr.Addr()), list, line.SeenFrom(one.At))
 		return true
 	})
 }

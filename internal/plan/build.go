@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 
@@ -230,7 +229,7 @@ func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
 	line, was, earlier := cfg.AlsoChecks[number-1], uint8(0), "the section's own check"
 	if first > 0 {
 		was = cfg.AlsoChecks[first-1].Weight
-		earlier = fmt.Sprintf("the check of line %d", cfg.AlsoChecks[first-1].At.Line)
+		earlier = "the check of " + cfg.AlsoChecks[first-1].At.SeenFrom(line.At)
 	}
 	if line.Weight != was {
 		d = parser.Diagnostic{Severity: parser.Warning, Kind: "repeated", Pos: line.At,
