@@ -150,7 +150,7 @@ func TestAShortageDelaysAReload(t *testing.T) {
 			testkit.FailsWith(t, err, "too many open files", "of a part")
 		})
 		f.look(t.Context())
-		testkit.Equal(t, f.retry, 0, "until the next look, later")
+		testkit.Equal(t, f.retry, 4*minLookupRetry, "until the next look at what is refused")
 		d.Config.Path, f.tls.unread = "/proc/self/mem", false // an input/output error
 		f.lookAtTLS(t.Context())
 		f.lookAtTLS(t.Context())

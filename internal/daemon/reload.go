@@ -50,7 +50,8 @@ type configFile struct {
 	parts      versions
 	partsRead  versions      // the versions of the parts when their texts were last read
 	missing    bool          // the file is missing, which was reported
-	retry      time.Duration // the wait until the next look at a file that can't be read; 0: it can be read
+	refused    string        // why the file was, or would be, refused; "" if it was not
+	retry      time.Duration // the wait until the next look at a file that can't be read or was refused; 0: none
 	tls        tlsWatch
 	lists      listWatch
 	machine    *doctor.Machine
@@ -63,7 +64,7 @@ type request struct {
 	empty  bool         // a file without a virtual service is intended
 	lists  lists        // the lists to take; nil: read them
 	listed bool         // only lists have changed, which was reported
-	again  bool         // the configuration was refused before, which was reported
+	again  string       // why the configuration was refused before, which was reported; "" if it was not
 	back   bool         // a trial has failed: the former configuration comes back
 	answer chan<- error // buffered for one answer
 	trial  *trial       // the trial to begin; nil: none or, in the channel trials, the command confirm
@@ -160,7 +161,8 @@ func (f *configFile) lookAtParts() versions {
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone does not count as a change. If
 // the file is missing, look reports that once, and the configuration in force stays. If the file can't be read for a
-// while, look sets retry, the time until the next look.
+// while, or is refused, look sets retry, the time until the next look: what the file names, such as a key, may come
+// later.
 func (f *configFile) look(ctx context.Context) {
 	parts := differing(f.partsRead, f.parts)
 	f.partsRead = f.parts
@@ -168,11 +170,10 @@ func (f *configFile) look(ctx context.Context) {
 	if err != nil {
 		text = []byte(err.Error()) // reported once
 	}
-	if runfile.MayPass(err) {
+	retry := longer(f.retry)
+	if f.retry = 0; runfile.MayPass(err) {
 		text = []byte("unread") // one report, whichever part it is
-		f.retry = longer(f.retry)
-	} else {
-		f.retry = 0
+		f.retry = retry
 	}
 	sum := sha256.Sum256(text)
 	if err == nil || sum != f.sum {
@@ -187,7 +188,8 @@ func (f *configFile) look(ctx context.Context) {
 	if sum == f.inForce {
 		f.follow(nil) // the file has the former text again
 	}
-	if f.missing || sum == f.sum {
+	again := sum == f.sum
+	if f.missing || again && (err != nil || f.refused == "" || sum == f.inForce) {
 		return
 	}
 	if back := TakenBack(path, text); err == nil && back != "" {
@@ -197,12 +199,15 @@ func (f *configFile) look(ctx context.Context) {
 			"uses it again: %s", path, back)
 		return
 	}
-	refusal := ""
-	if !reloads {
-		refusal = f.refusal(ctx, text, err)
-		f.d.tally.setChanged(sum != f.inForce, refusal, "")
+	r := request{auto: true}
+	if again {
+		r.again = f.refused
 	}
-	if f.sum = sum; err == nil {
+	if !reloads {
+		f.refused = f.refusal(ctx, text, err)
+		f.d.tally.setChanged(sum != f.inForce, f.refused, "")
+	}
+	if f.sum = sum; err == nil && !again {
 		f.include = parser.Includes(text)
 		in := ""
 		if parts != nil {
@@ -211,11 +216,14 @@ func (f *configFile) look(ctx context.Context) {
 		f.d.say(notify.ConfigChanged, "Configuration file '%s' has changed on disk%s", path, in)
 		f.callBack(sum)
 		if !reloads {
-			f.sayIgnored(refusal)
+			f.sayIgnored(f.refused)
 		}
 	}
 	if reloads {
-		f.take(ctx, text, err, request{auto: true})
+		f.take(ctx, text, err, r)
+	}
+	if f.refused != "" && err == nil {
+		f.retry = retry
 	}
 }
 
@@ -394,18 +402,21 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	f.d.Manager.reloading()
 	defer collectAt(collectAt(200)) // otherwise collections would take half the time
 	l, why := f.tryTaking(ctx, text, err, r)
-	if !r.listed && (why == "" || !r.again) {
+	if !r.listed && (why == "" || why != r.again) {
 		f.d.tally.reread(why, r.back)
 	}
 	if why == "" {
 		f.inForce = sha256.Sum256(text)
 	}
 	if r.lists == nil {
+		f.refused = why
 		f.d.tally.setChanged(f.sum != f.inForce, why, "")
 	}
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
-		f.followNames(ctx, minLookupRetry)
+		if why != r.again {
+			f.followNames(ctx, minLookupRetry)
+		}
 		return why
 	}
 	if !r.refines() {
@@ -478,14 +489,20 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
 	}
-	if l.Plan != nil || !r.again {
-		f.d.sayFound(l.Found, said)
-	}
 	if l.Plan == nil {
-		return l, l.Refusals()[0]
+		why = l.Refusals()[0]
+	} else {
+		why = f.objection(l.Config, r)
+	}
+	if why != "" && why == r.again {
+		return l, why
+	}
+	f.d.sayFound(l.Found, said)
+	if l.Plan == nil {
+		return l, why
 	}
 	l.forget()
-	if why = f.objection(l.Config, r); why != "" {
+	if why != "" {
 		f.d.refused(why)
 	} else if r.auto && !r.listed {
 		f.d.say(notify.ConfigReread, " - reread new configuration")

@@ -240,7 +240,7 @@ func (f *configFile) lookAtTrial(ctx context.Context) {
 		return
 	}
 	clear(f.lists.read) // the lists last read are not those that come back
-	r := request{via: t.via, empty: true, lists: t.lists, again: t.refuse != "", back: true}
+	r := request{via: t.via, empty: true, lists: t.lists, again: t.refuse, back: true}
 	switch refuse := f.take(ctx, t.former, nil, r); {
 	case refuse == "" && f.sum != f.inForce:
 		f.d.tally.setChanged(true, "", t.why)
