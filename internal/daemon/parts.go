@@ -54,7 +54,9 @@ func (s Source) parts(patterns []string, size int) (parts []parser.Part, err err
 			}
 			taken[path] = true
 			part := parser.Part{Line: i, Path: path}
-			if part.Text, part.Left, err = readPart(path); err != nil {
+			if path == s.Path {
+				part.Left = "a file can't include itself"
+			} else if part.Text, part.Left, err = readPart(path); err != nil {
 				return nil, err
 			}
 			size += len(part.Text)
