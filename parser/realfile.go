@@ -226,7 +226,8 @@ func (r *reader) dropListedOf(s *section) {
 	})
 }
 
-// dropBeside drops listed servers whose address a line of the section has by a host name or in a range.
+// dropBeside drops listed servers whose address a line of the section has by a host name or in a range, and those that
+// have the virtual address. If both addresses are written as numbers, ListUse.Check has refused the list.
 func (a adviser) dropBeside() {
 	if !a.has("realfile") && !a.has("realnames") {
 		return
@@ -242,6 +243,11 @@ func (a adviser) dropBeside() {
 	}
 	a.Reals = slices.DeleteFunc(a.Reals, func(one Real) bool {
 		line, list := lines[one.Addr], lists[one.At]
+		if list != "" && one.Addr.Addr() == a.Addr.Addr() {
+			a.warn(suspicious, one.At, "%s in %s is the address of the virtual service itself, and is "+
+				"left out", lvs.FormatAddr(one.Addr.Addr()), list)
+			return true
+		}
 		if line.Line == 0 || list == "" {
 			return false
 		}
