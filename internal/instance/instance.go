@@ -205,8 +205,11 @@ func (l look) baseName() string {
 		return l.ours.base
 	}
 	for _, name := range l.names {
-		if f := l.files(name); !l.isTaken(name) && (runfile.Exists(f.Role) || runfile.Exists(f.Drain)) {
-			return name
+		for _, name := range []string{name + l.suffix(), name} { // another daemon may have had the name
+			f := l.files(name)
+			if !l.isTaken(name) && (runfile.Exists(f.Role) || runfile.Exists(f.Drain)) {
+				return name
+			}
 		}
 	}
 	if l.isTaken(l.names[0]) {
