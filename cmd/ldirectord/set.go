@@ -228,9 +228,9 @@ func unconfirmed(c *call, unanswered error) error {
 	case errors.Is(unanswered, socket.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
 			unanswered, found.Pid)
-	case found.State.Pid == 0:
-		why := cmp.Or(c.perlRuns(), fmt.Errorf("the daemon with pid %d takes no orders for servers", found.Pid))
-		return fmt.Errorf("%w; the order applies from the next start of this program", why)
+	case found.IsPerl():
+		return fmt.Errorf("%w; the order applies from the next start of this program",
+			cmp.Or(c.perlRuns(), unanswered))
 	case c.Wait:
 		return fmt.Errorf(
 			"the daemon with pid %d follows the order, but does not report it: --wait is not possible",
