@@ -356,8 +356,14 @@ func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - runfile.SinceBoot()
 	for runfile.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing
 		ahead = d.followClock(ahead, runfile.SinceBoot)
-		if d.lock.Restore() == nil {
+		switch err := d.lock.Restore(); err {
+		case nil:
 			d.tally.forget(notify.StateFailed)
+		case instance.ErrRunning: // commands find only the other one
+			d.say(notify.Terminated, "Another daemon was started for this file after files in the run "+
+				"folder had been removed; this one ends and leaves the table to it")
+			d.end(director.ErrHandover)
+			return
 		}
 		if isNew, err := d.socket.Restore(ctx); isNew {
 			d.listens(err)

@@ -32,6 +32,7 @@ type Lock struct {
 	now       State      // the state to record
 	unwritten bool       // the field now could not be written, as on a full disk; Restore tries again
 	pidless   bool       // the same for the pid file
+	replaced  bool       // another daemon has the files
 }
 
 // Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is stopping. If another
@@ -170,6 +171,9 @@ func (l *Lock) Update(change func(*State)) error {
 
 // write writes the state file, and notes whether that failed.
 func (l *Lock) write() error {
+	if l.replaced {
+		return nil
+	}
 	if !utf8.ValidString(l.now.Path + l.now.Name) {
 		l.now.Raw = [][]byte{[]byte(l.now.Path), []byte(l.now.Name)}
 	}
@@ -182,11 +186,19 @@ func (l *Lock) write() error {
 }
 
 // Restore restores the state file and the lock file if they were removed. Without them no command finds the daemon, and
-// a second daemon may start. Restore also writes what could not be written before, and leaves files of other users
-// alone.
+// a second daemon may start. If one has started, Restore returns ErrRunning, and nothing is written from then on.
+// Restore also writes what could not be written before, and leaves files of other users alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	unlocked := l.relock()
+	if errors.Is(unlocked, errEnding) {
+		other := Kept(nil).read(l.State) // missing for a moment when that daemon starts
+		if l.replaced = other.Process != l.now.Process && other.Process.Lives(); l.replaced {
+			return ErrRunning
+		}
+		return unlocked
+	}
 	if l.unwritten || !runfile.Exists(l.State) {
 		if err := l.write(); err != nil {
 			return err
@@ -197,8 +209,14 @@ func (l *Lock) Restore() error {
 			return err
 		}
 	}
-	if runfile.Exists(l.Lock) {
-		return nil
+	return unlocked
+}
+
+// relock takes the lock again if its file was removed.
+func (l *Lock) relock() error {
+	held, err := l.lock.Stat()
+	if there, lost := os.Stat(l.Lock); err != nil || lost == nil && os.SameFile(held, there) {
+		return err
 	}
 	lock, err := takeLock(l.Lock)
 	if err != nil {
