@@ -39,9 +39,6 @@ func showStatus(c *call) error {
 			return watch(c)
 		}
 		c.say("ldirectord for %s is running with pid: %d", c.path, pid)
-		if last, _ := c.roleFile().Read(); last.Role == instance.Standby && !c.Verbose && !c.JSON {
-			c.say("standing by: it checks and leaves the table to another director")
-		}
 		err := showReport(c, pid)
 		if !c.JSON {
 			showSiblings(c, found.State.Execute)
@@ -95,7 +92,7 @@ func (o *options) elsewhere() error {
 func showReport(c *call, pid int) error {
 	if !c.Verbose && !c.JSON {
 		c.complain(c.perlRuns())
-		showLacking(c)
+		showState(c)
 		return nil
 	}
 	report, err := c.report()
@@ -122,14 +119,22 @@ func unshown(c *call, pid int, why error) error {
 	return exit{status: exitUnknown}
 }
 
-// showLacking prints the number of virtual services without a server, unless it is 0 or the daemon does not answer
-// within a second.
-func showLacking(c *call) {
+// showState prints that the daemon stands by, and the number of virtual services without a server, unless it is 0. If
+// the daemon does not answer within a second, the recorded role counts.
+func showState(c *call) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
-	text, err := c.socket().Ask(ctx, "/lacking")
-	var lacking, all int
-	if err == nil && json.Unmarshal(text, &[]*int{&lacking, &all}) == nil && lacking > 0 {
+	var lacking, all, standby int
+	if last, _ := c.roleFile().Read(); last.Role == instance.Standby {
+		standby = 1
+	}
+	if text, err := c.socket().Ask(ctx, "/lacking"); err == nil {
+		_ = json.Unmarshal(text, &[]*int{&lacking, &all, &standby}) // earlier versions answer only two
+	}
+	if standby == 1 {
+		c.say("standing by: it checks and leaves the table to another director")
+	}
+	if lacking > 0 {
 		c.say("virtual services without a server: %d of %d; status -v shows which", lacking, all)
 	}
 }

@@ -48,6 +48,9 @@ func (c *Core) describe(now time.Time, virtuals []*virtual) *view.Snapshot {
 	}
 }
 
+// OnStandby reports whether this director leaves the table alone.
+func (c *Core) OnStandby() bool { return c.standby }
+
 // Lacking returns how many virtual services should have a server in service but have none, and how many virtual
 // services there are.
 func (c *Core) Lacking() (lacking, all int) {

@@ -73,11 +73,16 @@ func (d *Director) Of(ctx context.Context, servers []lvs.Backend) (*view.Snapsho
 	return answer(ctx, d.asked, func() (*view.Snapshot, error) { return d.core.Of(time.Now(), servers), nil })
 }
 
-// Lacking returns both numbers of core.Core.Lacking. It waits in the same way as Snapshot.
+// Lacking returns both numbers of core.Core.Lacking, and 1 if the director is on standby, else 0. It waits in the same
+// way as Snapshot.
 func (d *Director) Lacking(ctx context.Context) ([]int, error) {
 	return answer(ctx, d.asked, func() ([]int, error) {
 		lacking, all := d.core.Lacking()
-		return []int{lacking, all}, nil
+		standby := 0
+		if d.core.OnStandby() {
+			standby = 1
+		}
+		return []int{lacking, all, standby}, nil
 	})
 }
 
