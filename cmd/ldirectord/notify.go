@@ -195,7 +195,13 @@ func (c *call) awaitNext(by instance.Supervisor) error {
 func obey(c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	if role != lastOrder {
-		return carryOut(c, role)
+		err := carryOut(c, role)
+		last, _ := c.roleFile().Read()
+		if err == nil && role == instance.Active && last.Role == instance.Standby {
+			// the daemon has followed the file
+			_, err = c.giveRole(instance.ToServe)
+		}
+		return err
 	}
 	for {
 		now, err := c.roleFile().Read()
