@@ -51,7 +51,9 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	k.times[1] = c.number(k.timing[1], k.retry)
 	k.times[2] = c.number(k.timing[2], cmp.Or(k.delay, k.times[0]))
 	timeout := c.number(own.find("connect_timeout"), 5)
-	if port := cmp.Or(own.text("connect_port"), r.of.arg(2)); port != r.of.arg(2) || protocol == "fwm" {
+	port := cmp.Or(own.text("connect_port"), r.of.arg(2))
+	portless := port == "0" && (k.name == "external" || k.name == "ping") // such a server of a mark has no port
+	if !portless && (port != r.of.arg(2) || protocol == "fwm") {
 		k.set("checkport", port)
 	}
 	switch k.name {
