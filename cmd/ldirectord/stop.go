@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -109,7 +111,10 @@ func restart(c *call) error {
 		if err := c.instance().MayStart(c.ctx); err != nil { // asked while the old daemon still serves
 			return err
 		}
-		c.catchHangups() // a lost terminal must not leave the table without a daemon
+		// neither a lost terminal nor Ctrl-C may leave the table without a daemon
+		if c.catchHangups(); !c.staysInForeground() {
+			signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM)
+		}
 		if err := handOver(c, found.Process); err != nil {
 			return err
 		}
