@@ -74,7 +74,7 @@ func roll(c *call) error {
 		if err != nil {
 			err = cmp.Or(runfile.While("roll", context.Cause(c.ctx)), err)
 			c.warn("%v", err)
-			turn.hint(drained, left[i+1:])
+			turn.hint(drained, left[i+1:], cmp.Or(state.At, real))
 			return exit{status: statusFor(err)}
 		}
 		state.Done = append(state.Done, real)
@@ -177,8 +177,8 @@ func (o *output) unread() error {
 	return nil
 }
 
-// hint prints what a failed roll leaves behind, and how to continue.
-func (r rolling) hint(drained bool, left []string) {
+// hint prints what a failed roll leaves behind, and how to continue. at is the server at which --state continues.
+func (r rolling) hint(drained bool, left []string, at string) {
 	if drained {
 		r.warn("%s stays drained; to end that: %s undrain %s", r.real(), r.again(),
 			printable.ShellLine(r.server...))
@@ -189,7 +189,7 @@ func (r rolling) hint(drained bool, left []string) {
 		r.warn("not rolled: %s", strings.Join(left, " "))
 	}
 	if r.State != "" {
-		r.warn("to continue, run the same command again; it begins with %s", r.real())
+		r.warn("to continue, run the same command again; it begins with %s", at)
 	} else {
 		r.warn("to continue, run the same command with %s",
 			printable.ShellLine(append([]string{r.real()}, left...)...))

@@ -77,11 +77,13 @@ func (s *rollState) begin(real string) error {
 	if s.path == "" {
 		return nil
 	}
-	s.At = real
-	text, _ := json.MarshalIndent(s, "", "  ") // strings can't fail
+	next := *s
+	next.At = real
+	text, _ := json.MarshalIndent(next, "", "  ") // strings can't fail
 	if err := runfile.Replace(s.path, append(text, '\n'), 0o600); err != nil {
 		return err
 	}
+	s.At = real
 	return s.hold()
 }
 
