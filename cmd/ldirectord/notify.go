@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/signal"
@@ -91,7 +92,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err err
 			left = answer.Role
 		}
 		return left, err
-	case refused != nil && refused.IsFinal():
+	case refused != nil && refused.IsFinal(), errors.Is(err, fs.ErrPermission):
 		return left, err
 	}
 	now, unrecorded := c.recordRole(given, change.After)
