@@ -51,9 +51,9 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	k.times[1] = c.number(k.timing[1], k.retry)
 	k.times[2] = c.number(k.timing[2], cmp.Or(k.delay, k.times[0]))
 	timeout := c.number(own.find("connect_timeout"), 5)
+	hasPort := k.name != "external" && k.name != "ping" // a server of a mark may have port 0 then
 	port := cmp.Or(own.text("connect_port"), r.of.arg(2))
-	portless := port == "0" && (k.name == "external" || k.name == "ping") // such a server of a mark has no port
-	if !portless && (port != r.of.arg(2) || protocol == "fwm") {
+	if hasPort && (port != r.of.arg(2) || protocol == "fwm") {
 		k.set("checkport", port)
 	}
 	switch k.name {
@@ -292,6 +292,9 @@ func (c *converter) compare(r server, want []check, most check) {
 		}
 	}
 }
+
+// changesWeight reports whether the check sets the weight. Only the first check of a section can do that.
+func (k check) changesWeight() bool { return slices.Contains(k.lines, "externalweight = yes") }
 
 // names lists the checktypes and services of checks, as the section names them.
 func names(checks []check) string {

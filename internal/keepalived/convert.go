@@ -266,6 +266,10 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 		for _, in := range of.block {
 			r.checks = append(r.checks, c.checker(in, r, protocol)...)
 		}
+		if at := slices.IndexFunc(r.checks, check.changesWeight); at > 0 {
+			first := r.checks[at]
+			r.checks = slices.Insert(slices.Delete(r.checks, at, at+1), 0, first)
+		}
 		all = append(all, r)
 	}
 	return all
@@ -292,7 +296,8 @@ func (c *converter) whole(own *scope, servers []server) (all lines) {
 		}
 	}
 	s := own.find("quorum")
-	quorum, margin := c.number(s, 1), c.number(own.find("hysteresis"), 0)
+	quorum := min(c.number(s, 1), float64(len(servers))) // keepalived lowers both in the same way
+	margin := min(c.number(own.find("hysteresis"), 0), quorum-1)
 	switch {
 	case quorum <= 1:
 	case own.find("sorry_server") != nil:
