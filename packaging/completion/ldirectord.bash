@@ -54,7 +54,7 @@ _ldirectord_row() {
 	undrain) takes='REAL' options+=' --json' ;;
 	set) takes='REAL drain maint ready weight' options+=' --for --force --from --json --timeout --until --wait --wait-budget --why' ;;
 	undo) takes='REAL' options+=' --json' ;;
-	roll) takes='VIRTUAL --' options+=' --force --state --timeout --wait-budget --why' ;;
+	roll) takes='REAL --' options+=' --force --state --timeout --wait-budget --why' ;;
 	wait) takes='REAL up out' options+=' --json --timeout' ;;
 	obey) takes='VIRTUAL' options+=' --for --json --off --until --why' ;;
 	standby) options+=' --foreground --last-good --strict' ;;
