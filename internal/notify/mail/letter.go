@@ -73,7 +73,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 // goBy applies the settings of a rule to a letter.
 func (l *letter) goBy(r Rule) {
 	l.way, l.password = r.way(), r.Password
-	l.fromLine, l.toLine = plain(r.From), plain(r.To)
+	l.fromLine, l.toLine = plain(r.From), strings.TrimSpace(printable.Line(r.To))
 	l.to = []string{l.toLine}
 	if l.smtp != "" { // sendmail parses the header itself
 		l.to = addresses(l.toLine)
@@ -183,10 +183,13 @@ func encodedText(s string) string {
 }
 
 // encodedAddresses encodes the names in a list of addresses as ASCII. A list that is in ASCII or is not valid (RFC
-// 5322) is returned unchanged.
+// 5322) is returned unchanged, but folded at the commas if it is too long for one line.
 func encodedAddresses(list string) string {
 	parsed, err := mail.ParseAddressList(list)
-	if err != nil || isASCII(list) {
+	switch isLong := len(list) > maxMailLine; {
+	case isLong && err != nil:
+		return strings.ReplaceAll(list, ",", ",\n ")
+	case !isLong && (err != nil || isASCII(list)):
 		return list
 	}
 	var encoded []string

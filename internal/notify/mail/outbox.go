@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"ldirectord/internal/notify"
+	"ldirectord/internal/printable"
 )
 
 // Limits for the delivery of mail.
 const (
 	maxWaiting     = 100              // mails in a box; further ones are dropped, and a mail counts them
 	maxSending     = 8                // mails sent at once
+	maxShown       = 500              // bytes of a list of recipients in the log, where a reason follows
 	firstMailRetry = 5 * time.Second  // the pause after the first temporary failure; then it doubles
 	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
@@ -132,7 +134,8 @@ func (o *outbox) say(b *box, kind notify.Kind, format string, args ...any) {
 func (o *outbox) queue(l *letter) bool {
 	b := o.boxes[l.box()]
 	if b == nil {
-		b = &box{key: l.box(), to: strings.Join(l.to, ", "), server: "sendmail", wake: notify.NewWake()}
+		to, more := printable.Cut(strings.Join(l.to, ", "), maxShown)
+		b = &box{key: l.box(), to: to + more, server: "sendmail", wake: notify.NewWake()}
 		if l.smtp != "" {
 			b.server = "SMTP server " + l.smtp
 		}
