@@ -39,6 +39,9 @@ func compareDirectors(c *call) error {
 	for i, err := range errs {
 		if err != nil {
 			reached--
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("no report in %v", directorTimeout)
+			}
 			failed[names[i]] = err.Error()
 			c.warn("%s can't be compared: %v", names[i], err)
 		}
