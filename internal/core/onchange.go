@@ -36,7 +36,7 @@ type member struct {
 // message describes a virtual service at a moment, and counts its servers that are up.
 func (v *virtual) message(at time.Time) (m message, up int) {
 	now := &describeAll([]*virtual{v}, nil, at)[0]
-	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
+	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough, Servers: []member{}}
 	m.Fallback = now.ServingFallback() != nil
 	for _, s := range now.Servers {
 		if s.State == "up" && s.WaitsFor == "" {
