@@ -157,7 +157,7 @@ func (e *examiner) repeat(c *check, every time.Duration) {
 // judge applies a result of a check to one server of one virtual service.
 func (e *examiner) judge(x user, r *checker.Result) {
 	v, s, j := x.v, x.s, x.j
-	was, before := s.Health(), j.Health
+	was, before, why := s.Health(), j.Health, j.reason
 	weighs := e.reported(x, r)
 	ok := r.OK && !j.Telling.Down
 	turned := v.Result(s.Server, j.Check, ok, lossOf(*r))
@@ -173,6 +173,9 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		j.reason = r.Detail
 	case !ok: // its last answer says nothing of it
 		j.reason = "it reported down, and stays down until it reports up"
+	}
+	if s.toldDown && j.reason != why && j.reason != "" {
+		e.tell.tell(Change{user: x, Down: new(true)}) // reminders give this reason
 	}
 	if !s.Fallback { // turned reports fallback servers
 		e.tell.judged(x, before, ok)
