@@ -27,7 +27,8 @@ type Why struct {
 type Case struct {
 	Virtual    string     `json:"virtual"`
 	Title      string     `json:"servicename,omitempty"`
-	Fallback   bool       `json:"fallback,omitempty"` // it is a fallback server
+	Owner      string     `json:"belongs_to,omitempty"` // the other daemon that owns the virtual service
+	Fallback   bool       `json:"fallback,omitempty"`   // it is a fallback server
 	Server                // the same fields as in a Report
 	TableError string     `json:"table_error,omitempty"` // why the table refuses the virtual service
 	Guard      view.Guard `json:"guard,omitzero"`
@@ -63,8 +64,8 @@ func NewWhy(s *view.Snapshot, started time.Time) *Why {
 		known := newVirtual(v, s.Time)
 		about := known.Remarks()
 		add := func(r *Server, isFallback bool) {
-			w.Servers = append(w.Servers, Case{v.ID, v.Title, isFallback, *r, known.Error, known.Guard,
-				about, entries(r, v.Rule.Of)})
+			w.Servers = append(w.Servers, Case{v.ID, v.Title, v.Owner, isFallback, *r, known.Error,
+				known.Guard, about, entries(r, v.Rule.Of)})
 		}
 		known.Fallback = nil // the fallback servers that were requested follow
 		for _, row := range known.Rows() {
@@ -254,6 +255,8 @@ func (c *Case) inTable(w *Why) string {
 	switch {
 	case w.Role == "standby":
 		return "the director stands by: it leaves the table alone"
+	case c.Owner != "":
+		return "this daemon leaves its entry in the table alone"
 	case c.TableWeight == nil:
 		return "it is not in the table"
 	}
