@@ -86,9 +86,11 @@ func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	if len(all) == 0 {
 		return
 	}
-	labels, silent := map[string]string{}, map[lvs.Backend]bool{}
+	labels, silent, status := map[string]string{}, map[lvs.Backend]bool{}, map[string]lvs.Status{}
 	for _, v := range b.virtuals {
-		labels[v.Config.ID] = v.label()
+		if labels[v.Config.ID] = v.label(); !v.IsOurs() {
+			status[v.Config.ID] = lvs.StatusAside
+		}
 		for _, s := range v.servers {
 			weight, _ := v.weightAt(s.Dest.Addr)
 			if v.IsOurs() && (what != given || weight > 0 || s.IsDraining()) {
@@ -109,7 +111,8 @@ func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 			name = at.Real + " (" + name + ")"
 		}
 		text := fmt.Sprintf("%s: %s: %s", what, name, o)
-		b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+		b.tell.emit(notify.Event{Kind: kind, Status: status[at.Virtual], Virtual: at.Virtual, Real: at.Real,
+			Text: text, Reason: o.Why})
 	}
 }
 

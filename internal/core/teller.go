@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"time"
 
 	"ldirectord/internal/lvs"
@@ -71,9 +72,9 @@ func (t *teller) line(kind notify.Kind, text string) { t.emit(notify.Event{Kind:
 // emit reports an event that changes no state.
 func (t *teller) emit(e notify.Event) { t.tell(Change{Cause: Cause{Event: e}}) }
 
-// tell passes a change to all receivers, with the current status of the daemon.
+// tell passes a change to all receivers, with the current status of the daemon unless the change has another one.
 func (t *teller) tell(c Change) {
-	c.Status, c.Time, c.Global = t.status, t.now(), t.global
+	c.Status, c.Time, c.Global = cmp.Or(c.Status, t.status), t.now(), t.global
 	t.change = c
 	for _, receive := range t.receivers {
 		receive(&t.change)

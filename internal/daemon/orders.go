@@ -150,6 +150,6 @@ func (o *standingOrders) keepGiven(ctx context.Context) {
 	if err == nil && maps.Equal(recorded, o.given()) && o.orderFile().Write(held) == nil {
 		before := o.waiting()
 		o.known.Store(&held)
-		o.sayWaiting(before)
+		o.sayWaiting(ctx, before)
 	}
 }

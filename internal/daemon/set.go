@@ -228,7 +228,7 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.S
 	}
 	before := o.waiting()
 	err = o.pass(ctx, all, ready)
-	o.sayWaiting(before)
+	o.sayWaiting(ctx, before)
 	return meant, runfile.While("the order is recorded; the director is busy", err)
 }
 

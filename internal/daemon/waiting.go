@@ -15,11 +15,15 @@ import (
 
 // sayWaiting reports the waiting orders that are new, undone or over. The director can't do so, because it does not
 // know waiting orders.
-func (o *standingOrders) sayWaiting(before orders.All) {
+func (o *standingOrders) sayWaiting(ctx context.Context, before orders.All) {
 	book := orders.Book{Held: before}
 	begun, undone := book.Given(o.waiting())
 	tell := func(kind notify.Kind, what string, at lvs.Backend, one orders.Order, after string) {
-		o.d.journal.Emit(notify.Event{Kind: kind, Status: lvs.StatusRunning, Virtual: at.Virtual, Real: at.Real,
+		status := lvs.StatusRunning
+		if kind == notify.OrderEnded { // as mail needs it
+			status = o.statusOf(ctx, at)
+		}
+		o.d.journal.Emit(notify.Event{Kind: kind, Status: status, Virtual: at.Virtual, Real: at.Real,
 			Text: fmt.Sprintf("%s: %s (%s): %s%s", what, at.Real, at.Virtual, one, after), Reason: one.Why})
 	}
 	for _, at := range begun.Sorted() {
@@ -36,6 +40,19 @@ func (o *standingOrders) sayWaiting(before orders.All) {
 			tell(notify.Ordered, "Order undone", at, one, "")
 		}
 	}
+}
+
+// statusOf returns the status of the daemon for an event about a server or virtual service. It waits for a busy
+// director for at most a second.
+func (o *standingOrders) statusOf(ctx context.Context, at lvs.Backend) lvs.Status {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	now, err := o.d.director.Of(ctx, []lvs.Backend{at})
+	isOthers := func(v view.Virtual) bool { return v.Owner != "" }
+	if err == nil && (now.Standby || slices.ContainsFunc(now.Virtuals, isOthers)) {
+		return lvs.StatusAside
+	}
+	return lvs.StatusRunning
 }
 
 // beginDue begins the orders whose time has come. The orders of a command begin together, and wait while they would

@@ -9,7 +9,9 @@ const (
 	StatusRunning   Status = "running"
 	StatusStopping  Status = "stopping"
 	StatusReloading Status = "reloading" // until every new check has had its first result
+	// of an event about a virtual service that this daemon leaves alone, on standby or for another daemon: no mail
+	StatusAside Status = "aside"
 )
 
-// Statuses lists all states, in their usual order.
+// Statuses lists the states that emailalertstatus may name, in their usual order.
 var Statuses = []Status{StatusStarting, StatusRunning, StatusStopping, StatusReloading}
