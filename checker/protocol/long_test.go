@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -58,8 +57,8 @@ func TestLongLightProtocolsLeakNothing(t *testing.T) {
 	for service, n := range checkForLong(t, checks, last-last/5) {
 		rate := float64(n) / (last - last/5).Seconds()
 		t.Logf("%s: %d checks, %.0f a second", service, n, rate)
-		if n < longRate {
-			t.Errorf("%s: %d checks, which is not even one of each", service, n)
+		if rate < longRate/2 {
+			t.Errorf("%s: %.0f checks a second: the machine is too slow", service, rate)
 		}
 	}
 	after := quiet(t, idle)
@@ -159,8 +158,6 @@ func skip(stars string) step {
 // Checks of 500 servers with a page of a MiB each need little memory and delay no other checks.
 func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	last := min(longTime(t), 30*time.Second)
-	before := debug.SetGCPercent(20) // what is in use, rather than how busy the collector's machine is
-	t.Cleanup(func() { debug.SetGCPercent(before) })
 	const every = 5 * time.Second
 	page := []byte(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n", maxText) +
 		strings.Repeat("status", maxText/6+1)[:maxText])

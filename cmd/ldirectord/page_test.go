@@ -1,9 +1,7 @@
 package main
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -12,11 +10,11 @@ import (
 	"ldirectord/internal/testkit"
 )
 
-// The first view of 10,000 servers, a thousand of which are down, takes at most 60 times as long as to compress its
-// text, which is part of it. Its size is tested where pages are made.
+// The first view of 10,000 servers, a thousand of which are down, takes at most 300 ms. Its size is tested
+// where pages are made.
 func TestRealPageOfTenThousandServers(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
-		t.Skip("takes long: make test-all")
+		t.Skip("measures the time, which needs a quiet machine: make test-all")
 	}
 	addr := testkit.FreeAddr(t).String()
 	var config strings.Builder
@@ -35,18 +33,13 @@ func TestRealPageOfTenThousandServers(t *testing.T) {
 		return strings.Contains(text, `<b>1000</b> <span class="is">down<`) &&
 			strings.Contains(text, `<b>9000</b> <span class="is">up<`)
 	})
-	page, zipped := awaitLimit, awaitLimit
+	least := awaitLimit
 	for range 10 {
 		began := time.Now()
-		_, text := testkit.Fetch(t, "http://"+addr+"/")
-		page = min(page, time.Since(began))
-		began = time.Now()
-		z := gzip.NewWriter(io.Discard)
-		io.WriteString(z, text)
-		z.Close()
-		zipped = min(zipped, time.Since(began))
+		testkit.Fetch(t, "http://"+addr+"/")
+		least = min(least, time.Since(began))
 	}
-	if t.Log(page, zipped); page > 60*zipped {
-		t.Errorf("the page took %v, to compress its text took %v", page, zipped)
+	if t.Log(least); least > 300*time.Millisecond {
+		t.Error(least)
 	}
 }
