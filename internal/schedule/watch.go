@@ -27,7 +27,10 @@ const (
 	// watched.
 	shortLife = 5 * time.Second
 	maxShort  = 5
-	maxSent   = 64 << 10 // how many bytes a server may send on one connection
+	// A server that goes down maxBlocked times in a row before a check passes beside its connection is no longer
+	// watched: it may handle one connection at a time, and the watch holds it.
+	maxBlocked = 2
+	maxSent    = 64 << 10 // how many bytes a server may send on one connection
 )
 
 // Watch is an address to which the pool keeps an idle TCP connection, in order to notice at once when the server or the
@@ -60,6 +63,7 @@ type watching struct {
 	began moment
 	pause time.Duration // the maximum pause before this connection
 	short int           // how many connections in a row ended too soon
+	tried int           // how many connections in a row no check has passed beside
 	sent  int           // how many bytes the server has sent
 	slot                // of the next connection, in dials
 }
@@ -94,9 +98,15 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	switch {
 	case w == nil:
 	case !up:
+		blocked := w.fd >= 0 && w.tried >= maxBlocked
 		ws.rest(w)
 		w.pause, w.short = 0, 0
-	case w.fd < 0 && w.index < 0:
+		if blocked {
+			ws.giveUp(w, "none of its checks passes while the connection is open")
+		}
+	case w.fd >= 0:
+		w.tried = 0
+	case w.index < 0:
 		half := w.pause / 2 // spread, because a rack ends all connections together
 		w.due = ws.pool.now() + half + rand.N(half+1)
 		heap.Push(&ws.dials, w)
@@ -142,6 +152,7 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	}
 	if err == nil {
 		w.fd, w.began, w.sent = fd, now, 0
+		w.tried++
 		ws.open[int32(fd)] = w
 		if err = w.keepAlive(); err == nil {
 			err = l.watch(fd, nil)
@@ -150,6 +161,7 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	if err != nil {
 		ws.hangUp(w)
 		w.grow(0)
+		w.tried = 0
 	}
 	if err == syscall.ECONNREFUSED {
 		ask(ws.pool, w.Tasks)
@@ -236,6 +248,7 @@ func (ws *Watches) ended(w *watching, now moment) {
 		ask(ws.pool, w.Tasks)
 	}
 	lasted := now - w.began
+	w.tried = 0
 	if w.short++; lasted >= shortLife {
 		w.short = 0
 	}

@@ -193,6 +193,43 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A server that goes down twice in a row while the connection is open, before a check passes beside it, is not watched
+// any more: it may handle one connection at a time.
+func TestAServerOfOneConnectionIsLeftAlone(t *testing.T) {
+	for name, c := range map[string]struct{ passesBeside, left bool }{
+		"no check passes beside it":    {false, true},
+		"a check passes, then it ends": {true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.Leaks(t)
+			addr, conns := holding(t)
+			w := watch(t, addr)
+			check := func(passes bool) {
+				w.passes.Store(passes)
+				w.Watches.Ask(addr)
+				await(t, w.asked)
+			}
+			for range maxBlocked {
+				await(t, conns)
+				if c.passesBeside {
+					check(true)
+				}
+				check(false)
+				closed := func() bool { return descriptorsOf(w) == 0 }
+				testkit.Until(t, inTime, closed, "the connection stays open")
+				w.passes.Store(true)
+				w.Watches.Ask(addr)
+			}
+			if !c.left {
+				await(t, conns)
+				return
+			}
+			const why = "none of its checks passes while the connection is open"
+			testkit.Equal(t, await(t, w.over).Result.Detail, why, "the reason")
+		})
+	}
+}
+
 // A server that sends a greeting, or up to 64 KiB in all, stays watched.
 func TestBytesAreDropped(t *testing.T) {
 	testkit.Leaks(t)
