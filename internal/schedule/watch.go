@@ -28,7 +28,8 @@ const (
 	shortLife = 5 * time.Second
 	maxShort  = 5
 	// A server that goes down maxBlocked times in a row before a check passes beside its connection is no longer
-	// watched: it may handle one connection at a time, and the watch holds it.
+	// watched: it handles one connection at a time, and the watch holds it. A check right after the last of these
+	// connections tells such a server from one that keeps failing soon after its recovery.
 	maxBlocked = 2
 	maxSent    = 64 << 10 // how many bytes a server may send on one connection
 )
@@ -143,8 +144,8 @@ func (ws *Watches) tend(now, then moment) moment {
 }
 
 // dial makes the connection of a watch, unless the pool's room is full, or watches hold half of it: checks need the
-// rest. After a failure the next check that passes causes another attempt. Only a refusal causes a check of each task,
-// because other failures at this point, such as a shortage on this machine, prove nothing about the server.
+// rest. After a failure the next check that passes causes another attempt. Of the failures only a refusal causes a check
+// of each task: others at this point, such as a shortage on this machine, prove nothing about the server.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
 	if len(ws.open) < ws.pool.room/2 && !ws.pool.isFull() {
@@ -163,7 +164,7 @@ func (ws *Watches) dial(l *loop, w *watching, now moment) {
 		w.grow(0)
 		w.tried = 0
 	}
-	if err == syscall.ECONNREFUSED {
+	if err == syscall.ECONNREFUSED || w.tried == maxBlocked {
 		ask(ws.pool, w.Tasks)
 	}
 }

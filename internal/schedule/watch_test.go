@@ -28,6 +28,7 @@ type watchTest struct {
 	task   *Task
 	to     netip.AddrPort
 	passes atomic.Bool
+	single atomic.Bool // its checks pass only while no connection is open
 	checks atomic.Int32
 	asked  chan Update // results of checks that a watch asked for
 	over   chan Update
@@ -39,7 +40,7 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 	w.passes.Store(true)
 	w.task = &Task{Every: time.Minute, Checker: checkFunc(func(context.Context) checker.Result {
 		w.checks.Add(1)
-		return checker.Result{OK: w.passes.Load()}
+		return checker.Result{OK: w.passes.Load() && !(w.single.Load() && descriptorsOf(w) > 0)}
 	})}
 	w.Pool.Set([]*Task{w.task}, nil)
 	w.set(w.watch(0)) // before the first result: the next one comes a minute later
@@ -75,6 +76,14 @@ func (w *watchTest) set(one Watch) { w.Watches.Set(map[netip.AddrPort]*Watch{w.t
 
 func (w *watchTest) watch(silence time.Duration) Watch {
 	return Watch{To: w.to, Silence: silence, Every: time.Minute, Tasks: []*Task{w.task}}
+}
+
+// check asks for a check, and waits for its result.
+func (w *watchTest) check(passes bool) {
+	w.t.Helper()
+	w.passes.Store(passes)
+	w.Watches.Ask(w.to)
+	await(w.t, w.asked)
 }
 
 // await waits for a value, with a time limit.
@@ -193,41 +202,38 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A server that goes down twice in a row while the connection is open, before a check passes beside it, is not watched
-// any more: it may handle one connection at a time.
+// A server that handles one connection at a time goes down twice, and is not watched any more.
 func TestAServerOfOneConnectionIsLeftAlone(t *testing.T) {
-	for name, c := range map[string]struct{ passesBeside, left bool }{
-		"no check passes beside it":    {false, true},
-		"a check passes, then it ends": {true, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			testkit.Leaks(t)
-			addr, conns := holding(t)
-			w := watch(t, addr)
-			check := func(passes bool) {
-				w.passes.Store(passes)
-				w.Watches.Ask(addr)
-				await(t, w.asked)
-			}
-			for range maxBlocked {
-				await(t, conns)
-				if c.passesBeside {
-					check(true)
-				}
-				check(false)
-				closed := func() bool { return descriptorsOf(w) == 0 }
-				testkit.Until(t, inTime, closed, "the connection stays open")
-				w.passes.Store(true)
-				w.Watches.Ask(addr)
-			}
-			if !c.left {
-				await(t, conns)
-				return
-			}
-			const why = "none of its checks passes while the connection is open"
-			testkit.Equal(t, await(t, w.over).Result.Detail, why, "the reason")
-		})
+	testkit.Leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	w.single.Store(true)
+	for range maxBlocked - 1 {
+		await(t, conns)
+		w.check(true)
+		w.check(true)
 	}
+	await(t, conns)
+	const why = "none of its checks passes while the connection is open"
+	testkit.Equal(t, await(t, w.over).Result.Detail, why, "the reason")
+}
+
+// A server that fails again and again soon after its recovery stays watched.
+func TestAServerThatFailsSoonAfterItsRecoveryIsWatched(t *testing.T) {
+	testkit.Leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	await(t, conns)
+	for n := range 3 * maxBlocked {
+		w.check(false)
+		testkit.Until(t, inTime, func() bool { return descriptorsOf(w) == 0 }, "the connection stays open")
+		w.check(true)
+		await(t, conns)
+		if n%maxBlocked == 0 {
+			await(t, w.asked) // the check beside the second connection
+		}
+	}
+	testkit.Equal(t, len(w.over), 0, "given up")
 }
 
 // A server that sends a greeting, or up to 64 KiB in all, stays watched.
