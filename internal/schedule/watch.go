@@ -29,7 +29,7 @@ const (
 	maxShort  = 5
 	// A server that goes down maxBlocked times in a row before a check passes beside its connection is no longer
 	// watched: it handles one connection at a time, and the watch holds it. A check right after the last of these
-	// connections tells such a server from one that keeps failing soon after its recovery.
+	// connections tells such a server from one that fails soon after each recovery.
 	maxBlocked = 2
 	maxSent    = 64 << 10 // how many bytes a server may send on one connection
 )
@@ -144,8 +144,8 @@ func (ws *Watches) tend(now, then moment) moment {
 }
 
 // dial makes the connection of a watch, unless the pool's room is full, or watches hold half of it: checks need the
-// rest. After a failure the next check that passes causes another attempt. Of the failures only a refusal causes a check
-// of each task: others at this point, such as a shortage on this machine, prove nothing about the server.
+// rest. After a failure the next check that passes causes another attempt. Of all failures only a refusal causes a check
+// of each task. Others at this point, such as a shortage on this machine, prove nothing about the server.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
 	if len(ws.open) < ws.pool.room/2 && !ws.pool.isFull() {

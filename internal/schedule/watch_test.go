@@ -86,6 +86,12 @@ func (w *watchTest) check(passes bool) {
 	await(w.t, w.asked)
 }
 
+// closed waits until the connection is closed.
+func (w *watchTest) closed() {
+	w.t.Helper()
+	testkit.Until(w.t, inTime, func() bool { return descriptorsOf(w) == 0 }, "the connection stays open")
+}
+
 // await waits for a value, with a time limit.
 func await[T any](t *testing.T, from <-chan T) (got T) {
 	t.Helper()
@@ -211,6 +217,7 @@ func TestAServerOfOneConnectionIsLeftAlone(t *testing.T) {
 	for range maxBlocked - 1 {
 		await(t, conns)
 		w.check(true)
+		w.closed()
 		w.check(true)
 	}
 	await(t, conns)
@@ -218,15 +225,15 @@ func TestAServerOfOneConnectionIsLeftAlone(t *testing.T) {
 	testkit.Equal(t, await(t, w.over).Result.Detail, why, "the reason")
 }
 
-// A server that fails again and again soon after its recovery stays watched.
-func TestAServerThatFailsSoonAfterItsRecoveryIsWatched(t *testing.T) {
+// A server that fails soon after each recovery stays watched.
+func TestAServerThatFailsSoonAfterEachRecoveryIsWatched(t *testing.T) {
 	testkit.Leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	await(t, conns)
 	for n := range 3 * maxBlocked {
 		w.check(false)
-		testkit.Until(t, inTime, func() bool { return descriptorsOf(w) == 0 }, "the connection stays open")
+		w.closed()
 		w.check(true)
 		await(t, conns)
 		if n%maxBlocked == 0 {

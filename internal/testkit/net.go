@@ -98,6 +98,8 @@ func DeafAddr(t testing.TB) netip.AddrPort {
 	OK(t, errors.Join(syscall.Bind(fd, local), syscall.Listen(fd, 0)))
 	name := Must(syscall.Getsockname(fd))(t)
 	addr := netip.AddrPortFrom(netip.AddrFrom4(local.Addr), uint16(name.(*syscall.SockaddrInet4).Port))
+	first := Must(net.Dial("tcp", addr.String()))(t) // fills it on most kernels, however busy the machine is
+	t.Cleanup(func() { first.Close() })
 	for range 10 {
 		c, err := net.DialTimeout("tcp", addr.String(), 50*time.Millisecond)
 		if err != nil {
