@@ -144,9 +144,8 @@ func (ws *Watches) tend(now, then moment) moment {
 }
 
 // dial makes the connection of a watch, unless the pool's room is full, or watches hold half of it: checks need the
-// rest. After a failure the next check that passes causes another attempt. Only a refusal causes a check of each task:
-// other failures at this point, such as a shortage on this machine, prove nothing about the server. The connection after
-// which a watch may be given up also causes one.
+// rest. After a failure the next check that passes causes another attempt. A refusal causes a check of each task. Other
+// failures at this point, such as a shortage on this machine, prove nothing about the server.
 func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	fd, err := -1, error(syscall.EMFILE)
 	if len(ws.open) < ws.pool.room/2 && !ws.pool.isFull() {
