@@ -297,7 +297,7 @@ type Exchange struct{ Request, Receive string }
 // Named contains the host name of a real server, and its earlier addresses.
 type Named struct {
 	Host string // as written
-	// its address may change while the daemon runs, so messages use the name; see Global.Resolve
+	// its address may change while the daemon is running, so messages use the name; see Global.Resolve
 	Followed bool
 	Earlier  []Real // the same server at its former addresses, see resolve.Name
 }

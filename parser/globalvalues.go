@@ -96,13 +96,13 @@ func readTimeouts(v *value) (all lvs.Timeouts) {
 		seconds, ok := natural(word, 0, lvs.MaxIdle)
 		if !ok || len(words) != len(all) {
 			v.bad("is not allowed; it must be TCP/TCPFIN/UDP, three whole numbers of seconds from 0 to "+
-				"%d, such as 7500/120/300; 0 leaves one as it is", lvs.MaxIdle)
+				"%d, such as 7500/120/300; 0 leaves a value as it is", lvs.MaxIdle)
 			return all
 		}
 		all[i] = uint32(seconds)
 	}
 	if all == (lvs.Timeouts{}) {
-		v.warn(noEffect, "timeouts has no effect: 0 leaves each as it is")
+		v.warn(noEffect, "timeouts has no effect: 0 leaves each value as it is")
 	}
 	return all
 }

@@ -2,7 +2,8 @@ package perlre
 
 import "strings"
 
-// part is one part of a pattern. Its text is in a notation for both engines. The other fields decide how it is matched.
+// part is one part of a pattern. Its text is in a common notation, which forGo and backtracking rewrite for their
+// engines. The other fields decide how it is matched.
 type part struct {
 	text    string
 	nothing bool // there is nothing to match or to repeat, as in \K or (?i)

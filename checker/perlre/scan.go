@@ -52,7 +52,7 @@ func (s *scanner) fail(pos int, format string, args ...any) part {
 	}
 	if s.err == nil {
 		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...),
-			utf8.RuneCountInString(s.src[:pos])+1)
+			utf8.RuneCountInString(bytesOf(s.src[:pos]))+1)
 	}
 	s.pos = len(s.src)
 	return part{}

@@ -140,10 +140,10 @@ func newNone(Spec, *Env, *matcher) (Checker, error) {
 // from the configuration. Each file of authorities (tlsca) is read only once.
 type Env struct {
 	Pinger checker.Pinger
-	// PortOf returns the port at which a connection to the address virtual would reach the server through one of
-	// our own virtual services, or 0 if it would not. isChecked reports whether that service checks the server at
-	// the port in server. PortOf is called anew for each request, because its answer may change with a reload. If
-	// it is nil, there are no services.
+	// PortOf returns the port on which server would receive a TCP connection made to virtual, if one of our own
+	// virtual services would forward it there; otherwise 0. isChecked reports whether that service has a single
+	// port and checks exactly the address and port in server. PortOf is called anew for each request, because its
+	// answer may change with a reload. If it is nil, there are no services.
 	PortOf func(virtual, server netip.AddrPort) (port uint16, isChecked bool)
 	// Children limits how many external programs run at once; nil: no limit.
 	Children *Children

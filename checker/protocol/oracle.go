@@ -20,7 +20,7 @@ import (
 type oracleCheck struct {
 	external
 	target   netip.AddrPort
-	limit    time.Duration // the time that the server may take
+	limit    time.Duration // the time that the server may take, from the program's first connection to it
 	query    string
 	question string
 }

@@ -32,8 +32,9 @@ func onlyChanges(query string) bool {
 	return changes && !returning.MatchString(query)
 }
 
-// Run runs the query and reads its answer to the end, or to its limit. rows is the number of changed rows, or 1 if the
-// query returned a row. first is the first value of the first row; "" for NULL.
+// Run runs the query and reads the whole answer, unless the connection's size limit cuts it off. If the query only
+// changes rows, rows is how many it changed. Otherwise rows is 1 if the query returned a row, or else 0, and first is
+// the first value of that row; "" for NULL.
 func Run(session Session, query string) (rows int, first string, err error) {
 	if onlyChanges(query) {
 		done, err := session.ExecContext(context.Background(), query, nil)

@@ -25,8 +25,8 @@ type command struct {
 
 // is reports whether the row's line "is" contains a word. The words are: perls (a command of the Perl ldirectord or of
 // a cluster manager; other commands print findings as file:line:column), by-file (the command needs the file; other
-// commands need only its name while a daemon runs), starts (the command becomes the daemon or starts it), and own-json
-// (the command has its own form of --json, see conclude).
+// commands need only its name while a daemon is running), starts (the command becomes the daemon or starts it), and
+// own-json (the command has its own form of --json, see conclude).
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands lists all commands.

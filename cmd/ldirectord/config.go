@@ -14,8 +14,8 @@ import (
 )
 
 // source returns how this call reads the configuration. As in the Perl ldirectord, a host name that does not resolve is
-// an error for check. If no daemon runs, it is also an error for status and stop. Other commands, such as start, accept
-// it.
+// an error for check. If no daemon is running, it is also an error for status and stop. Other commands, such as start,
+// accept it.
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{

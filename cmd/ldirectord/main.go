@@ -35,7 +35,7 @@ const (
 	exitFailure = 1   // also: status with a stale pid file, reload without a daemon
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
-	exitUnknown = 4   // status: the daemon runs, but what was asked for can't be shown
+	exitUnknown = 4   // status: the daemon is running, but what was asked for can't be shown
 	exitChanges = 4   // plan with --exit-code: something would change; --each: too few servers, now or after a loss
 	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error
@@ -178,7 +178,7 @@ func (c *call) find() (err error) {
 	return err
 }
 
-// runsFor reports whether a daemon runs for a configuration.
+// runsFor reports whether a daemon is running for a configuration.
 func (c *call) runsFor(path string) bool {
 	o := c.options
 	o.path = path

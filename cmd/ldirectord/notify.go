@@ -188,7 +188,7 @@ func (c *call) awaitNext(by instance.Supervisor) error {
 	if by != somebody {
 		how = "with " + printable.ShellLine("systemctl", "start", string(by))
 	}
-	return fmt.Errorf("no daemon runs: none was started after a crash; start one %s", how)
+	return fmt.Errorf("no daemon is running: none was started after the crash; start one %s", how)
 }
 
 // obey carries out the given order. For lastOrder, it carries out the last recorded order, and repeats this if another

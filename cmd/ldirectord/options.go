@@ -411,7 +411,7 @@ func (o *options) instance() instance.Instance {
 	return instance.New(o.RunDir, d, o.names()...)
 }
 
-// found describes the daemon's running processes.
+// found describes the running daemon, if there is one.
 func (o *options) found() instance.Found { return o.instance().Find() }
 
 // names returns the possible names of the pid file, beginning with the one that follows from this command line. The

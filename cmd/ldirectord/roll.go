@@ -172,7 +172,7 @@ func (r rolling) step(what string) error {
 // unread writes the answer so far, and returns an error if nobody reads it any more.
 func (o *output) unread() error {
 	if err := o.out.Flush(); errors.Is(err, unix.EPIPE) {
-		return fmt.Errorf("roll: nobody reads its output: %w", err)
+		return fmt.Errorf("roll: its output is no longer being read: %w", err)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func TestAnOrderOfARollWithoutADaemon(t *testing.T) {
 	var end context.CancelFunc
 	c.ctx, end = context.WithCancel(t.Context())
 	err := c.give([]string{"10.2.0.1"}, orders.Drain)
-	testkit.FailsWith(t, err, "recorded; no daemon runs")
+	testkit.FailsWith(t, err, "recorded; no daemon is running")
 	testkit.Equal(t, statusFor(err), exitFailure)
 	end()
 	testkit.FailsWith(t, c.give([]string{"10.2.0.2"}, orders.Drain), "canceled")

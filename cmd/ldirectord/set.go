@@ -209,9 +209,9 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed returns the error for an order that is recorded but not confirmed by a daemon. If no daemon runs for the
-// file, not even elsewhere, the exit status is exitOK unless --wait was given. If our daemon runs without a control
-// socket, the error is nil unless --wait was given, because the daemon follows the recorded orders.
+// unconfirmed returns the error for an order that is recorded but not confirmed by a daemon. If no daemon is running
+// for the file, not even elsewhere, the exit status is exitOK unless --wait was given. If our daemon runs without a
+// control socket, the error is nil unless --wait was given, because the daemon follows the recorded orders.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
@@ -219,7 +219,7 @@ func unconfirmed(c *call, unanswered error) error {
 		if there := c.elsewhere(); there != nil {
 			return fmt.Errorf("recorded for the next start on this table; %w", there)
 		}
-		recorded := fmt.Errorf("recorded; no daemon runs for %s, so the order takes effect at the "+
+		recorded := fmt.Errorf("recorded; no daemon is running for %s, so the order takes effect at the "+
 			"next start", c.path)
 		if c.Wait {
 			return recorded

@@ -26,9 +26,9 @@ import (
 // look-up of names.
 const siblingTimeout = resolve.LookupDeadline + 2*time.Second
 
-// showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
-// --json it also shows the daemon's report. If a running daemon's report can't be shown, the exit status is
-// exitUnknown.
+// showStatus shows whether the daemon is running, with the texts and exit statuses of the Perl ldirectord. With
+// --verbose or --json it also shows the daemon's report. If a running daemon's report can't be shown, the exit status
+// is exitUnknown.
 func showStatus(c *call) error {
 	if len(c.Of) > 0 {
 		return compareDirectors(c)

@@ -48,7 +48,7 @@ func passStop(c *call, p instance.Process) error {
 	return end(c, p, unix.SIGTERM)
 }
 
-// noneRuns answers a command for which no daemon runs. It warns of other daemons that may have been meant, and of
+// noneRuns answers a command for which no daemon is running. It warns of other daemons that may have been meant, and of
 // errors in the file.
 func noneRuns(c *call, found instance.Found) error {
 	if found.Unseen != nil {
@@ -97,7 +97,8 @@ func send(pid int, sig syscall.Signal) error {
 	return runfile.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
 }
 
-// restart replaces the running daemon with a new one, while the table stays as it is. If no daemon runs, it starts one.
+// restart replaces the running daemon with a new one, while the table stays as it is. If no daemon is running, it
+// starts one.
 func restart(c *call) error {
 	found := c.found()
 	if found.Unseen != nil {

@@ -52,13 +52,13 @@ func (c *call) askWhy(server []string) (*status.Why, error) {
 
 const unknownStates = "only a running daemon knows the state of its servers"
 
-// lacksDaemon returns an error if no daemon runs for the file. The error says what that means.
+// lacksDaemon returns an error if no daemon is running for the file. The error says what that means.
 func (c *call) lacksDaemon(meaning string) error {
 	found := c.found()
 	if found.Pid != 0 {
 		return nil
 	}
-	return cmp.Or(found.Unseen, c.others(), fmt.Errorf("no daemon runs for %s: %s", c.path, meaning))
+	return cmp.Or(found.Unseen, c.others(), fmt.Errorf("no daemon is running for %s: %s", c.path, meaning))
 }
 
 // wordsFor turns [VIRTUAL] REAL into the arguments of a request.

@@ -32,7 +32,7 @@ func isHarmless(t *testing.T, what, text string) {
 }
 
 // No word of a command line, no name of a file and no value of a directive is printed as it is, whichever command it is
-// given to, in whichever place, whether a daemon runs or not. JSON stays JSON.
+// given to, in whichever place, whether a daemon is running or not. JSON stays JSON.
 func TestNoWordIsPrintedRaw(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, wicked+".cf")

@@ -281,16 +281,16 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	}
 	waits := runfile.MayPass(err)
 	if waits && !f.tls.unread {
-		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password %s; "+
-			"what was read stays in force: %v", fails, err)
+		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password %s: %v; "+
+			"the previous ones stay in force", fails, err)
 	}
 	if f.tls.unread = waits; waits {
 		f.tls.settling = true
 		return
 	}
 	if len(missing) > 0 {
-		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing; "+
-			"what was read stays in force: %s", strings.Join(missing, " and "))
+		f.d.say(notify.ConfigChanged, "Certificate, key, authority or password is missing: %s; "+
+			"the previous ones stay in force", strings.Join(missing, " and "))
 	}
 	if len(changed) == 0 {
 		return

@@ -68,7 +68,7 @@ const (
 	Changed // Text describes another change
 )
 
-// Believed returns the kind of a result that counts.
+// Believed returns the Kind of a check result that counts: Passed if ok, otherwise Failed.
 func Believed(ok bool) Kind {
 	if ok {
 		return Passed

@@ -15,8 +15,8 @@ import (
 // path.
 type ConfigDirs []string
 
-// Paths returns the possible paths of a configuration on a command line, in the order in which they are tried. The name
-// "" means the default configuration.
+// Paths returns the possible paths of a configuration that is named on a command line, in the order in which they are
+// tried. The name "" means the default configuration.
 func (d ConfigDirs) Paths(name string) []string {
 	if strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
 		d = nil // the current folder is meant
@@ -37,7 +37,7 @@ func (d ConfigDirs) paths(name, last string) (all []string) {
 	return all
 }
 
-// Find returns the absolute path of a configuration on a command line. The error is a Missing.
+// Find returns the absolute path of a configuration that is named on a command line. The error is a Missing.
 func (d ConfigDirs) Find(name string) (string, error) { return d.first(name, d.Paths(name)) }
 
 // FindNamed is like Find for a name in a configuration, or in the command line of a Perl ldirectord: the folders come

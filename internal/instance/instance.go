@@ -64,7 +64,7 @@ func (i Instance) look() look {
 type Found struct {
 	Process       // its Pid is 0 if none runs, or if Unseen is set
 	State   State // empty for the Perl ldirectord, or if lost
-	Stale   bool  // a pid file exists, but no daemon runs
+	Stale   bool  // a pid file exists, but no daemon is running
 	Unseen  error // why the process of a running daemon can't be seen
 }
 

@@ -95,7 +95,7 @@ func argv(pid int) []string {
 	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
 }
 
-// starting are the commands with which a process may become the daemon.
+// starting lists the commands that can turn a process into the daemon.
 var starting = []string{"start", "standby", "restart", "try-restart"}
 
 func starts(word string) bool { return slices.Contains(starting, word) }

@@ -130,7 +130,7 @@ type world struct {
 	left   [slots]record
 	moving [slots]Record
 
-	dead   bool // no daemon runs
+	dead   bool // no daemon is running
 	failed bool // the last change failed, and waits for another try
 	placed bool // this director has set up the section
 

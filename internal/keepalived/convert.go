@@ -251,7 +251,7 @@ func (c *converter) servers(s *statement, own *scope, protocol string) (all []se
 		}
 		address := c.host(of, "")
 		if seen[address] {
-			c.noEqual(of, "; keepalived uses the first with this address and port")
+			c.note(of, "ignored: keepalived uses only the first real_server with this address and port")
 			continue
 		}
 		seen[address] = true

@@ -13,7 +13,7 @@ const maxServices = 4096
 // group stores the entries of a virtual_server_group.
 func (c *converter) group(s *statement) {
 	if c.groups[s.arg(1)] != nil {
-		c.noEqual(s, "; keepalived uses the first with this name")
+		c.note(s, "ignored: keepalived uses only the first virtual_server_group with this name")
 		return
 	}
 	c.groups[s.arg(1)] = s.block

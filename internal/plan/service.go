@@ -92,7 +92,7 @@ func (e *Entry) IsNamedAs(o *Entry) bool {
 	return a.Named == nil || a.Named.Host == b.Named.Host
 }
 
-// Follows reports whether the address of the entry may change while the daemon runs.
+// Follows reports whether the address of the entry may change while the daemon is running.
 func (e *Entry) Follows() bool { return e.MovedTo < 0 && e.Real.Named != nil && e.Real.Named.Followed }
 
 // Host returns the configured host name of a server whose address may change or has changed; "" for other servers.

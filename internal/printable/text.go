@@ -10,9 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text escapes unprintable characters, in the form of Go's string literals. Among these are control characters
-// (including the eight-bit ones of terminals), marks that change the direction of writing, line separators, and bytes
-// that are not UTF-8.
+// Text escapes unprintable characters as Go string literals do. Unprintable are control characters (including the 8-bit
+// ones that terminals obey), marks that change the text direction, line separators, and bytes that are not valid UTF-8.
 func Text(s string) string { return escaped(s, "") }
 
 // escaped escapes as Text does, but leaves the characters of keep as they are.
@@ -57,8 +56,8 @@ func (w Writer) Write(text []byte) (int, error) {
 // Flush writes the buffered text.
 func (w Writer) Flush() error { return w.To.Flush() }
 
-// Cut returns at most the first max bytes of a text, without a part of a character at the end. It also returns "…" if
-// the text is longer.
+// Cut returns at most the first max bytes of a text, and never ends in the middle of a character. It also returns "…"
+// if the text is longer.
 func Cut(s string, max int) (start, more string) {
 	if len(s) <= max {
 		return s, ""

@@ -26,8 +26,8 @@ const (
 // LookUp then looks up all of them.
 type Table struct {
 	Source
-	// names are looked up again while the daemon runs, so if an answer contains the last address, that address
-	// stays in use
+	// names are looked up again while the daemon is running, so if an answer contains the last address, that
+	// address stays in use
 	Again   bool
 	read    bool                // the names are looked up again, after the file was read
 	refused map[netip.Addr]bool // addresses that a name that is looked up again must not resolve to

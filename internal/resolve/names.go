@@ -1,6 +1,6 @@
 // Package resolve looks up the host and service names of a configuration: each name once, and all within a deadline. It
-// keeps the last answers in a file, and looks names up again while the daemon runs. answers.go decides which answers
-// are accepted; lookup.go has the time limits, and decides which address of an answer is used.
+// keeps the last answers in a file, and looks names up again while the daemon is running. answers.go decides which
+// answers are accepted; lookup.go has the time limits, and decides which address of an answer is used.
 package resolve
 
 import (

@@ -113,8 +113,8 @@ func (c *Server) Allow(group string) error {
 	return runfile.While("statusgroup", err)
 }
 
-// Close closes the socket and removes it. An answer in progress, such as the answer to an order to leave, must be
-// finished within lastWords.
+// Close closes the socket and removes it. Answers in progress, such as the one to POST /leave, get lastWords to finish;
+// after that, their connections are closed.
 func (c *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()

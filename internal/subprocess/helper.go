@@ -98,7 +98,7 @@ func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	defer h.mu.Unlock()
 	h.asked++
 	number, answers := strconv.Itoa(h.asked), make(chan string, 2)
-	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // a pipe has deadlines
+	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // can't fail: pipes support deadlines
 	if _, err := h.to.WriteString(number + "\t" + strings.Join(words, "\t") + "\n"); err != nil {
 		return nil, err
 	}

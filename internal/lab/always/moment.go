@@ -24,7 +24,7 @@ type Moment struct {
 	OnFail      lvs.OnFail // what happens to servers that fail
 	Repair      bool       // changes by hand are undone
 
-	Dead     bool      // no daemon runs
+	Dead     bool      // no daemon is running
 	Taken    bool      // another director has the virtual service
 	Failed   bool      // the last change of the table failed
 	Follows  bool      // the daemon has the virtual service, and knows what is in the table

@@ -182,8 +182,9 @@ func encodedText(s string) string {
 	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\n =?")
 }
 
-// encodedAddresses encodes the names in a list of addresses as ASCII. A list that is in ASCII or is not valid (RFC
-// 5322) is returned unchanged, but folded at the commas if it is too long for one line.
+// encodedAddresses encodes the names in a list of addresses as ASCII. A list that fits on one line is returned
+// unchanged if it is in ASCII or is not a valid list (RFC 5322). A longer list that is not valid is only folded at the
+// commas. Any other list is rewritten with one address in each line.
 func encodedAddresses(list string) string {
 	parsed, err := mail.ParseAddressList(list)
 	switch isLong := len(list) > maxMailLine; {
