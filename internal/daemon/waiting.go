@@ -18,10 +18,17 @@ import (
 func (o *standingOrders) sayWaiting(ctx context.Context, before orders.All) {
 	book := orders.Book{Held: before}
 	begun, undone := book.Given(o.waiting())
+	over := orders.All{}
+	for at, one := range undone {
+		if one.IsOver(time.Now()) {
+			over[at] = one
+		}
+	}
+	aside := o.aside(ctx, over)
 	tell := func(kind notify.Kind, what string, at lvs.Backend, one orders.Order, after string) {
 		status := lvs.StatusRunning
-		if kind == notify.OrderEnded { // as mail needs it
-			status = o.statusOf(ctx, at)
+		if aside[at.Virtual] {
+			status = lvs.StatusAside
 		}
 		o.d.journal.Emit(notify.Event{Kind: kind, Status: status, Virtual: at.Virtual, Real: at.Real,
 			Text: fmt.Sprintf("%s: %s (%s): %s%s", what, at.Real, at.Virtual, one, after), Reason: one.Why})
@@ -34,7 +41,7 @@ func (o *standingOrders) sayWaiting(ctx context.Context, before orders.All) {
 		if o.late[one.Since] {
 			why += ": too few servers were left"
 		}
-		if one.IsOver(time.Now()) {
+		if _, ended := over[at]; ended {
 			tell(notify.OrderEnded, "Order ended", at, one, why)
 		} else {
 			tell(notify.Ordered, "Order undone", at, one, "")
@@ -42,17 +49,23 @@ func (o *standingOrders) sayWaiting(ctx context.Context, before orders.All) {
 	}
 }
 
-// statusOf returns the status of the daemon for an event about a server or virtual service. It waits for a busy
-// director for at most a second.
-func (o *standingOrders) statusOf(ctx context.Context, at lvs.Backend) lvs.Status {
+// aside returns the virtual services of these orders that this daemon leaves alone: those of another daemon, or all on
+// standby. It waits for a busy director for at most a second.
+func (o *standingOrders) aside(ctx context.Context, over orders.All) map[string]bool {
+	aside := map[string]bool{}
+	if len(over) == 0 {
+		return aside
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	now, err := o.d.director.Of(ctx, []lvs.Backend{at})
-	isOthers := func(v view.Virtual) bool { return v.Owner != "" }
-	if err == nil && (now.Standby || slices.ContainsFunc(now.Virtuals, isOthers)) {
-		return lvs.StatusAside
+	now, err := o.d.director.Of(ctx, over.Sorted())
+	if err != nil {
+		return aside
 	}
-	return lvs.StatusRunning
+	for _, v := range now.Virtuals {
+		aside[v.ID] = now.Standby || v.Owner != ""
+	}
+	return aside
 }
 
 // beginDue begins the orders whose time has come. The orders of a command begin together, and wait while they would
