@@ -276,7 +276,7 @@ func (a adviser) kernel() {
 	case a.OnFail.Stays():
 		setsZero = "onfail=" + a.OnFail.String()
 	}
-	flags, _ := lvs.ParseSchedFlags(a.Scheduler, a.SchedFlags) // the plan refuses the others
+	flags, _ := lvs.ParseSchedFlags(a.Scheduler, a.SchedFlags) // the plan refuses a wrong list
 	refuses := lvs.Settings{Scheduler: a.Scheduler, Flags: flags}.RefusesClientsOfTheDown()
 	a.when((a.Quiescent || a.OnFail.Stays() || a.DrainStatus != "") && refuses, "scheduler", suspicious,
 		"with %s, scheduler %s refuses clients whose server is out of service; "+
@@ -333,7 +333,7 @@ func (a adviser) servers() {
 	a.when(own > 0 && weighted == 0 && !a.hasBackups() && a.CheckType != Off, "virtual", suspicious,
 		"every real server has weight 0: while one passes its checks, clients get nothing, not even from the "+
 			"fallback; to take a server out of service, use drain")
-	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
+	before := map[netip.AddrPort]*Real{} // the entries so far; without a size, a small map needs no heap
 	for i := range a.Reals {
 		real := &a.Reals[i]
 		entry := a.EntryOf(real)

@@ -11,7 +11,8 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads further checks of a section. One that fails takes the server down or lowers its weight.
+// This file reads further checks of a section. A further check that fails takes its server down, or lowers the server's
+// weight.
 
 // AlsoCheck is an alsocheck line.
 type AlsoCheck struct {
@@ -146,8 +147,8 @@ func (a adviser) furtherChecks(hostName string) {
 	}
 }
 
-// needsPort refuses a check without a port under a firewall mark, or where real servers have none either. If these
-// servers are in a list, it may only add a warning, see severityOf.
+// needsPort refuses a check without a port under a firewall mark, or if a real server has none either. If only servers
+// of lists have none, needsPort may warn instead, see severityOf.
 func (a adviser) needsPort(c *AlsoCheck) {
 	severity, lacks := Error, a.Mark > 0
 	if !lacks {

@@ -53,7 +53,7 @@ func readAnnounceAddress(v *value) []netip.Addr {
 
 // limit refuses a limit that needs more servers than the section has, or whose LOW amounts to more servers than its
 // HIGH. If the section has lists or a range of host names, limit only warns, because these may grow. It ignores a
-// section with such a range while its size is unknown.
+// section with a range whose size is not known yet.
 func (a adviser) limit(name string, limit lvs.LowHigh) {
 	servers, _ := a.own()
 	isOpen := func(l realLine) bool { return l.isOpen }

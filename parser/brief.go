@@ -48,8 +48,8 @@ func (d Diagnostic) common() string {
 	return fmt.Sprintln(d.Severity, d.Kind, text)
 }
 
-// Brief shortens the findings for a person. It keeps the first of similar findings, and adds the number of the others
-// and their first lines. A list of allowed values appears only once.
+// Brief shortens the findings for a person. It keeps the first of similar findings, and adds how many others there are
+// and the line numbers of the first few. A list of allowed values appears only once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(false) }
 
 // ForLog is like Brief, but omits notes, sorts by position, and keeps all warnings that the Perl ldirectord prints too.

@@ -1,7 +1,7 @@
 // Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config. directives.go is the table
 // of all directives, with the values that each may have. Values with rules of their own are read in the *values.go
-// files, and in files named after their subject, such as mark.go. names.go replaces names with addresses, and expands
-// ranges. Names and defaults of directives are in the tags of Config's fields.
+// files, and in files named after their subject, such as mark.go. names.go replaces host names with addresses, and
+// expands ranges. Names and defaults of directives are in the tags of Config's fields.
 //
 // The parser has no side effects: it takes bytes, and returns a configuration and diagnostics. It looks up names and
 // opens files only through the functions in Options.
@@ -73,7 +73,7 @@ type Settings struct {
 	Mail
 
 	// At maps each directive to the position of its effective value, and "virtual" to a section's header. A
-	// section's At has only its own directives.
+	// section's At has only the directives of the section and of the blocks that it uses.
 	At map[string]Position
 }
 
@@ -124,15 +124,15 @@ type Global struct {
 	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
 	// how long the services of a withdrawn address still serve; up to 10 s
 	WithdrawWait Seconds `cf:"withdrawwait=3,extension"`
-	// "broken": while this machine can't forward packets, addresses move to the device of lastresort, or are
-	// withdrawn without one; or "no"
+	// "no", or "broken": while this machine can't forward packets, addresses move to the device of lastresort; if
+	// there is no such device, they are withdrawn
 	WithdrawOn string         `cf:"withdrawon=no,extension"`
 	Listen     netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
 	// full, or small to omit most series of each real server
 	Metrics string `cf:"metrics=full,extension"`
 	// whether Listen also serves a page for browsers
 	StatusPage bool   `cf:"statuspage=no,extension"`
-	StatusHost string `cf:"statushost,extension"` // a further host name by which browsers reach it; "" for none
+	StatusHost string `cf:"statushost,extension"` // a further host name of the status page; "" for none
 	// group that may use the control socket; "" for none
 	StatusGroup string `cf:"statusgroup,extension"`
 	Settings
@@ -149,7 +149,7 @@ type Virtual struct {
 	Settings
 	lvs.Key
 	ID   string // the ID of the Key
-	Part string // the path of the part that it is in; "" for the file itself
+	Part string // the path of the included file that it is in; "" for the main file
 	// the block of defaults whose lines it uses; "" for none
 	Use string `cf:"use,extension"`
 	// the checkdef that is the section's own check; "" for none
@@ -198,7 +198,7 @@ type Virtual struct {
 	UseTLS   bool `cf:"tls=no,extension"`
 	// the password may be sent in clear text
 	ClearText bool `cf:"cleartext=yes,extension"`
-	// These are side by side to save memory.
+	// The small fields from here to Silence are side by side to save memory.
 	Observe   lvs.Observe `cf:"observe=no,extension"` // see Observes
 	OnePacket bool        `cf:"ops=no"`               // only for udp
 	isAlso    bool        // it is a further check, see Checks
@@ -208,11 +208,11 @@ type Virtual struct {
 	// "Name: value" of RFC 9110, in file order
 	HTTPHeaders []string        `cf:"httpheader,extension,repeats,secret,as-text"`
 	Steps       []settings.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
-	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
+	DNSType     string          `cf:"dnstype,extension"`  // in upper case; "": A, or PTR if an address is asked for
 	DNSRcode    string          `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
-	// the section's or the global fallback server with its port filled in, then, in file order, those of
-	// alsofallback, which serve while the servers before them fail their fallbackcheck; none: there is no fallback
+	// first the section's or the global fallback server, with its port filled in; then those of alsofallback, in
+	// file order. With fallbackcheck, the first one that passes its check serves. none: there is no fallback
 	AllFallbacks []Real
 	MonitorFile  string `cf:"monitorfile"`
 	ServiceName  string `cf:"servicename,shown-written,as-free"`
@@ -220,8 +220,8 @@ type Virtual struct {
 
 	Reals   []Real    // in file order, one for each address of a range; backups come last
 	Waiting []Waiting // lines of real servers without an address, in the same order; none unless Options.Wait
-	// servers of the previous configuration, kept while a new name has no address or a new list is missing, because
-	// it may be mistyped; some of them may also be in Reals
+	// servers of the previous configuration, kept while a new host name has no address or a new list is missing,
+	// because that name may be mistyped; some of the servers may also be in Reals
 	Staying []Real
 
 	also    []*Virtual // see Checks
@@ -272,8 +272,9 @@ type Marking struct {
 	At Position
 }
 
-// Real is one real server of a virtual service, or its fallback server. The parser warns if a server is in a virtual
-// service more than once. The kernel has only one entry for it: that of the last line whose server passes its checks.
+// Real is one real server of a virtual service, or its fallback server. The parser warns if a virtual service has a
+// server more than once. The kernel has only one entry for such a server, with the forwarding method and weight of the
+// last line whose checks pass.
 type Real struct {
 	Addr     netip.AddrPort // port 0 when none was written
 	Forward  lvs.Forward
@@ -304,7 +305,7 @@ type Named struct {
 
 // Waiting is a line of real servers that takes effect as soon as its host names have addresses.
 type Waiting struct {
-	Name    string // the name of one server in orders, web1:80; a range as written
+	Name    string // as orders such as drain name it: web1:80; a range as written
 	IsRange bool
 	Host    string // the first name without an address
 	Why     string // why it has none

@@ -42,7 +42,7 @@ func (a adviser) misplaced() {
 	}
 	refuse(a.has("httpuser") && slices.ContainsFunc(a.HTTPHeaders, logsIn), "httpuser",
 		"httpuser and an httpheader Authorization both log in; use only one of them")
-	// The engine reads only datagrams. The kernel drops every other packet of the service
+	// The persistence engine sip reads only datagrams. The kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	refuse(a.PEName != "" && a.Protocol == lvs.TCP, "pename",
 		"pename=sip would make a TCP service lose every packet; it needs protocol=udp, or "+

@@ -62,8 +62,8 @@ const (
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
 	slowRemoval = "slow-removal" // how long paceout keeps a failed server in service
-	onFail      = "onfail"       // how it affects clients
-	notWatched  = "not-watched"  // servers that watch leaves out, or what it costs them
+	onFail      = "onfail"       // how onfail affects clients
+	notWatched  = "not-watched"  // servers that watch leaves out, or what watch costs servers
 	ownInterval = "own-interval" // a section's checkinterval, which the Perl ldirectord ignores without fork=yes
 )
 

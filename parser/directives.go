@@ -27,9 +27,9 @@ type Directive struct {
 // newDirective reads the tag `cf` of a field: the name of its directive, the default after =, and words:
 //
 //	extension, repeats, secret   see Directive
-//	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
-//	                             it is written; others are null
-//	check                        a checkdef may have it; it may also have every directive with Services
+//	shown-empty, shown-written   JSON shows an empty value without a default as empty: always, or only if it is
+//	                             written; without these words, JSON shows null
+//	check                        a checkdef may have the directive, as it may have every directive with Services
 //	for-tls                      used by services over TLS, and by those that name it in
 //	                             checker/settings/service.go
 //	as-…                         see forms
@@ -260,7 +260,7 @@ func index() (list []*Directive, byName map[string]*Directive, names []string) {
 // removed maps directives of old releases to their replacements.
 var removed = map[string]struct {
 	instead string
-	section bool // in a section, too, it is refused as removed; otherwise as unknown
+	section bool // refused as removed in a section, too; false: refused there as unknown
 }{
 	"timeout":        {instead: "checktimeout and negotiatetimeout"},
 	"connecttimeout": {instead: "negotiatetimeout", section: true},

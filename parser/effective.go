@@ -34,7 +34,7 @@ func (r *resolver) config() *Config {
 	c.blocks, r.reported = r.shared, map[reportedText]bool{}
 	r.marked, r.reals = 0, 0
 	c.Parts, c.Secrets = r.parts, r.globals.secrets
-	seen := make(map[string]Position, len(r.sections)) // their headers
+	seen := make(map[string]Position, len(r.sections)) // the headers so far, by ID
 	all := make([]Virtual, len(r.sections))            // allocated together, which takes less memory
 	for i, s := range r.sections {
 		v := &all[i]

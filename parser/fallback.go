@@ -53,8 +53,8 @@ func readFallback(v *value) {
 	}
 }
 
-// HasOwnFallback reports whether the first of AllFallbacks was written in this section. It needs the positions in At,
-// which the daemon drops after a start or reload.
+// HasOwnFallback reports whether the first of AllFallbacks is the section's own, not the global one. It needs the
+// positions in At, which the daemon drops after a start or reload.
 func (v *Virtual) HasOwnFallback() bool {
 	return len(v.AllFallbacks) > 0 && (v.has("fallback") || v.has("fallback6"))
 }

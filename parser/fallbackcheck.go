@@ -10,8 +10,8 @@ import (
 // This file decides how fallback servers are checked, by fallbackcheck.
 
 // Fallbacks returns a section whose real servers are the fallback servers of v. The returned section has one check, and
-// no settings for the table. It is nil if the fallback servers are not checked. If fallbackcheck has no effect, why
-// contains the reason.
+// an empty Policy. It is nil if the fallback servers are not checked. If fallbackcheck has no effect, why contains the
+// reason.
 func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	switch {
 	case v.FallbackCheck != Connect && v.FallbackCheck != "section":

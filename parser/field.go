@@ -85,16 +85,16 @@ func inherit(global *Global, v, own *Virtual) {
 // Form says how quotes, comments and blanks in a directive's value are read.
 type Form uint8
 
-// The forms of values. In values of the form EscapedText or a later one, every blank matters.
+// The forms of values. In EscapedText and the forms after it, blanks within a value are part of it.
 const (
 	Words        Form = iota
 	WholeSeconds      // a whole number of seconds
 	Time              // a number of seconds, which may have a fraction or a unit
 	RealServer        // words with quoted strings
-	Strings           // the same
+	Strings           // like RealServer
 	EscapedText       // in double quotes; a quote after a backslash does not end a string
 	Text              // with or without double quotes
-	FreeText          // the same, with blanks at the end
+	FreeText          // like Text, but blanks at the end are kept
 )
 
 // formOf returns the form of values of a type.

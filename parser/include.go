@@ -21,8 +21,8 @@ type Part struct {
 // reason for not reading a file is an error.
 const IsCopy = "its name is that of a backup copy"
 
-// A line of the joined text that begins with partMark is the heading of a part. It contains the quoted path, the number
-// of the include line, and the quoted reason why the part is not read, separated by tabs.
+// partMark begins the heading of a part in the joined text. The rest of that line is the quoted path, the number of the
+// include line, and the quoted reason why the part is not read, separated by tabs.
 const partMark = "\x00"
 
 // Join joins a file and its parts into one text for Parse. It refuses a file in which a line begins with partMark.

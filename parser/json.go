@@ -14,8 +14,8 @@ import (
 )
 
 // MarshalJSON returns the effective configuration as an object with "global" and "virtuals". Each virtual has its
-// "reals". Values have the names of their directives. Unset values are null. The object contains passwords, see
-// WithoutSecrets.
+// "reals". Values have the names of their directives. Unset values are null, except that unused extensions are left
+// out. The object contains passwords, see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(jsonObject{"global": c.global(), "virtuals": each(c.Virtuals, c.virtual)})
 }
@@ -75,7 +75,7 @@ func (c *Config) value(value any) any {
 	return value
 }
 
-// text is a text from the file. Invalid UTF-8 is shown as Latin-1, as in the corpus of the Perl ldirectord.
+// text is a text from the file. Invalid UTF-8 is shown as Latin-1, as in testdata/parser/corpus.
 type text string
 
 func (t text) MarshalJSON() ([]byte, error) {

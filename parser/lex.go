@@ -63,7 +63,7 @@ func (l line) literal(section bool) string {
 }
 
 // takeMeant sets the value as the author meant it: without a comment and, except in free text, without trailing blanks.
-// A # in quotes does not begin a comment.
+// A # in quotes usually does not begin a comment, see commentStart.
 func (v *value) takeMeant() {
 	inSection := v.section != nil
 	v.text = strings.TrimSuffix(v.line.text[v.line.value:], "\r")

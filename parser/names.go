@@ -260,8 +260,8 @@ func eachOnce(servers []Real) []Real {
 	})
 }
 
-// waiting returns a line of real servers as one that waits for an address. ok is false if no look-up failed, or if the
-// line has another mistake.
+// waiting describes a line of real servers that waits for an address. ok is false if no look-up failed, or if the line
+// has another mistake.
 func (u lookup) waiting(line *realLine) (w Waiting, ok bool) {
 	port := u.readPort(line.port, "")
 	if port.Reason != "" {

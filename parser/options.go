@@ -17,7 +17,7 @@ type Options struct {
 	// a real server whose host name has no address waits for one, see Virtual.Waiting
 	Wait    bool
 	Before  *Config                 // the configuration in force, see Virtual.Staying; nil: none
-	Refines bool                    // the file is Before, with new addresses of names
+	Refines bool                    // the text is that of Before; only addresses of names, and lists, may differ
 	Returns bool                    // the file was in force before a reload, and must be accepted again
 	TryFile func(path string) error // tests whether a log or monitor file can be appended to; nil: not tested
 	TryRead func(path string) error // opens a file of certificates or a key for reading; nil: not tested
@@ -27,7 +27,7 @@ type Options struct {
 	// returns the name of the user if an error of TryFile or TryRead means only that this user lacks rights. Such
 	// an error becomes a warning. "" or nil: it remains an error
 	User     func(error) string
-	DirExist func(path string) bool // whether maintenancedir exists; nil: not tested
+	DirExist func(path string) bool // whether a folder exists; nil: not tested
 	LogFile  string                 // the default of logfile; "": that of the Perl ldirectord
 	HostName string                 // the name of this machine, in the default log-ins of ftp and sip
 	Lists    map[string]List        // the lists of realfile and realnames, see RealLists

@@ -117,7 +117,7 @@ func (a adviser) steps(bySlowStart bool) {
 	}
 }
 
-// maxPacedOut is the longest time that the last server may wait for paceout without a warning.
+// maxPacedOut is the longest time for which paceout may keep the last failed server in service without a warning.
 const maxPacedOut = time.Minute
 
 // pacesOut adds a note about the time for which paceout would keep the last server in service if all servers failed

@@ -15,8 +15,9 @@ const MaxSize = 64 << 20
 
 // Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. If there are
 // errors, Config.Virtuals has only the sections without errors. Such a Config must not be run, but it can be examined,
-// so that all mistakes in a file are reported at once. The Config is nil if there is nothing to examine. Time and
-// memory grow linearly with the size of the file and of its ranges. All look-ups together take at most five seconds.
+// so that all mistakes in a file are reported at once. The Config is nil only if the file is larger than MaxSize. Time
+// and memory grow linearly with the size of the file and of its ranges. All look-ups together take at most five
+// seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{
 		resolver: resolver{
@@ -79,11 +80,11 @@ func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 type reader struct {
 	resolver
 	from    string   // the file or part of the current line
-	inPart  bool     // that is a part
+	inPart  bool     // from is a part, an included file
 	current *section // the last section; unlike in the Perl ldirectord, no blank line or global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
-	// the blank or global line at which the Perl ldirectord ended the section; 0 if there is none, or if the
-	// section continued after it
+	// the last blank or global line after the latest line of the section; such a line ends the section for the Perl
+	// ldirectord; 0: none
 	gap        int
 	crReported bool // the carriage returns were reported
 
@@ -252,7 +253,8 @@ func (r *reader) directive(l line) {
 // inside reports whether a line is indented below the line that opens a section or block.
 func (r *reader) inside(l line) bool { return l.indent > 0 && r.current != nil }
 
-// at returns the finder for a line that is global, or that may be outside of the section.
+// at returns the finder for a line that may be global: that of the section if the line is indented below one, otherwise
+// that of a line outside of sections.
 func (r *reader) at(l line) finder {
 	if r.inside(l) {
 		return r.in(r.current, inLines).of(l)

@@ -175,7 +175,8 @@ func (r *realLine) readOptions(v *value, text string) {
 	r.readNumbers(v, text[:open], text[end+1:])
 }
 
-// quotedWord matches an extension's word in quotes after the strings. Its last quote ends RECEIVE, as in Perl.
+// quotedWord matches a tags or comeback that was meant to follow RECEIVE, but has quotes. As in Perl, the last quote of
+// the line ends RECEIVE, so RECEIVE contains that word.
 var quotedWord = regexp.MustCompile(`"\s+(tags|comeback)=`)
 
 // readExtensions reads the words at the end of the line that the Perl ldirectord does not know. It returns the text

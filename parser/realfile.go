@@ -43,7 +43,7 @@ type ListUse struct {
 	Name      resolve.Key  // the name in a realnames line; zero for a file
 	Virtuals  []netip.Addr // the addresses of their virtual services
 	Families  [2]bool      // the families of these services: IPv4, IPv6
-	NeedsPort bool         // a realfile line names it under a firewall mark, so neither gives a port
+	NeedsPort bool         // a realfile line under a firewall mark uses the list, so the section gives no port
 }
 
 // RealLists returns the lists that the realfile and realnames lines of a file use, by path or name. emptyOK reports
@@ -226,8 +226,9 @@ func (r *reader) dropListedOf(s *section) {
 	})
 }
 
-// dropBeside drops listed servers whose address a line of the section has by a host name or in a range, and those that
-// have the virtual address. If both addresses are written as numbers, ListUse.Check has refused the list.
+// dropBeside drops listed servers that a line of the section also has, by a host name or in a range. It also drops
+// listed servers that have the virtual address. If the list and the header both write that address as a number,
+// ListUse.Check has already refused the list.
 func (a adviser) dropBeside() {
 	if !a.has("realfile") && !a.has("realnames") {
 		return

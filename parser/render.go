@@ -52,7 +52,8 @@ func visible(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// masked hides the value of a secret directive, and of an unknown directive that resembles no known one.
+// masked hides the value of a secret directive. It also hides the value of an unknown directive that resembles a secret
+// one or none at all.
 func masked(text string) string {
 	l := readLine("", 1, text)
 	d := byName[l.name]

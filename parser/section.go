@@ -21,7 +21,7 @@ type section struct {
 	from     blockID // the block whose lines it takes now
 	fallback *realLine
 	reals    []realLine
-	asking   []Position // the lines of servers that have strings, including lines whose lists are empty
+	asking   []Position // the lines of servers with their own REQUEST and RECEIVE, even if their lists are empty
 	marks    []markLine
 
 	moreFallbacks []*realLine // of alsofallback

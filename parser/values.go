@@ -311,7 +311,7 @@ func oneOf(list ...string) reading {
 	})
 }
 
-// oneValue returns a reading of one of a list of values, written as its String method writes it.
+// oneValue reads one of a list of values. A value is written in the file as its String method writes it.
 func oneValue[T fmt.Stringer](allowed string, list ...T) reading {
 	return parsed(func(text string) (got T, ok bool) {
 		i := slices.Index(each(list, T.String), text)
