@@ -23,7 +23,7 @@ type announcement struct {
 	gone     bool       // the address left the file and is withdrawn
 	keys     []lvs.Key  // of its virtual services; after it left the file, of the last ones
 
-	since   time.Time // when it came to where it is
+	since   time.Time // since when it has been where it is
 	changes uint64
 	trouble string
 	foreign string // a device on which another program put it; "": none

@@ -32,7 +32,7 @@ type announcer struct {
 	again     time.Time       // when the order is repeated after a failure; zero: no failure
 	atEnd     bool            // all addresses are withdrawn, except those that cleanstop = no leaves
 	withdraws bool            // a demotion waits until all addresses are withdrawn
-	looked    bool            // no address of the previous daemon is left, as far as can be known
+	looked    bool            // it is known where the previous daemon's addresses are, or lookBy has passed
 	lookBy    time.Time       // when failing orders stop delaying removals; zero before the first
 	before    announce.Record // the addresses of the previous daemon, until the first plan is there
 	leavers   []*announcement // of these, the ones that the first plan lacks, see holds

@@ -1,6 +1,7 @@
 package core
 
-// background is slow work that runs alongside everything else, one order at a time.
+// background is slow work that runs alongside everything else, one order at a time. Here an order is the complete list
+// of mark rules or addresses to set, not an operator's order.
 type background[O any] struct {
 	want    O      // the next order
 	due     bool   // the next order has to start

@@ -36,7 +36,7 @@ type State struct {
 type Cause struct {
 	notify.Event                 // the event in words; without a kind: none
 	Result       *checker.Result // the result of a check; nil: none
-	By           history.Outcome // how many results contradict the state, and how many change it
+	By           history.Outcome // how many results contradict the state, and how many it takes to change it
 	// Past is the kind under which history records the cause. A result without a kind is new.
 	Past history.Kind
 	Note string // the words that history records

@@ -1,9 +1,9 @@
 // Package core decides what to do for all virtual services together, when, and in which order. This covers writes to
-// the table, addresses, mark rules, messages, and which conversations of checks are kept. Decisions about a single
-// virtual service come from package judge, the order of the operations of a write from judge.Writes and lvs.Diff. The
-// methods of Core receive the events, such as results of checks and of slow orders, requests of operators, and the
-// time. Step then does everything that is due. The package has no clock of its own and waits only for the table's
-// answers, so a test can play any order of events in memory.
+// the table, addresses, mark rules, messages, and which conversations of checks are kept. Package judge decides about
+// each single virtual service. judge.Writes and lvs.Diff determine the order of the operations of a write. The methods
+// of Core receive the events, such as results of checks, results of changes to mark rules or addresses, requests of
+// operators, and the time. Step then does everything that is due. The package has no clock of its own and waits only
+// for the table's answers, so a test can play any order of events in memory.
 package core
 
 import (
@@ -34,7 +34,7 @@ type World struct {
 	// Departing lists the servers that were leaving when the previous daemon ended, and those in maintenance whose
 	// names had moved to another address, see departures.record.
 	Departing []judge.Record
-	// Leave, if not nil, is called with these servers when they change, before the table changes. The list passed
+	// Leave, if not nil, is called with the current list when it changes, before the table changes. The list passed
 	// last becomes Departing of the next daemon.
 	Leave func([]judge.Record)
 	// Moving lists the servers whose weights were changing or that had to wait when the previous daemon ended, with

@@ -178,7 +178,7 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 
 // unjudged handles an answer that can't be judged. The server keeps its state. The log reports each server. Mail
 // reports only the first server of a virtual service, because its servers usually share one pattern. The log reports a
-// server again after unjudgedQuiet; mail does if no server of the virtual service was reported meanwhile.
+// server again after unjudgedQuiet; mail does if it has reported no server of the virtual service meanwhile.
 func (t *teller) unjudged(c *check, r *checker.Result) {
 	t.found(history.Unjudged, r, c.users...)
 	now := t.now()

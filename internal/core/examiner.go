@@ -216,7 +216,8 @@ func (c *check) share(j *judgement) {
 	}
 }
 
-// judgeKnown judges servers whose state is unknown by existing results of their checks, which other servers may share.
+// judgeKnown judges servers whose state is unknown. It uses the results that their checks already have, because other
+// servers may share those checks.
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.entries() {
 		was := s.Health()

@@ -30,7 +30,7 @@ const fewest = 3
 type shown struct {
 	known bool // its last checks passed
 	certs certificates
-	text  string // what same finds in its answer; "": nothing
+	text  string // what the directive same finds in its answer; "": nothing
 	took  uint32 // the mean time of its last answers, in microseconds; 0: not known
 	// its share of the new connections in percent, and the share that its weight should give it; 0 if not known
 	got, due uint8

@@ -10,7 +10,7 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file finds which servers are at their upper limits of connections. The kernel sends these no new clients.
+// This file finds which servers are at their upper limits of connections. The kernel sends such servers no new clients.
 
 // limit is the state of a server's upper limit of connections.
 type limit struct {
@@ -57,7 +57,7 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	}
 	if full := v.isFull(have); full != v.full {
 		v.full = full
-		v.touch() // reported after the decision: until then, v.held may name servers that are up by now
+		v.touch() // reported after the next decision: before it, v.held may name servers that are up again
 	}
 }
 

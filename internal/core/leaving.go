@@ -20,9 +20,9 @@ import (
 // at weight 0.
 //
 // Leaver, leaving server and departing server mean the same: a judge.Departure. Status calls it drained
-// (judge.Draining), like a configured server that an order or its own report drains, which is no Departure. As the
-// reason of a removal, judge.Drained means that its connections have ended. writer.leave is about virtual services that
-// leave the table.
+// (judge.Draining). A configured server that drains because of an order or its own report is also called drained, but
+// is not a Departure. As the reason for a removal, judge.Drained means that the server's connections have ended.
+// writer.leave is about virtual services that leave the table.
 
 // LookInterval is the time before each look at the connections of leaving servers.
 const LookInterval = time.Second
@@ -68,8 +68,8 @@ func (r *records) keep(now []judge.Record) {
 	r.last = now
 }
 
-// mayServe reports whether a server that moved away may still serve. When the previous daemon ended, it must have been
-// in maintenance, or in the table and not leaving. The table and the records of that daemon show this.
+// mayServe reports whether a server that moved away may still serve. It may if, when the previous daemon ended, it was
+// in maintenance, or was in the table and not leaving. The table and the records of that daemon show this.
 func (all *departures) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {

@@ -85,7 +85,8 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 // If refines is true, the plan differs only in the servers of lists and in the addresses of names. A server without an
 // address has the state unknown and is not in the table. It counts as down, so that the fallback server can serve. A
 // destination that was in the table at the start may be such a server, so it is kept as it is until every name has an
-// address. Servers that left the file when such a name was added also stay, and are checked. Changes by hand are kept.
+// address. If a new server has no address, servers that left the file when it was added also stay, and are checked.
+// Changes by hand are kept.
 func (c *Core) Replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
 	if c.tell.tick(now); !refines {
 		c.tell.enter(lvs.StatusReloading)
@@ -329,8 +330,8 @@ func (c *Core) End(now time.Time) {
 }
 
 // Stop begins the shutdown. It reports the virtual services that will be removed because of cleanstop. Next, the
-// addresses are withdrawn, see Withdrawing. Then Clear removes the virtual services. The table t replaces the former
-// one.
+// addresses are withdrawn, see Withdrawing. Then Clear removes the virtual services. From now on, requests to the table
+// go through t.
 func (c *Core) Stop(now time.Time, t Table) {
 	c.tell.tick(now)
 	c.tell.enter(lvs.StatusStopping)

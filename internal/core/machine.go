@@ -10,8 +10,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// This file keeps the conditions of the director itself: what this machine lacks to forward packets. The looks at the
-// machine come from outside, once per checkinterval; after a start once a second until one finds no fault.
+// This file keeps the conditions of the director itself: what this machine lacks to forward packets. Package daemon
+// looks at the machine once per checkinterval. After a start, it looks once a second until a look finds no fault.
 
 const (
 	enoughLooks  = 3           // looks in a row that find the machine broken, before withdrawon acts
@@ -25,7 +25,7 @@ type machine struct {
 	fault   string    // why this machine serves nobody; "": it does
 	worked  bool      // a look has found no fault
 	broken  int       // looks in a row that found a fault, one in each interval
-	counted time.Time // the last of them
+	counted time.Time // the time of the last of these looks
 }
 
 // lack is a condition, with the time at which it was last found.

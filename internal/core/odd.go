@@ -55,7 +55,7 @@ func (c *company) compare(v *virtual, tell *teller) {
 		if !one.known || !odd && says == ([traits]string{}) { // most servers are like the others
 			continue
 		}
-		if odd && fresh { // the time is compared when all have answered often enough
+		if odd && fresh { // until all have answered often enough, what was found about its time is kept
 			says[delay] = s.odd[delay].says
 		}
 		memoryOf(v, s).differs(says, tell.now())

@@ -50,7 +50,7 @@ func (b *orderBook) forgive(ready orders.All) {
 			at := lvs.At(v.Config.ID, name)
 			if o, is := ready[at]; is && s.Fallen {
 				waited[at] = o
-				// history.Order would leave out an order equal to the last one
+				// s.past.Order would leave out an order equal to the last one
 				s.past.Do(history.At(b.tell.now()), history.Order, 0, "order: "+o.String())
 				s.Forgive()
 				v.touch()
@@ -79,9 +79,10 @@ func (b *orderBook) end(now time.Time) {
 
 const given = "Order" // begins the report of a new order
 
-// say reports what happened to orders. It skips a plain drain if the line about the weight is enough: a server that is
-// out already, or whose table this director leaves alone, gets none. It skips an order to obey, because the guard has
-// its own line. Lost orders are never skipped.
+// say reports what happened to orders. It skips orders that other lines report: plain drains (the weight), plain
+// withdrawals (the address) and orders to obey (the guard). A plain order has neither a reason nor an end. For some
+// plain drains no line about the weight follows, so they are reported: a new one for a server that is already out, and
+// any if this director leaves the virtual service alone. Lost orders are always reported.
 func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 	if len(all) == 0 {
 		return

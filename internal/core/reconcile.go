@@ -12,11 +12,11 @@ import (
 
 // sync updates the table for every virtual service that is due. It works out the changes from what it last wrote, so
 // that one change takes only one request. It reads the whole table only if the contents are unknown, if a weight is
-// changing step by step, or if the answer to a change shows that the contents differ from the last write. Then it
+// changing step by step, or if the answer to a change shows that the contents differ from the last write. Finally, it
 // removes virtual services that are no longer configured. If have is not nil, it is the table as just read.
 //
 // The steps for one virtual service: decide (decide.go) applies the rules. newChange (batch.go) compares the decision
-// with what was last written; if that is unknown, found (writer.go) notes what was read first. carryOut (batch.go)
+// with what was last written; if that is unknown, found (writer.go) first notes what was read. carryOut (batch.go)
 // sends the operations through do (table.go). conclude (writer.go) notes the outcome, with succeeded or failed. A
 // change without operations counts as a success. purge (removal.go) removes. Outside of sync, checkDrift (drift.go)
 // begins with found.

@@ -44,8 +44,8 @@ func (w *writer) discard(was *virtual, addresses []*announcement) *virtual {
 	return v
 }
 
-// tryAtOnce lets the queued removals be tried without a wait, and finds out which virtual services other daemons wait
-// for now.
+// tryAtOnce lets the queued removals be tried without a wait, and finds out which virtual services other daemons now
+// wait for.
 func (w *writer) tryAtOnce() {
 	for _, v := range w.purges {
 		v.retry.AtOnce()
@@ -53,8 +53,8 @@ func (w *writer) tryAtOnce() {
 	w.others.assign(w.ours, w.purges)
 }
 
-// mayGo reports whether a virtual service may be removed. Before that, the mark rules that replace it must be set, and
-// its addresses must be withdrawn. At a stop, neither is required.
+// mayGo reports whether a virtual service may be removed. It must stay while mark rules require it, see
+// judge.Marks.Holds, and until its addresses are withdrawn. At a stop, neither matters.
 func (w *writer) mayGo(v *virtual) bool {
 	return w.announcer.atEnd || !w.marker.now().Holds(v.Key()) && !w.announcer.holds(v.addresses)
 }

@@ -121,8 +121,8 @@ func (e *examiner) silent(c *check, u *schedule.Update) {
 }
 
 // hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
-// of all such servers. They follow after askedAgain while a section waits for the result, see gather, and, without
-// fastinterval, after a watched connection ends or a suspicion begins.
+// of all such servers. While a section waits for the result (see gather), the interval is askedAgain. Without
+// fastinterval, it is also askedAgain after a watched connection has ended or a suspicion has begun.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
@@ -279,7 +279,7 @@ func (e *examiner) arrived(c *check) {
 		c.reported = true
 		for _, x := range c.users {
 			x.j.Pending, x.v.weighed = false, false
-			x.v.touch() // rules wait for the last check, whatever its result
+			x.v.touch() // some rules wait until each check has had a result, whatever it is
 		}
 	}
 }

@@ -59,7 +59,8 @@ func (v *virtual) count(s *server, have lvs.Dests) tallied {
 }
 
 // dueBy returns the part of the new connections that a server with this weight should get, relative to the other
-// servers. It returns 0 for schedulers that don't distribute them by weight.
+// servers. With rr and lc, all servers with a weight above 0 should get the same part. For schedulers not listed here,
+// the part is not known, and dueBy returns 0.
 func dueBy(scheduler string, weight uint32) uint32 {
 	switch scheduler {
 	case "wrr", "wlc", "sh", "mh", "twos":

@@ -18,7 +18,7 @@ type role struct {
 // services continue to serve.
 type demotion struct {
 	hooks bool      // commands or webhook posts are awaited
-	until time.Time // the latest end of this wait, and later of the wait for addresses
+	until time.Time // the latest end of this wait; after it, of the wait for addresses
 }
 
 const (

@@ -11,7 +11,8 @@ import (
 	"ldirectord/internal/schedule"
 )
 
-// Effects lists what has to be done after a step. The results of slow orders come back as events.
+// Effects lists what has to be done after a step. Changes to mark rules and addresses are slow, so their results come
+// back as events.
 type Effects struct {
 	SetRules bool // set exactly these mark rules; Marked takes the result
 	Rules    []lvs.MarkRule
@@ -19,7 +20,7 @@ type Effects struct {
 	Wanted   []lvs.Wanted
 	Follow   bool      // changes of addresses and devices matter, see Recheck
 	Idle     bool      // no demotion and no order for mark rules is under way
-	Settled  bool      // the start waits for no check any more, see check.awaited
+	Settled  bool      // the start no longer waits for any check, see check.awaited
 	Next     time.Time // when the next step is due by time alone; zero: never
 }
 

@@ -18,7 +18,7 @@ type Table interface {
 	// Services reads virtual services with the counters of their destinations. It leaves out those that it could
 	// not read.
 	Services(limit time.Duration, keys ...lvs.Key) (lvs.Table, judge.Outcome)
-	// Timeouts sets the timeouts of idle connections that are not 0 in want, and returns the former ones.
+	// Timeouts sets the timeouts of idle connections, except those that are 0 in want. It returns the former ones.
 	Timeouts(limit time.Duration, want lvs.Timeouts) (was lvs.Timeouts, o judge.Outcome)
 	// Now is the time at which the last request ended.
 	Now() time.Time

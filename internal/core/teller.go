@@ -26,7 +26,7 @@ type reported struct {
 	fallback   string    // the last call of fallbackcommand: start, stop, or nothing yet
 	state      State     // the last report of the virtual service; without a text: none yet
 	stops      bool      // a stop removes it, not a start or a reload
-	unjudgedAt time.Time // when an unjudged answer was last reported
+	unjudgedAt time.Time // when mail was last told of an unjudged answer
 	left       int       // servers in service
 	leftAt     time.Time // when the servers in service were last counted, for a mail
 }

@@ -160,8 +160,8 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
-// former returns the real server in this former plan that is replaced by a server of a new plan. It has the same
-// address and preferably also the same names.
+// former is called for a virtual service of the former plan. It returns the real server that has the same address as
+// the given server of the new plan, preferably one that also has the same names.
 func (v *virtual) former(of *server) *server {
 	at := v.serverAt(of.Dest.Addr)
 	for one := range v.Sharing(of.Dest.Addr) {
@@ -186,11 +186,11 @@ type services struct {
 	agenda   agenda
 }
 
-// minDrift is the shortest interval that driftInterval uses.
+// minDrift replaces a shorter checkinterval in driftInterval.
 const minDrift = time.Second
 
-// watchedDrift is the longest interval that driftInterval uses, in seconds, if servers are watched. Their checkinterval
-// may be long.
+// watchedDrift, in seconds, replaces a longer checkinterval in driftInterval if servers are watched. Their
+// checkinterval may be long.
 const watchedDrift = 10
 
 // driftInterval returns the time between two comparisons of the table. It is nine tenths of the shortest checkinterval,

@@ -42,7 +42,8 @@ func (a *announcer) isWithdrawn(now time.Time) bool {
 // daemon that the first plan lacks.
 func (a *announcer) holds(addresses []*announcement) bool {
 	if len(addresses) == 0 {
-		// there may be thousands, and as many virtual services that wait, so those that are done are dropped
+		// there may be thousands of these addresses, and as many virtual services that wait, so addresses that
+		// no longer have to be served are dropped
 		for len(a.leavers) > 0 && !a.lingers(a.leavers[0]) {
 			a.leavers = a.leavers[1:]
 		}

@@ -25,7 +25,7 @@ type writer struct {
 	departures *departures
 	movers     *movers
 
-	left    bool      // a server has begun to leave since the leaving servers were last recorded
+	left    bool      // a decision has changed the leaving servers since they were last recorded
 	unread  string    // why the last reading of the table failed
 	unset   string    // why the last try to set the timeouts of idle connections failed
 	counted time.Time // when the counters of the servers were read
