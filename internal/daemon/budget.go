@@ -41,8 +41,8 @@ type line struct {
 
 // place is the place of one order in the line.
 type place struct {
-	of     []string // the virtual services of its servers; nil before the first look
-	serves bool     // this director served at the first look
+	of     []string // the virtual services of its servers; nil before the first attempt
+	serves bool     // this director served at the first attempt
 }
 
 func (l *line) enter() *place {

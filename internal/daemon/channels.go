@@ -45,8 +45,8 @@ func (d *daemon) setChannels(p *plan.Plan) {
 	d.webhook.Set(p.Config.Global.Webhook)
 }
 
-// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains. The
-// argument hooks contains those of the siblings.
+// forget drops the recorded failures of commands and monitorfiles that the plan in force no longer contains. It
+// keeps those of the argument hooks: the commands for siblings, the daemons that execute= lines name.
 func (c *channels) forget(p *plan.Plan, hooks []notify.Hook) {
 	files := []string{}
 	hooks = append(hooks, notify.Callback(p.Config.Global.Callback, ""))
@@ -139,6 +139,6 @@ func (d *daemon) closeChannels(by endedBy, cause error) {
 	}()
 	select {
 	case <-said:
-	case <-time.After(time.Second): // a pipe that takes no line
+	case <-time.After(time.Second): // standard error or the log may be a pipe that nobody reads
 	}
 }

@@ -91,7 +91,7 @@ func (c *claims) Take(keys, left []lvs.Key) (taken, beside map[lvs.Key]string) {
 // record saves the virtual services that this daemon has and those that it waits for, if they have changed.
 func (c *claims) record(has, waits keySet, yields bool) {
 	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
-		return // what a handover left in mine stays, too
+		return // mine keeps what a handover left in it
 	}
 	c.has, c.waits, c.yields = has, waits, yields
 	if c.mine = has; yields {
@@ -100,8 +100,9 @@ func (c *claims) record(has, waits keySet, yields bool) {
 	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
 }
 
-// tell reports the virtual services that this daemon shares with others, those of others whose packets its marks catch,
-// and directors whose virtual services are unknown. It leaves out what it had already found at its last call.
+// tell reports the virtual services that this daemon shares with others, and directors whose virtual services are
+// unknown. It also reports virtual services of others whose packets the mark rules of this daemon catch. It leaves out
+// what it had already found at its last call.
 func (c *claims) tell() {
 	reported := map[string]bool{}
 	say := func(before string, ids []string, after string) {

@@ -11,8 +11,9 @@ const clockSet = 2 * time.Second
 
 func wallClock() time.Duration { return time.Duration(time.Now().UnixNano()) }
 
-// followClock reports an event if someone has set the wall clock. It returns the difference between the wall clock and
-// the time since boot, which changes only when the wall clock is set.
+// followClock reports an event if someone has set the wall clock. The difference between the wall clock and the time
+// since boot changes only then. followClock returns this difference after a report, and otherwise the former one, the
+// argument was. So small jumps add up until they are reported.
 func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.Duration {
 	since := boot()
 	ahead := wallClock() - since

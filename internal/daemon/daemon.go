@@ -60,7 +60,7 @@ type Options struct {
 	Config     Source
 	Loaded     *Loaded // the first configuration
 	Manager    *ServiceManager
-	Via        Via            // the files whose daemons have already passed this start to others
+	Via        Via            // the files whose daemons have already passed this start on to others
 	Hangups    chan os.Signal // may hold a HUP that came before Run; has room for one; nil: Run makes it
 	Args       []string       // the options with which it calls this program for other daemons of this machine
 

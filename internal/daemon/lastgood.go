@@ -32,7 +32,7 @@ func keep(path string, text []byte) error {
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		if errors.Is(err, syscall.EROFS) && os.Getenv("STATE_DIRECTORY") == "" {
-			return nil // a container without such a volume keeps nothing
+			return nil // a container without a volume for this folder keeps nothing
 		}
 		return err
 	}

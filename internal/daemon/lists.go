@@ -286,7 +286,7 @@ func (f *configFile) adoptLists() {
 	f.reportLists(f.current.Lists)
 }
 
-// keepLists saves the good lists in force for the next start, except those that it has saved. Like keepGood, it does
+// keepLists saves the good lists in force for the next start, except those already saved. Like keepGood, it does
 // nothing in a daemon that saves no configuration, or during a trial.
 func (f *configFile) keepLists() {
 	if f.trial != nil || !f.keeps() {

@@ -212,7 +212,7 @@ func (f *logFile) write(path, line string, isOver func() bool) error {
 	return err
 }
 
-// add writes as much of a text as a pipe takes within maxWrite. Files have no deadline.
+// add writes as much of a text as a pipe takes within maxWrite. For a regular file there is no time limit.
 func (f *logFile) add(text string) (n int, err error) {
 	_ = f.file.SetWriteDeadline(time.Now().Add(maxWrite))
 	return f.file.WriteString(text)

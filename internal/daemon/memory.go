@@ -14,8 +14,8 @@ import (
 // would waste memory with a large configuration and time with a small one, because checks leave little to collect.
 const gcHeadroom = 3 << 20
 
-// Limits of that growth, in percent of the heap. At the upper limit a small heap grows to 2 MB, because Go starts the
-// first collection when the heap has reached that percentage of 4 MB.
+// Limits of the heap's growth between two collections, in percent. At the upper limit a small heap grows to 2 MB,
+// because Go starts the first collection when the heap has reached that percentage of 4 MB.
 const (
 	minGCPercent = 20
 	maxGCPercent = 50

@@ -17,8 +17,8 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// longer returns the wait after the next failure, which grows as for names. The argument last is the previous wait, or
-// 0.
+// longer returns the wait after a further failure: twice the previous wait, within the limits above. The argument last
+// is the previous wait, or 0.
 func longer(last time.Duration) time.Duration {
 	return min(max(2*last, minLookupRetry), maxLookupRetry)
 }

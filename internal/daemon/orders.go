@@ -34,12 +34,12 @@ type standingOrders struct {
 	line   line          // orders that wait for their budget
 	newest newestRole
 
-	// Only the order that is being carried out uses the fields below.
+	// Only the order that is being carried out uses the fields below, except the atomic ones.
 	role    instance.RoleOrder
 	outrun  bool        // the role is not in force, because a newer order ended the wait for it
 	unsaved bool        // the role is not in its file
 	unread  bool        // its file can't be read for a while, which was reported
-	unkept  atomic.Bool // a failed save was reported; a reload has it reported again
+	unkept  atomic.Bool // a failed save was reported; after a reload it is reported again
 	// the waiting orders that could not begin on time, by the time they were given; true: too few servers were left
 	late map[time.Time]bool
 

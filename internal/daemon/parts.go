@@ -133,9 +133,9 @@ func differing(was, now versions) (paths []string) {
 	return paths
 }
 
-// vanished returns what may be a mistake in a change of the parts, or "". A mistake may be that at least half of the
-// virtual services from parts (of four or more) are gone, as when a folder is not mounted, or that a part no longer
-// contains any virtual service, as when it is not written yet.
+// vanished returns the reason why a change of the parts may be a mistake, or "". It may be one if at least half of the
+// virtual services from parts are gone and there were at least four, as when a folder is not mounted. It may also be
+// one if a part no longer contains any virtual service, as when the part is not written yet.
 func (f *configFile) vanished(now *parser.Config) string {
 	const few = 4 // virtual services
 	stay, empty := map[string]bool{}, map[string]bool{}

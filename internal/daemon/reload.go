@@ -367,7 +367,7 @@ func (f *configFile) waits() error {
 	return socket.Refused(why)
 }
 
-// FileRefused begins the answer to a reload that refuses the file itself, and not the order.
+// FileRefused begins the answer to a reload if the file itself is refused, and not the order.
 const FileRefused = "the file is refused: "
 
 // reload reads the file because a command or HUP requested it. The error for a refused file is a socket.Refused.
@@ -396,8 +396,8 @@ func (f *configFile) takeRead(ctx context.Context, text []byte, err error, r req
 	return f.take(ctx, text, err, r)
 }
 
-// take puts the file's configuration in force, as a whole or not at all. The argument err is the error of reading the
-// file. take returns the reason why the file was refused, or "" if it was accepted.
+// take puts a configuration in force, as a whole or not at all. The argument err is the error of reading it. take
+// returns the reason why the configuration was refused, or "" if it was accepted.
 func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
 	f.d.Manager.reloading()
 	defer collectAt(collectAt(200)) // otherwise collections would take half the time

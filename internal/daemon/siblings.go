@@ -166,7 +166,7 @@ func (s *siblings) run(names []string, key, line string, via Via) {
 // executed returns the hook of a sibling, without what it runs.
 func executed(name string) notify.Hook { return notify.Hook{Lane: "execute " + name, Command: name} }
 
-// used returns the hooks that may run. A sibling whose line has gone still has one until the next reload, so that its
+// used returns the hooks that may run. A sibling whose line has gone keeps its hook until the next reload, so that its
 // stop is tried again, and a failure is shown.
 func (s *siblings) used() (all []notify.Hook) {
 	s.mu.Lock()

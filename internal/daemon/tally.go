@@ -95,7 +95,7 @@ func (t *tally) happened(e notify.Event) {
 		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
 }
 
-// forget drops all failures of a kind, but not that of the role, which is reported once.
+// forget drops all failures of a kind, except the failure to read the role, which is reported only once.
 func (t *tally) forget(kind notify.Kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

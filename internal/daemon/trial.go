@@ -19,8 +19,8 @@ import (
 	"ldirectord/internal/view"
 )
 
-// trial is a configuration in force that is not confirmed yet. If the command confirm does not come in time, the former
-// configuration is put in force again.
+// trial is a configuration in force that is not confirmed yet. If the command confirm does not come in time, or too
+// many servers fail, the former configuration is put in force again.
 type trial struct {
 	within time.Duration
 	text   []byte // its text
@@ -31,7 +31,7 @@ type trial struct {
 	up     map[lvs.Backend]bool // the servers that were up before
 	since  time.Time            // when it came into force
 	until  time.Time            // the end of the time to confirm it, or the time of the next try
-	seen   map[oneCheck]bool    // checks with a result since then
+	seen   map[oneCheck]bool    // checks with a result since it came into force
 	failed map[lvs.Backend]bool // servers with a check whose first result was a failure
 	why    string               // why the former one comes back; "" while the trial lasts
 	refuse string               // why the former one was refused at the last try; "" if it was not

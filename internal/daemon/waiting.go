@@ -49,8 +49,8 @@ func (o *standingOrders) sayWaiting(ctx context.Context, before orders.All) {
 	}
 }
 
-// aside returns the virtual services of these orders that this daemon leaves alone: those of another daemon, or all on
-// standby. It waits for a busy director for at most a second.
+// aside returns the virtual services of these orders that this daemon leaves alone: those of another daemon or, on
+// standby, all of them. It waits for a busy director for at most a second.
 func (o *standingOrders) aside(ctx context.Context, over orders.All) map[string]bool {
 	aside := map[string]bool{}
 	if len(over) == 0 {

@@ -16,8 +16,8 @@ import (
 )
 
 // wholeNames looks up names for lists. An incomplete answer counts as a failure. The answer for a name without an
-// address is empty. The next search domain is tried only if the name is known not to exist in the one before, because
-// with another domain it is a different name.
+// address is empty. The next search domain is tried only if the name is known to have no address in the one before,
+// because with another domain it is a different name.
 type wholeNames struct{ systemNames }
 
 // Host implements resolve.Resolver. It returns resolve.ErrNoName if the name exists in no search domain.
