@@ -59,8 +59,8 @@ func IsLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder takes the lock of a run folder until the returned file is closed. It excludes only processes that take
-// the same lock. Hold it only for milliseconds, to read files and write them again.
+// LockFolder takes the lock of a run folder. Closing the returned file releases the lock. The lock excludes only
+// processes that take it, too. Hold it only for milliseconds, to read files and write them again.
 func LockFolder(ctx context.Context, dir string) (*os.File, error) {
 	if err := CheckFolder(dir); err != nil {
 		return nil, err

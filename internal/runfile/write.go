@@ -122,7 +122,8 @@ func trusted(f *os.File, foreign error) error {
 	}
 }
 
-// giveToFolder gives a file of root to the owner of its folder. Otherwise a daemon with its own user could not open it.
+// giveToFolder gives a file of root to the owner of its folder. Otherwise a daemon that runs as that user could not
+// open it.
 func giveToFolder(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
