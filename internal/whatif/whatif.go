@@ -154,8 +154,9 @@ func (w *World) checkWhile(isSo func() bool) {
 	w.pass(w.calm)
 }
 
-// Wait makes these servers wait to come back: they failed, and pass again. They return only while too few others serve.
-// Wait marks them in the plan, and so in all simulations of the plan.
+// Wait makes these servers wait to come back: their checks fail, and then pass again. Without an order, the servers
+// come back only while too few others serve. Wait gives them comeback=order in the plan, and so in all simulations of
+// the plan.
 func (w *World) Wait(servers []lvs.Backend) {
 	for _, s := range w.plan.Services {
 		for _, e := range s.Reals() {
@@ -263,7 +264,8 @@ func (w *World) pass(d time.Duration) {
 
 func (w *World) step() { w.perform(w.core.Step(w.now)) }
 
-// perform reports to the core that the mark rules and addresses that it wants are in place, until it wants no others.
+// perform tells the core that the mark rules and addresses it wants are in place. It repeats this until the core wants
+// no others.
 func (w *World) perform(e core.Effects) {
 	for e.SetRules || e.Place {
 		if e.SetRules {
