@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text escapes unprintable characters as Go string literals do. Unprintable are control characters (including the 8-bit
-// ones that terminals obey), marks that change the text direction, line separators, and bytes that are not valid UTF-8.
+// Text escapes unprintable characters as Go string literals do. Unprintable characters include control characters (also
+// the 8-bit ones that terminals obey), marks that change the text direction, line separators, and bytes that are not
+// valid UTF-8.
 func Text(s string) string { return escaped(s, "") }
 
 // escaped escapes as Text does, but leaves the characters of keep as they are.
