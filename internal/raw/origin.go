@@ -12,8 +12,8 @@ import (
 	"ldirectord/checker/settings"
 )
 
-// OriginError is the error for a socket that can't have its Origin, because this machine lacks an address, a device or
-// a permission. Such an error proves nothing about a server.
+// OriginError is the error for a socket that can't have its Origin (device, mark and source address), because this
+// machine lacks an address, a device or a permission. Such an error proves nothing about a server.
 type OriginError struct {
 	Directive, Value string
 	Err              error
@@ -28,8 +28,9 @@ func (e *OriginError) Error() string {
 	return fmt.Sprintf("%s %s: %v", e.Directive, e.Value, e.Err)
 }
 
-// SetOrigin sets the Origin of a socket before its first packet. A source address of the other family is ignored. The
-// kernel chooses the port only when the socket is connected, so that one port may be used for many servers.
+// SetOrigin sets the Origin of a socket: its device, mark and source address. Call it before the first packet. A source
+// address of the other family is ignored. The kernel chooses the port only when the socket is connected, so that one
+// port may be used for many servers.
 func SetOrigin(fd int, ipv6 bool, o settings.Origin) error {
 	if o.CheckDevice != "" { // first, because a VRF decides which addresses there are
 		if err := unix.BindToDevice(fd, o.CheckDevice); err != nil {

@@ -65,7 +65,7 @@ func Write(fd int, p []byte) (int, error) {
 
 func Close(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// EpollWait returns the pending events, and does not wait if there are none.
+// EpollWait stores the pending events in events, and returns their number. It does not wait if there are none.
 func EpollWait(fd int, events []syscall.EpollEvent) (int, error) {
 	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }
