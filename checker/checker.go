@@ -36,7 +36,7 @@ type Spec struct {
 	Request string // with a leading slash, as the Perl ldirectord keeps it; agent: what to send first
 	URL     string // the URL of an http check
 	Receive string // Perl regular expression; "" matches everything (dns: only with DNSType or DNSRcode)
-	Same    string // the pattern of what the answers of servers should have in common; "": they are not compared
+	Same    string // the pattern for what should be the same in all servers' answers; "": they are not compared
 	Host    string // virtualhost
 	SNI     string // "" means Host
 

@@ -29,16 +29,15 @@ type Guided interface {
 	// Way returns the path of the first check. If ok is false, the path can't be determined without waiting, and
 	// Check makes the whole check.
 	Way(now time.Time) (via *wire.Via, ok bool)
-	// Confirm reports, for each of the given checks, whether its answer counts. All of the checks have succeeded.
-	// Confirm is called on one of them, and may take a moment.
+	// Confirm reports, for each of the given checks, whether the answer to its first check counts. All these first
+	// checks have succeeded. Confirm is called on one of the given checks, and may take a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish returns the result of the whole check if the first check failed with r, or passed without being
 	// confirmed.
 	Finish(ctx context.Context, r Result) Result
 }
 
-// LightOf returns the check that a guided check starts with. For any other check, it returns the check itself. If the
-// result would not be light, it is nil.
+// LightOf returns c or, if c is guided, the check that c starts with. It returns nil if that check is not light.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
 		c = g.First()
