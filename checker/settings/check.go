@@ -50,8 +50,8 @@ type Account struct {
 // Origin holds the properties that are set on the sockets of a check before they send their first packet. The zero
 // Origin leaves everything to the kernel.
 type Origin struct {
-	CheckSource netip.Addr `cf:"checksource,extension,check"` // invalid: that of the route
-	CheckDevice string     `cf:"checkdevice,extension,check"` // "": that of the route
+	CheckSource netip.Addr `cf:"checksource,extension,check"` // source address; invalid: the route's
+	CheckDevice string     `cf:"checkdevice,extension,check"` // device to send from; "": the route's
 	CheckMark   uint32     `cf:"checkmark,extension,check"`   // firewall mark, for routing rules; 0: none
 }
 

@@ -83,7 +83,7 @@ func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 // passwdfile, for example, as passwd.
 func (s Service) Takes(directive string) bool {
 	directive = strings.TrimSuffix(directive, "file")
-	for used := range strings.FieldsSeq(s.Uses) { // without allocation: a start asks for each directive and service
+	for used := range strings.FieldsSeq(s.Uses) { // allocates nothing: called for each directive and service
 		if used == directive {
 			return true
 		}
