@@ -66,8 +66,8 @@ func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r checker.Result)
 	return c.Checker.(checker.Light).Resume(ctx, conn)
 }
 
-// seal completes the result of a check, even after a panic. It replaces the failure of a cancelled check with
-// ErrStopped.
+// seal turns a panic into a failed check, and replaces the failure of a cancelled check with ErrStopped. Then it
+// removes the secrets from the result.
 func (c *sealed) seal(ctx context.Context, r *checker.Result) {
 	if p := recover(); p != nil {
 		*r = checker.Panicked("ldirectord", fmt.Sprint(p), PanicPlace())
