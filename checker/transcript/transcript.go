@@ -12,8 +12,8 @@ import (
 	"ldirectord/internal/printable"
 )
 
-// Limits on the record of one check. A turn longer than maxTurn is cut, but its full size is kept. Of data after
-// maxTurns turns, only the number of pieces is kept. The number of remarks is not limited.
+// Limits on the record of one check. A turn longer than maxTurn is cut, but its full size is kept. After maxTurns
+// turns, further pieces of data are only counted. The number of remarks is not limited.
 const (
 	maxTurn  = 2 << 10 // bytes
 	maxTurns = 100
