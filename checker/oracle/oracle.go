@@ -1,7 +1,8 @@
 // Package oracle defines what ldirectord and ldirectord-oracle exchange for one check of a database. The program reads
 // a Question in JSON from its standard input, and writes an Answer on one line to its standard output. It opens no
-// connections, but inherits sockets that lead to ldirectord. To use one, it writes a port number (two bytes) to the
-// socket. ldirectord then opens a connection to the server, and relays data between the two.
+// connections, but inherits sockets that lead to ldirectord. To use a socket, it writes a port number (two bytes) to
+// it. ldirectord then opens a connection to that port of the server, and relays data between the socket and the
+// connection.
 package oracle
 
 import "net/netip"
