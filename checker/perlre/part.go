@@ -8,7 +8,7 @@ type part struct {
 	text    string
 	nothing bool // there is nothing to match or to repeat, as in \K or (?i)
 	odd     bool // only the backtracking engine reads it as Perl does
-	ends    bool // it has a $: if anything follows it, the whole is odd
+	ends    bool // it has a \Z, or a $ without (?m): if anything follows that, the whole is odd
 	begins  bool // it has a ^ under (?m) that may match after the last newline, where Perl's does not
 	wide    bool // it may match at least one byte
 	takes   bool // it always matches at least one byte

@@ -20,7 +20,7 @@ import (
 
 const (
 	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes; maxDeep does so
-	// after Deep. A repeat such as (?:(?!ERROR).)* takes five slots for each byte of a text.
+	// for a pattern from Deep. A repeat such as (?:(?!ERROR).)* takes five slots for each byte of a text.
 	maxBacktrack, maxDeep = 1 << 20, 8 << 20
 	// maxProgram bounds the number of instructions of a pattern compiled for Go's engine. The time of a match grows
 	// with this number, and with the length of the text.

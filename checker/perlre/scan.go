@@ -130,7 +130,7 @@ var refused = []struct {
 	{regexp.MustCompile(`^\\[pP](?:\{[^}]*\}|.?)`),
 		`%s: properties are not supported; use a class such as [[:upper:]]`},
 	{regexp.MustCompile(`^\\[a-fh-jl-np-wyzAC-MO-Z]\{(?:[0-9, \t]*(?:\z|[^0-9, \t}])|[ \t]*,?[ \t]*\})`),
-		`unescaped left brace in %s, write \{`}, // as Perl does
+		`unescaped left brace in %s, write \{`}, // Perl refuses it, too
 }
 
 var (
