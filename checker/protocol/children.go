@@ -31,8 +31,8 @@ func (c *Children) Limit() int {
 	return cap(c.slots)
 }
 
-// acquire waits for a slot for a program that may take the time latest. As long as slots come free it does not give up,
-// because it would lose its place in the queue.
+// acquire waits for a slot for a program that takes at most the time in latest. While slots still come free, it does
+// not give up, because it would lose its place in the queue.
 func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	if c == nil {
 		return nil
@@ -52,8 +52,8 @@ func (c *Children) acquire(ctx context.Context, latest time.Duration) error {
 	return wire.ErrStopped
 }
 
-// watch closes stuck when, from now on, no slot has come free for as long as the slowest program may take, or for
-// maxStall if that is shorter.
+// watch closes stuck once no slot has come free for the time that the slowest program may take, or for maxStall if that
+// is shorter. The time before the call does not count.
 func (c *Children) watch(stuck chan<- struct{}) *time.Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -30,7 +30,7 @@ const (
 // external runs a program. Exit status 0 means that the server is up.
 type external struct {
 	argv     []string
-	weighs   bool // 2 to 102 also mean up, with 0 to 100 percent of the weight
+	weighs   bool // exit status 2 to 102 also means up, with 0 to 100 percent of the weight
 	run      func(context.Context) (output []byte, err error)
 	timeout  time.Duration
 	latest   time.Duration // how long run may take, unless it hangs
@@ -166,7 +166,7 @@ func (c *external) notStarted(err error) Result {
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = checker.Shortage
-	case r.Cause != checker.Shortage || errors.Is(err, syscall.EPERM): // the message is about the program
+	case r.Cause != checker.Shortage || errors.Is(err, syscall.EPERM): // EPERM is about the program, not a shortage
 		r.Cause = checker.Program
 	}
 	return r

@@ -88,7 +88,8 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*subprocess.He
 	return h, answers, err
 }
 
-// errPerl is the error if this machine is short of a resource or perl was killed.
+// errPerl is the error if a perl process fails for a reason outside of its file, such as a lack of memory. It counts as
+// a shortage on this machine.
 var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
 // compiling is the time limit for compiling the file, as a multiple of the limit of one check. If perl were killed at

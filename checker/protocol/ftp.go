@@ -26,7 +26,8 @@ func ftp(d *dialogue) (string, error) {
 	if d.Offered != nil {
 		d.Offered = d.Offered.Clone()
 		// Data connections resume the session, because servers verify that the client is the same. Without a
-		// name, Go would look the session up by the port, which differs. An address is not sent as a name.
+		// name, Go would look the session up by address and port, and the port differs. Go does not send an
+		// address as a name.
 		d.Offered.ServerName = cmp.Or(d.Offered.ServerName, d.target.Addr().String())
 		d.Offered.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		if err := d.AskTLS("AUTH TLS", 234); err != nil { // RFC 4217, 4
@@ -142,8 +143,8 @@ func readFTP(d *dialogue, open func() (*wire.Conn, error), content *beginning) e
 	return wire.NewFault(err, "%s during the file transfer", wire.Reason(err))
 }
 
-// passiveFTP asks for a port and opens a data connection to the server, for which it takes at most half of the time
-// that is left.
+// passiveFTP asks for a port and opens a data connection to it. The connection must open within half of the time that
+// is left.
 func passiveFTP(d *dialogue) (*wire.Conn, error) {
 	port, err := passivePorts(d)
 	if err != nil {

@@ -136,7 +136,7 @@ func (n *noting) Read(p []byte) (int, error) {
 	if bytes.HasPrefix(p[:read], httpMark) { // HTTP/2 begins with a frame
 		n.older.Store(true)
 	}
-	if err != nil && !wire.IsOneOf(err, net.ErrClosed, os.ErrClosed) { // closed by the transport itself
+	if err != nil && !wire.IsOneOf(err, net.ErrClosed, os.ErrClosed) { // not if the transport itself closed it
 		n.failed.CompareAndSwap(nil, &err)
 	}
 	return read, err

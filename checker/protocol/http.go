@@ -24,12 +24,13 @@ import (
 const maxRedirects = 7
 
 // httpCheck sends a request over http or https, or to a proxy, and judges the answer. The status must be accepted, and
-// the body and, with receiveheader, a header field must match. With a status of drainstatus the rest is not judged.
+// the body must match. If receiveheader is set, a header field must match, too. If drainstatus contains the status,
+// nothing else is judged.
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
 	server   *netip.Addr    // the server's own address if target is a virtual address; otherwise nil
-	sessions *wire.Sessions // nil for http
+	sessions *wire.Sessions // nil before the first request over https
 	names    wire.Names
 
 	// The first request.
@@ -204,7 +205,7 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
 		result.Warning += "; "
 	}
 	result.Warning += at.ending
-	if begun.InLoop() == nil { // there a check never gets as far as TLS, and is repeated
+	if begun.InLoop() == nil { // in the loop a check never uses TLS, and may be repeated
 		c.sessions.Ended(result.OK && result.Warning == "")
 	}
 	return result
@@ -381,7 +382,8 @@ func (at *trail) request() (*wire.Conn, error) {
 	return server, server.Send("the request", h.request)
 }
 
-// redirects reports whether an answer is a redirect to follow. A redirect with an accepted status is not followed.
+// redirects reports whether an answer is a redirect to follow. A redirect whose status is accepted, or in drainstatus,
+// is not followed.
 func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	if c.good(a.status) || c.drains.Has(a.status) {
 		return false
@@ -428,8 +430,8 @@ func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 	return h, nil
 }
 
-// named reports whether a URL leads to the server being checked, because it has the name in virtualhost, and the scheme
-// and port of the first request. No look-up is needed then.
+// named reports whether a URL leads to the server being checked, because it has the name in virtualhost, the scheme of
+// the first request, and the port in virtualhost or, without one, of the first request. No look-up is needed then.
 func (c *httpCheck) named(first, u *url.URL) bool {
 	name, at := &url.URL{Scheme: u.Scheme, Host: c.host}, first
 	if name.Port() != "" {

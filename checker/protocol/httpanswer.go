@@ -29,11 +29,11 @@ type httpAnswer struct {
 	reason    string
 	location  string
 	length    int    // the length of the body; -1 if the header does not say
-	badLength error  // the header gives no valid length
+	badLength error  // not nil: the header gives an invalid length
 	chunked   bool   // the body is chunked
 	field     []byte // the value of the field that was asked for; nil: there is none
 	body      []byte
-	cut       bool // the body has more than maxText bytes
+	cut       bool // reading ended after maxText bytes of the body
 }
 
 // statusLine returns the status in the form of the Perl ldirectord: 200 OK.
@@ -244,7 +244,7 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 	case a.status < 200 || a.status == 204 || a.status == 304:
 	case a.chunked:
 		a.cut, err = r.chunks()
-	case a.badLength != nil: // only a body that ends by it needs it (RFC 9112, 6.3)
+	case a.badLength != nil: // the cases above do not need the length (RFC 9112, 6.3)
 		return a.badLength
 	case a.length >= 0:
 		a.cut = a.length > maxText

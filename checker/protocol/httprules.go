@@ -15,7 +15,8 @@ func firstWords[T string | []byte](words T) string {
 	return string(words[:min(len(words), checker.MaxBody)])
 }
 
-// fieldsFor returns the additional header fields of a request. A log-in in the URL is used only if there is no other.
+// fieldsFor returns the additional header fields of a request. A log-in in the URL is used only if there is no other
+// log-in for the server; one for the proxy does not matter.
 func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
 	if home {
 		fields = append(fields, c.fields...)

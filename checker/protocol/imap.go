@@ -10,7 +10,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// imap logs in to a mail server (RFC 3501, 6.2.3). Without a log-in the greeting, and TLS if required, are enough.
+// imap logs in to a mail server (RFC 3501, 6.2.3). If login is not set, the greeting, and TLS if required, are enough.
 func imap(d *dialogue) (string, error) {
 	defer d.Quit("b LOGOUT")
 	greeting, err := d.Line("the greeting")

@@ -148,8 +148,8 @@ func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err 
 	return run(re, text, l.budget-s.spent, &s.spent)
 }
 
-// release gives the memory that the second try took for a long text back to the system, so that it does not add up over
-// several checks. The engine keeps its memory in a sync.Pool, which a first collection does not clear.
+// release returns to the system the memory that the second try used for a long text. Otherwise the memory of several
+// checks would add up. The engine keeps its memory in a sync.Pool, which only a second garbage collection clears.
 func release(text []byte) {
 	if len(text) > largeBody {
 		runtime.GC()

@@ -47,7 +47,8 @@ func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	rows, first, err := query.Run(session, t.query)
 	if err != nil {
 		err = login.fault(wire.QueryStep, err)
-		// Only descriptions of columns come before the first row, and they are short.
+		// A packet this long is a row: only descriptions of columns come before the first row, and they are
+		// short.
 		if length, _ := mysqlLength(login.Header); length > maxSQL/2 && d.isLongRow(err) {
 			rows = 1
 		}
@@ -71,8 +72,8 @@ const mysqlHeader = 5
 // mysqlFailure is the first byte of the body of an error packet.
 const mysqlFailure = 0xff
 
-// mysqlLength returns how many bytes of a packet follow its header. It refuses an empty packet, and an error without a
-// number and a text.
+// mysqlLength returns how many bytes of a packet follow its header. It refuses an empty packet, and an error packet
+// that is too short for a number and an SQL state.
 func mysqlLength(header []byte) (int, error) {
 	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 	if length == 0 || header[4] == mysqlFailure && length < 9 {

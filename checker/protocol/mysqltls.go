@@ -65,6 +65,6 @@ func (l *mysqlLogin) startTLS(login []byte) error {
 	if err := l.upgrade(); err != nil {
 		return err
 	}
-	l.shift, l.config.TLS = 1, new(tls.Config) // the driver then sends passwords as TLS permits
+	l.shift, l.config.TLS = 1, new(tls.Config) // the driver then sends passwords as it does over TLS
 	return nil
 }

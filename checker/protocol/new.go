@@ -151,7 +151,8 @@ type Env struct {
 	Perls *Perls
 	// Matching limits the matching of answers; nil: this Env has limits of its own.
 	Matching *Matching
-	// Leftovers counts what checks still do after their results, within a second; nil: nobody waits for that.
+	// Leftovers counts the work that checks still do after they have returned, for at most a second; nil: nobody
+	// waits for that work.
 	Leftovers *sync.WaitGroup
 	// HostName is the name of this machine, for greetings and default log-ins.
 	HostName string

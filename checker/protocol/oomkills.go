@@ -15,8 +15,8 @@ type oomCounter string
 // ownCounter returns the counter of this process. It is found once, because a reload makes many checks at once.
 var ownCounter = sync.OnceValue(func() oomCounter { return oomCounterBelow("/") })
 
-// oomCounterBelow returns the counter of our control group, as in a container. If that can't be read, it returns the
-// counter of the machine. root is prefixed to every path.
+// oomCounterBelow returns the counter of our control group, such as a container's. If that can't be read, it returns
+// the counter of the machine. root is prefixed to every path.
 func oomCounterBelow(root string) oomCounter {
 	groups, _ := os.ReadFile(root + "/proc/self/cgroup")
 	_, group, _ := strings.Cut("\n"+string(groups), "\n0::") // see cgroups(7)

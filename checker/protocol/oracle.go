@@ -13,10 +13,10 @@ import (
 	"ldirectord/internal/subprocess"
 )
 
-// oracleCheck makes ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That
-// program speaks Oracle's protocol over sockets to this process, which relays the data between them and connections to
-// the server, and limits how much the server may send. Not all of this was tested, because there is no free server
-// (docs/checks.md).
+// oracleCheck makes the program ldirectord-oracle log in to an Oracle database and run a query, which must return a
+// row. The program speaks Oracle's protocol over sockets to this process. This process relays the data between the
+// sockets and connections to the server, and limits how much the server may send. Not all of this was tested, because
+// there is no free server (docs/checks.md).
 type oracleCheck struct {
 	external
 	target   netip.AddrPort

@@ -22,8 +22,8 @@ type orPing struct {
 // about one datagram a second from each machine, for all closed ports together (icmp_ratelimit).
 const stillRefused = 5 * time.Second
 
-// orPing returns a check that uses simpletcp for half of the timeout, and then a ping, each attempt of which may take
-// the other half.
+// orPing returns a check that uses simpletcp for half of the timeout, and then pings. Each ping may take as long as the
+// other half.
 func (e *Env) orPing(s Spec, receive *matcher) (Checker, error) {
 	s.PingsTheSilent, s.NegotiateTimeout = false, s.NegotiateTimeout/2
 	steps := slices.Collect(s.Steps.All())

@@ -44,8 +44,8 @@ func newPgSQL(s Spec, e *Env, query string) (Checker, error) {
 	return c, err
 }
 
-// run makes the check. If that fails for a reason that TLS may cause, it makes the check on another connection, without
-// TLS.
+// run makes the check. If TLS may be the cause of a failure and is not required, run repeats the check without TLS, on
+// another connection.
 func (c *pgsqlCheck) run(d *dialogue) (string, error) {
 	rows, first, err := c.ask(d, true)
 	if !c.onlyTLS && wantsPlain(err) {
@@ -230,7 +230,7 @@ func pgsqlMD5(login, passwd string, salt [4]byte) string {
 }
 
 // countRows sends the query and counts the rows of its last statement, as libpq's PQexec does. For a statement that
-// returns no rows it counts the rows affected. first is the first value of the first row.
+// returns no rows it counts the rows affected. first is the first value from the last statement that may return rows.
 func (c *pgsqlCheck) countRows(f *pgproto3.Frontend) (rows int, first []byte, err error) {
 	f.SendQuery(&pgproto3.Query{String: c.query})
 	if err := f.Flush(); err != nil {

@@ -1,6 +1,6 @@
 package protocol
 
-// pop logs in to a mailbox (RFC 1939). Without a log-in the greeting, and TLS if required, are enough.
+// pop logs in to a mailbox (RFC 1939). If login is not set, the greeting, and TLS if required, are enough.
 func pop(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	greeting, err := d.Greeting("POP")

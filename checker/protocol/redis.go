@@ -10,8 +10,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// redis logs in to a Redis server, if login or passwd is set, and pings it. With receive the server's replication role
-// must match, for example role:master.
+// redis logs in to a Redis server, if login or passwd is set, and pings it. If receive is set, the server's replication
+// role must match, for example role:master.
 func redis(d *dialogue) (string, error) {
 	defer d.Send("QUIT", redisCommand("QUIT"))
 	if err := logInRedis(d); err != nil {

@@ -23,7 +23,7 @@ type simpleSteps struct {
 type simpleStep struct {
 	send   string
 	expect *matcher // nil: send
-	inLine *matcher // expect for what begins in the middle of a line
+	inLine *matcher // expect, for text that begins in the middle of a line
 }
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
@@ -44,8 +44,8 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-// expected returns the matchers of an expect line: one for what begins a line, and one for what begins in the middle of
-// a line. As with receive, ^ and $ match at each line.
+// expected returns the matchers of an expect line: one for text that begins a line, and one for text that begins in the
+// middle of a line. As with receive, ^ and $ match at each line.
 func (e *Env) expected(pattern string) (m, inLine *matcher, err error) {
 	if _, err := perlre.Compile(pattern); err != nil {
 		return nil, nil, refused("expect", err)
@@ -94,8 +94,8 @@ type session struct {
 	search   search // all searches of the check
 }
 
-// These limit repeated searches while a server sends more data. Once maxSearched bytes have been searched, the check
-// waits for gatherTime before each search.
+// Limits on repeated searches while a server sends more data. Once maxSearched bytes have been searched, the check
+// gathers data for up to gatherTime before each search.
 const (
 	maxSearched = 64 * maxHeard
 	gatherTime  = 100 * time.Millisecond
@@ -159,7 +159,7 @@ func (h *session) find() (found bool, err error) {
 		return false, err
 	}
 	end := at[1]
-	if end > 0 { // after all received data was matched, new data begins a line, for protocols without lines
+	if end > 0 { // if nothing is left, new data counts as the start of a line, for protocols without lines
 		h.inLine = end < len(h.received) && h.received[end-1] != '\n'
 	}
 	h.matched, h.received = h.received[at[0]:end:end], h.received[end:]

@@ -95,9 +95,9 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 // answersSoon is how long our side of TLS stays open for the beginning of an answer.
 const answersSoon = time.Second
 
-// awaitAnswer waits until an answer begins, for a while. The end of our side of TLS can cost the answer: a server may
-// drop it (RFC 5246, 7.2.1), or close the connection without reading our alert, so that its kernel resets it. An error
-// other than ErrStopped is ignored, because the next read returns it again.
+// awaitAnswer waits a while for an answer to begin. If our side of TLS ends earlier, the answer can be lost: a server
+// may drop it (RFC 5246, 7.2.1), or close the connection without reading our alert, so that its kernel resets the
+// connection. An error other than ErrStopped is ignored, because the next read returns it again.
 func awaitAnswer(c *wire.Conn, answer *bufio.Reader) error {
 	wait := min(answersSoon, time.Until(c.Deadline)/2)
 	if err := c.Until(time.Now().Add(wait)); err != nil {
