@@ -7,7 +7,7 @@ import (
 	"ldirectord/parser"
 )
 
-// check reads the configuration and prints all findings about it and about this machine.
+// check reads the configuration and prints the findings about it and about this machine.
 func check(c *call) error {
 	if err := c.loadAndAdvise(); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// This file finds where the next connection of a client of virtual services would go, for connections --client.
+// This file is for connections --client. It finds where the client's next connection to each virtual service would go.
 
 // expireTemplates is a file of the kernel. It contains 1 if the kernel ignores templates whose server has weight 0.
 const expireTemplates = "/proc/sys/net/ipv4/vs/expire_quiescent_template"

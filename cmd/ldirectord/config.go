@@ -90,9 +90,9 @@ func (c *call) refused() int {
 }
 
 // printFindings prints the findings, or adds them to the JSON answer. For most commands, it prints a short list without
-// notes. For the commands of the Perl ldirectord, it prints the errors, the warnings that the Perl ldirectord prints as
-// well and, except for status and stop, the other findings of AtStart and the number of the remaining warnings. The
-// daemon's log contains all of them.
+// notes. For the commands of the Perl ldirectord, it prints the errors, and the warnings that the Perl ldirectord
+// prints as well. Except for status and stop, it also prints the other warnings that are shown at the start (see
+// AtStart), and the number of the remaining ones. The daemon's log contains all findings.
 func (c *call) printFindings(found parser.Diagnostics) {
 	switch {
 	case c.answer != nil:

@@ -34,8 +34,8 @@ func diagnose(c *call) error {
 	return refused
 }
 
-// examine finds what is missing on this machine and its neighbours for the configuration to work. It leaves nothing
-// changed. It returns an error if some traffic can't flow.
+// examine finds what is missing on this machine and its neighbours for the configuration to work. It makes no lasting
+// change. It returns an error if some traffic can't flow.
 func examine(c *call) error {
 	own := c.daemonHere()
 	if running, err := c.report(); err == nil {
@@ -67,7 +67,7 @@ func (c *call) reach(ctx context.Context, specs []checker.Spec) (doctor.Reached,
 	var checks []plan.Check
 	build := c.env.Builder()
 	for _, s := range specs {
-		check, _ := build(s) // it only connects
+		check, _ := build(s) // no error: the check only connects
 		checks = append(checks, plan.Check{Spec: s, Task: &schedule.Task{Checker: check}})
 	}
 	results, err := c.probeThrough(ctx, checks)

@@ -50,8 +50,8 @@ func (c *call) launch() error {
 	return cmp.Or(runfile.While("starting the daemon", err), ended)
 }
 
-// avoid starts with the last good configuration instead of a file that was taken back. If that configuration can't
-// be used either, the daemon starts with the file after all.
+// avoid starts with the last good configuration instead of a file that was taken back after a trial (reload --confirm).
+// If that configuration can't be used either, the daemon starts with the file after all.
 func (c *call) avoid(why string) {
 	err := c.takeLastGood()
 	if err == nil {
@@ -105,7 +105,7 @@ func spawn(c *call) (ended, err error) {
 // closeOnExec keeps the daemon from inheriting files that this process has inherited. So a lock of the script that
 // called this command ends with the script. This works on any kernel; close_range(2) can do it since Linux 5.11.
 func closeOnExec() {
-	open, _ := os.ReadDir("/proc/self/fd") // the instance could not be found without /proc
+	open, _ := os.ReadDir("/proc/self/fd") // without /proc, no daemon can start
 	for _, f := range open {
 		if fd, err := strconv.Atoi(f.Name()); err == nil && fd >= readyFD {
 			syscall.CloseOnExec(fd)

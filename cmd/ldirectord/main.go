@@ -1,7 +1,8 @@
 // Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table up to date. It
-// replaces the Perl daemon of that name: same file, same command line.
+// replaces the Perl daemon of that name, with the same configuration file and the same command line.
 //
-// Checks must work with old servers too: SHA-1 signatures in TLS, odd serial numbers, short and long keys.
+// Checks must work with old servers too: SHA-1 signatures in TLS, negative serial numbers, short and very long RSA
+// keys.
 //
 //go:debug tlssha1=1
 //go:debug x509negativeserial=1
@@ -29,7 +30,7 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// The exit statuses of the Perl ldirectord, and those of the commands that it lacks.
+// The exit statuses of the Perl ldirectord, and those that only this program has.
 const (
 	exitOK      = 0
 	exitFailure = 1   // also: status with a stale pid file, reload without a daemon
@@ -47,8 +48,8 @@ const (
 	exitUnreached = 6
 )
 
-// exitForegroundConfig (EX_CONFIG of sysexits.h) is used instead of exitConfig with --foreground, because a crashed Go
-// program exits with 2 and a service manager must be able to tell the two apart.
+// exitForegroundConfig (EX_CONFIG of sysexits.h) replaces exitConfig if --foreground is given. A crashed Go program
+// also exits with 2, and a service manager must be able to tell the two apart.
 const exitForegroundConfig = 78
 
 // The linker sets these; date is the date of the commit.
@@ -106,8 +107,9 @@ func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, di
 func (c *call) run() error {
 	err := c.parse(c.argv[1:])
 	if err != nil || c.command.is("perls") {
-		// These commands act, and a usage error has its exit status, even if nobody reads the output. SIGPIPE
-		// is caught rather than ignored, because children would inherit an ignored signal.
+		// The commands of the Perl ldirectord and of cluster managers act, and a usage error has its exit
+		// status, even if nobody reads the output. SIGPIPE is caught rather than ignored, because children
+		// would inherit an ignored signal.
 		signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	}
 	if err != nil {

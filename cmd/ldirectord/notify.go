@@ -29,7 +29,7 @@ const (
 	// the time limit for the start of the next daemon: a slow file, look-ups, and the pause of a supervisor
 	nextTimeout = runfile.ReadTimeout + resolve.LookupDeadline + 5*time.Second
 
-	// the value of workerEnv for which that process reads the recorded order, which may be later than this one
+	// the value of workerEnv that makes that process read the recorded order, which may be later than this one
 	lastOrder instance.Role = "last"
 )
 
@@ -73,9 +73,9 @@ func notifyState(c *call) error {
 }
 
 // giveRole gives an order to the running daemon, or else records it. It returns the role that the caller still has to
-// carry out, or NoRole if the running daemon carries out the order, now or as soon as it can, has refused it, or could
-// not be told. The role is valid even with an error; unless it is NoRole, the error means that no file records the
-// order.
+// carry out. This is NoRole if the running daemon carries the order out, now or as soon as it can, if it has refused
+// the order, or if it could not be told. The role is valid even with an error. An error with a role other than NoRole
+// means that no file records the order.
 func (c *call) giveRole(change instance.RoleChange) (left instance.Role, err error) {
 	var answer daemon.RoleAnswer
 	given := daemon.OrderTime()
@@ -199,7 +199,7 @@ func obey(c *call, role instance.Role) error {
 		err := carryOut(c, role)
 		last, _ := c.roleFile().Read()
 		if err == nil && role == instance.Active && last.Role == instance.Standby {
-			// the daemon has followed the file
+			// the daemon has taken its role from the file
 			_, err = c.giveRole(instance.ToServe)
 		}
 		return err

@@ -183,7 +183,7 @@ func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 }
 
 // parseCommand reads `[CONFIG] COMMAND` and returns the words after it. If the second word is a command, the first one
-// is the file. `notify stop` is ambiguous: it is a file and a command only if the file exists.
+// is the file. `notify stop` is ambiguous: notify is the file only if a file of that name exists.
 func (o *options) parseCommand(words []string) (args []string, err error) {
 	switch {
 	case len(words) == 0:
@@ -197,7 +197,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		o.verb = words[0]
 		return words[1:], nil
 	case isCommand(words[1]):
-		// an empty word is neither a file nor the daemon without a file
+		// an empty word must not mean the default configuration, so it becomes a name that is not found
 		o.config, o.verb = cmp.Or(words[0], `""`), words[1]
 		return words[2:], nil
 	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):
@@ -229,9 +229,9 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words. Here they ignore
-// them as well, except for long options, which that program does not accept there, and addresses: an operator who types
-// "stop SERVER" does not mean to stop the daemon.
+// parseArgs reads the words after the command. The commands of the Perl ldirectord ignore these words, here as in that
+// program, with two exceptions. Long options are read, because that program does not accept them there. An address is
+// an error: an operator who types "stop SERVER" does not mean to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range beforeDash(rest) {
 		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before the command -v is --version

@@ -29,8 +29,8 @@ type balanced struct {
 	template netip.AddrPort     // the server of the client's template, see owners.note
 }
 
-// newOwners takes the state of each real server from the daemon's report if that has it, and all other states from the
-// table. Only the services that the operator names are shown.
+// newOwners takes the state of each real server from states if that has it, and all other states from the table. Only
+// the services that shown names are shown; "" means all.
 func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend]string,
 	shown string) *owners {
 	o := &owners{byKey: map[lvs.Key][]*balanced{}}

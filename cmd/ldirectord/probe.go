@@ -72,8 +72,8 @@ func probe(c *call) error {
 	return nil
 }
 
-// For each check through a virtual address, bothWays adds the same check at the server's own address. The added check
-// does not affect the exit status.
+// bothWays returns the checks and, after each check through a virtual address, the same check at the server's own
+// address. The added checks do not affect the exit status.
 func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	build := c.env.Builder()
 	for _, check := range checks {

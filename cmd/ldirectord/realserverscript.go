@@ -17,7 +17,7 @@ import (
 	"ldirectord/parser"
 )
 
-// realServerScript is the script. Placeholders between @ are replaced by values from the file.
+// realServerScript is the script. writeRealServerScript replaces its placeholders, such as @NAME@.
 //
 //go:embed realserver.sh
 var realServerScript string

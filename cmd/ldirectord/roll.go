@@ -53,7 +53,7 @@ func roll(c *call) error {
 	if len(done) > 0 {
 		c.tell("rolled before: %s", strings.Join(done, " "))
 	}
-	// SIGPIPE is caught, because it may be about the control socket, whose request is then repeated. If nobody
+	// SIGPIPE is caught, because it may come from the control socket, where the request is then repeated. If nobody
 	// reads the output, unread ends the roll.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	var stop context.CancelFunc
@@ -63,7 +63,7 @@ func roll(c *call) error {
 	for i, real := range left {
 		turn := rolling{c, append(slices.Clone(virtual), real), servers,
 			fmt.Sprintf("%s, %d of %d", real, len(done)+i+1, len(done)+len(left))}
-		err := state.begin(real) // it also records that the one before is done
+		err := state.begin(real) // this also records that the previous server is done
 		if err == nil {
 			err = c.keepsOrders(servers, real)
 		}
@@ -286,7 +286,8 @@ func (c *call) give(server []string, kind orders.Kind) error {
 // order of another kind, or one that waits.
 func (r rolling) takeBack() error {
 	back := *r.call
-	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0 // roll has them for the drain only
+	// --why and --wait-budget are only for the drain
+	back.ctx, back.Why, back.WaitBudget = context.WithoutCancel(r.ctx), "", 0
 	if err := back.keepsOrders(r.all, r.real()); err != nil {
 		return err
 	}

@@ -37,12 +37,13 @@ func start(c *call) error {
 }
 
 // standby starts a daemon that makes checks and leaves the table alone until notify promotes it. After a crash a
-// promoted daemon serves again. A running daemon keeps its role.
+// promoted daemon serves again. A daemon that is already running serves or stands by as before, but demoting it no
+// longer stops it.
 func standby(c *call) error {
 	return c.begin(func(runs bool) error {
 		last, _ := c.roleFile().Read()
 		if last.Role.StaysUp() {
-			return nil // the order keeps its time, and a running daemon, which may hang, is not asked
+			return nil // the order keeps its time; a running daemon is not asked, because it may hang
 		}
 		if runs {
 			_, err := c.giveRole(instance.ToStayUp)
@@ -97,7 +98,7 @@ func (c *call) staysInForeground() bool {
 const lastGoodEnv = "LDIRECTORD_LAST_GOOD"
 
 // loadOrLastGood reads the configuration. If it can't be used, and --last-good is given or the last daemon ended during
-// a trial, it reads the one that was last in force.
+// a trial (reload --confirm), it reads the one that was last in force.
 func (c *call) loadOrLastGood() error {
 	asked := c.LastGood || os.Getenv(lastGoodEnv) != ""
 	os.Unsetenv(lastGoodEnv)
@@ -132,8 +133,8 @@ func (c *call) takeLastGood() error {
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command. This is possible only if a
-// daemon passed the command on. If two files name each other, each daemon would wait for the other, so the stopping one
-// is left alone.
+// daemon passed the command on. If two files name each other with execute=, each daemon would wait for the other, so
+// the stopping one is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	return len(c.via) > 0 && daemon.Pid != 0 && daemon.Ends()
 }
@@ -142,7 +143,7 @@ var errWaitsForUs = errors.New("the daemon is ending, and may be waiting for thi
 
 // runs reports whether a daemon is running and not about to stop. If -d or --foreground makes this process the daemon,
 // a running one is an error. If only supervised = yes does, a running one is an error only if it has a supervisor. If
-// the daemon is about to stop, runs waits until it has exited, unless it waits for us.
+// the daemon is about to stop, runs waits until it has exited, unless the daemon may be waiting for this command.
 func runs(c *call) (bool, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()
@@ -170,8 +171,8 @@ func runs(c *call) (bool, error) {
 	return false, found.Await(ctx)
 }
 
-// If the file is good, reload makes the running daemon read it again, and waits until the table has been updated. A
-// daemon without a control socket gets a signal instead, and reports no result.
+// reload makes the running daemon read the file again, if the file is good, and waits until the table has been updated.
+// A daemon without a control socket gets a signal instead, and reports no result.
 func reload(c *call) error {
 	err := c.load()
 	if err != nil {

@@ -66,8 +66,8 @@ func showStatus(c *call) error {
 	return cmp.Or(refused, error(exit{status: ended}))
 }
 
-// others names other daemons that the operator may have meant: one for another file with the same name, or those that
-// elsewhere finds.
+// others names other daemons that the operator may have meant: one for another file with the same name or, if there is
+// none, those for this file that use another table or network namespace.
 func (o *options) others() error { return cmp.Or(o.instance().NameTaken(), o.elsewhere()) }
 
 // elsewhere names the daemons for this file that use another table or network namespace, and the commands that reach
@@ -110,7 +110,8 @@ func showReport(c *call, pid int) error {
 	return err
 }
 
-// unshown returns the error for a daemon that runs and about which nothing can be shown.
+// unshown returns the error for a running daemon whose report can't be shown. With --json it prints a report that
+// contains the reason.
 func unshown(c *call, pid int, why error) error {
 	if !c.JSON {
 		return exit{exitUnknown, why}
@@ -119,8 +120,8 @@ func unshown(c *call, pid int, why error) error {
 	return exit{status: exitUnknown}
 }
 
-// showState prints that the daemon stands by, and the number of virtual services without a server, unless it is 0. If
-// the daemon does not answer within a second, the recorded role counts.
+// showState prints a line if the daemon stands by, and a line if there are virtual services without a server. If the
+// daemon does not answer within a second, the recorded role decides whether it stands by.
 func showState(c *call) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
@@ -173,7 +174,7 @@ func showSiblings(c *call, names []string) {
 	ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 	defer cancel()
 	var asked []*exec.Cmd
-	// via has all of them: otherwise, files that name each other would be asked along every path
+	// via names all siblings: otherwise, files that name each other would be asked along every path
 	siblings, via := c.via.And(c.path).Siblings(names, c.dirs, false)
 	for _, s := range siblings {
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{s.Word}, words)...)
@@ -188,8 +189,8 @@ func showSiblings(c *call, names []string) {
 	}
 }
 
-// cutOff says what happened to the status command of a sibling that has no exit status. It returns "" if the command
-// has one or was never started, or if the user has ended this command.
+// cutOff says why the status command of a sibling has no exit status. It returns "" if the command has one or was never
+// started, or if the user has ended the command that waits for it.
 func cutOff(ctx context.Context, end *os.ProcessState) string {
 	switch err := ctx.Err(); {
 	case end == nil || end.Exited():

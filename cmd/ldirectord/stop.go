@@ -17,7 +17,7 @@ import (
 	"ldirectord/internal/socket"
 )
 
-// stop stops the running daemon, even if the file is missing or refused, and waits until it has cleaned up.
+// stop stops the running daemon, even if the file is missing or refused, and waits until it has exited.
 func stop(c *call) error {
 	found := c.found()
 	switch {
@@ -34,9 +34,9 @@ func stop(c *call) error {
 	}
 }
 
-// passStop stops the daemon by an order, because a signal does not say who passed the stop on. A daemon that is ending
-// may be waiting for this command. One that hangs carries the order out when it continues. A daemon that does not know
-// the order gets the signal.
+// passStop stops the daemon by an order, because a signal does not say who passed the stop on. It does not wait for a
+// daemon that is already ending, because that daemon may be waiting for this command. A daemon that hangs carries the
+// order out when it continues. A daemon that does not take the order gets SIGTERM instead.
 func passStop(c *call, p instance.Process) error {
 	err := c.socket().Order(c.ctx, daemon.OrderTimeout, "/leave", url.Values{"via": c.via}, new(struct{}))
 	switch {

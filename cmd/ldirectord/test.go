@@ -34,7 +34,8 @@ func testFile(c *call) error {
 		s := &script{call: c, file: name, lines: lines, orders: orders.All{},
 			world: whatif.New(c.Plan, c.Plan.Services, nil, 0)}
 		if err := s.play(); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") { // that of the word table has several
+			// the error of the script command table has several lines
+			for line := range strings.SplitSeq(err.Error(), "\n") {
 				c.say("%s", line)
 			}
 			failed++
@@ -175,8 +176,8 @@ func (s *script) virtual(word string) (*view.Virtual, error) {
 	return nil, fmt.Errorf("there is no virtual service %s", word)
 }
 
-// serves checks how many of a virtual service's servers are serving, or that its fallback server is. A servicename may
-// have blanks.
+// serves checks how many of a virtual service's servers are serving, or that its fallback server is. The virtual
+// service may be several words, because a servicename may have blanks.
 func (s *script) serves(words []string) error {
 	last := len(words) - 1
 	if last < 1 {

@@ -36,8 +36,8 @@ type busyClient struct {
 	Server      string     `json:"server"` // the server of all its connections, or "several"
 }
 
-// showTop shows the clients with the most connections. It reads the table twice: first to find these clients, then to
-// count their connections.
+// showTop shows the clients with the most connections. It reads the connection table twice: first to find these
+// clients, then to count their connections.
 func showTop(c *call, owners *owners) error {
 	found, busy := most{}, map[netip.Addr]busyClient{}
 	_, err := owners.each(c, func(e ipvsctl.Connection, _ connectionLine) {
@@ -70,7 +70,7 @@ func showTop(c *call, owners *owners) error {
 		c.printJSON(map[string]any{"clients": append([]busyClient{}, top...), "unreadable": skipped})
 		return nil
 	}
-	const row = "%-39v  %11v  %v" // the longest address of IPv6
+	const row = "%-39v  %11v  %v" // 39: the longest IPv6 address
 	c.tell(row, "CLIENT", "CONNECTIONS", "SERVER")
 	for _, b := range top {
 		c.tell(row, b.Client, b.Connections, b.Server)

@@ -166,8 +166,8 @@ func present(c *call, given orders.All) (*situation, error) {
 	return is, nil
 }
 
-// outBy returns the order that would take a server out of service as a maintenance file, its own report or a change by
-// hand does. It returns "" for other servers.
+// outBy returns the order with the same effect as the maintenance file, the server's own report or the change by hand
+// that takes a server out of service. It returns "" for other servers.
 func outBy(s *view.Server) orders.Kind {
 	byHand := s.ByHand && (s.TableWeight == nil || *s.TableWeight == 0)
 	switch {
@@ -259,9 +259,9 @@ func short(before, now *view.Snapshot) []loss {
 	return slices.DeleteFunc(lossesOf(before, now), func(l loss) bool { return l.Left >= l.Required })
 }
 
-// eachLoss shows each address, name and tag of real servers without which a virtual service has too few servers: all
-// servers that share it fail together. Virtual services that already have too few servers are listed first. A further
-// loss may change nothing for them, so they would not be listed otherwise.
+// eachLoss shows each address, name and tag whose loss leaves a virtual service with too few servers. All real servers
+// that share it fail together. Virtual services that already have too few servers are listed first. A further loss may
+// change nothing for them, so they would not be listed otherwise.
 func eachLoss(c *call, is *situation) error {
 	planned := whatif.New(c.Plan, c.Plan.Services, nil, eachCalm)
 	already := short(planned.Snapshot(), is.played(c.Plan, c.Plan.Services, eachCalm).Snapshot())
@@ -275,7 +275,7 @@ func eachLoss(c *call, is *situation) error {
 		if c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
-		of := having(c.Plan, units[name], false) // a loss does not depend on other addresses
+		of := having(c.Plan, units[name], false) // losses do not depend on announced addresses
 		w := is.played(c.Plan, of, eachCalm)
 		was := w.Snapshot()
 		w.Fail(units[name])
