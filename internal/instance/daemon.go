@@ -60,8 +60,8 @@ func netNSOf(process string) uint64 {
 	if n := inodeOf("/proc/" + process + "/ns/net"); n != 0 {
 		return n
 	}
-	// A daemon of the systemd unit may not trace other processes. Looking at this file needs no such right, and its
-	// inode differs in each namespace.
+	// A daemon of the systemd unit has no right to trace other processes. Looking at net/dev needs no such right,
+	// and its inode differs in each namespace.
 	switch inodeOf("/proc/" + process + "/net/dev") {
 	case 0:
 		return 0

@@ -74,8 +74,8 @@ func (f Found) Ends() bool { return f.State.Phase == Ending || f.State.Phase == 
 // errElsewhere means that the daemon's process has no number here.
 var errElsewhere = errors.New("the daemon runs in another PID namespace: run this command there")
 
-// Find finds the director that runs for the file, unless it is this process: a daemon of this program, or the Perl
-// ldirectord.
+// Find finds the director that runs for the file: a daemon of this program, or the Perl ldirectord. It never finds this
+// process.
 func (i Instance) Find() Found {
 	l := i.look()
 	if l.alive && l.ours.Pid != os.Getpid() {

@@ -111,7 +111,7 @@ func taken(name, path string, pid int) error {
 }
 
 // MayStart returns an error if no daemon may start for this file, because of the run folder's owner, because the folder
-// can't be locked, or because its name is taken.
+// can't be locked, or because the daemon's name is taken.
 func (i Instance) MayStart(ctx context.Context) error {
 	if err := i.checkOwner(); err != nil {
 		return err

@@ -121,8 +121,8 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	}
 }
 
-// NotOthers returns those of the virtual services that no other running daemon owns, because some may have moved to
-// another configuration.
+// NotOthers returns those of the virtual services that no other running daemon owns. The rest may have moved to another
+// configuration.
 func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
 	taken := map[lvs.Key]bool{}
 	others, _ := i.Others(nil)

@@ -41,7 +41,8 @@ func processOf(pid int) (Process, error) {
 	return Process{Pid: pid, Start: start}, err
 }
 
-// Lives reports whether the process still runs. A shortage does not prove its end.
+// Lives reports whether the process still runs. If it can't look because of a shortage, such as too few file
+// descriptors, it returns true.
 func (p Process) Lives() bool {
 	now, err := processOf(p.Pid)
 	return runfile.IsShort(err) || err == nil && now == p

@@ -48,8 +48,7 @@ type State struct {
 	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
 	// the time since boot until which Virtuals are reserved for its successor
 	Kept time.Duration `json:",omitempty"`
-	// the departing servers of those virtual services; their times count from boot, because nobody can set that
-	// clock
+	// the departing servers of Virtuals; their times count from boot, because nobody can set that clock
 	Departing []judge.Record `json:"Leavers,omitempty"`
 	// the records of what changes the weights of its servers; their times also count from boot, and Boot identifies
 	// that boot

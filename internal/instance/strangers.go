@@ -60,7 +60,8 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 }
 
 // unexamined returns the run folder of a daemon with this --rundir, or "" if i.folders contains it. A daemon in a
-// container may have a /run of its own. Without the right to trace the daemon, its /run counts as examined.
+// container may have a /run of its own. If this process has no right to trace the daemon, the daemon's /run counts as
+// examined.
 func (i Instance) unexamined(pid int, dir string) string {
 	if dir != "" {
 		if runfile.Exists(dir) && slices.Contains(i.folders(), folder(filepath.Clean(dir))) {
