@@ -88,7 +88,7 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	if r.Status == http.StatusConflict || r.IsEarly() { // an order that can't be carried out; the daemon works
+	if r.Status == http.StatusConflict || r.IsEarly() { // no fault of the daemon: the order can't be carried out
 		return r.Text
 	}
 	return "the daemon reports: " + r.Text
@@ -97,7 +97,7 @@ func (r *Refusal) Error() string {
 // IsEarly reports whether the same order may be carried out later.
 func (r *Refusal) IsEarly() bool { return r.Status == http.StatusTooEarly }
 
-// IsFinal reports whether the order has failed, and is not just unfinished at its time limit.
+// IsFinal reports whether the order has failed, as opposed to being unfinished at its time limit.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
 // exchange sends a request and returns its answer. It repeats the request if the daemon closed the connection without

@@ -74,7 +74,7 @@ func (c *client) Write(p []byte) (n int, err error) {
 		if c.end.Before(end) {
 			end = c.end
 		}
-		_ = c.Conn.SetWriteDeadline(end) // a socket has deadlines
+		_ = c.Conn.SetWriteDeadline(end) // no error: sockets support deadlines
 		more := 0
 		more, err = c.Conn.Write(p[n:min(n+maxPart, len(p))])
 		n += more
