@@ -7,11 +7,10 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// Book contains the orders of a director. An order that has ended there does not begin again, even if its sender still
-// gives it.
+// Book contains the orders of a director. An order that has ended does not begin again while it is still given.
 type Book struct {
 	Held All // in force; a change makes a new map
-	Over All // ended in this director, but the sender still gives them
+	Over All // ended, but still given
 }
 
 // Given replaces the orders. It returns those that begin or change, and those that are no longer given.

@@ -48,13 +48,13 @@ type Order struct {
 	From   time.Time `json:"from,omitzero"`  // it waits until this time; zero: it is in force
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
-	// The time since boot when a limited order ends, see End. While the order waits, Ends only marks it as
-	// limited. Boot identifies that boot, in case the file outlives it.
+	// The time since boot when an order with a duration ends, see End. While the order waits, Ends shows only that
+	// it has a duration. Boot identifies that boot, in case the file survives a reboot.
 	Ends time.Duration `json:"boot_end,omitempty"`
 	Boot string        `json:"boot,omitempty"`
 }
 
-// What describes the order without its user and reason: "weight 20".
+// What describes only the kind of order, with its weight: "weight 20".
 func (o Order) What() string {
 	if o.Kind == Weigh {
 		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
@@ -190,8 +190,8 @@ func (all All) Apart(since time.Time) time.Time {
 	return since
 }
 
-// Due returns the orders whose time to begin has come, as copies without From. From now on, setting the clock does not
-// change how long a limited order lasts.
+// Due returns the orders whose time to begin has come, as copies without From. From then on, setting the clock does not
+// change how long an order with a duration lasts.
 func (all All) Due(now time.Time) All {
 	due := All{}
 	for at, o := range all {

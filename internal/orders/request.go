@@ -24,7 +24,7 @@ type Request struct {
 	Force   bool   // even if too few servers are left
 	// how long the request waits until enough servers are left; 0 if it does not wait
 	WaitBudget time.Duration
-	Percent    int // with Weigh: 1 to 99 of each server's weight in the file, instead of Weight; 0: Weight
+	Percent    int // with Weigh: 1 to 99 percent of each server's weight in the file; 0: Weight applies
 	Order
 }
 
