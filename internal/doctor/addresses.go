@@ -11,10 +11,11 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses. The primary addresses are
-// loopback addresses, the oldest address with a network of each family on each interface (link-local ones don't count),
-// global IPv6 addresses with a lifetime (given by a router or DHCP), and the source addresses of the default routes,
-// except virtual IPv6 addresses.
+// primaryAddresses returns the machine's own addresses, as opposed to virtual addresses:
+//   - loopback addresses
+//   - on each interface, the oldest address of each family that has a network and is not link-local
+//   - global IPv6 addresses with a lifetime, which a router or DHCP has given
+//   - the source addresses of the default routes, except virtual IPv6 addresses
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -45,8 +46,8 @@ func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	return addrs
 }
 
-// isOwn reports whether the source of the IPv6 default route is not a virtual address. An address counts as virtual if
-// it is deprecated, or if its interface also has a primary address.
+// isOwn reports whether the source of the IPv6 default route is the machine's own address. The source counts as virtual
+// if it is deprecated, or if its interface also has a primary address.
 func isOwn(source netip.Addr, list []netlink.Addr, primary []netip.Addr) bool {
 	is := func(a netlink.Addr) bool { return a.IP.Equal(source.AsSlice()) }
 	i := slices.IndexFunc(list, is)

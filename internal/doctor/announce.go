@@ -18,7 +18,7 @@ import (
 // Inspect finds problems with devices and addresses, see announce.Announcer.Inspect.
 type Inspect func([]lvs.Wanted) ([]announce.Fault, error)
 
-// Wanted returns the addresses that services announce, each with the device that the directive announce names.
+// Wanted returns the addresses that services announce, each with the devices that announce and lastresort name.
 func Wanted(services []*plan.Service) (list []lvs.Wanted) {
 	for _, s := range services {
 		for _, addr := range s.Config.Announced() {

@@ -23,7 +23,7 @@ func (f *facts) ask(ctx context.Context) {
 	defer cancel()
 	f.neighbours = neighbours{}
 	var (
-		// guards the lists of probes and f.neighbours; each other field of f belongs to one probe
+		// guards f.looked, f.unread and f.neighbours; each other field of f belongs to one probe
 		mu   sync.Mutex
 		work sync.WaitGroup
 	)
@@ -40,7 +40,7 @@ func (f *facts) ask(ctx context.Context) {
 		defer mu.Unlock()
 		f.neighbours.add(addr, hardware)
 	}
-	// before any probe, because these note what is not looked at
+	// before any probe starts, because these calls change f.unread without mu
 	inquiries, servers, ways := f.inquiries(), f.fallbackServers(), f.waysToReach()
 	for _, q := range inquiries {
 		at("who answers on "+q.device.Name, func() error { return askNeighbours(network, q, answers) })
@@ -81,7 +81,8 @@ func (f *facts) ask(ctx context.Context) {
 	work.Wait()
 }
 
-// note records the result of a probe. The same device may be probed for both address families.
+// note records the result of a probe. A success may be recorded already, because a device may be probed for both
+// address families.
 func (f *facts) note(what string, err error) {
 	switch {
 	case err != nil:
@@ -179,7 +180,7 @@ func (f *facts) fallbackServers() []netip.AddrPort {
 	return limited(f, "fallback servers", list)
 }
 
-// limited returns at most maxQuestions of what is asked, and notes that the rest is not looked at.
+// limited returns at most the first maxQuestions of a list, and notes that the others are not looked at.
 func limited[T any](f *facts, what string, list []T) []T {
 	if len(list) > maxQuestions {
 		f.miss("%s: all but the first %d", what, maxQuestions)

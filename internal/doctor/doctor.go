@@ -49,11 +49,11 @@ func (f Finding) advice() string {
 	return f.Text + "; to fix it: " + f.Command
 }
 
-// Brief shortens the findings for display. If several differ only in the server, it keeps the first three and counts
-// the others.
+// Brief shortens the findings for display. If more than four differ only in the server, it keeps the first three and
+// counts the others.
 func (r Report) Brief() (few []Finding) {
 	kind := func(f Finding) string { return f.Severity + f.Kind + parser.WithoutPlaces(f.Text) }
-	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // a line for one other saves nothing
+	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // a line that counts one saves nothing
 		if len(alike) > 1 {
 			others := alike[maxAlike:]
 			var of []string
@@ -128,7 +128,7 @@ type Daemon struct {
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
-	Shared  map[lvs.Key]string // for each virtual service that another daemon has or waits for: which one, in words
+	Shared  map[lvs.Key]string // for each virtual service that another daemon has or awaits: that daemon, in words
 	Unknown []string           // daemons whose virtual services are unknown
 	Again   string             // the beginning of a command line for the file, see daemon.Again
 	Changed string             // why the file is not in force in the running daemon; "" if it is
@@ -177,7 +177,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, o
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
 		e.descriptors(cfg, limit.Max)
 	}
-	// the settings to judge; without IPVS, the values that they will have
+	// only these settings are judged; without IPVS, they have the kernel's defaults
 	e.settings = map[string]string{
 		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),
 	}

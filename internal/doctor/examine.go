@@ -72,7 +72,7 @@ func examine(facts facts, path string) []Finding {
 	return e.list
 }
 
-// changed reports the file, and each list, that is not in force in the running daemon.
+// changed reports that the file, or a list of real servers, is not in force in the running daemon.
 func (e *examination) changed() {
 	if e.daemon.Changed != "" {
 		e.add(finding("not-in-force", e.daemon.Changed, e.daemon.Again))
@@ -157,10 +157,10 @@ func (e *examination) deviceOf(addr netip.Addr, flags net.Flags) string {
 	return ""
 }
 
-// silence finds a virtual address that is only on devices like lo, or only in a local route, so that the director does
-// not answer for it. For IPv4 this happens only if arp_ignore is set, as on a real server. For IPv6 the kernel answers
-// neighbour discovery for an address only on the interface that has it, which may be a macvlan without an address of
-// its network.
+// silence finds a virtual address for which the director does not answer on the network. For IPv4, such an address is
+// only on lo or only in a local route, and arp_ignore is set, as on a real server. For IPv6, the kernel answers
+// neighbour discovery only on the interface that has the address. That interface may be a macvlan with no other address
+// of the network.
 func (x one) silence(vip netip.Prefix) {
 	on := x.deviceOf(vip.Addr(), net.FlagUp)
 	name, mayBeSilent := "director-silent", x.deviceSetting(on, arpIgnore) >= "1"

@@ -72,7 +72,7 @@ type routeQuery struct {
 	mark uint32
 }
 
-// gather collects the facts that can be found without other machines and other programs.
+// gather collects the facts that can be found without asking other machines or running other programs.
 func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	f := facts{
 		services: services, daemon: own, modules: modulesHere(),
@@ -112,7 +112,7 @@ func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	return f
 }
 
-// findPrivate finds all private services in the kernel's table.
+// findPrivate finds all private services in the kernel's table. Only checks through virtual addresses use them.
 func (f *facts) findPrivate() {
 	f.eachInTable(func(line string) {
 		var mark uint32
@@ -206,7 +206,7 @@ const (
 	acceptLocal    = "accept_local"
 	forwards       = "forwarding"
 	srcValidMark   = "src_valid_mark"
-	maxSetting     = 4 << 10 // bytes
+	maxSetting     = 4 << 10 // the maximum size of a setting's text, in bytes
 )
 
 // everySetting returns the names of all settings that an examination uses.

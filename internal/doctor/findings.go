@@ -12,7 +12,7 @@ import (
 	"ldirectord/parser"
 )
 
-// The severities that matter to the code; findings.txt explains all of them.
+// The severities, which findings.txt explains.
 const (
 	broken  = "broken"
 	warning = "warning"

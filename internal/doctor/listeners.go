@@ -60,7 +60,7 @@ func readSockets(r io.Reader, state string, do func(from, to netip.AddrPort)) er
 		if n == maxSockets {
 			return fmt.Errorf("more than %d", maxSockets)
 		}
-		if !bytes.Contains(lines.Bytes(), part) { // there may be many in another state
+		if !bytes.Contains(lines.Bytes(), part) { // a quick test, because many sockets may be in another state
 			continue
 		}
 		words := strings.Fields(lines.Text())

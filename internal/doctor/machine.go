@@ -25,8 +25,8 @@ type Machine struct {
 	at       time.Time
 }
 
-// watched maps each kind of finding that a look reports to a degree of trouble. The kinds that let withdrawon withdraw
-// the addresses are judge.Broken.
+// watched maps each kind of finding that a look reports to a degree of trouble. With withdrawon = broken, the kinds
+// that are judge.Broken make the director withdraw its announced addresses.
 var watched = map[string]judge.Trouble{
 	"forwarding": judge.Broken, "server-card": judge.Broken,
 	"announce-filter": judge.Doubt, "check-filter": judge.Doubt,
@@ -91,10 +91,10 @@ func ownersOf(devices []device) map[netip.Addr]string {
 	return owners
 }
 
-// networks maps a usual network to the narrower networks of devices in it.
+// networks maps a /24 or /64, as returned by usual, to the narrower networks in it that devices have.
 type networks map[netip.Prefix][]netip.Prefix
 
-// usual returns the network in which packets to an address usually take one route.
+// usual returns the /24 or /64 of an address. Packets to the addresses in it usually take the same route.
 func usual(addr netip.Addr) netip.Prefix {
 	bits := 24
 	if addr.Is6() {
@@ -104,7 +104,8 @@ func usual(addr netip.Addr) netip.Prefix {
 	return network
 }
 
-// add adds the networks of devices. It keeps earlier ones, because a device that is gone is a finding.
+// add adds the networks of devices. It keeps the networks of devices that are gone, because a missing device is a
+// finding.
 func (n networks) add(devices []device) {
 	for _, d := range devices {
 		for _, p := range d.prefixes {
@@ -184,8 +185,8 @@ func (m *Machine) read(now time.Time) facts {
 	return f
 }
 
-// If a query has lost its route, keepRoutes keeps the last one, because the state of that route's device shows the
-// reason.
+// keepRoutes restores the last route of each query that no longer has one, because the state of that route's device
+// shows the reason.
 func (f *facts) keepRoutes(last map[routeQuery]route) {
 	for q, r := range last {
 		if f.routes[q] == (route{}) {

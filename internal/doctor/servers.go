@@ -27,8 +27,9 @@ func (x one) forwarding() {
 	}
 }
 
-// before returns a setting that must come before the given setting for forwarding, or "". A kernel that forwards IPv6
-// ignores router advertisements and deletes the default route that it learned from them, except where accept_ra is 2.
+// before returns the sysctl assignment that must precede the given setting for forwarding, or "". A kernel that
+// forwards IPv6 ignores router advertisements and deletes the default route that it learned from them, except where
+// accept_ra is 2.
 func (x one) before(setting string) string {
 	out := x.route(client6())
 	if accepts := acceptRA(out.device); setting == forward6 && out.learned && x.settings[accepts] == "1" {
@@ -37,8 +38,8 @@ func (x one) before(setting string) string {
 	return ""
 }
 
-// forwards returns the setting for forwarding a server's answers. For IPv4 it is the setting of the incoming device or,
-// if ip_forward is 0 as well, ip_forward, which sets it for all devices. For IPv6 it is the setting that all devices
+// forwards returns the setting for forwarding a server's answers. For IPv4 it is the setting of the incoming device. If
+// that and ip_forward are both 0, it is ip_forward, which sets all devices. For IPv6 it is the setting that all devices
 // share.
 func (x one) forwards(m *plan.Entry) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
@@ -51,7 +52,7 @@ func (x one) forwards(m *plan.Entry) string {
 	return device
 }
 
-// cards finds network cards that can't send packets to servers because they are down or have no link.
+// cards finds network cards that can't send packets to servers because they are missing or down, or have no link.
 func (x one) cards() {
 	for _, m := range x.Entries {
 		name := x.cardTo(m)
@@ -134,8 +135,8 @@ const (
 	tunnel4   = "tunl0"
 )
 
-// For servers with ipip, tunnels finds routes whose MTU is too small for a full packet in a tunnel, and settings that
-// make the kernel drop packets from a tunnel as forged.
+// tunnels finds problems with servers that have forwarding method ipip: routes whose MTU is too small for a full packet
+// in a tunnel, and settings that make the kernel drop packets from a tunnel as forged.
 func (x one) tunnels() {
 	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 	for _, m := range x.Entries {

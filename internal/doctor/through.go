@@ -29,8 +29,8 @@ type Reached map[checker.Spec]checker.Result
 // isThrough reports whether m is a real server that clients' packets reach with the virtual address as destination.
 func isThrough(m *plan.Entry) bool { return !isMasq(m) && !m.Fallback }
 
-// waysOf returns a TCP check for each server of a virtual service that is forwarded with gate or ipip. The checks go
-// through one of the service's addresses.
+// waysOf returns a TCP check for each of a virtual service's real servers with forwarding method gate or ipip. The
+// checks go through one of the service's addresses.
 func waysOf(s *plan.Service) (list []checker.Spec) {
 	to := asked(s.Config)
 	if len(to) == 0 {
@@ -120,11 +120,11 @@ func (e *examination) setUp(server netip.Addr) string {
 }
 
 // through finds what prevents checks through the virtual address. The kernel needs a route to that address before IPVS
-// gets the packet. The answers must reach this machine. They come from the virtual address, and by default the kernel
-// drops packets from an address that the machine itself has, as an active director does. Without checkvip, only doctor
+// gets the packet. The answers must reach this machine. They come from the virtual address, which an active director
+// has itself, and by default the kernel drops packets from the machine's own addresses. Without checkvip, only doctor
 // makes such checks, and only on the machine that has the address now.
 func (x one) through() {
-	vip, unchecked := x.CheckVIP, "" // the end of finding names without checkvip
+	vip, unchecked := x.CheckVIP, "" // unchecked ends the names of findings without checkvip
 	checked := vip.IsValid()
 	here := checked
 	if checked {

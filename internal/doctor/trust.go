@@ -21,7 +21,7 @@ import (
 // trust warns if other users may change the configuration, from which the daemon runs commands, or the programs that it
 // names.
 func (f *findings) trust(cfg *parser.Config) {
-	known := map[string]bool{} // judged paths (thousands of checks may run one program), and reasons
+	known := map[string]bool{} // paths that were judged (thousands of checks may run one program), and reasons
 	judge := func(at parser.Position, path, what string) {
 		if known[path] {
 			return
@@ -66,7 +66,8 @@ func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Po
 	}
 }
 
-// programOf returns the path of the program in a command line, or "" if there is none.
+// programOf returns the absolute path of the program in a command line. It returns "" if the program is not found or
+// its path is relative.
 func programOf(line string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	path, err := exec.LookPath(word)
@@ -106,8 +107,8 @@ func openTo(path string) (why, command string) {
 }
 
 // OpenToOthers returns the reason why users other than the owner can write to a file or folder, and the command that
-// prevents this. It returns "" if they can't. It ignores the groups of root and of this process, and the owner's
-// private group, which has the same number as the owner.
+// prevents this. It returns "" if they can't. It ignores sticky folders, the groups of root and of this process, and
+// the owner's private group, which has the same number as the owner.
 func OpenToOthers(path string) (why, command string) {
 	info, err := os.Stat(path)
 	if err != nil || isReadOnly(path) {
