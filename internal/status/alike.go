@@ -47,7 +47,7 @@ func (r *Row) Common() string {
 	return steady(r.Reason())
 }
 
-// If more than maxAlike rows have the same reason, Alike groups them at the place of the first.
+// Alike groups rows with the same reason, if there are more than maxAlike of them, at the place of the first.
 func Alike(rows []Row) [][]Row {
 	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Common() })
 }

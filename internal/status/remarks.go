@@ -16,7 +16,7 @@ func (all *sentences) add(format string, values ...any) {
 	*all = append(*all, fmt.Sprintf(format, values...))
 }
 
-// If the given text is not empty, reported adds a remark that ends with it.
+// reported adds a remark that ends with the text what. If this text is empty, it adds nothing.
 func (all *sentences) reported(about, what string) {
 	if what != "" {
 		*all = append(*all, about+what)

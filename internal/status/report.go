@@ -1,7 +1,7 @@
 // Package status shows what a running director knows: as JSON, as a table for people, and as metrics for Prometheus. It
-// asks the director for nothing but snapshots. Their sentences about conditions come from judge, core and view or, if
-// about the machine, from doctor. Those about fallback servers, servers that left the file, checks and the daemon are
-// written here.
+// asks the director for nothing but snapshots. The sentences about conditions of servers and virtual services come from
+// judge, core and view, and those about the machine from doctor. Those about fallback servers, servers that left the
+// file, checks and the daemon are written here.
 package status
 
 import (
@@ -26,13 +26,13 @@ type Process struct {
 }
 
 // Failure is a failure that concerns neither the servers nor the table, but the log, mail, the webhook, the control
-// socket, the address of listen, commands, monitorfiles, or the files for commands and the next start. In Report.Last
-// it is an event of any kind.
+// socket, the address of listen, commands, monitorfiles, or the files that commands and the next start read. In
+// Report.Last it is an event of any kind.
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal, or log-failed if the log itself failed
 	Text  string    `json:"text"`
-	At    time.Time `json:"at"`             // the last one
-	More  int       `json:"more,omitempty"` // how many more of this kind happened at the same time
+	At    time.Time `json:"at"`             // when it happened
+	More  int       `json:"more,omitempty"` // how many more of this kind happened within a second
 }
 
 // Name is a host name that can't be looked up.
@@ -95,7 +95,7 @@ type Report struct {
 	MarkError string    `json:"mark_rules_error,omitempty"`
 	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
-	// failures of the daemon itself until they end; those of a command for at most a day
+	// the latest failure of each kind of the daemon itself, until it ends; that of a command for at most a day
 	Failures []Failure `json:"failures,omitempty"`
 	// the last important events of the log, including changes by other programs or by hand
 	Last     []Failure      `json:"last_events,omitempty"`

@@ -81,7 +81,7 @@ func (v *Virtual) Rows() (rows []Row) {
 		if s.Check = f.Check; f.Active {
 			s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Trouble: Doubt})
 		}
-		if f.State == "" { // otherwise its conditions have it
+		if f.State == "" { // otherwise its conditions include ByHand already
 			addByHand(s)
 		}
 		add(s)

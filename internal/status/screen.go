@@ -51,7 +51,7 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 		if s.Plain {
 			l.style, end = "", ""
 		}
-		// clear the line before writing it: after a full line, that would delete its last character
+		// clear the line before writing it: afterwards, that would delete the last character of a full line
 		fmt.Fprintf(&b, "\x1b[%d;1H\x1b[K%s%s%s", i+1, l.style, string(text[:min(len(text), columns)]), end)
 	}
 	if len(lines) < rows {
@@ -187,8 +187,8 @@ func rate(c, now *lvs.Counters, since time.Duration) string {
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)
 }
 
-// fit leaves out lines that do not fit. In virtual services that are in trouble, it first leaves out the lines of
-// healthy servers.
+// fit leaves out lines if not all of them fit. In virtual services that are in trouble, it leaves out all lines of
+// healthy servers. If the others still do not fit, it leaves out the last of them.
 func fit(lines []line, room int) []line {
 	if len(lines) <= room {
 		return lines

@@ -158,8 +158,8 @@ func Short(d time.Duration) string {
 // UpFor returns how long the daemon has run.
 func (r *Report) UpFor() string { return shortSeconds(r.Up) }
 
-// lasted returns how long a state has lasted: its seconds, which are right even if the clock was set since, or the time
-// since it began, if a daemon of a former version does not report the seconds.
+// lasted returns how long a state has lasted. It prefers the number of seconds, which is right even if the clock was
+// set since. If a daemon of a former version does not report that number, lasted uses the time when the state began.
 func lasted(seconds float64, since, now time.Time) string {
 	if seconds > 0 {
 		return shortSeconds(seconds)

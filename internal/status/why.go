@@ -30,7 +30,7 @@ type Case struct {
 	Owner      string     `json:"belongs_to,omitempty"` // the other daemon that owns the virtual service
 	Fallback   bool       `json:"fallback,omitempty"`   // it is a fallback server
 	Server                // the same fields as in a Report
-	TableError string     `json:"table_error,omitempty"` // why the table refuses the virtual service
+	TableError string     `json:"table_error,omitempty"` // why the table refused the service's last change
 	Guard      view.Guard `json:"guard,omitzero"`
 	Remarks    []string   `json:"remarks,omitempty"` // on the virtual service
 	History    []Entry    `json:"history"`           // in the order in which each began
@@ -43,8 +43,8 @@ type Entry struct {
 	Times uint32    `json:"times"`
 	// What happened. A check had a result that counts (passed, failed) or one that does not (shortage, unjudged,
 	// stalled, braked). The results had a consequence (up, down, held, let-go). The table was changed (add, edit,
-	// remove). An operator gave or ended an order (order). Something else changed (changed), such as the server's
-	// own report or its weight by hand.
+	// remove). An order was given, ended, or was undone (order). Something else changed (changed), such as the
+	// server's own report or its weight by hand.
 	What   string `json:"what"`
 	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
 	Check  string `json:"check,omitempty"`  // which of several checks: https 443

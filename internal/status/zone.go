@@ -39,7 +39,8 @@ func (z Zone) clock(at, now time.Time) string {
 
 func (r *Report) clock(at time.Time) string { return r.Zone.clock(at, r.Time) }
 
-// Notice returns a line that names the zone, and the zone as it is now. The line is "" if this process is in the zone.
+// Notice returns a line that names the zone, and the zone itself. The line is "" if this process is in the zone, or if
+// the zone is unknown.
 func (z Zone) Notice(now time.Time) (line string, zone *time.Location) {
 	if zone = z.at(now); zone == time.Local {
 		return "", zone
