@@ -40,7 +40,7 @@ func Label(id, servicename string) string {
 }
 
 // Called replaces a servicename with the id of its virtual service. Ids, addresses and marks take precedence over
-// names. Blanks around a name don't count: a comment or a stray blank leaves them in the file's name.
+// names. Blanks around a name don't count, because a comment or a stray blank in the file may leave some.
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
 	for _, v := range now.Virtuals {

@@ -74,7 +74,7 @@ type Announcement struct {
 	Changes uint64    `json:"changes"`           // how often it was added, removed or moved
 	Up      bool      `json:"-"`                 // the device in Foreign is up
 	Owner   string    `json:"-"`                 // the other daemon that has it; "" for none
-	Device  string    `json:"-"`                 // that of announce
+	Device  string    `json:"-"`                 // the device that announce names
 	IDs     []string  `json:"-"`                 // its virtual services
 }
 
@@ -94,14 +94,14 @@ type Virtual struct {
 	AlsoFallbacks []*Fallback  `json:"also_fallbacks,omitempty"`
 	Rule          health.Rule  `json:"-"` // the thresholds for its servers
 	Guard         Guard        `json:"guard,omitzero"`
-	Order         orders.Order `json:"order,omitzero"`           // the order that the checks be obeyed
+	Order         orders.Order `json:"order,omitzero"`           // the order to obey the checks
 	Enough        *MinServers  `json:"minservers,omitempty"`     // nil without minservers
 	Written       bool         `json:"written"`                  // the table has it as the director wants it
 	Error         string       `json:"error,omitempty"`          // why the table refused the last change
 	Full          bool         `json:"full,omitempty"`           // all servers in service are full
 	Announced     *bool        `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Serving       int          `json:"serving"`                  // how many servers get new clients
-	Nothing       bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
+	Nothing       bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight above 0
 	// destinations that were added by hand and are kept
 	Added      []string    `json:"added_by_hand,omitempty"`
 	Conditions []Condition `json:"conditions,omitempty"`
@@ -162,7 +162,7 @@ func (now *Snapshot) Each() iter.Seq2[*Virtual, *Server] {
 	}
 }
 
-// Among yields those of these servers that Each yields.
+// Among is like Each, but yields only the given servers.
 func (now *Snapshot) Among(servers []lvs.Backend) iter.Seq2[*Virtual, *Server] {
 	meant := setOf(servers)
 	return func(yield func(*Virtual, *Server) bool) {
@@ -174,7 +174,7 @@ func (now *Snapshot) Among(servers []lvs.Backend) iter.Seq2[*Virtual, *Server] {
 	}
 }
 
-// Fallback is the fallback server of a virtual service at one moment.
+// Fallback is a fallback server of a virtual service at one moment.
 type Fallback struct {
 	Server string `json:"server"` // address:port as configured
 	Active bool   `json:"active"` // it serves
@@ -300,7 +300,7 @@ type LastCheck struct {
 	Seconds float64   `json:"seconds"`
 	Cause   string    `json:"cause,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
-	Shows   string    `json:"shows,omitempty"` // what same found in the answer
+	Shows   string    `json:"shows,omitempty"` // what the directive same found in the answer
 	Warning string    `json:"warning,omitempty"`
 	// with checkvip: "through" if the check went through the virtual address, "void" if it used the server's own
 	// address because of Warning
