@@ -7,7 +7,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	_ "embed" // the document is part of the program
+	_ "embed" // the style and the script are part of the program
 	"encoding/base64"
 	"encoding/json"
 	"fmt"

@@ -22,7 +22,7 @@ func (v *view) headline() (class, words string) {
 	case lacking > 0:
 		return bad, seen.Plural(lacking, "virtual service") + " without a server"
 	case broken >= 0:
-		what, _, _ := strings.Cut(v.Conditions[broken].Text, "; ") // and how to fix it
+		what, _, _ := strings.Cut(v.Conditions[broken].Text, "; ") // without how to fix it
 		return bad, "This machine: " + what
 	case slices.ContainsFunc(v.Virtuals, func(s status.Virtual) bool {
 		return slices.ContainsFunc(s.Conditions, isBroken)

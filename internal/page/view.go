@@ -22,7 +22,7 @@ type view struct {
 	about   status.Row     // what is requested; empty for all
 	missing string         // says what is requested but unknown; "" if all is known
 	why     *status.Why    // the history of the server
-	counts  map[string]int // how many servers are in which state
+	counts  map[string]int // how many servers are in each state
 	tables  []*table
 	traffic *Traffic
 }
