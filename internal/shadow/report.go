@@ -19,7 +19,7 @@ type Report struct {
 	Unread   int       `json:"unread"`   // readings that failed
 	// requests that would have changed the live table; always 0, because a Reader can't make any
 	Writes   int `json:"writes"`
-	Virtuals int `json:"virtuals"` // virtual services of the file that were in both tables at some reading
+	Virtuals int `json:"virtuals"` // virtual services of the file that were in the live table at some reading
 	Servers  int `json:"servers"`  // their servers in the file
 	// virtual services that are in the file but not in the live table, and so are not compared now
 	Absent      []string      `json:"absent,omitempty"`
@@ -54,9 +54,9 @@ type Sightings struct {
 
 // Lead counts changes that one side made first.
 type Lead struct {
-	First int     `json:"first"`       // how many; the other side followed
-	Sum   float64 `json:"sum_seconds"` // the sum of these leads, each rounded to a second, as in Most
-	Most  float64 `json:"most_seconds"`
+	First int     `json:"first"`        // how many; the other side followed
+	Sum   float64 `json:"sum_seconds"`  // the sum of these leads, each rounded to a second
+	Most  float64 `json:"most_seconds"` // the longest of these leads, rounded likewise
 }
 
 func (s *Sightings) lead(first Side, by time.Duration) {

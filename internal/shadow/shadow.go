@@ -1,6 +1,6 @@
-// Package shadow compares what this program would do with what another running daemon does. It runs the same checks,
-// and a director like that of our daemon maintains a table in memory, which is compared with the live one. Nothing is
-// written to the live table.
+// Package shadow compares what this program would do with what another running daemon does. It runs the same checks. A
+// director like that of our daemon maintains a table in memory, and shadow compares this table with the live one.
+// Nothing is written to the live table.
 package shadow
 
 import (
