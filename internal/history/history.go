@@ -49,7 +49,7 @@ type Kind uint8
 const (
 	Nothing Kind = iota
 	Passed
-	Failed   // and the failure counts
+	Failed   // a failure that counts
 	Shortage // a shortage of this machine
 	Unjudged // the answer could not be judged, or an agent did not answer
 	Stalled  // this machine or the daemon did not run for a while; the check was repeated
@@ -222,7 +222,7 @@ func (h *History) Size() int {
 	return n
 }
 
-// drop removes the oldest record that is not the last one of its check, or simply the oldest one if each is the last.
+// drop removes the oldest record that is not the last one of its check. If each is the last, it removes the oldest.
 func (h *History) drop() {
 	oldest := max(0, slices.IndexFunc(h.records, func(r Record) bool { return *h.last(r.Check) != r }))
 	h.records = slices.Delete(h.records, oldest, oldest+1)
