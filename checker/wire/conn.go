@@ -104,8 +104,8 @@ func (c *Conn) Prolong(waited time.Duration) error {
 	return c.Until(c.Deadline)
 }
 
-// Until sets another deadline. It returns ErrStopped if this may have replaced the deadline that a cancellation had
-// set.
+// Until sets another deadline. If the check is cancelled, it returns ErrStopped, because the new deadline may have
+// replaced the one that ends reading and writing at once.
 func (c *Conn) Until(end time.Time) error {
 	if err := c.SetDeadline(end); err != nil {
 		return err

@@ -58,7 +58,8 @@ func NotOffered(reply string) error {
 	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(reply)))
 }
 
-// StartTLS starts TLS if the server agrees. Otherwise it returns an error with the server's answer.
+// StartTLS returns err if it is not nil. If the server does not agree, it returns an error with the server's answer.
+// Otherwise it starts TLS.
 func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	switch {
 	case err != nil:

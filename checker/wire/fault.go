@@ -54,12 +54,12 @@ func IsOneOf(err error, of ...error) bool {
 // same. ENOSPC means that epoll may watch no more sockets. Go's runtime does not watch such a socket, which causes
 // [os.ErrNoDeadline]. A missing route to the server is not a shortage, but means that the server can't be reached.
 //
-// It is also a shortage if no name server answers, or if our own certificate has expired and the server refuses it. A
+// It is also a shortage if the name servers fail, or if our own certificate has expired and the server refuses it. A
 // name that does not exist is not a shortage.
 //
 // EPERM is a shortage, because it always comes from this machine: a firewall rule dropped the packet, or the table for
 // connection tracking is full. EACCES is not a shortage, because with IPv6 it may also come from a router or the
-// server. A ping that is not permitted to open a socket has the error icmp.ErrDenied instead.
+// server. A ping that is not permitted to open an unprivileged socket has the error icmp.ErrDenied instead.
 func IsShortage(err error) bool {
 	var origin *raw.OriginError
 	var dns *net.DNSError

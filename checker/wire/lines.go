@@ -93,7 +93,8 @@ func (d *Dialogue) Reply(awaited string) (r Reply, err error) {
 		switch {
 		case r.Code != 0:
 			r.more = append(r.more, line)
-			more = len(line) > 3 && line[3] != ' ' // else it is text that begins with digits
+			// In the last line, the number is followed by a space or by nothing.
+			more = len(line) > 3 && line[3] != ' '
 		case code == 0:
 			return Reply{}, d.NotProtocol(d.protocol, line)
 		default:

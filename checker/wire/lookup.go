@@ -48,7 +48,7 @@ func (n *Names) Resolve(ctx context.Context, host string, ipv6 bool, timeout tim
 	return addrs, nil
 }
 
-// lookUp looks up a name in one family, and in the other if it has no address in that one.
+// lookUp looks up a name in the family that ipv6 chooses. If the name has no address there, it tries the other family.
 func lookUp(ctx context.Context, host string, ipv6 bool, until time.Time) ([]netip.Addr, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()

@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// Received is a connection from which some data was read earlier. In the loop, a check gets only that data, because it
-// must not wait for more.
+// Received is a connection from which some data was read earlier. In the loop (see package schedule), a check gets only
+// that data, because it must not wait for more.
 type Received struct {
 	net.Conn        // where more comes from; nil in the loop
 	Head     []byte // the data that was read before

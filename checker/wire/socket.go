@@ -57,10 +57,12 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
 		isSelf := err == nil && to.Port() >= firstUsual && localOf(fd) == self
-		// With Start the connection is new to its server, whatever the port was used for before.
+		// Start succeeds only if the connection is new to its server, whatever its port was used for before.
 		isLast := fd < 0 || try == maxPorts ||
 			!isSelf && (via.takes(fd, to) || via.Start != nil && err == nil)
-		if isSelf { // the kernel chose the port of a dead server here: a simultaneous open (RFC 9293, 3.5)
+		if isSelf {
+			// The kernel chose the port of a dead server on this machine, so the socket is connected to
+			// itself (a simultaneous open, RFC 9293, 3.5).
 			err = syscall.ECONNREFUSED
 			// otherwise the server could not use its port for a minute
 			syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
@@ -126,7 +128,7 @@ func (s *socket) connect() error {
 	return answer
 }
 
-// Read implements net.Conn. It returns the bare timeout error, which is a net.Error: after that, TLS can be read again.
+// Read implements net.Conn. It unwraps a timeout error, because crypto/tls reads again only after a net.Error.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.File.Read(p)
 	if IsTimeout(err) {

@@ -64,7 +64,7 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 		CipherSuites:       allCipherSuites(),
 		// Without the post-quantum groups a handshake costs a third less and its hello fits into one packet.
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
-		// Before TLS 1.3 a server may ask for a client's certificate only when it knows the path of a request.
+		// Before TLS 1.3, some servers read the path of a request before they ask for a client's certificate.
 		Renegotiation: tls.RenegotiateOnceAsClient,
 	}
 	if r.Verify {
@@ -74,7 +74,7 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	if kept != nil && !r.Verify && r.Own == nil {
 		c.ClientSessionCache = kept
 	}
-	if r.Own != nil { // sent whatever authorities the server names, because it may accept others
+	if r.Own != nil { // always sent, because a server may accept more authorities than it names
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return r.Own, nil
 		}
@@ -82,8 +82,8 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	return c
 }
 
-// minRSA is the minimum size of a trusted RSA key, in bits. Go has the same limit, but ldirectord lifts it in order to
-// check old servers (rsa1024min=0).
+// minRSA is the minimum size of a trusted RSA key, in bits. Go has the same limit, but ldirectord lifts it to check old
+// servers (rsa1024min=0).
 const minRSA = 1024
 
 // refuseShortKeys requires a chain of certificates without short keys.

@@ -26,8 +26,8 @@ type Via struct {
 	MSS    int // the longest TCP segment, in bytes: the route to a local address sets no limit
 
 	Ports *Ports // nil: all source ports can be used
-	// Start calls send, which begins a connection, or returns an error, which ends the attempt. If Start is nil,
-	// send is called directly.
+	// Start either calls send, which begins a connection, or returns an error, which ends the attempt. If Start is
+	// nil, send is called directly.
 	Start func(send func() error) error
 }
 
@@ -114,8 +114,8 @@ func Listen(ctx context.Context, own netip.Addr, server netip.AddrPort) (*net.TC
 	return l.(*net.TCPListener), nil
 }
 
-// Knock starts a TCP connection on a path and abandons it. A datagram would not do, because a private service forwards
-// datagrams without a connection, and does not count them at once.
+// Knock starts a TCP connection on a path and abandons it, so that a private service counts a connection. A datagram
+// would not do: the service forwards it without a connection, and does not count it at once.
 func Knock(to netip.AddrPort, v Via) error {
 	v.Start = nil
 	fd, err := StartTCP(to, &v)
@@ -135,7 +135,7 @@ func (v *Via) prepare(fd int, tcp bool) error {
 	case v.OnLink && v.To.Is4():
 		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
 	case v.OnLink:
-		// A kernel may lack that option for IPv6 (socket(7), ipv6(7)). With this hop limit, a router drops the
+		// A kernel may lack SO_DONTROUTE for IPv6 (socket(7), ipv6(7)). With this hop limit, a router drops the
 		// packet.
 		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	case v.Mark == 0:
