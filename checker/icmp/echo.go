@@ -33,7 +33,7 @@ type nonce [16]byte
 
 // waiting holds the echoes that are waiting for a reply.
 type waiting struct {
-	mu     sync.Mutex // guards the fields below, and the send times of these echoes
+	mu     sync.Mutex // guards echoes, and the time at which each was sent
 	echoes map[nonce]*Echo
 }
 

@@ -96,7 +96,7 @@ func (p *Pinger) open(w way) (pinger, error) {
 	return p.opened[w], nil
 }
 
-// ErrDenied is the error of an echo for which the program is not permitted to open a socket.
+// ErrDenied is the error of an echo for which the program is not permitted to open even an unprivileged socket.
 var ErrDenied = errors.New("forbidden on this machine; it needs CAP_NET_RAW, or a group in net.ipv4.ping_group_range")
 
 // Close closes the sockets. Echoes without a reply end with net.ErrClosed.
