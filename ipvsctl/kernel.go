@@ -49,9 +49,9 @@ type conn struct {
 	genl *genl
 }
 
-// genl is a socket for the requests that moby/ipvs lacks or gets wrong. The library does not know tunnels, persistence
-// engines and the family of a destination. It reads weights as 16 bits, and waits for every answer. Only one goroutine
-// at a time may use a genl.
+// genl is a socket for the requests that moby/ipvs lacks or gets wrong. The library does not know tunnels. It does not
+// read persistence engines, or send the family of a destination. It reads weights as 16 bits, and waits for every
+// answer. Only one goroutine at a time may use a genl.
 type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait
@@ -61,7 +61,7 @@ type genl struct {
 	out    []byte // queued requests
 	last   int    // the start of the last queued request
 	queued uint32 // the number of queued requests
-	seq    uint32 // the sequence number of the last one
+	seq    uint32 // the sequence number of the last request
 	in     []byte // room for answers
 }
 
@@ -176,8 +176,8 @@ func isLoaded(module string) bool {
 // destCommands maps changes of destinations to commands.
 var destCommands = map[lvs.OpKind]uint8{lvs.AddDest: cmdNewDest, lvs.EditDest: cmdSetDest, lvs.DelDest: cmdDelDest}
 
-// changeDests sends the pending changes of destinations together. Then it sends the additions that failed with EEXIST
-// again, as edits. An error may be a failure of the sockets. In that case, changes without a result are still pending.
+// changeDests sends the pending changes of destinations together. Then it repeats the additions that failed with EEXIST
+// as edits. An error may be a failure of the sockets. In that case, changes without a result are still pending.
 func (g *genl) changeDests(ops []lvs.Op, results []error) error {
 	for range 2 {
 		var asked []int

@@ -30,7 +30,7 @@ var mobyFamily int
 var asking sync.RWMutex
 
 // openMoby opens the library's socket for the family with this number, and prevents the library from logging. Only the
-// first handle of the library logs. The level of a logger may be changed while other goroutines use the logger.
+// first handle of the library logs. It is safe to change the level of a logger while other goroutines use it.
 func openMoby(family uint16) (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()

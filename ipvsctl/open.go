@@ -26,7 +26,7 @@ type Access struct {
 	// Absent returns the reason why there is no table yet, or nil. Unlike Connect, it does not load the module. The
 	// field is nil if Live is nil.
 	Absent  func() error
-	Machine bool // the table of this machine, whose mark rules and addresses go with it
+	Machine bool // this machine forwards packets by the table, so its mark rules and addresses matter
 }
 
 // Open returns access to the table with the given name, which is a value of --ipvs: kernel, memory or memory:FILE. It
