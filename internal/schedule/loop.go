@@ -268,8 +268,8 @@ func (l *loop) finish(f *flight, r checker.Result) {
 	l.pool.finish(u)
 }
 
-// finishGuided continues a guided check whose first check is done. If this code were part of finish, the update of
-// every check would be allocated on the heap.
+// finishGuided continues a guided check (see checker.Guided) whose first check is done. If this code were part of
+// finish, the update of every check would be allocated on the heap.
 func (l *loop) finishGuided(u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)

@@ -46,7 +46,7 @@ const (
 	// reserve is how many of its descriptors the process keeps for logs, sockets, look-ups and commands.
 	reserve = 128
 	// perProgram is how many descriptors a running program takes: its output, and one pidfd each in package os and
-	// in package subprocess. That of an oracle check takes a few more.
+	// in package subprocess. The program of an oracle check takes a few more.
 	perProgram = 3
 )
 
@@ -58,13 +58,13 @@ type Task struct {
 
 	// The pool's mu guards the fields below.
 	slot           // in the queue; its index is negative only while its check runs
-	planned moment // when it is due by its schedule: never before due
+	planned moment // when it is due by its schedule; due is never later
 	// the maximum time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
 	in        bool // the pool has it
 	last      outcome
 	doubted   bool  // the last result was ignored
-	granted   bool  // its turn among the extra checks has come
+	granted   bool  // it has a turn among the extra checks, at due
 	taped     bool  // the next check is recorded
 	asked     asked // for an extra check at once
 	shortages uint8 // shortages in a row after which it waited less than the interval
@@ -199,7 +199,7 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		t.in = true
 		delete(p.heirs, t)
 		if t.index < 0 {
-			continue // the check that ran when it was dropped still runs: finish continues it
+			continue // the check that ran when it was dropped still runs: finish will queue the task
 		}
 		t.planned = now + time.Duration(news/firstPerTick)*Tick
 		t.calm()
@@ -250,10 +250,10 @@ func ask(p *Pool, tasks []*Task) {
 	}
 }
 
-// If a task is hurried or an extra check was requested, advance makes it due earlier, and moves it in the pool's queue.
+// advance changes when a task is due, after a call of Hurry or ask, and moves the task in the pool's queue.
 func (t *Task) advance(p *Pool) {
 	if !t.in || t.index < 0 {
-		return // finish continues it
+		return // if its check runs, finish will hasten it
 	}
 	t.hasten(p.now())
 	heap.Fix(&p.queue, t.index)
@@ -265,7 +265,7 @@ func (t *Task) advance(p *Pool) {
 // calm makes a task due by its schedule again.
 func (t *Task) calm() { t.due, t.granted = t.planned, false }
 
-// If a task is hurried or an extra check was requested, hasten makes it due earlier than scheduled.
+// hasten makes a task due by its schedule, or earlier if it is hurried or an extra check was requested.
 func (t *Task) hasten(now moment) {
 	t.calm()
 	switch {
@@ -554,8 +554,8 @@ func (p *Pool) release(t *Task) {
 }
 
 // passOn handles a check that was replaced while it ran, and got no answer in time. The silence counts as a result of
-// the new check, unless that check has a result already. Otherwise a server that hangs would go unnoticed if each
-// reload changed its check.
+// the new check, unless that check has a result already. If the silence did not count, a server that hangs would go
+// unnoticed as long as each reload changed its check.
 func passOn(p *Pool, u Update, now moment) {
 	t := u.Task
 	for !t.in {

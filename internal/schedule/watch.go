@@ -27,15 +27,15 @@ const (
 	// watched.
 	shortLife = 5 * time.Second
 	maxShort  = 5
-	// A server that goes down maxBlocked times in a row before a check passes beside its connection is no longer
-	// watched: it handles one connection at a time, and the watch holds it. A check right after the last of these
-	// connections tells such a server from one that fails soon after each recovery.
+	// A server that goes down during maxBlocked connections in a row, each time before a check passes, is no longer
+	// watched: it handles one connection at a time, and the watch holds that one. A check as soon as the last
+	// connection is open tells such a server from one that fails soon after each recovery.
 	maxBlocked = 2
 	maxSent    = 64 << 10 // how many bytes a server may send on one connection
 )
 
-// Watch is an address to which the pool keeps an idle TCP connection, in order to notice at once when the server or the
-// path to it fails. The end of the connection changes no state, but causes a check of each task.
+// Watch is an address to which the pool keeps an idle TCP connection, to notice at once when the server or the path
+// to it fails. The end of the connection changes no state, but causes a check of each task.
 type Watch struct {
 	To netip.AddrPort
 	settings.Path
@@ -64,7 +64,7 @@ type watching struct {
 	began moment
 	pause time.Duration // the maximum pause before this connection
 	short int           // how many connections in a row ended too soon
-	tried int           // how many connections in a row no check has passed beside
+	tried int           // how many connections in a row during which no check has passed
 	sent  int           // how many bytes the server has sent
 	slot                // of the next connection, in dials
 }
