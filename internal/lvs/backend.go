@@ -24,14 +24,15 @@ func (b Backend) Compare(other Backend) int {
 	return cmp.Or(cmp.Compare(b.Virtual, other.Virtual), cmp.Compare(b.Real, other.Real))
 }
 
-// IsMeant reports whether an operator's words name this backend. They name a real server as for IsServer, or a virtual
-// service by its id or name. If virtual is "", any virtual service is meant.
+// IsMeant reports whether an operator's words name this backend: a real server (see IsServer) or a virtual service (see
+// IsNamed). If virtual is "", any virtual service is meant.
 func (b Backend) IsMeant(virtual, real string) bool {
 	return IsNamed(b.Virtual, virtual) && IsServer(b.Real, real) ||
 		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)
 }
 
-// IsNamed reports whether an operator's word refers to the virtual service with this id.
+// IsNamed reports whether an operator's word refers to the virtual service with this id: by the id, or by the name
+// after its colon. An empty word refers to every virtual service.
 func IsNamed(id, word string) bool {
 	_, name, _ := strings.Cut(id, ":")
 	return word == "" || word == id || word == name || asShown(word) == name

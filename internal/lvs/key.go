@@ -39,7 +39,7 @@ type Key struct {
 	IPv6     bool           // the family; for an address, that of Addr
 }
 
-// Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.
+// Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP before UDP before SCTP.
 func (k Key) Compare(l Key) int {
 	return cmp.Or(
 		cmp.Compare(k.Mark, l.Mark),

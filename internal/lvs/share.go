@@ -24,7 +24,7 @@ func (k Share) String() string {
 	return fmt.Sprint(k.N)
 }
 
-// LowHigh holds two numbers of servers: fewer than Low are not enough, and from then on only High are enough again.
+// LowHigh holds two numbers of servers. Fewer than Low are not enough; after that, only High or more are enough again.
 // Both are at least 1. If Low comes to more servers than High, Low counts for both. The zero LowHigh means that the
 // directive is not set.
 type LowHigh struct{ Low, High Share }
