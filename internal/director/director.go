@@ -1,5 +1,6 @@
-// Package director runs the core and decides nothing. Its loop passes one event at a time to the core, and carries out
-// what the core returns. Here a Director is this loop; elsewhere a director is the machine on which the daemon runs.
+// Package director runs the core (internal/core) and decides nothing itself. Its loop passes one event at a time to the
+// core, and carries out what the core returns. Here a Director is this loop; elsewhere a director is the machine on
+// which the daemon runs.
 package director
 
 import (
@@ -101,8 +102,8 @@ func (d *Director) performers(watches core.Watches) core.Performers {
 // or failures have been reported.
 func (d *Director) Started() <-chan struct{} { return d.started }
 
-// Settled returns a channel that is closed when the table reflects the first results of all real servers. A check that
-// lacks resources on this machine is waited for only until its third try.
+// Settled returns a channel that is closed when the table reflects the first results of all real servers. If a check
+// lacks resources on this machine, it delays Settled only until its third try.
 func (d *Director) Settled() <-chan struct{} { return d.settled }
 
 // Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services

@@ -75,7 +75,7 @@ func (d *Director) settle(ctx context.Context) (again time.Time, over bool) {
 	return d.core.Withdrew(time.Now(), all, err)
 }
 
-// hooks counts the receivers that are awaited because virtual services are about to leave the table.
+// hooks counts the receivers of changes (see core.Change) whose work must end before virtual services leave the table.
 type hooks struct {
 	left  atomic.Int32
 	ended chan struct{} // signals that one has ended
