@@ -37,7 +37,7 @@ func New(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.Diagnostics) {
 	for _, cfg := range sections {
 		cfg.Reals, cfg.AllFallbacks = []parser.Real{{}}, nil
-		if cfg.CheckType == parser.Off { // it has no check that agentport or alsocheck could add to
+		if cfg.CheckType == parser.Off { // nothing is checked, whatever agentport and alsocheck say
 			continue
 		}
 		b := newBuilder(&parser.Config{}, build)
@@ -142,7 +142,7 @@ func (b *builder) staying(s *Service) {
 	}
 }
 
-// earlier makes entries for the former addresses of a virtual service's names.
+// earlier makes entries for the former addresses of the servers' host names.
 func (b *builder) earlier(s *Service) {
 	made := map[netip.AddrPort]bool{}
 	for _, now := range s.Reals() {
@@ -201,7 +201,7 @@ func (b *builder) examine(s *Service, e *Entry) {
 	}
 }
 
-// question is what a check sends to a server.
+// question is what a check sends to a server, and the answer that it expects.
 type question struct {
 	number           uint8 // the number of the check
 	request, receive string

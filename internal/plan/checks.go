@@ -17,7 +17,7 @@ type Check struct {
 }
 
 // ChecksOf lists the checks of the servers that an operator names; "" means all. It also lists those of them that wait
-// for an address. Snapshot.Backends describes the names.
+// for an address. view.Snapshot.Backends describes the names.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, s := range p.ServicesOf(virtual) {
 		for _, e := range s.Entries {

@@ -13,7 +13,7 @@ import (
 // Plan is a configuration made ready to run.
 type Plan struct {
 	Config   *parser.Config
-	TLS      checker.TLSSums        // sums of the files that the checks read
+	TLS      checker.TLSSums        // checksums of the files that the checks read
 	Ways     []checker.Through      // the paths of the checks through virtual addresses
 	Services []*Service             // in the order of the file
 	Tasks    []*schedule.Task       // every check once, in the order of Services

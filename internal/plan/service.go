@@ -16,7 +16,7 @@ import (
 type Service struct {
 	Config        *parser.Virtual
 	Settings      lvs.Settings
-	Section       judge.Section   // the part of Config with which package judge decides
+	Section       judge.Section   // the part of Config that package judge needs
 	Entries       []*Entry        // the members of the section in their order, then its fallback servers
 	Earlier       []*Entry        // former addresses of its servers
 	FallbackCheck *parser.Virtual // the section by which fallback servers are checked; nil: they are not

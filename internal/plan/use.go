@@ -100,15 +100,15 @@ func (x Use) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.Service.Config.CheckInterval.Duration()}
 }
 
-// whom returns what a replaced check and its heir must have in common, so that a missing answer to one counts for the
-// other: the server, the service and the timeout. The job is only a key.
+// whom returns the key by which Succeed finds the heir of a replaced check. Both have the same server, service and
+// timeout, so a missing answer to the replaced check counts for its heir.
 func whom(s checker.Spec) job {
 	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
 }
 
-// Succeed lets a plan that is not yet in force continue the checks that are already running. running yields the uses of
-// the plan in force, and now those of this plan. heirs maps a negotiate check that is replaced to its successor, which
-// has the same server, service and timeout.
+// Succeed lets a plan that is not yet in force continue the checks that are already running. running and sums are the
+// uses and the file checksums of the plan in force, and now yields the uses of this plan. heirs maps a negotiate check
+// that is replaced to its successor, which has the same server, service and timeout.
 func (p *Plan) Succeed(running iter.Seq[Use], sums checker.TLSSums, now iter.Seq[Use]) (
 	heirs map[*schedule.Task]*schedule.Task) {
 	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.Tasks)), map[job]*schedule.Task{}
