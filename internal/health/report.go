@@ -10,7 +10,7 @@ type Report struct {
 	Weighs   bool // the answer contained Percent
 	Percent  uint8
 	Admin    Admin
-	State    State // Up; Down, also for fail or stopped; Unknown without any of these words
+	State    State // Down also for fail and stopped; Unknown if the answer had no word for a state
 }
 
 // Admin is the administrative state that a server requests for itself.
