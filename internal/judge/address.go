@@ -28,11 +28,11 @@ type Address struct {
 
 	Decided bool // the first results of its servers have arrived once
 	Want    lvs.Wanted
-	Why     string // what speaks against announcing it, even if it is announced; "": nothing
+	Why     string // the reason not to announce it, even if it is announced; "": none
 	Owner   string // the other daemon that has all its virtual services; "": none
 	Order   string // why it is withdrawn; "": it is not
-	// when the time began for which a withdrawn address is still served; zero: it is not withdrawn, or was on no
-	// device
+	// the start of the time for which it is still served after it is withdrawn; zero: it is not withdrawn, or was
+	// on no device
 	Left time.Time
 }
 
@@ -44,7 +44,7 @@ type Host struct {
 	Refused string // why the table does not have it
 	Servers int    // how many the file has
 	Marked  bool   // packets get its mark, if it needs one
-	Known   bool   // it is known whether they do
+	Known   bool   // it is known whether packets get it
 }
 
 // Addressing holds the conditions that affect the decisions about all addresses.
@@ -111,7 +111,7 @@ func (a *Address) belongs(hosts []Host, broken string) (device, why string, serv
 	a.Owner = ""
 	for k, h := range hosts {
 		gathers = gathers || h.Gathers()
-		if k == 0 || h.Owner == "" { // the owner of the first virtual service, unless this director has one
+		if k == 0 || h.Owner == "" { // the owner of the first virtual service, unless this director owns any
 			a.Owner = h.Owner
 		}
 		if h.Owner != "" {
@@ -181,8 +181,8 @@ func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string 
 	return order
 }
 
-// IsOrdered reports whether an order has to put the address where it belongs. Otherwise the address is left to its
-// owner.
+// IsOrdered reports whether this director puts the address where it belongs, see Ordered. Otherwise it leaves the
+// address to its owner.
 func (a *Address) IsOrdered() bool { return a.Owner == "" || !a.Known || a.At != "" || a.Want.Local }
 
 // Ordered returns the order that puts an address where it belongs. The address stays where it is until its servers have

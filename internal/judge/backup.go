@@ -40,8 +40,8 @@ var backedKind = Kind{Name: "backed", OfSection: true,
 	},
 }
 
-// backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
-// serve again. Until the section's own servers have results, nothing changes for the backup servers in the table. A
+// backup puts the backup servers in service when fewer than LOW of the other servers serve, until HIGH of them serve
+// again. While some of the others have no result, backup servers in service stay there unless HIGH others serve. A
 // backup server that is no longer needed drains, see SendOff.
 func backup(p *proposal) {
 	if !p.reserve {

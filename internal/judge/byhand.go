@@ -15,8 +15,8 @@ var releaseAgainRule = Rule{"let go", true, released}
 
 // released ends changes by hand to servers whose state has changed. It also ends those to fallback servers when a
 // fallback server becomes necessary or is no longer necessary. It is applied before guard, so that guard counts the
-// servers without those changes. A server that was removed by hand and went down stays out, unless readdquiescent adds
-// it again.
+// servers without those changes, and again after guard has released servers. A server that was removed by hand and went
+// down stays out, unless readdquiescent adds it again.
 func released(p *proposal) {
 	for s := range p.all() {
 		addr := s.Dest.Addr

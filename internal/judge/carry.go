@@ -5,12 +5,12 @@ import (
 	"net/netip"
 )
 
-// Carry copies the state that survives a reload. If only lists or the addresses of names have changed, CarryTable and
-// CarryOrders copy more. Otherwise changes by hand end, and the contents of the table are read again. Orders and
-// maintenance files are not copied, because they are applied again after the reload. placed means that the table had
-// the virtual service before the reload, so no destinations are added to the found ones. The function old returns a
-// server, given by its index, as it was before the reload; nil for a new server. The function check does the same for a
-// check. The indexes of fallback servers follow those of all other servers.
+// Carry copies the state that survives every reload. If only lists or the addresses of names have changed, CarryTable
+// and CarryOrders copy more. Otherwise changes by hand end, the contents of the table are read again, and orders and
+// maintenance files are applied again. placed means that the table had the virtual service before the reload, so no
+// destinations are added to the found ones. The function old returns a server, given by its index, as it was before the
+// reload; nil for a new server. The function check does the same for a check. The indexes of fallback servers follow
+// those of all other servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func(i, k int) *Check) {
 	c.Lasting, c.Last, c.Backed = was.Lasting, was.LastKnown(), was.Backed && c.reserve
 	if low, _ := c.MinServers.Of(c.Weighted()); c.MinServers != was.MinServers && c.Strength.Up >= low {
@@ -27,7 +27,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) *Server, check func
 				s.Kept = s.Entered && was.Serves(before)
 			}
 		}
-		decides := false // a check that only changed the weight before now decides about the server
+		decides := false // before the reload, a check only changed the weight; now it decides about the server
 		for k, now := range s.Checks() {
 			if before := check(i, k); before != nil {
 				decides = decides || before.Part > 0 && now.Part == 0
@@ -61,9 +61,9 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	return found
 }
 
-// CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
-// names have new addresses, and in servers from lists. External changes to a server that left or changed are dropped.
-// If repair is set, external changes to a found destination are dropped once it belongs to a server or is removed.
+// CarryTable copies the contents of the table and the changes made to it by hand. The sections differ only in servers
+// whose names have new addresses, and in servers from lists. Changes by hand to a server that left or changed are
+// dropped. If repair is set, those to a found destination are dropped once it is no longer among the found ones.
 func (c *Case) CarryTable(was *Case) {
 	c.Have, c.Last, c.Known, c.ByHand = was.Have, was.Last, was.Known, maps.Clone(was.ByHand)
 	maps.DeleteFunc(c.ByHand, func(addr netip.AddrPort, _ bool) bool {

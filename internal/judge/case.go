@@ -25,7 +25,8 @@ func (s *State) all() iter.Seq[*Server] {
 	}
 }
 
-// Sharing returns the servers of all at an address of the table, in the order of the file.
+// Sharing returns the servers at an address of the table, in the order of the file, except those that moved away and
+// are no longer needed.
 func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for _, i := range c.AllAt(addr) {
@@ -53,7 +54,7 @@ func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }
 
-// LastKnown returns the contents of the table as last known; nil if nothing is known.
+// LastKnown returns the contents of the table as last known: Have if this director wrote it, otherwise Last.
 func (s *State) LastKnown() lvs.Dests {
 	if s.Known {
 		return s.Have

@@ -5,8 +5,8 @@ import "time"
 // With announce, after too few servers were up, those that are back enter the table together: once each server that
 // counts has passed, or has failed for good. Until then the address is withdrawn, or is on the device of lastresort.
 // With only some of the servers, mh would send connections begun through other directors to the wrong ones. All servers
-// are checked at once, so the wait is about stillAway or, with servers that don't answer, up to two timeouts of a check
-// longer.
+// are checked at once, so the wait is about stillAway. Servers that don't answer prolong it by up to two timeouts of a
+// check.
 
 // stillAway delays final failures: another server's failed check is final only if it began at least this long after the
 // first server came back. When a link comes up again, the kernel may need a second or two to resolve a server's
@@ -16,7 +16,7 @@ const stillAway = 2 * time.Second
 // Gathers reports whether servers that are back wait for the others.
 func (s *State) Gathers() bool { return !s.Back.IsZero() }
 
-// IsAway reports whether none of the section's addresses is on the device of announce because too few servers are up.
+// IsAway reports whether too few servers are up, and none of the section's addresses is on the device of announce.
 func (s *State) IsAway() bool {
 	n := &s.Strength
 	return s.Away && n.Known && !(n.Enough && n.Serves)
@@ -70,8 +70,8 @@ func (c *Check) Took(p Passage, back time.Time) {
 		return
 	}
 	if p != c.Passage { // a reload brings the last result again
-		// a pass at the server's own address, as after the loss of a private service, shows nothing about the
-		// path; if the result before it did, the next one may
+		// a pass at the server's own address shows nothing about the path. But if the result before it did, the
+		// next one may, as after the loss of the check's private service in IPVS
 		c.Tells = p.tells() || p.OK && c.tells()
 	}
 	c.Passage = p

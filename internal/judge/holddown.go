@@ -45,7 +45,7 @@ func (v View) falls() string {
 	return fmt.Sprintf("%s in %v", text, v.Now.Sub(v.One.FellFirst).Round(time.Second))
 }
 
-const maxReturns = 2 // of a server whose clients get no answers; after these, it needs an order
+const maxReturns = 2 // how often a server whose clients get no answers may come back without an order
 
 // needsOrder reports whether a server that was left out needs an order to come back. Without an order, such a server
 // comes back only if too few others serve.

@@ -115,7 +115,7 @@ type Trouble uint8
 const (
 	Fine   Trouble = iota
 	Noted          // the operator intends it
-	Doubt          // something speaks against the server, or nothing is known
+	Doubt          // there is reason to doubt the server, or nothing is known
 	Broken         // a server is down, or clients may get no answers
 )
 

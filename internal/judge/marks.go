@@ -61,7 +61,7 @@ func (m *Marks) isSet(r lvs.MarkRule) bool { return slices.ContainsFunc(m.byMark
 
 // Holds reports whether a virtual service that left the file must still serve because of mark rules. It must while the
 // rules are about to change, and while packets still get its mark, because no other service would take them. It must
-// also serve while the rule that marks its packets can't be set, because only the old service takes them until then.
+// also serve while a new rule for its packets can't be set, because no other service takes them until then.
 func (m *Marks) Holds(key lvs.Key) bool {
 	if m.isChanging() {
 		return true
@@ -76,8 +76,8 @@ func (m *Marks) Holds(key lvs.Key) bool {
 }
 
 // Serve reports whether packets to an announced address get the mark of a section with these rules, and whether that is
-// known. While the rules change, existing rules for the address count. If the address is on a device, these include
-// rules of a mark that is about to be removed.
+// known. While the rules change, an existing rule for the address counts if it has the section's mark. If the address
+// is on a device, a rule whose packets the section is about to take counts too, see succeed.
 func (m *Marks) Serve(rules []lvs.MarkRule, a *Address) (is, known bool) {
 	switch {
 	case m.Has(rules):

@@ -78,8 +78,8 @@ func keepsFailing(p *proposal, s *Server) (stays, decides bool) {
 }
 
 // isBelieved reports whether the failure of a server can be trusted. The failing check must have passed since the
-// start, or since a reload changed it, because a check that never passed may itself be wrong. The server must not be
-// suspected, because then the fault may be in the network.
+// start, or since a reload changed it, because a check that never passed may itself be wrong. If the server is
+// suspected, its failure is not trusted, because the fault may be in the network.
 func isBelieved(s *Server) bool { return failsProven(s) && s.Looks == 0 && !s.Suspect }
 
 // failsProven reports whether a check that takes the server out has passed since the start, or since a reload changed

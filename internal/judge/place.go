@@ -55,7 +55,7 @@ func down(p *proposal) {
 		if stays {
 			p.member(s, 0)
 		}
-		if !s.Waits() && !decided { // otherwise the rule that makes it wait, or decided, is the reason
+		if !s.Waits() && !decided { // otherwise the reason is the rule that makes it wait, or that decided
 			s.Why = p.by
 		}
 	}
@@ -74,8 +74,8 @@ func (p *proposal) stays(s *Server) (stays, decided bool) {
 	return p.Quiescent, false
 }
 
-// outByChecks reports whether checks, and neither maintenance nor observe, keep a server out: either one fails, or one
-// failed and the server waits to come back.
+// outByChecks reports whether checks, and neither maintenance nor observe, keep a server out: either a check fails, or
+// one failed and the server waits to come back.
 func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }

@@ -35,13 +35,13 @@ type Section struct {
 	reserve bool    // it has backup servers that are checked
 }
 
-// Member is the configuration of one real server.
+// Member is the configuration of one real server or fallback server.
 type Member struct {
 	Dest lvs.Dest // its destination in the table, with the weight from the file
-	At   int32    // its index in Members
+	At   int32    // its index in Members or Fallbacks
 	// MovedTo is the index of the server at the name's new address; -1 if this server has not moved.
 	MovedTo   int32
-	Unchecked bool         // checktype=off: never added
+	Unchecked bool         // checktype=off: never added; or a fallback server without fallbackcheck
 	Backup    bool         // it serves only while too few others do
 	Fallback  bool         // it serves only while no other does
 	Comeback  lvs.Comeback // ByOrder here or in the section: it needs an order to come back
@@ -58,17 +58,19 @@ func (s *Section) Index() {
 	})
 }
 
-// AllAt returns the members at an address of the table, in the order of the file. They share one destination.
+// AllAt returns the indexes of the members at an address of the table, in the order of the file. These members share
+// one destination.
 func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	return s.from(addr, func(one netip.AddrPort) bool { return one == addr })
 }
 
-// AllOn returns the members at an address, sorted by port.
+// AllOn returns the indexes of the members at an address, sorted by port.
 func (s *Section) AllOn(addr netip.Addr) []int32 {
 	return s.from(netip.AddrPortFrom(addr, 0), func(one netip.AddrPort) bool { return one.Addr() == addr })
 }
 
-// from returns the members from an address of the table on, up to the first one for which isMeant returns false.
+// from returns the indexes of the members from an address of the table on, up to the first one for which isMeant
+// returns false.
 func (s *Section) from(addr netip.AddrPort, isMeant func(netip.AddrPort) bool) []int32 {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
 		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })

@@ -52,8 +52,8 @@ func (s *Server) Weight() uint32 {
 	return s.Dest.Weight
 }
 
-// works reports whether the server is checked, and has not failed or is held. Maintenance makes no difference, because
-// the server serves again afterwards.
+// works reports whether the server is checked and, unless it is held, has not failed. Maintenance makes no difference,
+// because the server serves again afterwards.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Health() != health.Down) }
 
 // isPending reports whether a check that decides about the server has never ended.

@@ -19,8 +19,8 @@ type State struct {
 	Paths           []Path      // one for each line of checks; nil without checkvip
 	Departing       []Departure // sorted by address
 	Have            lvs.Dests   // what the table has, as read or written; nil: unknown
-	// Last holds the last known contents of the table from a failed change or a reload until the next write; nil if
-	// nothing is known. The slice is replaced, never changed in place.
+	// Last holds the last known contents of the table. It is set by a failed change or a reload, and nil after the
+	// next write or if nothing is known. The slice is replaced, never changed in place.
 	Last lvs.Dests
 	// ByHand holds the destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
@@ -33,24 +33,24 @@ type State struct {
 
 	Known  bool // Have is what this director wrote, with changes noted since
 	Backed bool // the backup servers serve, because too few others do
-	Starts bool // none served when the table was first read, and not every server has been checked since
+	Starts bool // no server served when the table was first read, and not every one has been checked since
 	Away   bool // its announced addresses were last found elsewhere than on the device of announce
 }
 
 // Lasting is the part of the state of a virtual service that survives a reload.
 type Lasting struct {
-	Back     time.Time // when the check began that found the first server back; zero: none waits
+	Back     time.Time // the start of the check that found the first server back; zero: none waits
 	Strength Strength
 	Removals Removals
 	Cold     bool // with slowstart: too few served, and not every server has had a result since
-	// Obeys means that an operator has ordered that the checks be obeyed: they may remove every server until all
+	// Obeys means that, by an operator's order, checks may take out every server. The order ends when all servers
 	// are up.
 	Obeys          bool
 	FallbackIn     bool // a fallback server is in service
 	FallbackWanted bool // a fallback server should be in service, as last known
 }
 
-// Server is the state of one real server.
+// Server is the state of one real server or fallback server.
 type Server struct {
 	*Member
 	First Check   // the section's own check

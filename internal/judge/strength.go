@@ -59,7 +59,7 @@ func (c *Case) InService(s *Server) bool {
 	return c.Serves(s) && (weight > 0 || known == nil)
 }
 
-// Unreplaced counts servers that left the file and still serve because the table refuses their replacements.
+// Unreplaced counts servers that left the file and still serve because no write has fully succeeded since.
 func (c *Case) Unreplaced() (n int) {
 	for _, d := range c.Last {
 		isFormer := c.At(d.Addr) == nil && c.FallbackAt(d.Addr) < 0 && !c.Found[d.Addr] && !c.ByHand[d.Addr]
@@ -109,7 +109,7 @@ func isOpen(s *Server) bool {
 	return s.Health() == health.Unknown || s.Health() == health.Up && s.isAwaited()
 }
 
-// OwnServe describes how many of the servers that Weighted counts serve.
+// OwnServe describes how many servers serve, out of those that Weighted counts.
 func (c *Case) OwnServe() string {
 	up, _ := c.Own()
 	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())

@@ -25,7 +25,7 @@ type Witness struct {
 	last       lvs.Traffic // at the last look
 	at         time.Time   // of the last look that compared it
 	fresh      lvs.Traffic // since the look before
-	since      time.Time   // of the last look before the connections below; zero: none yet
+	since      time.Time   // when the count of unanswered began; zero: no look yet
 	unanswered uint64      // new connections while no packet came back
 	quiet      int         // looks in a row without a new connection
 	Suspected  bool        // its clients get no answers

@@ -8,8 +8,8 @@ import (
 )
 
 // The table is written in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. If something fails, the later rounds skip that virtual service. If the table only refuses a server,
-// they leave in place only what that server should have replaced.
+// removes some. If something fails, the later rounds skip that virtual service. If the table merely refuses a server,
+// they skip only the operations that take out what that server should have replaced.
 
 // Write turns the table's entry of one virtual service into the desired one.
 type Write struct {
@@ -59,7 +59,7 @@ type Writes struct {
 // sending is one operation of a write.
 type sending struct {
 	op *lvs.Op
-	of int // the write
+	of int // the index of its write
 }
 
 // NewWrites prepares these writes, but begins none.
