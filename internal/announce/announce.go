@@ -21,7 +21,7 @@ type Place struct {
 	Foreign string // a device on which another program put it; "": none
 	Up      bool   // the device in Foreign is up
 	Owner   string // the other daemon that has it; "": none
-	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
+	Trouble error  // what is wrong with its place: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
 // Placed returns the places of wanted addresses as if each were already in its place.
@@ -43,8 +43,9 @@ type Announcer struct {
 
 	mu       sync.Mutex // guards what follows
 	recorded Record
-	mine     Record // the record as this daemon made it; nil before the first Sync
-	// where Sync put or found an address, by device index: if it is missing there later, it was removed by hand
+	mine     Record // the record that this daemon made; nil until a Sync could save it
+	// the index of the device on which Sync put or found an address: if the address is missing there later, it was
+	// removed by hand
 	placed map[netip.Addr]int
 }
 
@@ -65,9 +66,9 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 // Sync compares the desired places with the kernel's state, and corrects differences. It adds a route before its
 // address, removes an address before its route, and removes an address from one device before it adds it to another. It
 // returns a place for each desired address, in the order of want. If an address was removed by hand, Sync adds it again
-// only if Repair is set, or after the address has been wanted elsewhere. An address whose new device can't be used
-// stays where it is. Sync withdraws recorded addresses that no service wants; if that fails, it returns their places
-// after those of the desired addresses. When ctx ends, Sync stops before the next address.
+// only if Repair is set, or after the address has been wanted on another device or on none. An address whose new device
+// can't be used stays where it is. Sync withdraws recorded addresses that no service wants, and also returns the places
+// of those with trouble, at the end. When ctx ends, Sync stops before the next address.
 func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -99,8 +100,8 @@ func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place
 	return places, a.record(next)
 }
 
-// claim plans and records the change of each address. It leaves an address that another daemon has recorded to that
-// daemon, unless we recorded it first.
+// claim plans and records the change of each address. If another daemon has recorded an address, claim leaves it to
+// that daemon, unless we recorded it first.
 func (a *Announcer) claim(now state, foreign map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)
@@ -132,8 +133,9 @@ func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 	return list
 }
 
-// mayHold returns the devices on which we, or a daemon that has ended, may have put an address. We have no record of
-// that daemon's addresses, but its local routes stay. If the address has such a route, it may be on any device in w.
+// mayHold returns the devices on which we, or a daemon that has ended, may have put an address. If our record lacks the
+// address but there is a local route for it, the route is left from such a daemon. The address may then be on any
+// device in w.
 func (a *Announcer) mayHold(now state, w lvs.Wanted) []string {
 	if on, known := a.recorded[w.Addr]; known || !now.hasRoute(w.Addr) {
 		return on

@@ -45,7 +45,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 		case changed <- struct{}{}:
 		default:
 		}
-		runfile.Pause(ctx, 100*time.Millisecond) // further changes join this report
+		runfile.Pause(ctx, 100*time.Millisecond) // changes during this time become one report
 		for err = a.receive(socket, 0); err == nil; {
 			err = a.receive(socket, time.Millisecond) // until no more changes are waiting
 		}

@@ -58,7 +58,7 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 }
 
 // Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
-// in unwanted places. An order has withdrawn an address that has Local set but no Device.
+// in unwanted places. An address with Local set but no Device was withdrawn by an order.
 func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil

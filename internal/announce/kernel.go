@@ -60,8 +60,7 @@ type device struct {
 	held      map[netip.Addr][]netlink.Addr // several if their prefix lengths differ
 }
 
-// unfit returns the reason why announced addresses can't be put on a device, and a command that fixes this. If they
-// can, the error is nil.
+// unfit returns an error if announced addresses can't be put on a device, and the command that fixes this, if any.
 func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {

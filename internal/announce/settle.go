@@ -44,14 +44,15 @@ func (a *Announcer) plan(now state, s *settling) {
 // isOthers reports whether the address belongs to another daemon.
 func (s *settling) isOthers() bool { return s.owner != "" }
 
-// isForeign reports whether another program has put an IPv6 address where it belongs. The kernel then accepts its
-// packets already, and our route would make the address look like that of a daemon, see mayHold.
+// isForeign reports whether only another program has put an IPv6 address on its device or, if it belongs on none now,
+// on any of its devices. The kernel then accepts its packets already, and our route would make the address look like
+// that of a daemon, see mayHold.
 func (s *settling) isForeign() bool {
 	return s.Addr.Is6() && s.foreign != "" && len(s.ours) == 0 && (s.Device == "" || s.Device == s.foreign)
 }
 
 // recordIn updates the entry of the address in next: the devices on which we may have put it and, if comes is true, the
-// device on which it is about to be put. The entry of an address that is gone, or another daemon's, is deleted.
+// device on which it is about to be put. It deletes the entry if the address is gone or belongs to another daemon.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
@@ -68,7 +69,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 	}
 }
 
-// carryOut moves the address to its desired place. It adds nothing that could not be recorded.
+// carryOut moves the address to its desired place. It adds a route or an address only if the record could be saved.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	if s.isOthers() {
 		return fmt.Errorf("belongs to %s", s.owner)
