@@ -9,8 +9,8 @@ import (
 	"ldirectord/internal/runfile"
 )
 
-// LookUp looks up the names of a file again, with the usual deadline. If the answer still contains a name's address,
-// the name keeps that address, because the order of addresses means nothing. A name whose look-up fails also keeps its
+// LookUp looks up the names of a file again, within LookupDeadline. If the answer still contains a name's address, the
+// name keeps that address, because the order of addresses means nothing. A name whose look-up fails also keeps its
 // address, and its Why gives the reason. A followed name must not lead to a refused address.
 func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
 	before := Index(list)

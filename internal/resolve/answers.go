@@ -25,7 +25,8 @@ func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 	}
 }
 
-// follows reports whether a name is looked up again after it has an answer: only lines of single real servers use it.
+// follows reports whether a name is followed: looked up again after it has an answer. That is so if Again is set, and
+// only lines of single real servers use the name.
 func (t *Table) follows(key Key) bool { return t.Again && t.roles[key] == OfReal }
 
 // earlier returns the former addresses of a name that is looked up again.
@@ -36,9 +37,10 @@ func (t *Table) earlier(key Key) []netip.Addr {
 	return slices.DeleteFunc(t.lastOf(key), func(a netip.Addr) bool { return a == t.hosts[key].Value })
 }
 
-// refusal returns the reason why an address is refused for a name, or "" if it is accepted. A name that is looked up
-// again may lead to this machine, or to a link-local address, only if it did so before. When the file is read, it also
-// may if it has no earlier address.
+// refusal returns the reason why an address is refused for a name, or "" if it is accepted. A followed name must not
+// lead to a virtual address of the file. It may lead to this machine, or to a link-local address, only if it had that
+// address before. When the file is read, such an address is also accepted if the name has no last address, or if its
+// last address was of this kind.
 func (t *Table) refusal(key Key, a netip.Addr) string {
 	what := NoHost(a)
 	if last := t.lastOf(key); what == "" && t.follows(key) {
@@ -87,8 +89,8 @@ func NoHost(a netip.Addr) string {
 }
 
 // Refuse takes back answers that give a followed name a virtual address, because packets to a real server there would
-// come back to this machine. Virtual addresses are those in own, and the address of each virtual service that is given
-// by name.
+// come back to this machine. Virtual addresses are those with the value true in own, and the address of each virtual
+// service that is given by name.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

@@ -29,8 +29,8 @@ type Table struct {
 	// names are looked up again while the daemon is running, so if an answer contains the last address, that
 	// address stays in use
 	Again   bool
-	read    bool                // the names are looked up again, after the file was read
-	refused map[netip.Addr]bool // addresses that a name that is looked up again must not resolve to
+	read    bool                // this is a repeated look-up, not the one when the file is read
+	refused map[netip.Addr]bool // addresses that a followed name must not resolve to
 	roles   map[Key]Role
 	hosts   map[Key]*HostLookup
 	ports   map[portName]*PortLookup
@@ -149,8 +149,8 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 	return l
 }
 
-// choose picks an address of a name: with Again the last one, if it is still among them, and otherwise the first that
-// is not refused.
+// choose picks an address for a name: the first in addrs that is not refused. With Again, it prefers the name's last
+// address, if addrs still contains it.
 func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
 		return HostLookup{Value: a[0]}
@@ -167,7 +167,7 @@ func (t *Table) choose(key Key, addrs []netip.Addr) HostLookup {
 	return t.failed(key, why)
 }
 
-// failed returns the result of a failed look-up. The last known address stays in use, if there is one.
+// failed returns the result of a failed look-up. A last known address stays in use, unless it is refused.
 func (t *Table) failed(key Key, why string) HostLookup {
 	l := HostLookup{Reason: why, Failure: why}
 	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {

@@ -31,8 +31,8 @@ type Last func(Key) []netip.Addr
 // Source says where answers come from.
 type Source struct {
 	Resolver Resolver // nil: only numeric addresses and ports
-	// finds the last addresses of a host name, of which the first is used, with a warning, if the look-up fails;
-	// nil: none is known
+	// finds the last addresses of a host name. If the look-up fails, the first is used, with a warning. nil: none
+	// is known
 	Last Last
 	Own  func(netip.Addr) bool // whether an address belongs to this machine; nil: not tested
 }
@@ -46,7 +46,7 @@ type Key struct {
 // Name is a host name with the result of its look-up.
 type Name struct {
 	Key
-	Addr netip.Addr // invalid: none. With Why it is the last known one
+	Addr netip.Addr // invalid: none. If Why is set, it is the last known one
 	Why  string     // why the look-up failed; "" if it did not
 
 	Followed bool // it is looked up again, see Table.Again
@@ -69,8 +69,8 @@ func Index(list []Name) Known {
 	return k
 }
 
-// Last returns a function that returns the current and earlier addresses of a known name. For other names the function
-// calls otherwise.
+// Last returns a function that returns the current and earlier addresses of a known name that has an address. For other
+// names the function calls otherwise.
 func (k Known) Last(otherwise Last) Last {
 	return func(key Key) []netip.Addr {
 		if n := k[key]; n.Addr.IsValid() {

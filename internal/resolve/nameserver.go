@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// serverLimit is the time limit for an answer if resolv.conf has several name servers. Three of them, the most that
-// package net asks, fit into LookupDeadline. After the last one it asks the first one again, which may have been slow.
+// serverLimit is the time limit for an answer if resolv.conf has several name servers. Package net asks at most three
+// servers, which fits into LookupDeadline. Then it asks the first one again, in case that server was only slow.
 const serverLimit = 1500 * time.Millisecond
 
 // DialServer connects to a name server for a single question. It is the Dial of a [net.Resolver].
@@ -26,7 +26,7 @@ func DialServer(ctx context.Context, network, address string) (net.Conn, error) 
 	defer cancel()
 	end, _ := ctx.Deadline()
 	conn, err := dial(ctx, network, address)
-	if err == nil { // not now: package net would replace it with a later deadline
+	if err == nil { // set only once it has passed: package net would replace a deadline set now
 		time.AfterFunc(time.Until(end), func() { _ = conn.SetDeadline(end) })
 	}
 	return conn, err
