@@ -30,7 +30,7 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 			return what, nil
 		case <-ctx.Done():
 			select {
-			case what = <-done: // or the caller might kill another process that has the number by now
+			case what = <-done: // otherwise the caller might kill another process that has this pid by now
 				return what, nil
 			default:
 				return what, context.Cause(ctx)
@@ -62,9 +62,9 @@ func used(pid int) (u usage, ok bool) {
 }
 
 // lacked returns how long a process has waited for a processor, not counting the usage in before. It adds the time of
-// the child that waited longest, which includes that of the child's own children. It returns at least Patience if one
-// of these processes is runnable and has run for less than the limit, or if the process itself has ended and its end is
-// not noticed yet. It returns 0 if the kernel does not report usage.
+// the child that waited longest, computed in the same way. It returns at least Patience if one of these processes is
+// runnable and has run for less than the limit, or if the process itself has ended and its end is not noticed yet. It
+// returns 0 if the kernel does not report usage.
 func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience

@@ -19,7 +19,7 @@ var ErrEnded = errors.New("it ended")
 // Helper is a program that answers requests until it is closed or exits on its own, for example after it has been idle.
 // A request is one line on descriptor 3: a number and words, separated by tabs. An answer is a line on standard output:
 // the number of its request and words. An answer with more than one word is the last one to its request. The first line
-// makes the helper ready; it need not belong to a request.
+// on standard output makes the helper ready, even if it belongs to no request.
 type Helper struct {
 	Pid int
 	to  *os.File
@@ -98,7 +98,7 @@ func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	defer h.mu.Unlock()
 	h.asked++
 	number, answers := strconv.Itoa(h.asked), make(chan string, 2)
-	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // can't fail: pipes support deadlines
+	_ = h.to.SetWriteDeadline(time.Now().Add(time.Second)) // fails only on a closed pipe; then writing fails, too
 	if _, err := h.to.WriteString(number + "\t" + strings.Join(words, "\t") + "\n"); err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func start(cmd *exec.Cmd) error {
 	return nil
 }
 
-// finish waits until a program that start started has exited, and removes it from programs.
+// finish waits until a program has exited, and undoes its registration by start.
 func finish(cmd *exec.Cmd) error {
 	defer func() {
 		programs.Lock()
@@ -58,8 +58,9 @@ func reapForever() {
 	}
 }
 
-// reap removes the zombies among our children that are not programs from start and that were zombies at the last look.
-// It returns the new ones, because go-iptables, which starts programs itself, may be about to wait for them.
+// reap reaps the zombies among our children that are not in programs, if they were already zombies at the last look. It
+// leaves new zombies alone and returns them, because go-iptables, which starts programs itself, may be about to wait
+// for them.
 func reap(seen map[int]bool) (found map[int]bool) {
 	programs.Lock()
 	defer programs.Unlock()

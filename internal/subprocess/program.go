@@ -24,7 +24,7 @@ type Command struct {
 	Argv   []string      // its name or path, and its arguments; no shell reads them
 	Env    []string      // KEY=VALUE, in addition to the environment of this process
 	Stdin  string        // its standard input
-	Files  []*os.File    // its descriptors, starting with 3; after the start, even a failed one, Run closes ours
+	Files  []*os.File    // its descriptors from 3 on; Run closes our copies after trying to start the program
 	Limit  time.Duration // how long it may run
 	Stdout *Output       // nil: discarded
 	Stderr *Output       // may be the same as Stdout
@@ -96,7 +96,7 @@ func Run(ctx context.Context, c Command) error {
 	}
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
-	case cmd.ProcessState.Success(): // another process may hold its output open
+	case cmd.ProcessState.Success(): // err may say that another process holds the output open
 		return nil
 	case killed != nil && status.Signaled():
 		return killed
