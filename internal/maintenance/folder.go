@@ -41,7 +41,8 @@ type Reading struct {
 	Err    error                     // why the folder or the first of these files can't be read
 }
 
-// Watcher watches folders, one for each plan. All watches share the host names that were looked up.
+// Watcher watches folders, one for each plan (a configuration ready to run). All watches share the host names that were
+// looked up.
 type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
@@ -128,7 +129,7 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 }
 
 // read reads the folder. If a file may be named after a host, resolve is called to look up the host names of the
-// servers. If ctx is done, read returns before, the previous reading.
+// servers. If ctx is done, read returns the previous reading.
 func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
 	var files map[string]bool
 	var err error
@@ -176,12 +177,12 @@ func (r *Reading) addNotes(dir string) {
 	}
 }
 
-// learn looks up unknown names, and waits for the answers. refresh also looks up expired names, which stay in use
-// meanwhile, and does not wait.
+// learn looks up unknown names, and waits for the answers.
 func (f *folder) learn(ctx context.Context) {
 	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
 }
 
+// refresh looks up unknown and expired names without waiting for the answers. Expired names stay in use meanwhile.
 func (f *folder) refresh(ctx context.Context) {
 	now := time.Now()
 	old := f.names.due(f.servers, now)

@@ -16,7 +16,7 @@ import (
 
 const (
 	namesValid    = time.Minute     // how long the result of a reverse look-up is used
-	namesKept     = 5 * time.Minute // how long it is kept after that for an address that is no longer a server
+	namesKept     = 5 * time.Minute // how long an expired result is kept if no server has its address any more
 	lookupTimeout = 2 * time.Second // for all reverse look-ups of one round
 	maxLookups    = 50              // at the same time
 )

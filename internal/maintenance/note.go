@@ -25,8 +25,8 @@ type note struct {
 }
 
 // readNote reads a file. The reason is in the line why=, or otherwise in the first line other than until=. The line
-// until= has the end of the maintenance; an invalid time means that there is no end, which the text says. readNote does
-// not follow a link, because a user who may write to the folder need not be allowed to read the link's target.
+// until= has the end of the maintenance. If its time is invalid, there is no end, and the text says so. readNote does
+// not follow a link: otherwise, a user who may write to the folder could see files that only the daemon may read.
 func readNote(path string) (n note, err error) {
 	f, err := runfile.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {
