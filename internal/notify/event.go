@@ -1,5 +1,5 @@
-// Package notify reports what happened. Its journal passes events to the log and to mail. The package also runs the
-// operator's commands and writes monitorfiles.
+// Package notify reports what happened. Its journal passes events to receivers such as the log and mail. The package
+// also runs the operator's commands and writes monitorfiles.
 package notify
 
 import (

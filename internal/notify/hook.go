@@ -28,7 +28,7 @@ const (
 // Hook is a single run of an operator's command.
 type Hook struct {
 	Lane    string // hooks in one lane run one after the other
-	Key     string // a hook replaces the one that waits in its lane with the same key; "": all that wait
+	Key     string // a hook replaces the waiting one in its lane with the same key; "": all waiting ones
 	Virtual string // the virtual service that the events of the hook name; "": none
 	Command string // as configured; its next success in the lane ends its failure; "": Set ignores the hook
 	Argv    []string
@@ -41,9 +41,9 @@ type Hook struct {
 	paused   int  // how many pauses since then were not cut short
 }
 
-// Hooks runs the operator's commands (fallbackcommand, callback, onchange) and those for execute outside the director's
-// goroutine. A lane runs one command at a time, in the order in which they were queued. If changes happen faster than
-// commands finish, only the latest command for each key runs.
+// Hooks runs commands outside the director's goroutine: the operator's (fallbackcommand, callback, onchange), and those
+// that start, reload and stop the daemons of execute lines. A lane runs one command at a time, in the order in which
+// they were queued. If changes happen faster than commands finish, only the latest command for each key runs.
 type Hooks struct {
 	journal *Journal
 	tries   *Tries        // the goroutines of the lanes
@@ -92,8 +92,9 @@ func (h *Hooks) Set(hooks []Hook) {
 // Shell returns the arguments that run a line in sh. The Perl ldirectord runs a fallbackcommand in this way.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Run runs a command once the commands before it in its lane have exited, unless a later hook replaces it, see
-// Hook.Key.
+// Run queues a hook. Its command runs once the commands before it in its lane have exited, unless a later hook replaces
+// it, see Hook.Key. If a hook without Ended replaces a waiting one and repeats the running one, neither it nor the
+// waiting one runs.
 func (h *Hooks) Run(hook Hook) {
 	isAwaited := hook.Ended != nil
 	if !isAwaited {
@@ -158,7 +159,7 @@ func (h *Hooks) work(l *lane, hook *Hook) {
 // failure of a hook is an event.
 func (h *Hooks) try(hook *Hook) (short bool) {
 	end := func() {}
-	if hook.Lane == hook.Virtual { // there may be thousands of virtual services
+	if hook.Lane == hook.Virtual { // a fallbackcommand: there may be one for each of thousands of virtual services
 		end = h.turn()
 	}
 	out := &subprocess.Output{Max: hookOutput, Last: true}

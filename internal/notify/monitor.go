@@ -100,7 +100,7 @@ func (m *Monitor) settle(file string, at time.Time, err error) {
 	defer m.mu.Unlock()
 	was := m.failing[file]
 	switch {
-	case err != nil && !m.files[file] && at.Before(m.since): // its results waited
+	case err != nil && !m.files[file] && at.Before(m.since): // the file is no longer used, but its results waited
 	case err != nil && (!was || file == ""):
 		m.failing[file] = true
 		m.report(Event{Kind: MonitorFailed, Key: file, Reason: err.Error(),
@@ -135,7 +135,7 @@ func appendFile(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	_ = f.SetWriteDeadline(time.Now().Add(time.Second)) // for a pipe; files have none
+	_ = f.SetWriteDeadline(time.Now().Add(time.Second)) // for a pipe: regular files do not support it
 	_, err = f.Write(text)
 	return cmp.Or(err, f.Close())
 }

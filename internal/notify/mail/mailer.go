@@ -99,8 +99,8 @@ func (m *Mailer) Down(e notify.Event, down bool) {
 	}
 	e.Status = lvs.StatusRunning
 	if was, known := m.down[s]; known {
-		e.Time = was.Time // the server may have another name
-		m.down[s] = e
+		e.Time = was.Time
+		m.down[s] = e // the server may have another name
 	} else if m.rules[e.Virtual].Freq > 0 {
 		m.down[s] = e
 		m.schedule(s)

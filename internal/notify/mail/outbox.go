@@ -49,10 +49,10 @@ type box struct {
 	server  string
 	wake    notify.Wake // ends the pause after a failure
 	queue   []*letter   // the first is being sent
-	dropped *letter     // the last letter that did not fit; its count is that of all of them
+	dropped *letter     // the last letter that did not fit; its count includes the earlier ones
 	busy    bool        // a goroutine works on the queue
 	failing bool        // the box fails, and that was reported
-	lost    int         // alerts that a recipient did not get since mail began to fail
+	lost    int         // alerts that did not reach all recipients since mail began to fail
 	stuck   bool        // a try failed after close
 }
 
@@ -291,7 +291,7 @@ func (o *outbox) reportChange(b *box, err error) {
 	b.lost = 0
 }
 
-// summarize turns the last dropped letter into a summary of all of them.
+// summarize turns the last dropped letter into a summary of all dropped letters.
 func (l *letter) summarize() {
 	last := l.subject
 	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)

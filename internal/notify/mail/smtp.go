@@ -20,7 +20,7 @@ import (
 // Limits of one SMTP session.
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
-	smtpTextTime    = 10 * time.Minute // the reply after the text: while it is late, the server may take the mail
+	smtpTextTime    = 10 * time.Minute // the reply after the text: the server may take the mail and reply late
 	smtpSessionTime = 15 * time.Minute // the whole session
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in total
 )
@@ -42,7 +42,7 @@ func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, addre
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // sockets have deadlines, here and below
+	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket supports deadlines, here and below
 	host, _, _ := net.SplitHostPort(smtpAddress(l.smtp))
 	bounded := &boundedConn{conn, maxSMTPReplies, smtpStepTime}
 	server, err := smtp.NewClient(bounded, host)
@@ -161,8 +161,8 @@ func transact(server *smtp.Client, conn *boundedConn, l *letter) (again []string
 // textEnd is the step that ends a mail's text.
 const textEnd = "end of DATA"
 
-// sendText sends the text of a mail. A client that gives up before the reply sends a mail again that the server may
-// have taken (RFC 5321, 4.5.3.2.6).
+// sendText sends the text of a mail, and waits long for the reply. If a client gives up too early, the server may have
+// taken the mail, and gets it again at the next try (RFC 5321, 4.5.3.2.6).
 func sendText(server *smtp.Client, conn *boundedConn, text string) error {
 	w, err := server.Data()
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 const inMaintenance = "Server in maintenance"
 
 // Line returns what the monitorfile of a check says about a result: whether the server is up, and a text. The third
-// result is false if it says nothing, as about an inconclusive result. A suspended server is reported as being in
-// maintenance.
+// value is false if the result gets no line, for example because it is inconclusive. A suspended server is reported as
+// being in maintenance.
 func Line(check *parser.Virtual, r *checker.Result, suspended bool) (up bool, text string, is bool) {
 	if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
 		return false, "", false
@@ -58,7 +58,8 @@ func message(kind string, r checker.Result) (text string, line bool) {
 }
 
 // httpMessage returns the status line or, if the status is good but the content does not match, the beginning of the
-// content. If there was no answer, it returns status 500 like the Perl ldirectord, but with another text.
+// content. For any other failure, such as no answer, it returns status 500 like the Perl ldirectord, but with another
+// text.
 func httpMessage(r checker.Result) string {
 	switch {
 	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
@@ -71,7 +72,8 @@ func httpMessage(r checker.Result) string {
 	return r.Body
 }
 
-// messageOf returns the message for a success, or for a failure at the stage in which the check failed.
+// messageOf returns the message for a success or for the stage at which the check failed. If failures does not contain
+// the stage, the message is other.
 func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
@@ -94,8 +96,8 @@ var (
 )
 
 // ID names a check in a monitorfile as the Perl ldirectord does, but without passwords. The name consists of the
-// settings, without backslashes and with a blank in place of each run of colons. In request and receive, each single
-// colon becomes a blank.
+// settings, without backslashes and with a blank in place of each run of colons. In request and receive, each colon
+// becomes a separate blank.
 func ID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {

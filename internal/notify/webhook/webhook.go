@@ -35,7 +35,7 @@ type Poster struct {
 	closed   bool
 	stuck    bool // a try failed after Close
 	failed   int  // tries since the last success
-	refused  bool // in the last try: the receiver answers, and may accept other states
+	refused  bool // the last try was refused: the receiver works, and may accept other states
 	again    int  // states of latest that failed before
 	reported bool // it was reported that the receiver fails
 }
