@@ -183,7 +183,7 @@ func (c *check) Finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
-	wasLost := c.void != "" && time.Since(c.began) < c.timeout/2 // the service was just lost, and is remade
+	wasLost := c.void != "" && time.Since(c.began) < c.timeout/2 // the service may be lost: ask makes it again
 	if isUnsure := c.void == "" && r.OK && c.now.looked.IsZero(); wasLost || isUnsure {
 		r = c.ask(ctx, forever)
 	}

@@ -27,7 +27,7 @@ const (
 	setTimeout   = 5 * time.Second  // how long a reload waits for the table
 	wayRenewed   = time.Minute      // after this time the path of a check is tested again; after a failure at once
 	eachRenewed  = 20 * time.Second // the same if several checks use one service
-	summedUp     = 5 * time.Second  // the kernel adds up its counters every 2 s; a check may come just before
+	summedUp     = 5 * time.Second  // the kernel adds up its counters every 2 s; a check may come just before that
 )
 
 const (
@@ -191,7 +191,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.K
 		return
 	}
 	_ = s.with(ctx, setTimeout, func(t turn) error {
-		s.virtual = map[netip.Addr]bool{} // one that left the file may become an address of this machine
+		s.virtual = map[netip.Addr]bool{} // an address that left the file may become one of this machine
 		for _, k := range keys {
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
 		}
@@ -224,9 +224,9 @@ func (s *Services) Close(ctx context.Context) {
 	s.Set(ctx, nil, nil)
 }
 
-// choose gives a service the next free mark. Half of the marks are for tunnels. While connections last, the kernel
-// keeps the route to a destination, which must not be the route for another forwarding method. If no mark is free, the
-// service does not change.
+// choose gives a service the next free mark. While connections last, the kernel keeps the route that a mark has to a
+// destination. Half of the marks are for tunnels, because they need another route than the other forwarding methods. If
+// no mark is free, the service does not change.
 func (s *Services) choose(sv *service) error {
 	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
 	if sv.Dest.Forward == lvs.Tunnel {
@@ -300,7 +300,7 @@ func (t turn) make(sv *service) error {
 	return err
 }
 
-// sight is what a look shows of a service. Both are false if the service could not be read.
+// sight is what a look shows of a service. Both fields are false if the service could not be read.
 type sight struct {
 	stayed bool // it stayed in the table as it was made
 	free   bool // it has no destinations other than the one that this program adds
@@ -348,8 +348,8 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		void = cmp.Or(Judge(r, seen[0].stayed, p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
 		if void == "" && !r.OK && p.restored {
-			// The kernel may still use the route of an earlier entry with another forwarding method. An
-			// edit of the entry ends that.
+			// The kernel may still use the route of an earlier entry with another forwarding method.
+			// Adding the entry again edits it, which ends that.
 			p.restored, void = false, errLost.Error()
 			return cmp.Or(err, t.do(lvs.Op{Kind: lvs.AddDest, Key: p.Key, Dest: p.Dest}))
 		}
@@ -414,9 +414,9 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 }
 
 // strays finds out why no connection of a check is counted. If no rule is sure to divert them, their source ports may
-// be the reason. To find out, it makes a connection to another destination port, which is new from any source port. If
-// a rule is sure to divert them, it makes none: a rule that is only for the port of the check would not divert that
-// connection.
+// be the reason. To find out, it makes a connection to another destination port, for which the kernel remembers no
+// source port. If a rule is sure to divert them, it makes none: a rule that is only for the port of the check would not
+// divert that connection.
 func (t turn) strays(p *passage) error {
 	rule, sure := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)
 	n := &counting{Services: t.Services, p: p}
@@ -508,7 +508,7 @@ func (n *counting) count(t turn, send func() error) error {
 	return n.err
 }
 
-// locate finds the source address of a check, and the longest TCP segment that fits the path. doubted reports whether
+// locate finds the source address of a check, and a TCP segment size that fits the path. doubted reports whether
 // packets may fail to reach the service.
 func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	p.shared = p.shared || p.of != nil && p.of != p
