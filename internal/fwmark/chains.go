@@ -68,8 +68,8 @@ type state struct {
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
-	// the position for a new jump in PREROUTING: after the last of our jumps at the front, where only jumps of
-	// daemons are, or else the first position
+	// the position for a new jump in PREROUTING: after the last of our jumps that only jumps of daemons precede, or
+	// else the first position
 	jumpAt int
 }
 

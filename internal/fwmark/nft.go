@@ -55,7 +55,7 @@ func (m *Machine) parseNFT(out []byte) error {
 	}
 	var in, sent []string // the chains for incoming packets, and for packets that this machine sends
 	rules, maps := map[string][]nftObject{}, map[string]json.RawMessage{}
-	for _, o := range ruleset.Objects { // each is at most one of the three: the others are empty
+	for _, o := range ruleset.Objects { // each has at most one of the three: the others are empty
 		c, r := o.Chain, o.Rule
 		switch c.Hook {
 		case "prerouting", "ingress", "input":

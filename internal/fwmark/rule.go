@@ -1,6 +1,6 @@
 // Package fwmark keeps rules in the mangle table that set the firewall marks of packets (iptables-extensions(8), MARK).
-// The rules are in the daemon's own chain, set by iptables. The package also finds the rules of other programs, of
-// iptables and of nft, that set or use marks.
+// The rules are in the daemon's own chain, set by iptables. The package also finds rules that other programs made with
+// iptables, nft or `ip rule` and that set or use marks.
 package fwmark
 
 import (

@@ -10,7 +10,7 @@ import (
 
 // Try returns the reason why marks can't be set here for packets of a family. It returns nil if they can, or if the
 // failure may be temporary. fix is the command that selects a program that can set them, or "". To find out, it adds a
-// chain without a jump, and then removes the chain.
+// chain with such a rule, but without a jump to it, and then removes the chain.
 func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 	name := iptablesOf(ipv6)
 	if err = try(ctx, name, ipv6); err == nil || passing(err) { // another program may be setting marks
