@@ -51,7 +51,7 @@ func (c *converter) checker(s *statement, r server, protocol string) []check {
 	k.times[1] = c.number(k.timing[1], k.retry)
 	k.times[2] = c.number(k.timing[2], cmp.Or(k.delay, k.times[0]))
 	timeout := c.number(own.find("connect_timeout"), 5)
-	hasPort := k.name != "external" && k.name != "ping" // a server of a mark may have port 0 then
+	hasPort := k.name != "external" && k.name != "ping" // these two need no port: a server of a mark may have 0
 	port := cmp.Or(own.text("connect_port"), r.of.arg(2))
 	if hasPort && (port != r.of.arg(2) || protocol == "fwm") {
 		k.set("checkport", port)
@@ -169,9 +169,9 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 }
 
 var (
-	// escape matches a backslash and what follows it. Group 1 is a character whose backslash keepalived rightly
-	// removes, group 2 an escape that it replaces with the character meant, group 3 any other: keepalived removes
-	// its backslash, although the pattern needs it.
+	// escape matches a backslash and what follows it. keepalived rightly removes the backslash before the character
+	// in group 1. It replaces the escape in group 2 with the character that this escape means. It also removes the
+	// backslash in group 3, although the pattern needs it.
 	escape = regexp.MustCompile(`\\(["'\\/#])|(\\(?:[afnrt]|x[01][[:xdigit:]]|c[A-Z]))|(\\.)`)
 	// hash replaces each #, which would begin a comment.
 	hash = strings.NewReplacer(`\\`, `\\`, `\#`, `\x23`, "#", `\x23`)
