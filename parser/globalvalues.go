@@ -9,7 +9,7 @@ import (
 	"ldirectord/internal/lvs"
 )
 
-// This file reads global directives with special rules.
+// This file contains the functions that read global directives with rules of their own.
 
 // facilities are the facilities of syslog(3) in the order of their numbers, which are 0 to 11 and firstLocal to 23.
 var facilities = strings.Fields("kern user mail daemon auth syslog lpr news uucp cron authpriv ftp " +

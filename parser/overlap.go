@@ -126,8 +126,8 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), v.Protocol.String(), ports); ok {
 		r.in(line.section, advice).warn(suspicious, line.At,
-			"packets to the virtual service %s of %s get the mark, and the kernel looks up the mark "+
-				"first: that service never gets them",
+			"packets to the virtual service %s (%s) get this mark, and the kernel looks up marks first, "+
+				"so they never reach that service",
 			v.ID, v.At["virtual"].SeenFrom(line.At))
 	}
 }

@@ -1,4 +1,5 @@
-// Package query runs the query of a check with a driver for database/sql.
+// Package query runs the query of a check with a driver for database/sql. It does not judge the result: sqlSeen in
+// package protocol does.
 package query
 
 import (

@@ -22,7 +22,7 @@ const (
 // Kind is the side that sent a turn, or the check itself.
 type Kind byte
 
-// The kinds of a turn.
+// The kinds of turn.
 const (
 	Note     Kind = ' ' // a remark by the check itself
 	Sent     Kind = '>'

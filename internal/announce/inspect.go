@@ -14,7 +14,7 @@ import (
 type Fault struct {
 	Device string
 	Addr   netip.Prefix // the zero Prefix if the fault is the device's
-	// for a device: "device lvs0 is down"; for an address: "was announced by a daemon that no longer runs"
+	// for a device: "device lvs0 is down"; for an address: "was announced by a daemon that is no longer running"
 	Text    string
 	Command string // the command that fixes it; "" if no command does
 }
@@ -43,7 +43,7 @@ func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 			text := ""
 			quiet := d.dummy && now.hasRoute(addr) && slices.ContainsFunc(held, isQuiet)
 			if has[addr] == "" && (quiet || slices.ContainsFunc(held, isOurs)) {
-				text = "was announced by a daemon that no longer runs"
+				text = "was announced by a daemon that is no longer running"
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
 				text = "is on this device too"
 			}

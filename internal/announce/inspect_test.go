@@ -27,10 +27,10 @@ func TestInspect(t *testing.T) {
 	}
 	slices.Sort(got)
 	expected := []string{
-		"192.0.2.10/32 lvs0 was announced by a daemon that no longer runs: ip address del 192.0.2.10/32 dev " +
-			"lvs0",
+		"192.0.2.10/32 lvs0 was announced by a daemon that is no longer running: ip address del " +
+			"192.0.2.10/32 dev lvs0",
 		"192.0.2.11/32 eth0 is on this device too: ip address del 192.0.2.11/32 dev eth0",
-		"2001:db8::10/128 lvs0 was announced by a daemon that no longer runs: ip address del " +
+		"2001:db8::10/128 lvs0 was announced by a daemon that is no longer running: ip address del " +
 			"2001:db8::10/128 dev lvs0",
 		"invalid Prefix eth0 device eth0 is not a dummy device: ",
 		"invalid Prefix lvs1 device lvs1 is down: ip link set lvs1 up",

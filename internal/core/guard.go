@@ -93,16 +93,16 @@ func (v *virtual) someAsk() bool {
 
 // held describes how many servers are held, and until when.
 func (a *subject) held() string {
-	fail, although := "fail", "their checks fail"
+	although := "their checks fail"
 	if a.v.someAsk() {
-		fail, although = "fail or report drain or maint", "their checks fail or they report drain or maint"
+		although = "their checks fail or they report drain or maint"
 	}
 	switch held, g := len(a.v.held), a.v.guard(); {
 	case g.Obeys || held == 0:
 	case g.Paced && g.Keeps > 0:
-		return fmt.Sprintf("%d %s but stay in service until paceout or keepserving releases them", held, fail)
+		return fmt.Sprintf("paceout and keepserving hold %d in service for now, although %s", held, although)
 	case g.Paced:
-		return fmt.Sprintf("%d %s but stay in service until paceout releases them", held, fail)
+		return fmt.Sprintf("paceout holds %d in service for now, although %s", held, although)
 	case g.Keeps > 0:
 		return fmt.Sprintf("keepserving holds %d in service although %s: the minimum is %d", held, although,
 			g.Keeps)

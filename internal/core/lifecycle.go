@@ -15,6 +15,7 @@ import (
 	"ldirectord/internal/notify"
 	"ldirectord/internal/plan"
 	"ldirectord/internal/schedule"
+	"ldirectord/internal/view"
 	"ldirectord/parser"
 )
 
@@ -361,8 +362,8 @@ func (c *Core) Clear(now time.Time) (left []lvs.Key) {
 	}
 	if unsent > 0 {
 		c.tell.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
-			Text: fmt.Sprintf("Table change failed: %d more virtual services could not be removed: %v",
-				unsent, errSilent)})
+			Text: fmt.Sprintf("Table change failed: %s left in the table: %v",
+				view.Plural(unsent, "virtual service"), errSilent)})
 	}
 	return left
 }

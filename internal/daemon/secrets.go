@@ -49,9 +49,9 @@ func (s Source) readSecret(path string) (secret, warning string, err error) {
 	return secret, warning, err
 }
 
-// readTrusted returns the text of a file, unless the file changed while it was read. It refuses a file that other users
-// can write to. It also refuses a file if they can replace it or, for a symbolic link, its target. It fails if the file
-// system hangs.
+// readTrusted returns the text of a file, unless the file changes while it is being read. It refuses a file that other
+// users can write to. It also refuses a file if they can replace it or, for a symbolic link, its target. It fails if
+// the file system hangs.
 func readTrusted(path string, limit int64) ([]byte, error) {
 	return runfile.InTime(path, func() ([]byte, error) { return readUnchanged(path, limit) })
 }

@@ -326,7 +326,7 @@ var changes = map[string]func(*facts){
 			{Device: "eth0", Addr: single(addrOf("192.0.2.10")), Text: "is on this device too",
 				Command: "ip address del 192.0.2.10/32 dev eth0"},
 			{Device: "lvs1", Addr: single(addrOf("192.0.2.12")),
-				Text:    "was announced by a daemon that no longer runs",
+				Text:    "was announced by a daemon that is no longer running",
 				Command: "ip address del 192.0.2.12/32 dev lvs1"},
 		}
 	},

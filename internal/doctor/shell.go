@@ -74,7 +74,7 @@ func tryProgram(check *parser.Virtual) error {
 		}
 		return f.Close()
 	})
-	if err != nil && strings.Contains(path, " ") {
+	if err != nil && check.CheckType == parser.External && strings.Contains(path, " ") {
 		return fmt.Errorf("%w; arguments belong in checkargs", err)
 	}
 	return err

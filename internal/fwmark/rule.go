@@ -103,7 +103,7 @@ func parseDest(text string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// protocols maps protocols as iptables prints them to their names. iptables prints a number if /etc/protocols has no
+// protocols maps each protocol, as iptables prints it, to its name. iptables prints a number if /etc/protocols has no
 // name.
 var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp",
 	"all": "all", "0": "all"}

@@ -63,8 +63,8 @@ func (w Words) Asks() Admin {
 }
 
 // Telling records which of a server's words apply. A word that restricts the server applies only after enough answers
-// in a row agree; a word that lifts a restriction, and the state in Down, apply at once. Next does not change a Telling
-// but returns a new one. The zero Telling reports nothing.
+// in a row agree. A word that lifts a restriction applies at once, and so does any change of Down. Next does not change
+// a Telling but returns a new one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // the words that apply
 	last     Words // the last reported word of each kind

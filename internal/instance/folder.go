@@ -48,7 +48,7 @@ func (f folder) records(all Kept) (found []record) {
 	return found
 }
 
-// lives reports whether the daemon that wrote a record still runs.
+// lives reports whether the daemon that wrote a record is still running.
 func (f folder) lives(r record) bool {
 	return f.mayName(r.Pid) && r.Process.Lives() && f.isProved(r)
 }

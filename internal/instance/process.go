@@ -41,7 +41,7 @@ func processOf(pid int) (Process, error) {
 	return Process{Pid: pid, Start: start}, err
 }
 
-// Lives reports whether the process still runs. If it can't look because of a shortage, such as too few file
+// Lives reports whether the process is still running. If it can't look because of a shortage, such as too few file
 // descriptors, it returns true.
 func (p Process) Lives() bool {
 	now, err := processOf(p.Pid)
@@ -59,8 +59,8 @@ func (p Process) Await(ctx context.Context) error {
 	return nil
 }
 
-// isKilled reports whether a process got SIGKILL. Such a process no longer runs, even if the kernel has not removed it
-// yet.
+// isKilled reports whether a process got SIGKILL. Such a process is no longer running, even if the kernel has not
+// removed it yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
 	pending, _ := strconv.ParseUint(strings.Join(statusOf(pid, "ShdPnd"), ""), 16, 64) // 0 if it can't be read

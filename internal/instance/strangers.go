@@ -20,7 +20,7 @@ type Stranger struct {
 	forked []Process
 }
 
-// Lives reports whether the director or a process that it forked still runs.
+// Lives reports whether the director or a process that it forked is still running.
 func (s *Stranger) Lives() bool {
 	for _, pid := range s.Forked() {
 		if p, err := processOf(pid); err == nil && !slices.Contains(s.forked, p) {

@@ -141,7 +141,7 @@ func (c *converter) program(k *check, own *scope, r server) bool {
 	for i, text := range list {
 		list[i] = unquote(text)
 		if found := unwritable.FindString(list[i]); found != "" {
-			c.noEqual(path, "; a "+found+" can't be written; no check is made in its place")
+			c.noEqual(path, "; the command can't contain "+found+"; no check is made in its place")
 			return false
 		}
 	}

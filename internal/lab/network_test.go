@@ -96,8 +96,8 @@ func newNetwork(t *testing.T, servers int) *lab {
 	return l
 }
 
-// remove removes a namespace, and ends its processes first: a daemon that still runs would write into the test's folder
-// while that is removed.
+// remove removes a namespace, and ends its processes first: a daemon that is still running would write into the test's
+// folder while that is removed.
 func (l *lab) remove(ns string) {
 	l.vacate(ns)
 	exec.Command("ip", "netns", "del", l.prefix+ns).Run()

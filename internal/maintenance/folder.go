@@ -159,8 +159,8 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	return r
 }
 
-// addNotes adds what the files say, and drops servers whose maintenance has ended. A file that can't be read gives no
-// end. If it may become readable again, its server is in Unread.
+// addNotes adds what the files say, and drops servers whose maintenance has ended. If a file can't be read, its
+// server's maintenance has no known end. If it may become readable again, its server is in Unread.
 func (r *Reading) addNotes(dir string) {
 	now := time.Now()
 	// in a fixed order, so that Err stays the same

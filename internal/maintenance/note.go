@@ -76,8 +76,8 @@ func whyAndUntil(text string) (why, end string) {
 	return why, end
 }
 
-// ParseUntil reads a time: a date with a time of day, or only a time of day, which means its next occurrence after the
-// argument after. The default time zone is the local one.
+// ParseUntil reads a time: a date with a time of day, or a time of day alone, which means its first occurrence later
+// than the given time. The default time zone is the local one.
 func ParseUntil(text string, after time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
 		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {

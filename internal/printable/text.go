@@ -34,7 +34,7 @@ func escaped(s, keep string) string {
 	return b.String()
 }
 
-// Line escapes as Text does, but replaces ASCII control characters with blanks, so that the text is one line.
+// Line escapes as Text does, except that ASCII control characters become blanks.
 func Line(s string) string {
 	line := []byte(s)
 	for i, c := range line {

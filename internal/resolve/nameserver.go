@@ -26,7 +26,7 @@ func DialServer(ctx context.Context, network, address string) (net.Conn, error) 
 	defer cancel()
 	end, _ := ctx.Deadline()
 	conn, err := dial(ctx, network, address)
-	if err == nil { // set only once it has passed: package net would replace a deadline set now
+	if err == nil { // package net would replace a deadline set now: it is set only when it expires
 		time.AfterFunc(time.Until(end), func() { _ = conn.SetDeadline(end) })
 	}
 	return conn, err

@@ -199,7 +199,7 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		t.in = true
 		delete(p.heirs, t)
 		if t.index < 0 {
-			continue // the check that ran when it was dropped still runs: finish will queue the task
+			continue // the check that ran when it was dropped is still running: finish will queue the task
 		}
 		t.planned = now + time.Duration(news/firstPerTick)*Tick
 		t.calm()
@@ -210,8 +210,8 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.changed()
 }
 
-// drop removes a task. The heir, if there is one, takes over the task's silences. If a check of the task still runs,
-// and gets no answer, that also counts for the heir (see passOn).
+// drop removes a task. The heir, if there is one, takes over the task's silences. If a check of the task is still
+// running, and gets no answer, that also counts for the heir (see passOn).
 func (p *Pool) drop(t, heir *Task) {
 	t.in = false
 	if heir != nil {
@@ -315,8 +315,8 @@ func (p *Pool) Take() []Update {
 	return p.taken
 }
 
-// Overdue returns the delay of the most overdue check. A check is overdue if it should have begun, or if it still runs
-// when it should have begun again. On a machine that is fast enough the delay is less than two Ticks.
+// Overdue returns the delay of the most overdue check. A check is overdue if it should have begun, or if it is still
+// running when it should have begun again. On a machine that is fast enough the delay is less than two Ticks.
 func (p *Pool) Overdue() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -51,7 +51,7 @@ type shadow struct {
 	report   Report
 	open     map[place]*Difference
 	fallback map[place]bool
-	compared map[lvs.Key]bool // the virtual services that were in the live table at some reading
+	compared map[lvs.Key]bool // the virtual services that have been seen in the live table
 	unmade   time.Duration    // how long the followed checks may take in the live daemon
 	was      pair
 	unread   string // why the live table can't be read; "" while it can

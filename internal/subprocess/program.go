@@ -65,11 +65,11 @@ func Find(name string, first ...string) (string, error) {
 	return "", fmt.Errorf("%s: not installed", name)
 }
 
-// Run runs a program until it exits. At its limit, or when ctx is done, Run kills the program and the processes that it
-// started. The error is an *exec.ExitError if the program exited with a status other than 0 or was killed by a signal.
-// At the limit it is a *TimeoutError, and when ctx is done it is the cause of ctx. It may also be the reason why the
-// program could not be started. Run gives a script without #! to the shell, as execvp(3) does. It does not return while
-// reading the program's file hangs, or while the program can't be killed.
+// Run runs a program until it exits. When its time limit expires, or ctx is done, Run kills the program and the
+// processes that it started. The error is an *exec.ExitError if the program exited with a status other than 0 or was
+// killed by a signal. If the limit expired, it is a *TimeoutError; if ctx is done, it is the cause of ctx. It may also
+// be the reason why the program could not be started. Run gives a script without #! to the shell, as execvp(3) does. It
+// does not return while reading the program's file hangs, or while the program can't be killed.
 func Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -33,7 +33,7 @@ func (m *machine) at(when time.Time) *machine {
 		for _, p := range addrs[i.Index] {
 			here := i
 			if _, twice := m.devices[p.Addr()]; twice {
-				here.Name = "" // it is unknown which of the two counts
+				here.Name = "" // several devices have the address; it is unknown which one applies
 			}
 			m.devices[p.Addr()] = here
 		}

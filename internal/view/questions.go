@@ -21,7 +21,8 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	return found
 }
 
-// AllNames returns these servers by their other names that orders may use, followed by the servers themselves.
+// AllNames returns each of the given servers that has an alias, which orders may use too, under that alias, followed by
+// all given servers.
 func (now *Snapshot) AllNames(servers []lvs.Backend) (all []lvs.Backend) {
 	for v, s := range now.Among(servers) {
 		if s.Alias != "" {

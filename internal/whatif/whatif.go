@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	// Calm is long enough for paceout to remove servers and for slowstart to raise weights.
+	// Calm is the usual calm for New. It is long enough for paceout to remove servers and for slowstart to raise
+	// weights.
 	Calm = time.Hour
 
 	maxSteps  = 100_000 // of one wait
@@ -47,8 +48,8 @@ type target struct {
 	fallback bool
 }
 
-// New simulates the start of these services of a plan, with the given orders in force. Every check passes. calm is the
-// time that passes after the start, after failures, and after orders.
+// New simulates the start of these services of a plan, with the given orders in force. Every check succeeds. calm is
+// how much simulated time goes by after the start, after failures, and after orders.
 func New(p *plan.Plan, services []*plan.Service, given orders.All, calm time.Duration) *World {
 	part := *p
 	part.Services, part.Tasks = services, tasksOf(services)

@@ -28,8 +28,8 @@ type letter struct {
 	way             // that of the rule
 	password func() (string, error)
 	roots    *x509.CertPool // nil: the system's
-	sender   string         // the sender of the envelope
-	to       []string       // the recipients of the envelope that don't have it yet
+	sender   string         // the envelope sender
+	to       []string       // the envelope recipients that have not received it yet
 	about    string         // what happened
 	reminder bool           // it reminds of a server that is still down
 	count    int            // how many alerts it reports

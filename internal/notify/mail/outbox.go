@@ -17,7 +17,7 @@ import (
 const (
 	maxWaiting     = 100              // mails in a box; further ones are dropped, and a mail counts them
 	maxSending     = 8                // mails sent at once
-	maxShown       = 500              // bytes of a list of recipients in the log, where a reason follows
+	maxShown       = 500              // bytes of a recipient list in the log: the reason after it needs room
 	firstMailRetry = 5 * time.Second  // the pause after the first temporary failure; then it doubles
 	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made

@@ -80,7 +80,7 @@ func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 	started.Wait()
 	defer unix.Close(child)
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(child), Events: unix.POLLIN}}, 10_000); n != 1 {
-		t.Errorf("the child still runs: %v", err)
+		t.Errorf("the child is still running: %v", err)
 	}
 }
 
