@@ -47,7 +47,7 @@ func (k *kernel) connect(ctx context.Context) (*conn, error) {
 		err = g.probe()
 	}
 	if !uncut() {
-		return nil, context.Cause(ctx)
+		return nil, over(ctx)
 	}
 	c := &conn{genl: g}
 	if err == nil {

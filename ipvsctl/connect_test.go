@@ -30,7 +30,7 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 		t.Skip("this kernel has IPVS")
 	}
 	modprobe(t, `echo "modprobe: FATAL: Module $1 not found" >&2; exit 1`)
-	k := &kernel{}
+	k := newKernel()
 	err := k.Connect(t.Context())
 	const want = `ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: exit status 1: "modprobe: ` +
 		`FATAL: Module ip_vs not found")`

@@ -44,7 +44,7 @@ func run(t testing.TB, name string, args ...string) string {
 
 func openKernel(t testing.TB) *kernel {
 	t.Helper()
-	k := &kernel{}
+	k := newKernel()
 	testkit.OK(t, k.Connect(t.Context()))
 	t.Cleanup(func() {
 		defer k.Close()

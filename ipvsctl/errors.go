@@ -41,13 +41,15 @@ func refused(op lvs.Op, err error) error {
 	return &OpError{Op: op.String(), Err: err, Hint: hint(err)}
 }
 
-// hint explains an error of the kernel, because the kernel uses only a few errnos.
+// hint explains an error of the kernel, or the lack of an answer. The kernel uses only a few errnos.
 func hint(err error) string {
 	var open *OpError
 	var module absentModule
 	switch {
 	case errors.As(err, &open): // it has a hint of its own
 		return ""
+	case errors.Is(err, errNoAnswer):
+		return "it may be waiting for modprobe"
 	case errors.Is(err, syscall.EPERM):
 		return hintPermission
 	case errors.Is(err, syscall.ESRCH):

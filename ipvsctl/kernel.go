@@ -5,10 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,17 +18,32 @@ import (
 	"ldirectord/internal/raw"
 )
 
-// answerTimeout is the time limit for the kernel's answer to a request or a batch.
-const answerTimeout = 10 * time.Second
-
-var (
-	errNoAnswer = fmt.Errorf("no answer from the kernel: %w", context.DeadlineExceeded)
-	errPending  = errors.New("not asked yet")
+const (
+	answerTimeout  = 10 * time.Second // the time limit for the kernel's answer to a request or a batch
+	connectTimeout = moduleTimeout + answerTimeout
+	hangTimeout    = time.Second // for a request to end after the end of its context
 )
 
-// kernel is the table of the network namespace in which it is opened. The zero kernel is ready to use: its first
-// request opens it. Several goroutines may share it. It sends one request at a time, because moby/ipvs would mix up the
-// answers to two requests.
+var errPending = errors.New("not asked yet")
+
+// errNoAnswer means that a request reached its time limit.
+var errNoAnswer noAnswer
+
+type noAnswer struct{}
+
+func (noAnswer) Error() string { return "no answer from the kernel" }
+func (noAnswer) Unwrap() error { return context.DeadlineExceeded }
+
+// over returns the reason why ctx has ended.
+func over(ctx context.Context) error {
+	if err := context.Cause(ctx); err != context.DeadlineExceeded {
+		return err
+	}
+	return errNoAnswer
+}
+
+// kernel is the table of the network namespace in which it is opened. Its first request opens it. Several goroutines
+// may share it. It sends one request at a time, because moby/ipvs would mix up the answers to two requests.
 type kernel struct {
 	// If raw is set, counters are read by raw system calls, which bypass Go's scheduler. The scheduler would wake a
 	// thread for each call, and that would cost more than all the rest. The drawback is that a processor of the Go
@@ -38,9 +52,12 @@ type kernel struct {
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
-	mu   sync.Mutex // guards conn
-	conn *conn      // nil if the next request must open new sockets
+	turn chan struct{} // holds a value while a request is running; guards conn
+	conn *conn         // nil if the next request must open new sockets
+	hung atomic.Bool   // see request
 }
+
+func newKernel() *kernel { return &kernel{turn: make(chan struct{}, 1)} }
 
 // conn is a pair of open sockets to the kernel: moby for changes of services and for timeouts, genl for everything
 // else.
@@ -68,13 +85,19 @@ type genl struct {
 // Connect opens the kernel's table, and loads the module ip_vs if it is missing. If the kernel has no IPVS, or the
 // process lacks privileges, the error is an *OpError.
 func (k *kernel) Connect(ctx context.Context) error {
-	return k.request(ctx, func(*conn) error { return nil })
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	_, err := request(ctx, k, func(*conn) (any, error) { return nil, nil })
+	return err
 }
 
 // Close closes the sockets. It does not change the table.
 func (k *kernel) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	if k.hung.Load() { // the sockets are closed
+		return nil
+	}
+	k.turn <- struct{}{}
+	defer k.end()
 	k.drop()
 	return nil
 }
@@ -94,22 +117,12 @@ func (k *kernel) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
 
 // do makes one change of a service, or a batch of changes of destinations.
 func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
-	results := make([]error, len(ops))
-	for i, op := range ops {
-		results[i] = cmp.Or(Check(op), errPending)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(k.timeout, answerTimeout), errNoAnswer)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(k.timeout, answerTimeout))
 	defer cancel()
-	err := k.request(ctx, func(c *conn) error {
-		switch {
-		case ops[0].Kind >= lvs.AddDest:
-			return c.genl.changeDests(ops, results)
-		case results[0] == errPending:
-			return c.changeService(ops[0])
-		default:
-			return nil
-		}
-	})
+	results, err := request(ctx, k, func(c *conn) ([]error, error) { return c.change(ops) })
+	if results == nil { // no attempt was made
+		results = pending(ops)
+	}
 	for i, op := range ops {
 		if results[i] == errPending {
 			results[i] = err
@@ -119,37 +132,115 @@ func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
 	return results
 }
 
-// request runs talk with the open sockets. If ctx ends first, request closes them, because moby/ipvs would wait forever
-// for a lost answer. After a failure of the sockets, the next request opens new ones.
-func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// pending returns errPending for each change, or the fault that Check finds in it.
+func pending(ops []lvs.Op) []error {
+	results := make([]error, len(ops))
+	for i, op := range ops {
+		results[i] = cmp.Or(Check(op), errPending)
+	}
+	return results
+}
+
+// change makes the changes of do. It returns their results. If a result is errPending, err is the result.
+func (c *conn) change(ops []lvs.Op) (results []error, err error) {
+	results = pending(ops)
+	switch {
+	case ops[0].Kind >= lvs.AddDest:
+		err = c.genl.changeDests(ops, results)
+	case results[0] == errPending:
+		err = c.changeService(ops[0])
+	}
+	return results, err
+}
+
+// request runs talk with the open sockets, until the end of ctx.
+//
+// The kernel may hang in a system call, for example while modprobe loads a scheduler. Closing the sockets doesn't end
+// such a call. So talk runs on a goroutine of its own, and must not change anything that the caller uses. A second
+// after the end of ctx, request returns without it. Until talk ends, other requests fail at once.
+func request[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
+	if k.hung.Load() {
+		return none, errNoAnswer
+	}
+	if err := k.begin(ctx); err != nil {
+		return none, err
+	}
+	if k.raw {
+		defer k.end()
+		return talkUntil(ctx, k, talk)
+	}
+	var answer A
+	ended := make(chan error, 1)
+	go func() {
+		defer k.end()
+		var err error
+		answer, err = talkUntil(ctx, k, talk)
+		ended <- err
+		k.hung.Store(false)
+	}()
+	select {
+	case err := <-ended:
+		return answer, err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return answer, err
+	case <-time.After(hangTimeout):
+	}
+	k.hung.Store(true)
+	select {
+	case err := <-ended: // in time after all
+		k.hung.Store(false)
+		return answer, err
+	default:
+		return none, over(ctx)
+	}
+}
+
+// begin waits for the end of the previous request, and opens the sockets unless they are open. It opens them on this
+// thread, whose network namespace they get. Unless it fails, the caller calls end.
+func (k *kernel) begin(ctx context.Context) (err error) {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return over(ctx)
 	}
-	if k.conn == nil {
-		c, err := k.connect(ctx)
-		if err != nil {
-			return openError(err)
-		}
-		k.conn = c
+	select {
+	case k.turn <- struct{}{}:
+	case <-ctx.Done():
+		return over(ctx)
 	}
+	if k.conn != nil {
+		return nil
+	}
+	if k.conn, err = k.connect(ctx); err != nil {
+		k.end()
+		return openError(err)
+	}
+	return nil
+}
+
+// end lets the next request begin.
+func (k *kernel) end() { <-k.turn }
+
+// talkUntil runs talk. If ctx ends first, it closes the sockets, because moby/ipvs would wait forever for a lost
+// answer. After a failure of the sockets, the next request opens new ones.
+func talkUntil[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (A, error) {
 	uncut := context.AfterFunc(ctx, k.conn.close)
 	k.conn.genl.wait()
-	err := talk(k.conn)
+	answer, err := talk(k.conn)
 	switch {
 	case !uncut():
 		k.drop()
 		if err != nil {
-			return context.Cause(ctx)
+			return answer, over(ctx)
 		}
 	case lineFailed(err):
 		k.drop()
 	}
-	return err
+	return answer, err
 }
 
-// drop closes the sockets. The caller holds mu.
+// drop closes the sockets. Call it between begin and end.
 func (k *kernel) drop() {
 	if k.conn != nil {
 		k.conn.close()

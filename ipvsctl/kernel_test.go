@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/internal/lvs"
@@ -100,7 +101,14 @@ func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 }
 
 // kernelTo is a client with such a connection.
-func kernelTo(t testing.TB, far func([]sent) [][]byte) *kernel { return &kernel{conn: lineTo(t, far)} }
+func kernelTo(t testing.TB, far func([]sent) [][]byte) *kernel { return kernelOn(lineTo(t, far)) }
+
+// kernelOn is a client with an open connection.
+func kernelOn(c *conn) *kernel {
+	k := newKernel()
+	k.conn = c
+	return k
+}
 
 func requestsIn(b []byte) (requests []sent) {
 	for len(b) > 0 {
@@ -190,7 +198,7 @@ func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 				}
 				return said
 			})
-			k := &kernel{conn: c}
+			k := kernelOn(c)
 			results := k.Do(t.Context(), ops...)
 			for i, want := range answers {
 				made := want == 0 || want == syscall.EEXIST
@@ -256,7 +264,7 @@ func TestALineThatFailsIsDroppedWithTheResultsThatItOwes(t *testing.T) {
 			if name == "the line is shut" {
 				c.close()
 			}
-			k := &kernel{conn: c}
+			k := kernelOn(c)
 			err := k.Do(t.Context(), additions(t, 1)...)[0]
 			if err == nil || row.err != nil && !errors.Is(err, row.err) || errors.Is(err, errPending) {
 				t.Errorf("%v, want %v", err, row.err)
@@ -482,7 +490,7 @@ func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 		lvs.Batch: nil, 0: nil} {
 		c := lineTo(t, kernelOf(table))
 		c.genl.seq, c.genl.timeout = last, -time.Second
-		if err := c.genl.read(lvs.Table{}); !errors.Is(err, want) || (err == nil) != (want == nil) {
+		if _, err := c.genl.read(); !errors.Is(err, want) || (err == nil) != (want == nil) {
 			t.Errorf("after request %d: %v, want %v", last, err, want)
 		}
 	}
@@ -509,4 +517,24 @@ func TestCountersOfManyServices(t *testing.T) {
 	if len(all) != 3 || len(all[one].Counters) != 1 || len(all[two].Dests) != 1 || !read {
 		t.Errorf("%v", all)
 	}
+}
+
+// A closed socket does not end a system call that hangs.
+func TestARequestThatHangsIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := testkit.Must(os.Open(os.DevNull))(t)
+		k := kernelOn(&conn{moby: moby{&ipvs.Handle{}}, genl: &genl{file: file, timeout: answerTimeout}})
+		ctx, returns, began := testkit.Within(t, answerTimeout), make(chan bool), time.Now()
+		for _, want := range []time.Duration{answerTimeout + hangTimeout, 0} {
+			got, err := request(ctx, k, func(*conn) (int, error) { <-returns; return 1, nil })
+			testkit.Is(t, err, context.DeadlineExceeded)
+			testkit.Equal(t, got, 0, "the answer")
+			testkit.Equal(t, time.Since(began), want, "the time of the request")
+			began, ctx = time.Now(), t.Context()
+		}
+		testkit.OK(t, k.Close())
+		close(returns)
+		synctest.Wait()
+		testkit.Equal(t, k.hung.Load() || len(k.turn) > 0, false, "the next request waits")
+	})
 }

@@ -39,7 +39,7 @@ func loseAnswers(t *testing.T) (sockets int) {
 func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
-	k := &kernel{}
+	k := newKernel()
 	defer k.Close()
 	apply(t, k)
 	for what, ask := range map[string]func() error{
@@ -105,7 +105,7 @@ func TestKernelWithoutRightsIsAnErrorThatSaysSo(t *testing.T) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	none := [2]unix.CapUserData{}
 	testkit.OK(t, unix.Capset(&header, &none[0])) // for this thread only
-	err := (&kernel{}).Connect(t.Context())
+	err := newKernel().Connect(t.Context())
 	if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 		t.Errorf("%v", err)
 	}
@@ -116,7 +116,7 @@ func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
 	namespace(t)
 	before := testkit.Descriptors()
 	for range 3 {
-		k := &kernel{}
+		k := newKernel()
 		testkit.OK(t, k.Connect(t.Context()))
 		apply(t, k)
 		k.Close()

@@ -33,10 +33,10 @@ type Access struct {
 // sends no request.
 func Open(name string) (Access, error) {
 	if name == Kernel {
-		own := &kernel{}
+		own, private := newKernel(), newKernel()
+		private.raw = true // it makes many short requests
 		return Access{
-			Client: own, Live: &kernel{},
-			Private:     &kernel{raw: true}, // it makes many short requests, see raw
+			Client: own, Live: newKernel(), Private: private,
 			Connections: EachConnection, InOrder: own.inOrder, Absent: absent, Machine: true,
 		}, nil
 	}

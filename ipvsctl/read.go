@@ -14,12 +14,11 @@ import (
 
 // Read returns the whole table, see Client.
 func (k *kernel) Read(ctx context.Context) (lvs.Table, error) {
-	table := make(lvs.Table)
-	read := func(c *conn) error { clear(table); return c.genl.read(table) }
-	err := k.request(ctx, read)
+	read := func(c *conn) (lvs.Table, error) { return c.genl.read() }
+	table, err := request(ctx, k, read)
 	var absent *absentError
 	if errors.Is(err, syscall.ENOENT) && !errors.As(err, &absent) { // the module was unloaded
-		err = k.request(ctx, read)
+		table, err = request(ctx, k, read)
 	}
 	if err != nil {
 		return nil, &OpError{Op: "read", Err: err}
@@ -28,53 +27,50 @@ func (k *kernel) Read(ctx context.Context) (lvs.Table, error) {
 }
 
 // Timeouts changes the timeouts of idle connections, see Client.
-func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Timeouts, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (lvs.Timeouts, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	err = k.request(ctx, func(c *conn) (err error) {
-		was, err = c.moby.timeouts(order)
-		return err
-	})
+	was, err := request(ctx, k, func(c *conn) (lvs.Timeouts, error) { return c.moby.timeouts(order) })
 	return was, failed("--set "+order.String(), err)
 }
 
 // Services returns the destinations of the given services, see Client.
 func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
-	all := make(lvs.Table, len(keys))
-	var key lvs.Key
-	err := k.request(ctx, func(c *conn) error {
+	return request(ctx, k, func(c *conn) (lvs.Table, error) {
 		c.genl.raw = k.raw
 		defer func() { c.genl.raw = false }()
-		for _, key = range keys {
+		all := make(lvs.Table, len(keys))
+		for _, key := range keys {
 			if _, twice := all[key]; twice {
 				continue
 			}
 			service := lvs.VirtualService{Key: key}
 			if err := c.genl.dests(&service); err != nil {
-				return err
+				return all, failed("connections of "+key.String(), err)
 			}
 			all[key] = service
 		}
-		return nil
+		return all, nil
 	})
-	return all, failed("connections of "+key.String(), err)
 }
 
 // inOrder returns the destinations of a service, see Access.
-func (k *kernel) inOrder(ctx context.Context, key lvs.Key) (all []lvs.Dest, err error) {
-	err = k.request(ctx, func(c *conn) error {
-		return c.genl.ask(c.genl.family, cmdGetDest, unix.NLM_F_DUMP, func(a attrs) error {
+func (k *kernel) inOrder(ctx context.Context, key lvs.Key) ([]lvs.Dest, error) {
+	all, err := request(ctx, k, func(c *conn) (all []lvs.Dest, err error) {
+		err = c.genl.ask(c.genl.family, cmdGetDest, unix.NLM_F_DUMP, func(a attrs) error {
 			dest, _, err := parseDest(a[cmdAttrDest], key.IPv6)
 			all = append(all, dest)
 			return err
 		}, keyAttr(key))
+		return all, err
 	})
 	return all, failed("destinations of "+key.String(), err)
 }
 
 // read requests the services, and then the destinations of one service after the other. The kernel accepts a request
 // for a list only after it has answered the previous one.
-func (g *genl) read(table lvs.Table) error {
+func (g *genl) read() (lvs.Table, error) {
+	table := make(lvs.Table)
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])
 		if !isPrivate(&service) {
@@ -83,15 +79,15 @@ func (g *genl) read(table lvs.Table) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("services: %w", err)
+		return nil, fmt.Errorf("services: %w", err)
 	}
 	for key, service := range table {
 		if err := g.dests(&service); err != nil {
-			return fmt.Errorf("destinations of %s: %w", key, err)
+			return nil, fmt.Errorf("destinations of %s: %w", key, err)
 		}
 		table[key] = service
 	}
-	return nil
+	return table, nil
 }
 
 // dests reads the destinations of a service. A missing service has none.
