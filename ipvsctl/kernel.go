@@ -47,8 +47,8 @@ func over(ctx context.Context) error {
 type kernel struct {
 	// If raw is set, counters are read by raw system calls, which bypass Go's scheduler. The scheduler would wake a
 	// thread for each call, and that would cost more than all the rest. The drawback is that a processor of the Go
-	// runtime (a P) is blocked while another program holds the kernel's IPVS lock. raw also makes the buffer for
-	// answers smaller, because each answer is about one service.
+	// runtime (a P) is blocked while another request holds the kernel's IPVS lock, even if that one hangs. raw also
+	// makes the buffer for answers smaller, because each answer is about one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
