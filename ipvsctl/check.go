@@ -61,7 +61,7 @@ func checkAddr(of string, addr netip.AddrPort) error {
 	case a.Zone() != "":
 		return invalid("address %s with a zone", a)
 	case a.Is4In6():
-		return invalid("IPv4 address %s in the form of IPv6", a)
+		return invalid("IPv4-mapped IPv6 address %s", a)
 	}
 	return nil
 }

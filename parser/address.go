@@ -52,8 +52,8 @@ func (h *header) readBracketed(v *value, word string) {
 		v.refuse(v6UnderVirtual, "virtual has an IPv6 address; use virtual6 for it")
 	case !ok:
 		v.refuse(badVirtualAddress,
-			"%q is not an IPv6 address; it must be groups of hexadecimal digits with colons, without a "+
-				"scope", host)
+			"%q is not an IPv6 address; it must be groups of hexadecimal digits separated by colons, "+
+				"without a scope", host)
 	default:
 		h.host, h.port = "["+host+"]", port
 	}

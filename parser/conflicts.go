@@ -63,8 +63,8 @@ func (a adviser) misplaced() {
 	refuse(overlap(a.HTTPStatus, a.DrainStatus), "drainstatus",
 		"a status is in drainstatus and in httpstatus (200-299 by default); it must be in only one of them")
 	refuse(a.Observe == lvs.LeftOut && (a.KeepServing.N == 0 || a.HoldDown.First == 0), "observe",
-		"observe=out needs keepserving, the number of servers that stay in service, and holddown, the time "+
-			"after which a server comes back")
+		"observe=out needs keepserving (the number of servers that stay in service) and holddown (the time "+
+			"after which a server comes back)")
 	refuse(a.Observe == lvs.LeftOut && a.Protocol == lvs.UDP, "observe",
 		"observe=out is not allowed with udp: a UDP packet need not be answered")
 	hashes := a.Scheduler == "sh" || a.Scheduler == "mh"

@@ -85,8 +85,8 @@ func (a adviser) watches() {
 				"watch needs a mysql check that logs in: the server counts idle connections as errors "+
 					"and finally refuses this machine; only a log-in resets the count")
 		case s.Is(settings.Greets) && !own:
-			a.tell(Note, notWatched, a.place("watch"), "watch leaves out %s, whose servers greet first or "+
-				"count connections; to include them, set watch in the section", name)
+			a.tell(Note, notWatched, a.place("watch"), "watch leaves out %s, whose servers speak first or "+
+				"limit idle connections; to include them, set watch in the section", name)
 		case s.Is(settings.Forks):
 			a.tell(Note, notWatched, a.place("watch"),
 				"watch holds one more connection to each %s server, which runs a process for it", name)

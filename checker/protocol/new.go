@@ -1,5 +1,6 @@
 // Package protocol implements the checks. The maps types and services list all of them except the check of an agent.
-// Each protocol has its own file.
+// Each protocol has its own file. What several share also does: beginning.go reads long bodies and files, and match.go
+// runs patterns.
 package protocol
 
 import (

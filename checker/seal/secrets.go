@@ -72,7 +72,8 @@ func (h *untold) mask(c checker.Checker, kind transcript.Kind, text string, cut 
 	least := minPart
 	if cut {
 		least = minCut
-		text = cutLogin.ReplaceAllString(text, "$1…") // first: what is left of a password may contain an @
+		// first, because a password that was cut off may contain an @
+		text = cutLogin.ReplaceAllString(text, "$1…")
 	}
 	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
 	return h.taped.cut(h.taped.replace(text), least)

@@ -19,7 +19,7 @@ const (
 	maxTurns = 100
 )
 
-// Kind is the side that sent a turn, or the check itself.
+// Kind distinguishes what was sent, what was received, and remarks by the check.
 type Kind byte
 
 // The kinds of turn.

@@ -43,7 +43,7 @@ type Announcer struct {
 
 	mu       sync.Mutex // guards what follows
 	recorded Record
-	mine     Record // the record that this daemon made; nil until a Sync could save it
+	mine     Record // the record that this daemon made; nil until a Sync has saved one
 	// the index of the device on which Sync put or found an address: if the address is missing there later, it was
 	// removed by hand
 	placed map[netip.Addr]int

@@ -89,7 +89,7 @@ func (t *trial) failure(now *view.Snapshot, at time.Time) string {
 		}
 	}
 	if !at.Before(t.until) {
-		return fmt.Sprintf("it was not confirmed within %v", t.within)
+		return fmt.Sprintf("the reload was not confirmed within %v", t.within)
 	}
 	return ""
 }
@@ -107,7 +107,7 @@ func TakenBack(path string, text []byte) (why string) {
 	return ""
 }
 
-const notConfirmed = "it was not confirmed"
+const notConfirmed = "the reload was not confirmed"
 
 // onTrial reports whether a daemon ended during a trial, and the text is not the former one. A trial no longer counts
 // if another configuration was saved since.

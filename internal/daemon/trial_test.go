@@ -62,8 +62,8 @@ func TestWhatWasTakenBack(t *testing.T) {
 	const text = "virtual = 10.1.0.1:80\n"
 	known := func(path, text string) string { return TakenBack(path, []byte(text)) }
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "nothing was taken back")
-	testkit.OK(t, f.refuseAgain([]byte(text), "it was not confirmed"))
-	testkit.Equal(t, known("/etc/ld.cf", text), "it was not confirmed")
+	testkit.OK(t, f.refuseAgain([]byte(text), "the reload was not confirmed"))
+	testkit.Equal(t, known("/etc/ld.cf", text), "the reload was not confirmed")
 	testkit.Equal(t, known("/etc/other.cf", text)+known("/etc/ld.cf", text+"#"), "", "another file or text")
 	testkit.OK(t, f.refuseAgain([]byte("another one"), "why"))
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "after another one")
@@ -71,7 +71,7 @@ func TestWhatWasTakenBack(t *testing.T) {
 	testkit.OK(t, keep(statePath("trial", "/etc/ld.cf"), sumOf([]byte(former))))
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "none can come back")
 	testkit.OK(t, keep(statePath("config", "/etc/ld.cf"), []byte(former)))
-	testkit.Equal(t, known("/etc/ld.cf", text)+known("/etc/ld.cf", former), "it was not confirmed", "on trial")
+	testkit.Equal(t, known("/etc/ld.cf", text)+known("/etc/ld.cf", former), notConfirmed, "on trial")
 	testkit.OK(t, keep(statePath("config", "/etc/ld.cf"), []byte(text)))
 	testkit.Equal(t, known("/etc/ld.cf", former), "", "another one was saved since")
 }

@@ -35,7 +35,7 @@ type Health struct {
 	State  State
 	of     uint8  // how many results are in window
 	Streak int32  // results against State: in a row or, with a window, anywhere in it
-	window uint64 // the last results, newest in bit 0, 1 for a success
+	window uint64 // the last results, one bit each: 1 is a success, and bit 0 is the newest
 }
 
 // Assume returns the health of a server whose state is known from another source, such as the table of the previous

@@ -1,7 +1,7 @@
 // Package instance identifies daemons: which daemon runs for a file, with which table and in which network namespace,
-// and which files it keeps in the run folder. It also finds the configuration file that a command line names. others.go
-// finds the other daemons that have a record in a run folder, strangers.go those that have none, such as the Perl
-// ldirectord.
+// and which files it keeps in the run folder. It also finds the configuration file that a command line names. role.go
+// decides whether a daemon that is told to serve or to leave serves, stops or is on standby. others.go finds the other
+// daemons that have a record in a run folder, strangers.go those that have none, such as the Perl ldirectord.
 package instance
 
 import (

@@ -50,8 +50,8 @@ type State struct {
 	Kept time.Duration `json:",omitempty"`
 	// the departing servers of Virtuals; their times count from boot, because nobody can set that clock
 	Departing []judge.Record `json:"Leavers,omitempty"`
-	// the records of what changes the weights of its servers; their times also count from boot, and Boot identifies
-	// that boot
+	// the records of servers whose weight or return to service depends on more than their checks; the times in them
+	// also count from boot, and Boot identifies that boot
 	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 

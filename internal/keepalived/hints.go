@@ -25,9 +25,9 @@ const schedulerFlags = "flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fall
 
 // hints maps words without an equivalent to the end of their comment, see noEqual: what ldirectord does instead.
 var hints = map[string]string{
-	"certificate":          "; tlscert names the certificate of a section",
+	"certificate":          "; set tlscert to the certificate in each section that needs it",
 	"ip_family":            "; a mark has the address family of its first server",
-	"key":                  "; tlskey names the key of a section",
+	"key":                  "; set tlskey to the key file in each section that needs it",
 	"BFD_CHECK":            "; no check is made in its place",
 	"FILE_CHECK":           "; no check is made in its place; agentport and the command set change weights",
 	"digest":               "; receive takes a pattern that the page must match",

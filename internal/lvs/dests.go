@@ -17,12 +17,12 @@ func DestsOf(all map[netip.AddrPort]Dest) Dests {
 	return dests
 }
 
-// find returns the index of the destination with an address, or the index at which it would be inserted.
+// find returns the index of the destination with the given address, or the index at which it would be inserted.
 func (all Dests) find(addr netip.AddrPort) (at int, in bool) {
 	return sort.Find(len(all), func(i int) int { return addr.Compare(all[i].Addr) }) // copies no destination
 }
 
-// At returns the destination with an address, and whether there is one.
+// At returns the destination with the given address, and whether there is one.
 func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 	at, in := all.find(addr)
 	if in {
@@ -31,7 +31,7 @@ func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 	return d, in
 }
 
-// Weight returns the weight of the destination with an address; 0 if there is none.
+// Weight returns the weight of the destination with the given address; 0 if there is none.
 func (all Dests) Weight(addr netip.AddrPort) uint32 {
 	if at, in := all.find(addr); in {
 		return all[at].Weight
@@ -48,7 +48,7 @@ func (all *Dests) Put(d Dest) {
 	(*all)[at] = d
 }
 
-// Remove removes the destination with an address, if there is one.
+// Remove removes the destination with the given address, if there is one.
 func (all *Dests) Remove(addr netip.AddrPort) {
 	if at, in := all.find(addr); in {
 		*all = slices.Delete(*all, at, at+1)

@@ -104,7 +104,7 @@ const (
 
 	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
 
-	ConfigConfirmed Kind = "config-confirmed"  // the command confirm came in time
+	ConfigConfirmed Kind = "config-confirmed"  // the confirm command came in time
 	ConfigTakenBack Kind = "config-taken-back" // the former configuration comes back, see reload --confirm
 
 	HookRecovered    Kind = "hook-recovered"    // a failed command succeeds again, or is no longer used

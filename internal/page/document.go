@@ -77,7 +77,7 @@ func (v *view) one() markup {
 		fill("<p>Weight: %v; in the table: %s. Active connections: %s. Last check: %s.</p>",
 			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active),
 			status.LastCheck(s, now)) +
-		"<section><h2>What happened <small>the latest first</small></h2>" +
+		"<section><h2>What happened <small>latest first</small></h2>" +
 		when(past != "", `<table><thead><tr><th scope="col">first</th>`+
 			`<th scope="col">last</th><th scope="col" class="n">times</th>`+
 			`<th scope="col">what</th></tr></thead><tbody>%s</tbody></table>`, past) +
@@ -85,7 +85,7 @@ func (v *view) one() markup {
 			v.why.Started.Local().Format(time.DateTime))
 }
 
-// past returns the rows of the server's history, the latest first. A server that is no longer in the file has no
+// past returns the rows of the server's history, latest first. A server that is no longer in the file has no
 // history.
 func (v *view) past() (rows markup) {
 	for _, c := range v.why.Servers {

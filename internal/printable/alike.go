@@ -1,8 +1,8 @@
 package printable
 
-// Alike groups the items that have the same key, if their number exceeds the argument most. A group takes the position
-// of its first item. Items with the key "" are never grouped.
-func Alike[T any](all []T, most int, key func(T) string) (groups [][]T) {
+// Alike groups items with the same key if there are more than limit of them. A group takes the position of its first
+// item. Items with the key "" are never grouped.
+func Alike[T any](all []T, limit int, key func(T) string) (groups [][]T) {
 	count, at := map[string]int{}, map[string]int{}
 	for _, one := range all {
 		count[key(one)]++
@@ -13,7 +13,7 @@ func Alike[T any](all []T, most int, key func(T) string) (groups [][]T) {
 			groups[i] = append(groups[i], one)
 			continue
 		}
-		if k != "" && count[k] > most {
+		if k != "" && count[k] > limit {
 			at[k] = len(groups)
 		}
 		groups = append(groups, []T{one})

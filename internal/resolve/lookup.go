@@ -176,7 +176,7 @@ func (t *Table) failed(key Key, why string) HostLookup {
 	return l
 }
 
-// lastOf returns the addresses that a name has had in its family, the latest first.
+// lastOf returns the addresses that a name has had in its family, latest first.
 func (t *Table) lastOf(key Key) []netip.Addr {
 	if t.Last == nil {
 		return nil

@@ -50,7 +50,7 @@ type Name struct {
 	Why  string     // why the look-up failed; "" if it did not
 
 	Followed bool // it is looked up again, see Table.Again
-	// its earlier addresses at which servers may still be in service, the latest first; none unless Followed
+	// its earlier addresses at which servers may still be in service, latest first; none unless Followed
 	Earlier []netip.Addr
 }
 

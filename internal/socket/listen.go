@@ -33,7 +33,7 @@ type Server struct {
 
 // Listen creates the control socket. Only the instance's daemon may call it, because it replaces the socket of a
 // previous daemon in one step. Until Allow is called, only root and the daemon's user may use the socket. Requests end
-// when ctx is done. Listen returns a Server even with an error: Restore tries again.
+// when ctx is done. Even if it fails, Listen returns a Server, so that Restore can try again.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, runfile.While("making the control socket", c.bind(ctx))

@@ -19,8 +19,9 @@ const (
 )
 
 // Await waits for the result of a process. When ctx is done first, it returns the cause. At the limit it returns a
-// *TimeoutError. The time in which the process and its descendants waited for a processor does not count, up to
-// Patience. Await reads the usage of the process only if the result takes longer than lookEvery.
+// *TimeoutError. Time that the process and its descendants spend waiting for a processor does not count toward the
+// limit, up to a total of Patience. Await reads the usage of the process only if the result takes longer than
+// lookEvery.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
 	began, rest := time.Now(), min(limit, lookEvery)
 	var before usage

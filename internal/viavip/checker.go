@@ -122,7 +122,7 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	return r
 }
 
-// askOthers begins copies of a datagram check from other ports, while the check itself runs. It returns a function that
+// askOthers starts copies of a datagram check from other ports, which run alongside it. It returns a function that
 // waits for the copies, and reports whether all have the result of the check. If err is not nil, that result proves
 // nothing, and the function cancels the copies.
 func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func(ok bool, err error) bool) {

@@ -1,5 +1,5 @@
-// Package viavip checks real servers the way clients reach them: through a virtual address and IPVS. For each server
-// there is a private service of IPVS, which forwards to that server alone. The mark on a check's socket selects the
+// Package viavip checks real servers the way clients reach them: through a virtual address and IPVS. Each
+// server has a private IPVS service, which forwards to that server alone. The mark on a check's socket selects the
 // service.
 package viavip
 

@@ -184,7 +184,7 @@ func encodedText(s string) string {
 
 // encodedAddresses encodes the names in a list of addresses as ASCII. A list that fits on one line is returned
 // unchanged if it is in ASCII or is not a valid list (RFC 5322). A longer list that is not valid is only folded at the
-// commas. Any other list is rewritten with one address in each line.
+// commas. Any other list is rewritten with one address per line.
 func encodedAddresses(list string) string {
 	parsed, err := mail.ParseAddressList(list)
 	switch isLong := len(list) > maxMailLine; {

@@ -1,5 +1,6 @@
 // Package mail sends mail about events to the operator. It decides which events are mailed and when reminders are sent.
-// It writes the mails, and delivers them over SMTP or through sendmail.
+// It writes the mails (letter.go, which also decides who still gets one), keeps them while they wait (outbox.go), and
+// delivers them over SMTP or through sendmail.
 package mail
 
 import (

@@ -50,7 +50,7 @@ type box struct {
 	wake    notify.Wake // ends the pause after a failure
 	queue   []*letter   // the first is being sent
 	dropped *letter     // the last letter that did not fit; its count includes the earlier ones
-	busy    bool        // a goroutine works on the queue
+	busy    bool        // a goroutine is working on the queue
 	failing bool        // the box fails, and that was reported
 	lost    int         // alerts that did not reach all recipients since mail began to fail
 	stuck   bool        // a try failed after close

@@ -92,7 +92,7 @@ func (l *letter) logIn(server *smtp.Client, host string) error {
 // that the server offers. If the next server lacks one of them, a relay must bounce the mail.)
 func (l *letter) begin(server *smtp.Client) error {
 	if strings.ContainsAny(l.sender, "\r\n") {
-		return errors.New("the sender has more than one line")
+		return errors.New("the sender address contains a line break")
 	}
 	command := "MAIL FROM:<" + l.sender + ">"
 	if offered, _ := server.Extension("8BITMIME"); offered && !isASCII(l.text()) {

@@ -210,7 +210,7 @@ func TestSMTPAsksForWhatTheMailNeeds(t *testing.T) {
 			got := slices.IndexFunc(s.commands, isMail)
 			switch {
 			case row[4] == "":
-				testkit.FailsWith(t, err, "MAIL: the sender has more than one line")
+				testkit.FailsWith(t, err, "MAIL: the sender address contains a line break")
 				testkit.Equal(t, fmt.Sprint(got, again), "-1 [ops]", "MAIL, and who gets it again")
 			case err != nil || got < 0 || s.commands[got] != row[4]:
 				t.Errorf("%q: %q, error %v", row, s.commands, err)

@@ -82,7 +82,8 @@ func messageOf(r checker.Result, failures map[wire.Stage]string, other string) s
 }
 
 var (
-	// urlPassword matches a URL up to and including the password of its log-in (RFC 3986, 3.2.1).
+	// urlPassword matches the log-in of a URL, from the // to the @ (RFC 3986, 3.2.1). Its group ends before the
+	// password.
 	urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
 	colons      = regexp.MustCompile(`:+`)
 
