@@ -29,7 +29,8 @@ const (
 // moduleTimeout is the time limit for modprobe.
 const moduleTimeout = 10 * time.Second
 
-// connect opens sockets to the kernel. If ctx ends first, connect closes them.
+// connect opens sockets to the kernel. In a process that has not found IPVS yet, connect finds it first, because only
+// then may moby/ipvs be opened.
 func (k *kernel) connect(ctx context.Context) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
 		unix.NETLINK_GENERIC)
@@ -42,22 +43,38 @@ func (k *kernel) connect(ctx context.Context) (*conn, error) {
 	}
 	g := &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: cmp.Or(k.timeout, answerTimeout),
 		in: make([]byte, room)}
-	uncut := context.AfterFunc(ctx, g.close)
-	if err = findFamily(ctx, g); err == nil {
-		err = g.probe()
-	}
-	if !uncut() {
-		return nil, over(ctx)
+	if !isSetUp.Load() {
+		uncut := context.AfterFunc(ctx, g.close)
+		err = findFamily(ctx, g)
+		if !uncut() {
+			return nil, over(ctx)
+		}
 	}
 	c := &conn{genl: g}
 	if err == nil {
-		c.moby, err = openMoby(g.family)
+		c.moby, err = openMoby()
 	}
 	if err != nil {
 		g.close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// find finds IPVS for new sockets.
+func (c *conn) find(ctx context.Context) error {
+	if c.found {
+		return nil
+	}
+	if err := findFamily(ctx, c.genl); err != nil {
+		return err
+	}
+	if err := c.genl.probe(); err != nil {
+		return err
+	}
+	setFamily(int(c.genl.family))
+	c.found = true
+	return nil
 }
 
 // lookup finds the number of the netlink family IPVS. It returns ENOENT if the kernel does not have that family.

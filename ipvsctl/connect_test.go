@@ -64,7 +64,7 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				m, err := openMoby(0)
+				m, err := openMoby()
 				if err != nil {
 					t.Error(err)
 					return

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,8 +48,8 @@ func over(ctx context.Context) error {
 type kernel struct {
 	// If raw is set, counters are read by raw system calls, which bypass Go's scheduler. The scheduler would wake a
 	// thread for each call, and that would cost more than all the rest. The drawback is that a processor of the Go
-	// runtime (a P) is blocked while another request holds the kernel's IPVS lock, even if that one hangs. raw also
-	// makes the buffer for answers smaller, because each answer is about one service.
+	// runtime (a P) is blocked while another program holds the kernel's IPVS lock. raw also makes the buffer for
+	// answers smaller, because each answer is about one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
@@ -62,8 +63,9 @@ func newKernel() *kernel { return &kernel{turn: make(chan struct{}, 1)} }
 // conn is a pair of open sockets to the kernel: moby for changes of services and for timeouts, genl for everything
 // else.
 type conn struct {
-	moby moby
-	genl *genl
+	moby  moby
+	genl  *genl
+	found bool // see find
 }
 
 // genl is a socket for the requests that moby/ipvs lacks or gets wrong. The library does not know tunnels. It does not
@@ -93,7 +95,7 @@ func (k *kernel) Connect(ctx context.Context) error {
 
 // Close closes the sockets. It does not change the table.
 func (k *kernel) Close() error {
-	if k.hung.Load() { // the sockets are closed
+	if k.hung.Load() { // the sockets are closed as soon as the kernel answers
 		return nil
 	}
 	k.turn <- struct{}{}
@@ -120,7 +122,7 @@ func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(k.timeout, answerTimeout))
 	defer cancel()
 	results, err := request(ctx, k, func(c *conn) ([]error, error) { return c.change(ops) })
-	if results == nil { // no attempt was made
+	if results == nil {
 		results = pending(ops)
 	}
 	for i, op := range ops {
@@ -157,17 +159,13 @@ func (c *conn) change(ops []lvs.Op) (results []error, err error) {
 //
 // The kernel may hang in a system call, for example while modprobe loads a scheduler. Closing the sockets doesn't end
 // such a call. So talk runs on a goroutine of its own, and must not change anything that the caller uses. A second
-// after the end of ctx, request returns without it. Until talk ends, other requests fail at once.
+// after the end of ctx, request returns without it. Until talk ends, new requests fail at once.
 func request[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
 	if k.hung.Load() {
 		return none, errNoAnswer
 	}
 	if err := k.begin(ctx); err != nil {
 		return none, err
-	}
-	if k.raw {
-		defer k.end()
-		return talkUntil(ctx, k, talk)
 	}
 	var answer A
 	ended := make(chan error, 1)
@@ -198,6 +196,18 @@ func request[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error))
 	}
 }
 
+// requestHere is request on this goroutine, which hangs if the kernel does.
+func requestHere[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
+	if k.hung.Load() {
+		return none, errNoAnswer
+	}
+	if err := k.begin(ctx); err != nil {
+		return none, err
+	}
+	defer k.end()
+	return talkUntil(ctx, k, talk)
+}
+
 // begin waits for the end of the previous request, and opens the sockets unless they are open. It opens them on this
 // thread, whose network namespace they get. Unless it fails, the caller calls end.
 func (k *kernel) begin(ctx context.Context) (err error) {
@@ -222,19 +232,23 @@ func (k *kernel) begin(ctx context.Context) (err error) {
 // end lets the next request begin.
 func (k *kernel) end() { <-k.turn }
 
-// talkUntil runs talk. If ctx ends first, it closes the sockets, because moby/ipvs would wait forever for a lost
-// answer. After a failure of the sockets, the next request opens new ones.
-func talkUntil[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (A, error) {
+// talkUntil finds IPVS if the sockets are new, and runs talk. If ctx ends first, it closes the sockets, because
+// moby/ipvs would wait forever for a lost answer. After a failure of the sockets, the next request opens new ones.
+func talkUntil[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (answer A, err error) {
 	uncut := context.AfterFunc(ctx, k.conn.close)
 	k.conn.genl.wait()
-	answer, err := talk(k.conn)
+	if err = k.conn.find(ctx); err != nil {
+		err = openError(err)
+	} else {
+		answer, err = talk(k.conn)
+	}
 	switch {
 	case !uncut():
 		k.drop()
 		if err != nil {
 			return answer, over(ctx)
 		}
-	case lineFailed(err):
+	case !k.conn.found || lineFailed(err):
 		k.drop()
 	}
 	return answer, err
@@ -248,9 +262,14 @@ func (k *kernel) drop() {
 	}
 }
 
+// changing is held during a change of a service, for which the kernel may run modprobe. Raw reads wait for its end.
+var changing sync.RWMutex
+
 // changeService adds, edits or removes a service.
 func (c *conn) changeService(op lvs.Op) error {
+	changing.Lock()
 	err := c.moby.change(op)
+	changing.Unlock()
 	if op.Kind != lvs.DelService && errors.Is(err, syscall.ENOENT) && c.genl.isCurrent() {
 		s := op.Settings
 		return lacking(s, isLoaded("ip_vs_"+s.Scheduler), isLoaded("ip_vs_pe_"+s.PEName))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	_ "unsafe" // for go:linkname
@@ -18,7 +19,10 @@ import (
 type moby struct{ *ipvs.Handle }
 
 // setUp initializes moby/ipvs once. The initialization runs modprobe again, and logs an error if there is no modprobe.
-var setUp sync.Once
+var (
+	setUp   sync.Once
+	isSetUp atomic.Bool
+)
 
 // mobyFamily is the library's variable for the number of the netlink family IPVS. The library sets it only once, but a
 // module that is loaded again gets a new number.
@@ -29,9 +33,9 @@ var mobyFamily int
 // asking is held while the library uses mobyFamily.
 var asking sync.RWMutex
 
-// openMoby opens the library's socket for the family with this number, and prevents the library from logging. Only the
-// first handle of the library logs. It is safe to change the level of a logger while other goroutines use it.
-func openMoby(family uint16) (moby, error) {
+// openMoby opens the library's socket, and prevents the library from logging. Only the first handle of the library logs.
+// It is safe to change the level of a logger while other goroutines use it.
+func openMoby() (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()
 		logrus.SetLevel(logrus.PanicLevel)
@@ -39,12 +43,12 @@ func openMoby(family uint16) (moby, error) {
 		if handle, err := ipvs.New(""); err == nil {
 			handle.Close()
 		}
+		isSetUp.Store(true)
 	})
 	handle, err := ipvs.New("")
 	if err != nil {
 		return moby{}, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	setFamily(int(family))
 	return moby{handle}, nil
 }
 

@@ -36,22 +36,31 @@ func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (lvs.Timeouts
 
 // Services returns the destinations of the given services, see Client.
 func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
-	return request(ctx, k, func(c *conn) (lvs.Table, error) {
-		c.genl.raw = k.raw
+	if !k.raw || !changing.TryRLock() {
+		return request(ctx, k, func(c *conn) (lvs.Table, error) { return c.genl.services(keys) })
+	}
+	defer changing.RUnlock()
+	return requestHere(ctx, k, func(c *conn) (lvs.Table, error) {
+		c.genl.raw = true
 		defer func() { c.genl.raw = false }()
-		all := make(lvs.Table, len(keys))
-		for _, key := range keys {
-			if _, twice := all[key]; twice {
-				continue
-			}
-			service := lvs.VirtualService{Key: key}
-			if err := c.genl.dests(&service); err != nil {
-				return all, failed("connections of "+key.String(), err)
-			}
-			all[key] = service
-		}
-		return all, nil
+		return c.genl.services(keys)
 	})
+}
+
+// services reads the destinations of the given services.
+func (g *genl) services(keys []lvs.Key) (lvs.Table, error) {
+	all := make(lvs.Table, len(keys))
+	for _, key := range keys {
+		if _, twice := all[key]; twice {
+			continue
+		}
+		service := lvs.VirtualService{Key: key}
+		if err := g.dests(&service); err != nil {
+			return all, failed("connections of "+key.String(), err)
+		}
+		all[key] = service
+	}
+	return all, nil
 }
 
 // inOrder returns the destinations of a service, see Access.

@@ -111,9 +111,6 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Table.Connect(ctx); err != nil {
 		return err
 	}
-	if o.Table.Live != nil {
-		_ = o.Table.Live.Connect(ctx) // now, because it could not be given up if the kernel hung later
-	}
 	show, err := showTable(o.Table, o.Instance.Table)
 	if err != nil {
 		return err
