@@ -523,7 +523,8 @@ func TestCountersOfManyServices(t *testing.T) {
 func TestARequestThatHangsIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := testkit.Must(os.Open(os.DevNull))(t)
-		k := kernelOn(&conn{moby: moby{&ipvs.Handle{}}, genl: &genl{file: file, timeout: answerTimeout}, found: true})
+		g := &genl{file: file, timeout: answerTimeout}
+		k := kernelOn(&conn{moby: moby{&ipvs.Handle{}}, genl: g, found: true})
 		ctx, returns, began := testkit.Within(t, answerTimeout), make(chan bool), time.Now()
 		for _, want := range []time.Duration{answerTimeout + hangTimeout, 0} {
 			got, err := request(ctx, k, func(*conn) (int, error) { <-returns; return 1, nil })

@@ -33,8 +33,8 @@ var mobyFamily int
 // asking is held while the library uses mobyFamily.
 var asking sync.RWMutex
 
-// openMoby opens the library's socket, and prevents the library from logging. Only the first handle of the library logs.
-// It is safe to change the level of a logger while other goroutines use it.
+// openMoby opens the library's socket, and prevents the library from logging. Only the first handle of the library
+// logs. It is safe to change the level of a logger while other goroutines use it.
 func openMoby() (moby, error) {
 	setUp.Do(func() {
 		level := logrus.GetLevel()

@@ -50,7 +50,7 @@ func TestKernelCheckTellsOfClientsThatStay(t *testing.T)      { newLabOf(t, 0).p
 func TestKernelCheckAndPlanKnowTheMarks(t *testing.T)         { newLabOf(t, 0).play("marks-check") }
 func TestKernelModuleIsLoadedAgain(t *testing.T)              { newLabOf(t, 0).play("module-reloaded") }
 func TestKernelSchedulerThatTheKernelLacks(t *testing.T)      { newLabOf(t, 0).play("scheduler-unknown") }
-func TestKernelModprobeThatHangs(t *testing.T)                { newLabOf(t, 0).play("modprobe-hangs") }
+func TestKernelModprobeThatHangs(t *testing.T)                { newTrafficLab(t).play("modprobe-hangs") }
 func TestKernelDoctorFindsAndMends(t *testing.T)              { newLabOf(t, 2).play("doctor") }
 func TestKernelCheckVIPFindsFaults(t *testing.T)              { newTrafficLab(t).play("checkvip-faults") }
 func TestKernelOrigin(t *testing.T)                           { newLabOf(t, 1).play("origin") }
