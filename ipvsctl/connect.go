@@ -29,8 +29,8 @@ const (
 // moduleTimeout is the time limit for modprobe.
 const moduleTimeout = 10 * time.Second
 
-// connect opens sockets to the kernel. In a process that has not found IPVS yet, connect finds it first, because only
-// then may moby/ipvs be opened.
+// connect opens sockets to the kernel. Before a process opens the first ones, connect finds IPVS, because only then may
+// moby/ipvs be opened. That can't be given up if the kernel hangs.
 func (k *kernel) connect(ctx context.Context) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
 		unix.NETLINK_GENERIC)
@@ -45,7 +45,9 @@ func (k *kernel) connect(ctx context.Context) (*conn, error) {
 		in: make([]byte, room)}
 	if !isSetUp.Load() {
 		uncut := context.AfterFunc(ctx, g.close)
-		err = findFamily(ctx, g)
+		if err = findFamily(ctx, g); err == nil {
+			err = g.probe()
+		}
 		if !uncut() {
 			return nil, over(ctx)
 		}

@@ -48,14 +48,15 @@ func over(ctx context.Context) error {
 type kernel struct {
 	// If raw is set, counters are read by raw system calls, which bypass Go's scheduler. The scheduler would wake a
 	// thread for each call, and that would cost more than all the rest. The drawback is that a processor of the Go
-	// runtime (a P) is blocked while another program holds the kernel's IPVS lock. raw also makes the buffer for
-	// answers smaller, because each answer is about one service.
+	// runtime (a P) is blocked while another program holds the kernel's IPVS lock. If that program hangs, this one
+	// stops at the next garbage collection. raw also makes the buffer for answers smaller, because each answer is about
+	// one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	turn chan struct{} // holds a value while a request is running; guards conn
 	conn *conn         // nil if the next request must open new sockets
-	hung atomic.Bool   // see request
+	hung atomic.Bool   // see await
 }
 
 func newKernel() *kernel { return &kernel{turn: make(chan struct{}, 1)} }
@@ -156,17 +157,19 @@ func (c *conn) change(ops []lvs.Op) (results []error, err error) {
 }
 
 // request runs talk with the open sockets, until the end of ctx.
-//
-// The kernel may hang in a system call, for example while modprobe loads a scheduler. Closing the sockets doesn't end
-// such a call. So talk runs on a goroutine of its own, and must not change anything that the caller uses. A second
-// after the end of ctx, request returns without it. Until talk ends, new requests fail at once.
 func request[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
-	if k.hung.Load() {
-		return none, errNoAnswer
-	}
 	if err := k.begin(ctx); err != nil {
 		return none, err
 	}
+	return await(ctx, k, talk)
+}
+
+// await runs talk after begin, and calls end.
+//
+// The kernel may hang in a system call, for example while modprobe loads a scheduler. Closing the sockets doesn't end
+// such a call. So talk runs on a goroutine of its own, and must not change anything that the caller uses. A second
+// after the end of ctx, await returns without it. Until talk ends, begin fails.
+func await[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
 	var answer A
 	ended := make(chan error, 1)
 	go func() {
@@ -196,23 +199,31 @@ func request[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error))
 	}
 }
 
-// requestHere is request on this goroutine, which hangs if the kernel does.
-func requestHere[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
-	if k.hung.Load() {
-		return none, errNoAnswer
-	}
+// rawRequest is request for a talk that only reads. If it can, it runs talk here, by raw system calls.
+func rawRequest[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (none A, err error) {
 	if err := k.begin(ctx); err != nil {
 		return none, err
 	}
+	if !k.conn.found || !changing.TryRLock() {
+		return await(ctx, k, talk)
+	}
 	defer k.end()
+	defer changing.RUnlock()
+	g := k.conn.genl
+	g.raw = true
+	defer func() { g.raw = false }()
 	return talkUntil(ctx, k, talk)
 }
 
 // begin waits for the end of the previous request, and opens the sockets unless they are open. It opens them on this
-// thread, whose network namespace they get. Unless it fails, the caller calls end.
+// thread, whose network namespace they get. While a request hangs that was given up, begin fails. Unless it fails, the
+// caller calls end.
 func (k *kernel) begin(ctx context.Context) (err error) {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return over(ctx)
+	case k.hung.Load():
+		return errNoAnswer
 	}
 	select {
 	case k.turn <- struct{}{}:
@@ -262,7 +273,7 @@ func (k *kernel) drop() {
 	}
 }
 
-// changing is held during a change of a service, for which the kernel may run modprobe. Raw reads wait for its end.
+// changing is held during a change of a service, for which the kernel may run modprobe. Meanwhile no raw read is made.
 var changing sync.RWMutex
 
 // changeService adds, edits or removes a service.

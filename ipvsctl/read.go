@@ -36,15 +36,11 @@ func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (lvs.Timeouts
 
 // Services returns the destinations of the given services, see Client.
 func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
-	if !k.raw || !changing.TryRLock() {
-		return request(ctx, k, func(c *conn) (lvs.Table, error) { return c.genl.services(keys) })
+	read := func(c *conn) (lvs.Table, error) { return c.genl.services(keys) }
+	if k.raw {
+		return rawRequest(ctx, k, read)
 	}
-	defer changing.RUnlock()
-	return requestHere(ctx, k, func(c *conn) (lvs.Table, error) {
-		c.genl.raw = true
-		defer func() { c.genl.raw = false }()
-		return c.genl.services(keys)
-	})
+	return request(ctx, k, read)
 }
 
 // services reads the destinations of the given services.
