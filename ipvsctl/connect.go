@@ -29,8 +29,8 @@ const (
 // moduleTimeout is the time limit for modprobe.
 const moduleTimeout = 10 * time.Second
 
-// connect opens sockets to the kernel. Before a process opens the first ones, connect finds IPVS, because only then may
-// moby/ipvs be opened. That can't be given up if the kernel hangs.
+// connect opens sockets to the kernel. Before a process opens the first ones, connect finds IPVS, because only then
+// may moby/ipvs be opened. That can't be given up if the kernel hangs.
 func (k *kernel) connect(ctx context.Context) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
 		unix.NETLINK_GENERIC)

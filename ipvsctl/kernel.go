@@ -49,8 +49,8 @@ type kernel struct {
 	// If raw is set, counters are read by raw system calls, which bypass Go's scheduler. The scheduler would wake a
 	// thread for each call, and that would cost more than all the rest. The drawback is that a processor of the Go
 	// runtime (a P) is blocked while another program holds the kernel's IPVS lock. If that program hangs, this one
-	// stops at the next garbage collection. raw also makes the buffer for answers smaller, because each answer is about
-	// one service.
+	// stops at the next garbage collection. raw also makes the buffer for answers smaller, because each answer is
+	// about one service.
 	raw     bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
