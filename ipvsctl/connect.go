@@ -45,9 +45,7 @@ func (k *kernel) connect(ctx context.Context) (*conn, error) {
 		in: make([]byte, room)}
 	if !isSetUp.Load() {
 		uncut := context.AfterFunc(ctx, g.close)
-		if err = findFamily(ctx, g); err == nil {
-			err = g.probe()
-		}
+		err = g.look(ctx)
 		if !uncut() {
 			return nil, over(ctx)
 		}
@@ -68,15 +66,20 @@ func (c *conn) find(ctx context.Context) error {
 	if c.found {
 		return nil
 	}
-	if err := findFamily(ctx, c.genl); err != nil {
-		return err
-	}
-	if err := c.genl.probe(); err != nil {
+	if err := c.genl.look(ctx); err != nil {
 		return err
 	}
 	setFamily(int(c.genl.family))
 	c.found = true
 	return nil
+}
+
+// look finds IPVS, and fails if the process may not use it.
+func (g *genl) look(ctx context.Context) error {
+	if err := findFamily(ctx, g); err != nil {
+		return err
+	}
+	return g.probe()
 }
 
 // lookup finds the number of the netlink family IPVS. It returns ENOENT if the kernel does not have that family.

@@ -177,7 +177,6 @@ func await[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (
 		var err error
 		answer, err = talkUntil(ctx, k, talk)
 		ended <- err
-		k.hung.Store(false)
 	}()
 	select {
 	case err := <-ended:
@@ -188,13 +187,11 @@ func await[A any](ctx context.Context, k *kernel, talk func(*conn) (A, error)) (
 	case err := <-ended:
 		return answer, err
 	case <-time.After(hangTimeout):
-	}
-	k.hung.Store(true)
-	select {
-	case err := <-ended: // in time after all
-		k.hung.Store(false)
-		return answer, err
-	default:
+		k.hung.Store(true)
+		go func() {
+			<-ended
+			k.hung.Store(false)
+		}()
 		return none, over(ctx)
 	}
 }

@@ -18,7 +18,8 @@ import (
 // moby changes virtual services through the library moby/ipvs.
 type moby struct{ *ipvs.Handle }
 
-// setUp initializes moby/ipvs once. The initialization runs modprobe again, and logs an error if there is no modprobe.
+// setUp initializes moby/ipvs once, and then sets isSetUp. The initialization runs modprobe again, and logs an error if
+// there is no modprobe.
 var (
 	setUp   sync.Once
 	isSetUp atomic.Bool

@@ -71,7 +71,8 @@ func TestWhatWasTakenBack(t *testing.T) {
 	testkit.OK(t, keep(statePath("trial", "/etc/ld.cf"), sumOf([]byte(former))))
 	testkit.Equal(t, known("/etc/ld.cf", text), "", "none can come back")
 	testkit.OK(t, keep(statePath("config", "/etc/ld.cf"), []byte(former)))
-	testkit.Equal(t, known("/etc/ld.cf", text)+known("/etc/ld.cf", former), notConfirmed, "on trial")
+	testkit.Equal(t, known("/etc/ld.cf", text)+known("/etc/ld.cf", former), "the reload was not confirmed",
+		"on trial")
 	testkit.OK(t, keep(statePath("config", "/etc/ld.cf"), []byte(text)))
 	testkit.Equal(t, known("/etc/ld.cf", former), "", "another one was saved since")
 }
